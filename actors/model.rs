@@ -1,0 +1,434 @@
+//! The nouns that every other file uses: who, which life, which connection, which task, which try.
+//!
+//! Rule: plain values only. What can be wrong about a value from outside is refused by its constructor,
+//! so that whoever holds one need not check it again.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+/// Longest `peer_id` taken from the wire, in bytes: the text says UUID (36), some groups send names.
+pub const PEER_ID_MAX: usize = 128;
+/// Longest stem of a task's name, in bytes (protocol, section 3).
+pub const TASK_STEM_MAX: usize = 100;
+
+/// Why a value from outside was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ModelError {
+    /// The `peer_id` is empty, too long or holds control characters.
+    #[error("a peer_id has 1 to {PEER_ID_MAX} printable characters")]
+    PeerId,
+    /// The name cannot be a task's name.
+    #[error("a task name is [A-Za-z0-9._-]{{1,{TASK_STEM_MAX}}}.zip and does not start with a dot")]
+    TaskName,
+    /// The digest is not 64 hexadecimal digits.
+    #[error("a sha256 has 64 hexadecimal digits")]
+    Digest,
+}
+
+/// Who a peer is, by its own word; 1 to [`PEER_ID_MAX`] bytes, printable.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PeerId(Arc<str>);
+
+impl PeerId {
+    /// A new random identity.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4().to_string().into())
+    }
+
+    /// The identity as it stands on the wire.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PeerId {
+    type Err = ModelError;
+
+    fn from_str(text: &str) -> Result<Self, ModelError> {
+        let fits = (1..=PEER_ID_MAX).contains(&text.len());
+        if fits && !text.chars().any(char::is_control) {
+            Ok(Self(text.into()))
+        } else {
+            Err(ModelError::PeerId)
+        }
+    }
+}
+
+impl TryFrom<String> for PeerId {
+    type Error = ModelError;
+
+    fn try_from(text: String) -> Result<Self, ModelError> {
+        text.parse()
+    }
+}
+
+impl From<PeerId> for String {
+    fn from(peer: PeerId) -> Self {
+        peer.0.as_ref().into()
+    }
+}
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which life of a peer: a new one each time our program starts. Peers of section 1 have none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BootId(pub Uuid);
+
+impl BootId {
+    /// A new life.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+/// What tells two live speakers of one `peer_id` apart: the life that ours name, or the address of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Life {
+    /// A peer of ours: its boot id, wherever it speaks from.
+    Boot(BootId),
+    /// Any other peer: the address that it speaks from; its port changes with every message.
+    Address(IpAddr),
+}
+
+/// One living speaker: leases belong to it, and a word of another with the same `peer_id` changes nothing of its.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Who it says it is.
+    pub peer: PeerId,
+    /// Which of those who say so.
+    pub life: Life,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.peer.fmt(f)
+    }
+}
+
+/// Which connection, counted from 1 in the life of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionId(pub u64);
+
+/// Which task; given by the master when it adopts the task, in the order of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TaskId(pub Uuid);
+
+impl TaskId {
+    /// A new task; later ones compare greater.
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl Default for TaskId {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Which try of a task, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Attempt(pub u32);
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A name that may be handed out: `[A-Za-z0-9._-]{1,100}\.zip` and no leading dot, for others make folders of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TaskName(Arc<str>);
+
+impl TaskName {
+    /// The nearest name that may be handed out for a file's name: what is not allowed becomes `_`.
+    pub fn tamed(file_name: &str) -> Self {
+        let stem = file_name.strip_suffix(".zip").unwrap_or(file_name);
+        let allowed = |c: char| {
+            if c.is_ascii_alphanumeric() || "._-".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        };
+        let stem: String = stem.chars().map(allowed).take(TASK_STEM_MAX).collect();
+        let stem = stem.trim_start_matches('.');
+        Self(if stem.is_empty() {
+            "task.zip".into()
+        } else {
+            format!("{stem}.zip").into()
+        })
+    }
+
+    /// The same name with a number before its ending, cut so that it stays a valid one: `exemplo.2.zip`.
+    pub fn numbered(&self, number: u64) -> Self {
+        let tail = format!(".{number}");
+        let stem = &self.stem()[..self.stem().len().min(TASK_STEM_MAX - tail.len())];
+        Self(format!("{stem}{tail}.zip").into())
+    }
+
+    /// The whole name, ending included.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name without `.zip`.
+    pub fn stem(&self) -> &str {
+        self.0.strip_suffix(".zip").unwrap_or(&self.0)
+    }
+}
+
+impl FromStr for TaskName {
+    type Err = ModelError;
+
+    fn from_str(text: &str) -> Result<Self, ModelError> {
+        if Self::tamed(text).as_str() == text {
+            Ok(Self(text.into()))
+        } else {
+            Err(ModelError::TaskName)
+        }
+    }
+}
+
+impl TryFrom<String> for TaskName {
+    type Error = ModelError;
+
+    fn try_from(text: String) -> Result<Self, ModelError> {
+        text.parse()
+    }
+}
+
+impl From<TaskName> for String {
+    fn from(name: TaskName) -> Self {
+        name.0.as_ref().into()
+    }
+}
+
+impl fmt::Display for TaskName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A SHA-256, written as 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of these bytes; about 0.5 ms a megabyte, so large payloads are hashed off the arbiter.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl FromStr for Digest {
+    type Err = ModelError;
+
+    fn from_str(text: &str) -> Result<Self, ModelError> {
+        let mut digest = [0; 32];
+        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(ModelError::Digest);
+        }
+        for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| ModelError::Digest)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| ModelError::Digest)?;
+        }
+        Ok(Self(digest))
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = ModelError;
+
+    fn try_from(text: String) -> Result<Self, ModelError> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A ZIP's bytes with their digest; cloning shares the bytes. The message log shows its size and hash only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Archive {
+    bytes: Bytes,
+    digest: Digest,
+}
+
+impl Archive {
+    /// Takes the bytes and hashes them.
+    pub fn new(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self {
+            digest: Digest::of(&bytes),
+            bytes,
+        }
+    }
+
+    /// The ZIP itself.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The SHA-256 of the ZIP.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+impl Serialize for Archive {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!(
+            "{} bytes sha256:{}",
+            self.bytes.len(),
+            self.digest
+        ))
+    }
+}
+
+impl fmt::Debug for Archive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Archive({} bytes {})", self.bytes.len(), self.digest)
+    }
+}
+
+/// An instant on the clock that only moves forward: microseconds since the process (or the simulated host) started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Moment(pub u64);
+
+impl Moment {
+    /// This much later; the end of time if there is none.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX)),
+        )
+    }
+
+    /// How long after `earlier` this is; zero if it is not.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// What the master knows of a task without its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// Given at adoption.
+    pub id: TaskId,
+    /// The name under which it was put in; what is handed out may carry a number.
+    pub name: TaskName,
+    /// Length of the ZIP in bytes.
+    pub size: u64,
+    /// SHA-256 of the ZIP.
+    pub sha256: Digest,
+    /// SHA-256 of its `main.py`: earlier runs of the same code tell how long it takes.
+    pub code: Digest,
+    /// Who put it in, or the group of tasks that it belongs to; `fair` shares between these.
+    pub group: Arc<str>,
+    /// What its `task.toml` and its submitter ask for.
+    pub wishes: Wishes,
+}
+
+/// What a task may ask for, in `task.toml` or when it is submitted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Wishes {
+    /// The script is killed after this long; none means no limit.
+    pub time_limit: Option<Duration>,
+    /// How often a failed run is tried again; none means the master's default.
+    pub retries: Option<u32>,
+    /// Higher goes first under the `priority` policy; 0 when not said.
+    pub priority: i32,
+}
+
+/// How one run of a script ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// It ended by itself with this exit code; 0 is success.
+    Exit(i32),
+    /// A signal that we did not send ended it.
+    Signal(i32),
+    /// It was killed because its time limit passed.
+    TimeLimit,
+    /// It was killed because the task was cancelled or the peer stopped.
+    Cancelled,
+    /// It could not be started at all: no `main.py`, no disk, no interpreter.
+    NotStarted(String),
+    /// A peer of section 1 handed in a result; it says nothing of how the run ended.
+    Unsaid,
+}
+
+impl Ending {
+    /// Whether the run counts as the task's success.
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Exit(0) | Self::Unsaid)
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exit(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "killed by signal {signal}"),
+            Self::TimeLimit => f.write_str("time limit passed"),
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::NotStarted(why) => write!(f, "not started: {why}"),
+            Self::Unsaid => f.write_str("finished"),
+        }
+    }
+}
+
+/// One run of a script, as the peer that ran it tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// How it ended.
+    pub ending: Ending,
+    /// From the start of the interpreter to its end.
+    pub took: Duration,
+    /// Peak resident memory of the script in bytes, where the system tells.
+    pub peak_rss: Option<u64>,
+}

@@ -1,0 +1,43 @@
+//! What the executor wants of whatever really runs a script, so that tests can run none.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::{Archive, Attempt, Outcome, TaskId, TaskName};
+
+/// One run of one task, as the executor orders it.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The master's id, or one of our own for a master that names none.
+    pub task: TaskId,
+    /// Which try this is, as far as the master says.
+    pub attempt: Attempt,
+    /// The name under which it was handed out; the folder in `work/` is named after it.
+    pub name: TaskName,
+    /// The task's ZIP.
+    pub archive: Archive,
+    /// Killed after this long, whatever `task.toml` says.
+    pub time_limit: Option<Duration>,
+    /// Whether the master takes only `stdout.txt` and `stderr.txt`, as small as they get.
+    pub plain_result: bool,
+}
+
+/// What a run leaves: always a result ZIP, also when nothing could be started.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The ZIP to hand in.
+    pub result: Archive,
+}
+
+/// Runs scripts. Nothing it does may block the arbiter.
+pub trait Runner: Send + Sync + 'static {
+    /// Runs the job to its end; `stop` asks to kill the script and all that it started, and to come back soon.
+    fn run(&self, job: Job, stop: CancellationToken) -> BoxFuture<'static, Finished>;
+
+    /// The result was taken or is no longer wanted: what the run left on disk may go.
+    fn forget(&self, task: TaskId, attempt: Attempt) -> BoxFuture<'static, ()>;
+}

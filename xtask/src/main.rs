@@ -1,0 +1,2 @@
+//! What a developer of mutirao runs.
+fn main() {}
