@@ -114,6 +114,13 @@ pub struct Endpoint {
     pub life: Life,
 }
 
+impl Endpoint {
+    /// Whether it speaks our extensions; only those name a boot id.
+    pub fn is_ours(&self) -> bool {
+        matches!(self.life, Life::Boot(_))
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.peer.fmt(f)
@@ -124,6 +131,13 @@ impl fmt::Display for Endpoint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(pub u64);
+
+/// Which request of one session, counted from 1 in the order of arrival.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct RequestId(pub u64);
 
 /// Which task; given by the master when it adopts the task, in the order of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

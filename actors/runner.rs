@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{Archive, Attempt, Outcome, TaskId, TaskName};
 
 /// One run of one task, as the executor orders it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Job {
     /// The master's id, or one of our own for a master that names none.
     pub task: TaskId,

@@ -1,0 +1,670 @@
+//! Everything one actor may say to another, on one page, grouped by who hears it.
+//!
+//! Rule: facts are in the past tense, orders imperative; no answer is awaited, it is another letter.
+//! None of these is a wire message: the sessions translate.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::model::{
+    Archive, Attempt, Digest, Endpoint, Outcome, PeerId, RequestId, SessionId, Task, TaskId,
+    TaskName, Wishes,
+};
+use crate::port::{Hears, Port};
+use crate::runner::Job;
+use crate::wire::report::{MasterReport, PeerReport, PeerRow, TaskReport};
+
+/// Makes the inbox of an actor: the compiler says what whoever stands behind it must hear.
+macro_rules! inbox {
+    ($(#[$doc:meta])* $inbox:ident hears { $($field:ident: $message:ty,)+ }) => {
+        $(#[$doc])*
+        pub struct $inbox { $($field: actix::Recipient<crate::port::Letter<$message>>,)+ }
+
+        impl $inbox {
+            /// The inbox of an actor that hears all of it.
+            pub fn of<A>(actor: &actix::Addr<A>) -> Self
+            where
+                A: actix::Actor<Context = actix::Context<A>>
+                    $(+ actix::Handler<crate::port::Letter<$message>>)+
+            {
+                Self { $($field: actor.clone().recipient(),)+ }
+            }
+        }
+
+        $(impl Hears<$message> for $inbox {
+            fn recipient(&self) -> &actix::Recipient<crate::port::Letter<$message>> {
+                &self.$field
+            }
+        })+
+    };
+}
+
+/// Where the answer to a request of a session goes.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReplyTo {
+    /// The session that asked.
+    pub session: Port<SessionInbox>,
+    /// Which of its requests this is.
+    pub request: RequestId,
+}
+
+// ---- the master's Registry: who is in the cluster ------------------------------------------
+
+inbox! {
+    /// What the registry hears.
+    RegistryInbox hears {
+        peer_registered: PeerRegistered,
+        peer_heard: PeerHeard,
+        peer_said_goodbye: PeerSaidGoodbye,
+        peer_fell_silent: PeerFellSilent,
+        list_peers: ListPeers,
+        describe_peer: DescribePeer,
+    }
+}
+
+/// A peer introduced itself.
+#[derive(Debug, Serialize)]
+pub struct PeerRegistered {
+    /// Who and which life.
+    pub endpoint: Endpoint,
+    /// The connection on which it did.
+    pub session: SessionId,
+    /// Where it says that it listens.
+    pub listens: Option<SocketAddr>,
+    /// What it says it is: program and version.
+    pub agent: Option<String>,
+    /// How many tasks it runs at a time.
+    pub slots: u32,
+    /// Where the welcome goes.
+    pub reply: ReplyTo,
+}
+
+/// Any other word of a peer: it lives. Told at most once a second for each session.
+#[derive(Debug, Clone, Serialize)]
+pub struct PeerHeard {
+    /// Who and which life.
+    pub endpoint: Endpoint,
+    /// Whether it was a HEARTBEAT: only these show the interval that the peer keeps.
+    pub beat: bool,
+}
+
+/// A peer of ours leaves on purpose.
+#[derive(Debug, Serialize)]
+pub struct PeerSaidGoodbye {
+    /// Who and which life.
+    pub endpoint: Endpoint,
+}
+
+/// Nothing came from a peer for its whole liveness window.
+#[derive(Debug, Serialize)]
+pub struct PeerFellSilent {
+    /// Who and which life.
+    pub endpoint: Endpoint,
+    /// How long nothing had come.
+    pub silent_for: Duration,
+}
+
+/// Somebody wants to know who is here.
+#[derive(Debug, Serialize)]
+pub struct ListPeers {
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
+/// Somebody wants to know about one peer.
+#[derive(Debug, Serialize)]
+pub struct DescribePeer {
+    /// About whom.
+    pub peer: PeerId,
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
+// ---- the master's Heartbeat: watches for silence -------------------------------------------
+
+inbox! {
+    /// What the heartbeat watch hears.
+    HeartbeatInbox hears {
+        peer_heard: PeerHeard,
+        forget_peer: ForgetPeer,
+    }
+}
+
+/// The peer has left: its silence means nothing any more.
+#[derive(Debug, Serialize)]
+pub struct ForgetPeer {
+    /// Who and which life.
+    pub endpoint: Endpoint,
+}
+
+// ---- the master's Scheduler: who runs what --------------------------------------------------
+
+inbox! {
+    /// What any scheduler hears.
+    SchedulerInbox hears {
+        task_arrived: TaskArrived,
+        task_withdrawn: TaskWithdrawn,
+        intake_counted: IntakeCounted,
+        task_requested: TaskRequested,
+        offer_failed: OfferFailed,
+        result_submitted: ResultSubmitted,
+        result_kept: ResultKept,
+        result_refused: ResultRefused,
+        peer_joined: PeerJoined,
+        peer_left: PeerLeft,
+        session_closed: SessionClosed,
+        describe_queue: DescribeQueue,
+        describe_task: DescribeTask,
+        cancel_task: CancelTask,
+    }
+}
+
+/// A task was adopted and is to be run.
+#[derive(Debug, Clone, Serialize)]
+pub struct TaskArrived {
+    /// The task.
+    pub task: Task,
+}
+
+/// Whoever put the task in took it back.
+#[derive(Debug, Serialize)]
+pub struct TaskWithdrawn {
+    /// Which.
+    pub task: TaskId,
+    /// In words for a reader.
+    pub why: String,
+}
+
+/// How many files in `tasks/` are still being written or looked at.
+#[derive(Debug, Serialize)]
+pub struct IntakeCounted {
+    /// Files that may become tasks.
+    pub arriving: u32,
+}
+
+/// A peer asks for a task.
+#[derive(Debug, Serialize)]
+pub struct TaskRequested {
+    /// Who and which life.
+    pub endpoint: Endpoint,
+    /// On which connection.
+    pub session: SessionId,
+    /// How long the answer may wait for a task; zero for peers of section 1.
+    pub wait: Duration,
+    /// Where the answer goes.
+    pub reply: ReplyTo,
+}
+
+/// An offered task could not be delivered: its file is gone or has changed.
+#[derive(Debug, Serialize)]
+pub struct OfferFailed {
+    /// Which.
+    pub task: TaskId,
+    /// The try that never was.
+    pub attempt: Attempt,
+    /// In words for a reader.
+    pub why: String,
+}
+
+/// A peer hands a result in.
+#[derive(Debug, Serialize)]
+pub struct ResultSubmitted {
+    /// Who and which life.
+    pub endpoint: Endpoint,
+    /// What it says the result is of.
+    pub claim: Claim,
+    /// The result ZIP.
+    pub archive: Archive,
+    /// How the run ended, as far as the peer says.
+    pub outcome: Outcome,
+    /// Where the answer goes.
+    pub reply: ReplyTo,
+}
+
+/// What a SUBMIT_RESULT says about which task it is of; often nothing that can be relied on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Claim {
+    /// `task_id` and `attempt`, said by peers of ours.
+    pub attempt: Option<(TaskId, Attempt)>,
+    /// `result_name` as sent: metadata, never a path.
+    pub name: Option<String>,
+}
+
+/// The result is in its place on disk.
+#[derive(Debug, Serialize)]
+pub struct ResultKept {
+    /// Of which task.
+    pub task: TaskId,
+    /// Of which try.
+    pub attempt: Attempt,
+    /// Its file, below `results/`.
+    pub file: String,
+}
+
+/// The result is no sound ZIP, or the disk would not take it.
+#[derive(Debug, Serialize)]
+pub struct ResultRefused {
+    /// Of which task.
+    pub task: TaskId,
+    /// Of which try.
+    pub attempt: Attempt,
+    /// In words for a reader.
+    pub why: String,
+}
+
+/// A peer is here, or is here again; told once for each life, and again when it registers anew.
+#[derive(Debug, Clone, Serialize)]
+pub struct PeerJoined {
+    /// Who and which life.
+    pub endpoint: Endpoint,
+    /// Its newest connection: orders to it go here.
+    pub session: Port<SessionInbox>,
+}
+
+/// A peer is gone: said goodbye, fell silent, or started a new life.
+#[derive(Debug, Clone, Serialize)]
+pub struct PeerLeft {
+    /// Who and which life.
+    pub endpoint: Endpoint,
+    /// Whether it went on purpose: then its unfinished tries do not count against their tasks.
+    pub planned: bool,
+    /// In words for a reader.
+    pub why: String,
+}
+
+/// A connection ended; what it waits for need not be answered.
+#[derive(Debug, Serialize)]
+pub struct SessionClosed {
+    /// Which.
+    pub session: SessionId,
+}
+
+/// Somebody wants to know how the queue stands.
+#[derive(Debug, Serialize)]
+pub struct DescribeQueue {
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
+/// Somebody wants to know about one task.
+#[derive(Debug, Serialize)]
+pub struct DescribeTask {
+    /// Which.
+    pub task: TaskId,
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
+/// Somebody wants a task stopped for good.
+#[derive(Debug, Serialize)]
+pub struct CancelTask {
+    /// Which.
+    pub task: TaskId,
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
+// ---- the master's Folders: what lies on disk ------------------------------------------------
+
+inbox! {
+    /// What the folders hear.
+    FoldersInbox hears {
+        adopt_task: AdoptTask,
+        load_task: LoadTask,
+        load_result: LoadResult,
+        keep_result: KeepResult,
+        task_ended: TaskEnded,
+    }
+}
+
+/// A task came over the wire: put it into `tasks/` like any other.
+#[derive(Debug, Serialize)]
+pub struct AdoptTask {
+    /// The name that the submitter gave it.
+    pub name: TaskName,
+    /// Its ZIP, not yet looked at.
+    pub archive: Archive,
+    /// The group that it belongs to; none: the submitter's address.
+    pub group: Arc<str>,
+    /// What the submitter asks for beyond `task.toml`.
+    pub wishes: Wishes,
+    /// Where the answer goes.
+    pub reply: ReplyTo,
+}
+
+/// A session needs a task's ZIP.
+#[derive(Debug, Serialize)]
+pub struct LoadTask {
+    /// Which.
+    pub task: TaskId,
+    /// Where it goes.
+    pub reply: ReplyTo,
+}
+
+/// A session needs a result's ZIP.
+#[derive(Debug, Serialize)]
+pub struct LoadResult {
+    /// Of which task.
+    pub task: TaskId,
+    /// Where it goes.
+    pub reply: ReplyTo,
+}
+
+/// Look the result over and put it into `results/`, or into `results/failed/`.
+#[derive(Debug, Serialize)]
+pub struct KeepResult {
+    /// Of which task.
+    pub task: TaskId,
+    /// The task's own name: the file is named after it.
+    pub name: TaskName,
+    /// Of which try.
+    pub attempt: Attempt,
+    /// Whether it is the task's success or the last output of its failure.
+    pub success: bool,
+    /// The result ZIP as it was sent.
+    pub archive: Archive,
+}
+
+/// A task is terminal: its ZIP leaves `tasks/`.
+#[derive(Debug, Clone, Serialize)]
+pub struct TaskEnded {
+    /// Which.
+    pub task: TaskId,
+    /// Its own name.
+    pub name: TaskName,
+    /// How.
+    pub end: End,
+}
+
+/// How a task is terminal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// Its result is kept.
+    Done,
+    /// It failed as often as it may; with the last reason.
+    Failed(String),
+    /// It was taken back; with the reason.
+    Cancelled(String),
+}
+
+// ---- PeerSession: one connection, on the master or on a peer's own port ----------------------
+
+inbox! {
+    /// What a session hears.
+    SessionInbox hears {
+        peer_welcomed: PeerWelcomed,
+        request_refused: RequestRefused,
+        task_offered: TaskOffered,
+        nothing_waits: NothingWaits,
+        payload_loaded: PayloadLoaded,
+        result_answered: ResultAnswered,
+        attempt_cancelled: AttemptCancelled,
+        peers_listed: PeersListed,
+        peer_described: PeerDescribed,
+        queue_described: QueueDescribed,
+        task_described: TaskDescribed,
+        task_accepted: TaskAccepted,
+        peer_reported: PeerReported,
+    }
+}
+
+/// The registry has the peer.
+#[derive(Debug, Serialize)]
+pub struct PeerWelcomed {
+    /// Answers this.
+    pub request: RequestId,
+}
+
+/// The request cannot be done; nothing has changed.
+#[derive(Debug, Serialize)]
+pub struct RequestRefused {
+    /// Answers this.
+    pub request: RequestId,
+    /// In words for a reader.
+    pub why: String,
+}
+
+/// The peer gets this task.
+#[derive(Debug, Serialize)]
+pub struct TaskOffered {
+    /// Answers this.
+    pub request: RequestId,
+    /// Which task, which try, under which name.
+    pub offer: Offer,
+}
+
+/// What a peer is told about a task beside its ZIP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Offer {
+    /// Which task.
+    pub task: TaskId,
+    /// Which try.
+    pub attempt: Attempt,
+    /// Unique among the open tries, so that a peer which echoes it names its try.
+    pub name: TaskName,
+    /// SHA-256 of the ZIP.
+    pub sha256: Digest,
+    /// The script is killed after this long.
+    pub time_limit: Option<Duration>,
+}
+
+/// There is no task for this peer now.
+#[derive(Debug, Serialize)]
+pub struct NothingWaits {
+    /// Answers this.
+    pub request: RequestId,
+}
+
+/// The ZIP that was asked for.
+#[derive(Debug, Serialize)]
+pub struct PayloadLoaded {
+    /// Answers this.
+    pub request: RequestId,
+    /// The file's name: of a result, where it lies below `results/`.
+    pub name: String,
+    /// The ZIP.
+    pub archive: Archive,
+}
+
+/// What became of a result that was handed in.
+#[derive(Debug, Serialize)]
+pub struct ResultAnswered {
+    /// Answers this.
+    pub request: RequestId,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+/// What became of a result that was handed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is the task's result, or the report of a failed try; it is safe here.
+    Taken,
+    /// The same bytes were taken before.
+    TakenBefore,
+    /// The task is terminal or has another result; this one is counted, not used.
+    TooLate,
+    /// It belongs to no try that is known; in words for a reader.
+    Unmatched(String),
+    /// It is no sound ZIP, or could not be stored; in words for a reader.
+    Refused(String),
+}
+
+/// A try that this peer runs is no longer wanted.
+#[derive(Debug, Serialize)]
+pub struct AttemptCancelled {
+    /// Which task.
+    pub task: TaskId,
+    /// Which try.
+    pub attempt: Attempt,
+}
+
+/// Who is here.
+#[derive(Debug, Serialize)]
+pub struct PeersListed {
+    /// Answers this.
+    pub request: RequestId,
+    /// Everybody, by `peer_id`.
+    pub peers: Vec<PeerRow>,
+}
+
+/// What is known of one peer.
+#[derive(Debug, Serialize)]
+pub struct PeerDescribed {
+    /// Answers this.
+    pub request: RequestId,
+    /// None if it is not here.
+    pub peer: Option<PeerRow>,
+}
+
+/// How the queue stands.
+#[derive(Debug, Serialize)]
+pub struct QueueDescribed {
+    /// Answers this.
+    pub request: RequestId,
+    /// The counts and what runs; the session adds who we are.
+    pub report: MasterReport,
+}
+
+/// How one task stands.
+#[derive(Debug, Serialize)]
+pub struct TaskDescribed {
+    /// Answers this.
+    pub request: RequestId,
+    /// None if the task is not known.
+    pub report: Option<TaskReport>,
+}
+
+/// The task lies in `tasks/` and is queued.
+#[derive(Debug, Serialize)]
+pub struct TaskAccepted {
+    /// Answers this.
+    pub request: RequestId,
+    /// Its id.
+    pub task: TaskId,
+    /// Its name in `tasks/`.
+    pub name: TaskName,
+}
+
+/// What this peer is doing.
+#[derive(Debug, Serialize)]
+pub struct PeerReported {
+    /// Answers this.
+    pub request: RequestId,
+    /// The report.
+    pub report: PeerReport,
+}
+
+// ---- the peer's Discovery: finds a master ----------------------------------------------------
+
+inbox! {
+    /// What discovery hears on a peer.
+    DiscoveryInbox hears {
+        seek_master: SeekMaster,
+        stop_seeking: StopSeeking,
+    }
+}
+
+/// The peer has no master: look for one until told to stop.
+#[derive(Debug, Serialize)]
+pub struct SeekMaster {}
+
+/// The peer has a master.
+#[derive(Debug, Serialize)]
+pub struct StopSeeking {}
+
+// ---- the peer's MasterSession: the peer's end of the wire -------------------------------------
+
+inbox! {
+    /// What the peer's end of the wire hears.
+    MasterSessionInbox hears {
+        master_found: MasterFound,
+        run_ended: RunEnded,
+        describe_peer_self: DescribePeerSelf,
+        leave_master: LeaveMaster,
+    }
+}
+
+/// A master answered; addresses in the order in which to try them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MasterFound {
+    /// How it calls itself, or its address.
+    pub name: String,
+    /// The announced address and the datagram's source, the likelier one first.
+    pub addresses: Vec<SocketAddr>,
+    /// The words in which it spoke.
+    pub dialect: crate::wire::dialect::Dialect,
+}
+
+/// A run ended; its result is to be handed in.
+#[derive(Debug, Serialize)]
+pub struct RunEnded {
+    /// Which task.
+    pub task: TaskId,
+    /// Which try.
+    pub attempt: Attempt,
+    /// How.
+    pub outcome: Outcome,
+    /// The result ZIP.
+    pub result: Archive,
+}
+
+/// Somebody asks on this peer's own port what it is doing.
+#[derive(Debug, Serialize)]
+pub struct DescribePeerSelf {
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
+/// The program stops: take no more tasks, hand in what runs, say goodbye.
+#[derive(Debug, Serialize)]
+pub struct LeaveMaster {
+    /// Stop what runs instead of waiting for it.
+    pub now: bool,
+}
+
+// ---- the peer's Executor: runs tasks ----------------------------------------------------------
+
+inbox! {
+    /// What the executor hears.
+    ExecutorInbox hears {
+        run_task: RunTask,
+        stop_run: StopRun,
+        forget_run: ForgetRun,
+        stop_all: StopAll,
+    }
+}
+
+/// Run this.
+#[derive(Debug, Serialize)]
+pub struct RunTask {
+    /// What, how long at most, and for whom.
+    pub job: Job,
+}
+
+/// The run is no longer wanted: kill it.
+#[derive(Debug, Serialize)]
+pub struct StopRun {
+    /// Which task.
+    pub task: TaskId,
+    /// Which try.
+    pub attempt: Attempt,
+}
+
+/// The master has the result, or does not want it: what the run left on disk may go.
+#[derive(Debug, Serialize)]
+pub struct ForgetRun {
+    /// Which task.
+    pub task: TaskId,
+    /// Which try.
+    pub attempt: Attempt,
+}
+
+/// The program stops now: kill everything.
+#[derive(Debug, Serialize)]
+pub struct StopAll {}
