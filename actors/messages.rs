@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::logic::attribution::Claim;
+use crate::logic::effect::{End, Offer, Verdict};
 use crate::model::{
     Archive, Attempt, Digest, Endpoint, Outcome, PeerId, RequestId, SessionId, Task, TaskId,
     TaskName, Wishes,
@@ -224,15 +226,6 @@ pub struct ResultSubmitted {
     pub reply: ReplyTo,
 }
 
-/// What a SUBMIT_RESULT says about which task it is of; often nothing that can be relied on.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Claim {
-    /// `task_id` and `attempt`, said by peers of ours.
-    pub attempt: Option<(TaskId, Attempt)>,
-    /// `result_name` as sent: metadata, never a path.
-    pub name: Option<String>,
-}
-
 /// The result is in its place on disk.
 #[derive(Debug, Serialize)]
 pub struct ResultKept {
@@ -379,18 +372,6 @@ pub struct TaskEnded {
     pub end: End,
 }
 
-/// How a task is terminal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum End {
-    /// Its result is kept.
-    Done,
-    /// It failed as often as it may; with the last reason.
-    Failed(String),
-    /// It was taken back; with the reason.
-    Cancelled(String),
-}
-
 // ---- PeerSession: one connection, on the master or on a peer's own port ----------------------
 
 inbox! {
@@ -437,21 +418,6 @@ pub struct TaskOffered {
     pub offer: Offer,
 }
 
-/// What a peer is told about a task beside its ZIP.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Offer {
-    /// Which task.
-    pub task: TaskId,
-    /// Which try.
-    pub attempt: Attempt,
-    /// Unique among the open tries, so that a peer which echoes it names its try.
-    pub name: TaskName,
-    /// SHA-256 of the ZIP.
-    pub sha256: Digest,
-    /// The script is killed after this long.
-    pub time_limit: Option<Duration>,
-}
-
 /// There is no task for this peer now.
 #[derive(Debug, Serialize)]
 pub struct NothingWaits {
@@ -477,22 +443,6 @@ pub struct ResultAnswered {
     pub request: RequestId,
     /// What became of it.
     pub verdict: Verdict,
-}
-
-/// What became of a result that was handed in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// It is the task's result, or the report of a failed try; it is safe here.
-    Taken,
-    /// The same bytes were taken before.
-    TakenBefore,
-    /// The task is terminal or has another result; this one is counted, not used.
-    TooLate,
-    /// It belongs to no try that is known; in words for a reader.
-    Unmatched(String),
-    /// It is no sound ZIP, or could not be stored; in words for a reader.
-    Refused(String),
 }
 
 /// A try that this peer runs is no longer wanted.

@@ -1,0 +1,249 @@
+//! The scheduler's mind: who gets which task, what is owed, and what becomes of results.
+//!
+//! Rule: it is told facts in the order in which they happened, with the time, and answers each with
+//! [`Effect`]s. Whatever the order, no task is lost: it is in the queue, resting, leased, or terminal.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+mod leases;
+mod results;
+mod waiting;
+
+use waiting::Waiting;
+
+use super::attribution::Claim;
+use super::effect::{Asker, Effect, End};
+use super::ledger::{Ledger, State};
+use super::policy::Policy;
+use super::queue::Queue;
+use super::standing::Standings;
+use crate::model::{Attempt, Digest, Endpoint, Moment, Outcome, SessionId, Task, TaskId};
+
+/// Waiting requests that are looked at after one fact: a peer is passed over only while it rests or has
+/// just failed what waits, and the next tick looks again.
+const PASSED_OVER_MAX: usize = 4096;
+/// How often a task may go wrong (promise R5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// Runs that fail by themselves before the task is failed, when it does not say; at least 1.
+    pub failures_max: u32,
+    /// Peers that may be lost with the task before it is failed; at least 1.
+    pub losses_max: u32,
+    /// The time limit of tasks that name none.
+    pub time_limit: Option<Duration>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            failures_max: 3,
+            losses_max: 5,
+            time_limit: None,
+        }
+    }
+}
+
+/// A peer's request for a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// Who asks.
+    pub peer: Endpoint,
+    /// Where the answer goes.
+    pub asker: Asker,
+    /// How long it may wait.
+    pub wait: Duration,
+}
+
+/// A result that a peer hands in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// Who hands it in.
+    pub peer: Endpoint,
+    /// Where the answer goes.
+    pub asker: Asker,
+    /// What it says it is of.
+    pub claim: Claim,
+    /// SHA-256 of the ZIP.
+    pub sha256: Digest,
+    /// How the run ended.
+    pub outcome: Outcome,
+}
+
+/// Why a try ended without a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blame {
+    /// The task, or who ran it: counts as a failure of the task.
+    Run,
+    /// The peer went away: counts as a loss.
+    Peer,
+    /// Nobody: planned, or our own doing.
+    None,
+}
+
+/// What falls due at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Rested(TaskId),
+    LeaseEnds(TaskId, Attempt),
+}
+
+/// The scheduler's mind with a policy.
+#[derive(Debug)]
+pub struct Dispatch<P: Policy> {
+    rules: Rules,
+    queue: Queue<P>,
+    ledger: Ledger,
+    peers: Standings,
+    waiting: Waiting,
+    keepers: HashMap<TaskId, Asker>,
+    due: BTreeSet<(Moment, Due)>,
+}
+
+impl<P: Policy> Dispatch<P> {
+    /// An empty one.
+    pub fn new(policy: P, rules: Rules) -> Self {
+        Self {
+            rules,
+            queue: Queue::new(policy),
+            ledger: Ledger::default(),
+            peers: Standings::default(),
+            waiting: Waiting::default(),
+            keepers: HashMap::new(),
+            due: BTreeSet::new(),
+        }
+    }
+
+    /// Every task, for reports.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// A task was adopted.
+    pub fn task_arrived(&mut self, task: Task, now: Moment) -> Vec<Effect> {
+        let id = task.id;
+        if self.ledger.insert(task) {
+            self.enqueue(&id);
+        }
+        self.serve_waiting(now)
+    }
+
+    /// Whoever put the task in took it back, or somebody cancelled it.
+    pub fn task_withdrawn(&mut self, task: &TaskId, why: String) -> Vec<Effect> {
+        self.end(task, End::Cancelled(why.clone()), State::Cancelled { why })
+    }
+
+    /// A peer asks for a task.
+    pub fn task_requested(&mut self, ask: Ask, now: Moment) -> Vec<Effect> {
+        let mut effects = self.give_up_held(&ask.peer, now);
+        match self.offer(&ask, now) {
+            Some(offer) => effects.push(offer),
+            None => effects.extend(self.waiting.add(ask, now).map(Effect::Nothing)),
+        }
+        effects.extend(self.serve_waiting(now));
+        effects
+    }
+
+    /// An offered task could not be delivered; nobody is to blame, and its file is looked at again.
+    pub fn offer_failed(
+        &mut self,
+        task: &TaskId,
+        attempt: Attempt,
+        why: String,
+        now: Moment,
+    ) -> Vec<Effect> {
+        self.try_ended(task, attempt, Blame::None, why, now)
+    }
+
+    /// A peer is here, or registered anew: a result that it owed will not come any more.
+    pub fn peer_joined(&mut self, peer: &Endpoint) {
+        self.peers.arrive(peer);
+        self.peers.of(peer).owes = None;
+    }
+
+    /// A peer is gone.
+    pub fn peer_left(
+        &mut self,
+        peer: &Endpoint,
+        planned: bool,
+        why: &str,
+        now: Moment,
+    ) -> Vec<Effect> {
+        self.waiting.drop_peer(peer);
+        let holds = self
+            .peers
+            .get(peer)
+            .map(|standing| standing.holds.clone())
+            .unwrap_or_default();
+        let mut effects = Vec::new();
+        // Others fall silent while they work: their leases end by their deadline, not with their words.
+        if peer.is_ours() {
+            let blame = if planned { Blame::None } else { Blame::Peer };
+            for (task, attempt) in holds {
+                effects.extend(self.try_ended(&task, attempt, blame, why.to_owned(), now));
+            }
+        }
+        self.peers.depart(peer);
+        effects.extend(self.serve_waiting(now));
+        effects
+    }
+
+    /// A connection ended: what waits on it need not be answered.
+    pub fn session_closed(&mut self, session: SessionId) {
+        self.waiting.drop_session(session);
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Moment) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        while let Some((_, due)) = self
+            .due
+            .first()
+            .copied()
+            .filter(|(moment, _)| *moment <= now)
+        {
+            self.due.pop_first();
+            match due {
+                Due::Rested(task) => {
+                    if self
+                        .ledger
+                        .get(&task)
+                        .is_some_and(|entry| entry.state == State::Resting)
+                    {
+                        self.ledger.set(&task, State::Waiting);
+                        self.enqueue(&task);
+                    }
+                }
+                Due::LeaseEnds(task, attempt) => {
+                    effects.extend(self.lease_due(&task, attempt, now))
+                }
+            }
+        }
+        effects.extend(
+            self.waiting
+                .take_expired(now)
+                .into_iter()
+                .map(Effect::Nothing),
+        );
+        effects.extend(self.serve_waiting(now));
+        effects
+    }
+
+    /// Gives what waits in the queue to those who wait for it, in the order in which they asked.
+    fn serve_waiting(&mut self, now: Moment) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let mut last = 0;
+        for _ in 0..PASSED_OVER_MAX {
+            let Some((number, ask)) = self.waiting.next(last).filter(|_| !self.queue.is_empty())
+            else {
+                break;
+            };
+            last = number;
+            if let Some(offer) = self.offer(&ask, now) {
+                self.waiting.remove(number);
+                effects.push(offer);
+            }
+        }
+        effects
+    }
+}

@@ -1,0 +1,85 @@
+//! What the scheduling mind answers with: each is one letter, or a reply to a request.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::model::{Attempt, Digest, Endpoint, RequestId, SessionId, TaskId, TaskName};
+
+/// One request of one connection: who waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Asker {
+    /// The connection.
+    pub session: SessionId,
+    /// Its request.
+    pub request: RequestId,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Give the asker this task.
+    Offer(Asker, Offer),
+    /// Tell the asker that nothing waits.
+    Nothing(Asker),
+    /// Tell the asker what became of its result.
+    Answer(Asker, Verdict),
+    /// Look the result over that was just submitted, and put it in its place.
+    Keep {
+        /// Of which task.
+        task: TaskId,
+        /// The task's own name.
+        name: TaskName,
+        /// Of which try.
+        attempt: Attempt,
+        /// Whether it is a success.
+        success: bool,
+    },
+    /// The task is terminal.
+    End(TaskId, TaskName, End),
+    /// Tell a peer of ours that this try is no longer wanted.
+    Cancel(Endpoint, TaskId, Attempt),
+}
+
+/// What a peer is told about a task beside its ZIP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Offer {
+    /// Which task.
+    pub task: TaskId,
+    /// Which try.
+    pub attempt: Attempt,
+    /// Unique among the open tries, so that a peer which echoes it names its try.
+    pub name: TaskName,
+    /// SHA-256 of the ZIP.
+    pub sha256: Digest,
+    /// The script is killed after this long.
+    pub time_limit: Option<Duration>,
+}
+
+/// What became of a result that was handed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is the task's result, or the report of a failed try; it is safe here.
+    Taken,
+    /// The same bytes were taken before.
+    TakenBefore,
+    /// The task is terminal or has another result; this one is counted, not used.
+    TooLate,
+    /// It belongs to no try that is known; in words for a reader.
+    Unmatched(String),
+    /// It is no sound ZIP, or could not be stored; in words for a reader.
+    Refused(String),
+}
+
+/// How a task is terminal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// Its result is kept.
+    Done,
+    /// It failed as often as it may; with the last reason.
+    Failed(String),
+    /// It was taken back; with the reason.
+    Cancelled(String),
+}

@@ -1,0 +1,11 @@
+//! The minds of the actors: plain values that are told what happened and when, and answer with what to do.
+//!
+//! Rule: nothing here knows actix, tokio, a socket, a file or a clock of its own.
+
+pub mod attribution;
+pub mod dispatch;
+pub mod effect;
+pub mod ledger;
+pub mod policy;
+pub mod queue;
+pub mod standing;

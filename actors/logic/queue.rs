@@ -1,0 +1,129 @@
+//! The tasks that wait, in the order that a [`Policy`] gives them.
+//!
+//! Rule: each task stands in one lane once; taking, adding and removing cost O(log n).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use super::policy::Policy;
+use crate::model::{Task, TaskId};
+
+/// How many tasks that one peer may not have are stepped over before it is told that nothing waits:
+/// more than a poisoned group of a usual size, few enough to look at in some microseconds.
+const STEPS_MAX: usize = 1024;
+
+/// The waiting tasks of one scheduler.
+#[derive(Debug)]
+pub struct Queue<P: Policy> {
+    policy: P,
+    arrivals: u64,
+    lanes: BTreeMap<P::Lane, Lane>,
+    order: BTreeSet<(i64, u64, P::Lane)>,
+    places: HashMap<TaskId, (P::Lane, u64)>,
+}
+
+/// Never empty: a lane goes with its last task.
+#[derive(Debug)]
+struct Lane {
+    rank: i64,
+    tasks: BTreeMap<u64, TaskId>,
+}
+
+impl Lane {
+    fn first(&self) -> u64 {
+        self.tasks.keys().next().copied().unwrap_or(0)
+    }
+}
+
+impl<P: Policy> Queue<P> {
+    /// An empty queue.
+    pub fn new(policy: P) -> Self {
+        Self {
+            policy,
+            arrivals: 0,
+            lanes: BTreeMap::new(),
+            order: BTreeSet::new(),
+            places: HashMap::new(),
+        }
+    }
+
+    /// How many tasks wait.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Puts a task behind those of its lane; one that waits already keeps its place.
+    pub fn push(&mut self, task: &Task) {
+        if self.places.contains_key(&task.id) {
+            return;
+        }
+        self.arrivals += 1;
+        let name = self.policy.lane(task);
+        if !self.lanes.contains_key(&name) {
+            self.policy.lane_filled(&name);
+        }
+        self.places.insert(task.id, (name.clone(), self.arrivals));
+        self.change(name, |lane, arrivals| {
+            lane.tasks.insert(arrivals, task.id);
+        });
+    }
+
+    /// The next task that the asker may have; it stays until it is removed.
+    pub fn next(&self, may_have: impl Fn(&TaskId) -> bool) -> Option<TaskId> {
+        let lanes = self
+            .order
+            .iter()
+            .filter_map(|(_, _, name)| self.lanes.get(name));
+        let mut tasks = lanes.flat_map(|lane| lane.tasks.values()).take(STEPS_MAX);
+        tasks.find(|task| may_have(task)).copied()
+    }
+
+    /// Takes a task out, for whatever reason; whether it was there.
+    pub fn remove(&mut self, task: &TaskId) -> bool {
+        let Some((name, arrival)) = self.places.remove(task) else {
+            return false;
+        };
+        self.change(name, |lane, _| {
+            lane.tasks.remove(&arrival);
+        });
+        true
+    }
+
+    /// Tells the policy that a task, already taken out, is with a peer.
+    pub fn handed_out(&mut self, task: &Task) {
+        self.policy.handed_out(task);
+        self.change(self.policy.lane(task), |_, _| {});
+    }
+
+    /// Tells the policy that a task succeeded.
+    pub fn finished(&mut self, task: &Task, took: Duration) {
+        self.policy.finished(task, took);
+        self.change(self.policy.lane(task), |_, _| {});
+    }
+
+    /// Changes a lane and puts it where its rank and its first task now belong.
+    fn change(&mut self, name: P::Lane, change: impl FnOnce(&mut Lane, u64)) {
+        let mut lane = match self.lanes.remove(&name) {
+            Some(lane) => {
+                self.order.remove(&(lane.rank, lane.first(), name.clone()));
+                lane
+            }
+            None => Lane {
+                rank: 0,
+                tasks: BTreeMap::new(),
+            },
+        };
+        change(&mut lane, self.arrivals);
+        if lane.tasks.is_empty() {
+            return;
+        }
+        lane.rank = self.policy.rank(&name);
+        self.order.insert((lane.rank, lane.first(), name.clone()));
+        self.lanes.insert(name, lane);
+    }
+}
