@@ -1,0 +1,58 @@
+//! Which of the protocol's dialects a message speaks; it is recognised from the message itself and answered in kind.
+
+use serde::{Deserialize, Serialize};
+
+use super::fields::Fields;
+
+/// The dialects that speakers of the protocol use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dialect {
+    /// The fixed part of the protocol: `{"action":X, …fields}`. Our extensions ride on it.
+    #[default]
+    Flat,
+    /// `{"type":X,"data":{…fields}}`, replies too.
+    Envelope,
+    /// Flat, with other words for discovery, for errors and for the list of peers.
+    SuperPeer,
+}
+
+impl Dialect {
+    /// The dialect of one request. A super-peer's heartbeat looks like anyone's and counts as flat: who has heard its
+    /// REGISTER may remember better.
+    pub(super) fn of_request(fields: &Fields<'_>, word: &str) -> Self {
+        let own_words = matches!(
+            word,
+            "LIST_PEERS" | "GET_PEER_INFO" | "DISCOVER_SUPER_PEER" | "SUPER_PEER_ANNOUNCEMENT"
+        );
+        if fields.enveloped {
+            Self::Envelope
+        } else if own_words || (word == "REGISTER" && fields.has("p2p_port")) {
+            Self::SuperPeer
+        } else {
+            Self::Flat
+        }
+    }
+}
+
+/// How to answer a request that could not be parsed: its dialect and `id` as far as they can be told.
+pub fn answer_to(request: &[u8]) -> (Dialect, Option<u64>) {
+    let Ok(fields) = Fields::read(request) else {
+        return (Dialect::Flat, None);
+    };
+    let word = word_of_request(&fields).unwrap_or_default();
+    (Dialect::of_request(&fields, &word), id_of(&fields))
+}
+
+/// What a request calls itself.
+pub(super) fn word_of_request<'a>(
+    fields: &Fields<'a>,
+) -> Result<std::borrow::Cow<'a, str>, super::WireError> {
+    let key = if fields.enveloped { "type" } else { "action" };
+    fields.text(key)?.ok_or(super::WireError::NoWord)
+}
+
+/// The number by which we tell requests in flight apart. A stranger's field of that name is of another shape, and ignored.
+pub(super) fn id_of(fields: &Fields<'_>) -> Option<u64> {
+    fields.number("id", "a whole number").unwrap_or(None)
+}

@@ -1,0 +1,275 @@
+//! A message taken apart: the fields that the protocol knows, each as the raw text of its value.
+//!
+//! Rule: values are read only when asked for and only as the type asked for, so that nothing is copied that need not be
+//! and an error can name its field. A field that the protocol does not know is skipped; a known one may stand only once.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::error::WireError;
+
+/// Every key that any message of any dialect has. That the list is closed bounds the memory that a message can take.
+const KEYS: &[&str] = &[
+    "action",
+    "addr",
+    "agent",
+    "attempt",
+    "boot_id",
+    "capabilities",
+    "code",
+    "data",
+    "ending",
+    "epoch",
+    "error",
+    "exit_code",
+    "group",
+    "heartbeat_s",
+    "host",
+    "id",
+    "ip",
+    "master_id",
+    "master_ip",
+    "master_port",
+    "message",
+    "name",
+    "p2p_port",
+    "peak_rss",
+    "peer_id",
+    "peer_ip",
+    "peer_port",
+    "peers",
+    "port",
+    "port_tcp",
+    "priority",
+    "protocol",
+    "reason",
+    "report",
+    "result_data",
+    "result_name",
+    "sha256",
+    "signal",
+    "slots",
+    "status",
+    "target_peer_id",
+    "task",
+    "task_data",
+    "task_id",
+    "task_name",
+    "time_limit_ms",
+    "time_limit_s",
+    "took_ms",
+    "type",
+    "wait_ms",
+];
+
+/// What a string field must be.
+const TEXT: &str = "a string";
+
+/// The known fields of one message. Those inside an envelope's `data` come first, so that they win over its outside.
+#[derive(Debug, Default)]
+pub(super) struct Fields<'a> {
+    present: Vec<(&'static str, &'a RawValue)>,
+    /// Whether the message wears the envelope: `type` and `data` instead of `action` and fields.
+    pub(super) enveloped: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// Takes one whole message apart.
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, WireError> {
+        let mut text = serde_json::Deserializer::from_slice(bytes);
+        let outside = object(&mut text)?;
+        text.end().map_err(not_json)?;
+        let fields = Self {
+            present: outside,
+            enveloped: false,
+        };
+        if fields.has("action") || !fields.has("type") {
+            return Ok(fields);
+        }
+        fields.unwrapped()
+    }
+
+    /// Looks into the envelope; one without `data` is read as if its fields lay inside.
+    fn unwrapped(mut self) -> Result<Self, WireError> {
+        self.enveloped = true;
+        if let Some(data) = self.raw("data") {
+            if !data.get().starts_with('{') {
+                return Err(WireError::Field {
+                    field: "data",
+                    wanted: "an object",
+                });
+            }
+            let inside = object(&mut serde_json::Deserializer::from_str(data.get()))?;
+            self.present.splice(0..0, inside);
+        }
+        Ok(self)
+    }
+
+    /// The raw JSON text of a field; none if it is absent or null.
+    pub(super) fn raw(&self, key: &'static str) -> Option<&'a RawValue> {
+        debug_assert!(KEYS.contains(&key), "{key} is not in KEYS");
+        let found = self.present.iter().find(|(known, _)| *known == key);
+        found.map(|(_, raw)| *raw).filter(|raw| raw.get() != "null")
+    }
+
+    /// Whether a field is there and not null.
+    pub(super) fn has(&self, key: &'static str) -> bool {
+        self.raw(key).is_some()
+    }
+
+    /// A string, borrowed unless it holds escapes.
+    pub(super) fn text(&self, key: &'static str) -> Result<Option<Cow<'a, str>>, WireError> {
+        let Some(raw) = self.raw(key) else {
+            return Ok(None);
+        };
+        let wrong = WireError::Field {
+            field: key,
+            wanted: TEXT,
+        };
+        text_of(raw).map(Some).ok_or(wrong)
+    }
+
+    /// A string that must be there.
+    pub(super) fn need_text(&self, key: &'static str) -> Result<Cow<'a, str>, WireError> {
+        self.text(key)?.ok_or(WireError::Missing(key))
+    }
+
+    /// A value that a string spells, such as an id or a digest.
+    pub(super) fn spelled<T: FromStr>(
+        &self,
+        key: &'static str,
+        wanted: &'static str,
+    ) -> Result<Option<T>, WireError> {
+        let Some(text) = self.text(key)? else {
+            return Ok(None);
+        };
+        let wrong = WireError::Field { field: key, wanted };
+        text.parse().map(Some).map_err(|_| wrong)
+    }
+
+    /// A whole number, written as a number or as a string.
+    pub(super) fn number<T: FromStr>(
+        &self,
+        key: &'static str,
+        wanted: &'static str,
+    ) -> Result<Option<T>, WireError> {
+        let Some(raw) = self.raw(key) else {
+            return Ok(None);
+        };
+        let wrong = WireError::Field { field: key, wanted };
+        number_of(raw).map(Some).ok_or(wrong)
+    }
+
+    /// A list, item by item as raw text.
+    pub(super) fn list(&self, key: &'static str) -> Result<Option<Vec<&'a RawValue>>, WireError> {
+        let Some(raw) = self.raw(key) else {
+            return Ok(None);
+        };
+        let wrong = WireError::Field {
+            field: key,
+            wanted: "a list",
+        };
+        serde_json::from_str(raw.get()).map(Some).map_err(|_| wrong)
+    }
+
+    /// A list of strings; an absent one is empty.
+    pub(super) fn texts(&self, key: &'static str) -> Result<Vec<Cow<'a, str>>, WireError> {
+        let wrong = || WireError::Field {
+            field: key,
+            wanted: "a list of strings",
+        };
+        let items = self.list(key)?.unwrap_or_default();
+        items
+            .into_iter()
+            .map(|item| text_of(item).ok_or_else(wrong))
+            .collect()
+    }
+}
+
+/// The string that this raw value is.
+pub(super) fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
+    match serde_json::from_str::<&str>(raw.get()) {
+        Ok(plain) => Some(Cow::Borrowed(plain)),
+        Err(_) => serde_json::from_str(raw.get()).ok().map(Cow::Owned),
+    }
+}
+
+/// The whole number that this raw value is, or that it spells as a string: some speakers quote their ports.
+pub(super) fn number_of<T: FromStr>(raw: &RawValue) -> Option<T> {
+    raw.get().trim_matches('"').trim().parse().ok()
+}
+
+fn not_json(error: serde_json::Error) -> WireError {
+    WireError::NotJson(error.to_string())
+}
+
+/// Reads the members of one object.
+fn object<'a, R: serde_json::de::Read<'a>>(
+    text: &mut serde_json::Deserializer<R>,
+) -> Result<Vec<(&'static str, &'a RawValue)>, WireError> {
+    let members = text.deserialize_map(MembersVisitor).map_err(not_json)?;
+    match members.twice {
+        Some(key) => Err(WireError::Twice(key)),
+        None => Ok(members.known),
+    }
+}
+
+#[derive(Default)]
+struct Members<'a> {
+    known: Vec<(&'static str, &'a RawValue)>,
+    twice: Option<&'static str>,
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+        let mut members = Members::default();
+        while let Some(key) = map.next_key_seed(KnownKey)? {
+            let Some(key) = key else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let value = map.next_value()?;
+            if members.known.iter().any(|(seen, _)| *seen == key) {
+                members.twice = Some(key);
+            } else {
+                members.known.push((key, value));
+            }
+        }
+        Ok(members)
+    }
+}
+
+/// Finds a key in [`KEYS`]; none for one that the protocol does not know.
+struct KnownKey;
+
+impl<'de> DeserializeSeed<'de> for KnownKey {
+    type Value = Option<&'static str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<Self::Value, D::Error> {
+        key.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KnownKey {
+    type Value = Option<&'static str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(KEYS.iter().find(|known| **known == key).copied())
+    }
+}

@@ -1,0 +1,190 @@
+//! What the control actions report and the command line prints; with `--json`, exactly these.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::{Attempt, PeerId, TaskId, TaskName};
+
+/// Longest list of running tasks or failures in a report: more than a reader takes in, and well below the size cap.
+pub const REPORT_ROWS_MAX: usize = 100;
+
+/// A master's answer to `STATUS`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MasterReport {
+    /// Tells it from a peer's report.
+    pub role: MasterRole,
+    /// The name under which it announces itself.
+    pub name: String,
+    /// Which master.
+    pub master_id: Uuid,
+    /// Of the program.
+    pub version: String,
+    /// The scheduler in use.
+    pub scheduler: String,
+    /// Seconds since it started.
+    pub uptime_s: u64,
+    /// How many tasks are in which state.
+    pub tasks: TaskCounts,
+    /// How many peers are in the cluster.
+    pub peers: u64,
+    /// What runs now, longest first; at most [`REPORT_ROWS_MAX`].
+    pub running: Vec<RunningRow>,
+    /// The latest tasks that failed for good, latest first; at most [`REPORT_ROWS_MAX`].
+    pub failures: Vec<FailureRow>,
+}
+
+/// Always `"master"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MasterRole {
+    /// The only one.
+    #[default]
+    Master,
+}
+
+/// How many tasks are in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TaskCounts {
+    /// Wait for a peer.
+    pub queued: u64,
+    /// Run at a peer.
+    pub leased: u64,
+    /// Have their result.
+    pub done: u64,
+    /// Failed for good.
+    pub failed: u64,
+    /// Were cancelled.
+    pub cancelled: u64,
+}
+
+/// One task that runs now, as the master sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningRow {
+    /// Which task.
+    pub task_id: TaskId,
+    /// Its name.
+    pub task_name: TaskName,
+    /// Which try.
+    pub attempt: Attempt,
+    /// Where it runs.
+    pub peer_id: PeerId,
+    /// Seconds since it was handed out.
+    pub for_s: u64,
+}
+
+/// One task that failed for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureRow {
+    /// Its name.
+    pub task_name: TaskName,
+    /// Why, for readers.
+    pub reason: String,
+}
+
+/// A peer's answer to `STATUS`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerReport {
+    /// Tells it from a master's report.
+    pub role: PeerRole,
+    /// Who.
+    pub peer_id: PeerId,
+    /// Of the program.
+    pub version: String,
+    /// The master that it works for, if it has found one.
+    pub master: Option<String>,
+    /// How many tasks it can run at a time.
+    pub slots: u32,
+    /// How many more it could run now.
+    pub free: u32,
+    /// What runs now; at most as many as there are slots.
+    pub running: Vec<PeerRunningRow>,
+    /// The version of the Python that runs the tasks; none if none was found.
+    pub python: Option<String>,
+}
+
+/// Always `"peer"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerRole {
+    /// The only one.
+    #[default]
+    Peer,
+}
+
+/// One task that runs at a peer. Its name is the master's, of any master's making.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerRunningRow {
+    /// The name under which it was handed out.
+    pub task_name: String,
+    /// Seconds since it started.
+    pub for_s: u64,
+}
+
+/// One row of a master's answer to `PEERS`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerRow {
+    /// Who.
+    pub peer_id: PeerId,
+    /// Where it speaks from.
+    pub address: String,
+    /// How many tasks it runs at a time.
+    pub slots: u32,
+    /// Whether it speaks our extensions.
+    pub ours: bool,
+    /// Program and version, if it says.
+    pub agent: Option<String>,
+    /// How it fares, in one word for readers.
+    pub state: String,
+    /// Seconds since anything came from it.
+    pub last_word_s: u64,
+    /// How many tasks it holds now.
+    pub leases: u64,
+    /// How many it finished.
+    pub done: u64,
+    /// How many it failed.
+    pub failed: u64,
+}
+
+/// A master's answer to `TASK_STATUS`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskReport {
+    /// Which task.
+    pub task_id: TaskId,
+    /// Its name.
+    pub task_name: TaskName,
+    /// Where it is in its life.
+    pub state: TaskState,
+    /// Who runs it or ran it last.
+    pub peer: Option<PeerId>,
+    /// How many times it was handed out.
+    pub attempts: u32,
+    /// Why it failed or waits, if there is something to say.
+    pub reason: Option<String>,
+    /// The name of its file in `results/`, once it is done.
+    pub result_file: Option<String>,
+    /// How long its last run took, in milliseconds.
+    pub took_ms: Option<u64>,
+}
+
+/// The states of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskState {
+    /// Waits for a peer.
+    Queued,
+    /// Runs at a peer.
+    Leased,
+    /// Has its result.
+    Done,
+    /// Failed for good.
+    Failed,
+    /// Was cancelled.
+    Cancelled,
+}
+
+impl TaskState {
+    /// Whether nothing more will happen to the task.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+    }
+}

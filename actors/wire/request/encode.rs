@@ -1,0 +1,136 @@
+//! Requests as bytes, in the words of each dialect.
+
+use crate::model::{Ending, Outcome};
+use crate::wire::dialect::Dialect;
+use crate::wire::request::{Address, PeerOffer, Request};
+use crate::wire::writer::Writer;
+
+/// Writes one request as one compact value with nothing after it. A payload is turned into base64 in place.
+pub fn encode_request(dialect: Dialect, id: Option<u64>, request: &Request<'_>) -> Vec<u8> {
+    let room = match request {
+        Request::SubmitResult { result_data, .. } => result_data.wire_len(),
+        Request::SubmitTask { task_data, .. } => task_data.wire_len(),
+        _ => 0,
+    };
+    let writer = Writer::new(dialect, "action", word(request), id, room);
+    write(dialect, request, writer).finish()
+}
+
+fn word<'r>(request: &'r Request<'_>) -> &'r str {
+    match request {
+        Request::Register { .. } => "REGISTER",
+        Request::Heartbeat { .. } => "HEARTBEAT",
+        Request::RequestTask { .. } => "REQUEST_TASK",
+        Request::SubmitResult { .. } => "SUBMIT_RESULT",
+        Request::ListPeers => "LIST_PEERS",
+        Request::GetPeerInfo { .. } => "GET_PEER_INFO",
+        Request::Leave { .. } => "LEAVE",
+        Request::Status => "STATUS",
+        Request::Peers => "PEERS",
+        Request::SubmitTask { .. } => "SUBMIT_TASK",
+        Request::TaskStatus { .. } => "TASK_STATUS",
+        Request::FetchResult { .. } => "FETCH_RESULT",
+        Request::CancelTask { .. } => "CANCEL_TASK",
+        Request::Unknown { action } => action,
+    }
+}
+
+fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
+    match request {
+        Request::Register {
+            peer_id,
+            address,
+            ours,
+        } => {
+            let writer = writer.field("peer_id", peer_id);
+            let writer = match address {
+                Some(address) => write_address(dialect, address, writer),
+                None => writer,
+            };
+            match ours {
+                Some(offer) => write_offer(offer, writer),
+                None => writer,
+            }
+        }
+        Request::Heartbeat { peer_id } | Request::Leave { peer_id } => {
+            writer.field("peer_id", peer_id)
+        }
+        Request::RequestTask { peer_id, wait_ms } => {
+            writer.field("peer_id", peer_id).maybe("wait_ms", *wait_ms)
+        }
+        Request::SubmitResult {
+            peer_id,
+            result_name,
+            result_data,
+            task_id,
+            attempt,
+            sha256,
+            outcome,
+        } => {
+            let writer = writer
+                .field("peer_id", peer_id)
+                .maybe("result_name", result_name.as_deref())
+                .payload("result_data", result_data)
+                .maybe("task_id", *task_id)
+                .maybe("attempt", *attempt)
+                .maybe("sha256", *sha256);
+            match outcome {
+                Some(outcome) => write_outcome(outcome, writer),
+                None => writer,
+            }
+        }
+        Request::GetPeerInfo { target_peer_id } => writer.field("target_peer_id", target_peer_id),
+        Request::SubmitTask {
+            task_name,
+            task_data,
+            sha256,
+            group,
+            priority,
+            time_limit_s,
+        } => writer
+            .field("task_name", task_name)
+            .payload("task_data", task_data)
+            .maybe("sha256", *sha256)
+            .maybe("group", group.as_deref())
+            .maybe("priority", *priority)
+            .maybe("time_limit_s", *time_limit_s),
+        Request::TaskStatus { task_id }
+        | Request::FetchResult { task_id }
+        | Request::CancelTask { task_id } => writer.field("task_id", task_id),
+        Request::ListPeers | Request::Status | Request::Peers | Request::Unknown { .. } => writer,
+    }
+}
+
+/// Each dialect has its own shape. The flat one has no way to leave the address out, so an unknown one is the wildcard.
+fn write_address(dialect: Dialect, address: &Address<'_>, writer: Writer) -> Writer {
+    let Address { host, port } = address;
+    match dialect {
+        Dialect::Flat => writer.field("addr", (host.as_deref().unwrap_or("0.0.0.0"), port)),
+        Dialect::Envelope => writer.maybe("host", host.as_deref()).field("port", port),
+        Dialect::SuperPeer => writer.field("p2p_port", port),
+    }
+}
+
+fn write_offer(offer: &PeerOffer<'_>, writer: Writer) -> Writer {
+    writer
+        .field("protocol", offer.protocol)
+        .field("agent", &offer.agent)
+        .field("boot_id", offer.boot_id)
+        .field("slots", offer.slots)
+        .field("capabilities", &offer.capabilities)
+}
+
+fn write_outcome(outcome: &Outcome, writer: Writer) -> Writer {
+    let writer = match &outcome.ending {
+        Ending::Exit(code) => writer.field("ending", "exit").field("exit_code", code),
+        Ending::Signal(signal) => writer.field("ending", "signal").field("signal", signal),
+        Ending::TimeLimit => writer.field("ending", "time_limit"),
+        Ending::Cancelled => writer.field("ending", "cancelled"),
+        Ending::NotStarted(why) => writer.field("ending", "not_started").field("reason", why),
+        Ending::Unsaid => writer.field("ending", "unsaid"),
+    };
+    let took_ms = u64::try_from(outcome.took.as_millis()).unwrap_or(u64::MAX);
+    writer
+        .field("took_ms", took_ms)
+        .maybe("peak_rss", outcome.peak_rss)
+}

@@ -1,0 +1,103 @@
+//! Writes one message as one compact JSON value into one buffer, its fields in the order in which they are given.
+
+use serde::Serialize;
+
+use super::dialect::Dialect;
+use super::payload::Payload;
+
+/// Room for everything but the payload of nearly every message, so that the buffer grows once at most.
+const ENVELOPE_ROOM: usize = 512;
+
+/// A message that is being written.
+pub(super) struct Writer {
+    out: Vec<u8>,
+    close: &'static [u8],
+}
+
+impl Writer {
+    /// Begins a message: `{"action":word` (or another key than `action`), and in the envelope `{"type":word,"data":{`.
+    /// `room` is the length of the payload.
+    pub(super) fn new(
+        dialect: Dialect,
+        key: &str,
+        word: &str,
+        id: Option<u64>,
+        room: usize,
+    ) -> Self {
+        let enveloped = dialect == Dialect::Envelope;
+        let mut writer = Self {
+            out: Vec::with_capacity(room + ENVELOPE_ROOM),
+            close: b"}",
+        };
+        writer.out.push(b'{');
+        writer = writer
+            .field(if enveloped { "type" } else { key }, word)
+            .maybe("id", id);
+        if enveloped {
+            writer.out.extend_from_slice(br#","data":{"#);
+            writer.close = b"}}";
+        }
+        writer
+    }
+
+    /// Begins a message that no word opens, whatever the dialect.
+    pub(super) fn bare(id: Option<u64>) -> Self {
+        let mut out = Vec::with_capacity(ENVELOPE_ROOM);
+        out.push(b'{');
+        let writer = Self { out, close: b"}" };
+        writer.maybe("id", id)
+    }
+
+    /// Adds a field of any plain type.
+    pub(super) fn field(mut self, key: &str, value: impl Serialize) -> Self {
+        self.key(key);
+        write_json(&value, &mut self.out);
+        self
+    }
+
+    /// Adds a field if there is something to say.
+    pub(super) fn maybe(self, key: &str, value: Option<impl Serialize>) -> Self {
+        match value {
+            Some(value) => self.field(key, value),
+            None => self,
+        }
+    }
+
+    /// Adds a payload as base64.
+    pub(super) fn payload(mut self, key: &str, payload: &Payload<'_>) -> Self {
+        self.key(key);
+        payload.write(&mut self.out);
+        self
+    }
+
+    /// Adds a field whose value is JSON text already.
+    pub(super) fn raw(mut self, key: &str, json: &str) -> Self {
+        self.key(key);
+        self.out.extend_from_slice(json.as_bytes());
+        self
+    }
+
+    /// Closes the message.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        self.out.extend_from_slice(self.close);
+        self.out
+    }
+
+    fn key(&mut self, key: &str) {
+        if self.out.last() != Some(&b'{') {
+            self.out.push(b',');
+        }
+        write_json(key, &mut self.out);
+        self.out.push(b':');
+    }
+}
+
+/// Appends a value as JSON.
+pub(super) fn write_json<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
+    let start = out.len();
+    // Memory takes every byte and our values have string keys only, so this cannot fail; if it did, null is still JSON.
+    if serde_json::to_writer(&mut *out, value).is_err() {
+        out.truncate(start);
+        out.extend_from_slice(b"null");
+    }
+}
