@@ -2,6 +2,7 @@
 pub mod clock;
 pub mod logic;
 pub mod message_log;
+pub mod messages;
 pub mod model;
 pub mod port;
 pub mod runner;

@@ -12,12 +12,12 @@ use serde::Serialize;
 use crate::logic::attribution::Claim;
 use crate::logic::effect::{End, Offer, Verdict};
 use crate::model::{
-    Archive, Attempt, Digest, Endpoint, Outcome, PeerId, RequestId, SessionId, Task, TaskId,
-    TaskName, Wishes,
+    Archive, Attempt, Endpoint, Outcome, PeerId, RequestId, SessionId, Task, TaskId, TaskName,
+    Wishes,
 };
 use crate::port::{Hears, Port};
 use crate::runner::Job;
-use crate::wire::report::{MasterReport, PeerReport, PeerRow, TaskReport};
+use crate::wire::report::{PeerReport, PeerRow, QueueReport, TaskReport};
 
 /// Makes the inbox of an actor: the compiler says what whoever stands behind it must hear.
 macro_rules! inbox {
@@ -161,6 +161,7 @@ inbox! {
         describe_queue: DescribeQueue,
         describe_task: DescribeTask,
         cancel_task: CancelTask,
+        tally_peers: TallyPeers,
     }
 }
 
@@ -296,6 +297,15 @@ pub struct DescribeTask {
 pub struct CancelTask {
     /// Which.
     pub task: TaskId,
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
+/// The registry was asked who is here: add what they have done, and answer.
+#[derive(Debug, Serialize)]
+pub struct TallyPeers {
+    /// Everybody, as far as the registry knows.
+    pub peers: Vec<(Endpoint, PeerRow)>,
     /// Who asks.
     pub reply: ReplyTo,
 }
@@ -478,7 +488,7 @@ pub struct QueueDescribed {
     /// Answers this.
     pub request: RequestId,
     /// The counts and what runs; the session adds who we are.
-    pub report: MasterReport,
+    pub queue: QueueReport,
 }
 
 /// How one task stands.
@@ -522,7 +532,10 @@ inbox! {
 
 /// The peer has no master: look for one until told to stop.
 #[derive(Debug, Serialize)]
-pub struct SeekMaster {}
+pub struct SeekMaster {
+    /// Addresses that just failed: taken again only if there is no other.
+    pub failed: Vec<SocketAddr>,
+}
 
 /// The peer has a master.
 #[derive(Debug, Serialize)]

@@ -19,10 +19,20 @@ pub struct MasterReport {
     pub master_id: Uuid,
     /// Of the program.
     pub version: String,
-    /// The scheduler in use.
-    pub scheduler: String,
     /// Seconds since it started.
     pub uptime_s: u64,
+    /// How its queue stands.
+    #[serde(flatten)]
+    pub queue: QueueReport,
+}
+
+/// How a master's queue stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct QueueReport {
+    /// The scheduler in use.
+    pub scheduler: String,
+    /// Files in `tasks/` that are still being written or looked at.
+    pub arriving: u32,
     /// How many tasks are in which state.
     pub tasks: TaskCounts,
     /// How many peers are in the cluster.
