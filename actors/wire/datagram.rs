@@ -8,8 +8,7 @@ use uuid::Uuid;
 
 use super::dialect::{self, Dialect};
 use super::error::WireError;
-use super::fields::Fields;
-use super::request::{PORT, WHOLE, uuid_of_ours};
+use super::fields::{Fields, PORT, WHOLE};
 use super::writer::Writer;
 use crate::model::PeerId;
 
@@ -118,7 +117,7 @@ fn read_announce<'a>(
 
 fn read_offer<'a>(fields: &Fields<'a>) -> Result<Option<MasterOffer<'a>>, WireError> {
     let protocol = fields.number("protocol", WHOLE).unwrap_or(None);
-    let (Some(protocol), Some(master_id)) = (protocol, uuid_of_ours(fields, "master_id")) else {
+    let (Some(protocol), Some(master_id)) = (protocol, fields.uuid("master_id")) else {
         return Ok(None);
     };
     Ok(Some(MasterOffer {

@@ -1,7 +1,10 @@
 //! Which of the protocol's dialects a message speaks; it is recognised from the message itself and answered in kind.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
+use super::error::WireError;
 use super::fields::Fields;
 
 /// The dialects that speakers of the protocol use.
@@ -45,11 +48,9 @@ pub fn answer_to(request: &[u8]) -> (Dialect, Option<u64>) {
 }
 
 /// What a request calls itself.
-pub(super) fn word_of_request<'a>(
-    fields: &Fields<'a>,
-) -> Result<std::borrow::Cow<'a, str>, super::WireError> {
+pub(super) fn word_of_request<'a>(fields: &Fields<'a>) -> Result<Cow<'a, str>, WireError> {
     let key = if fields.enveloped { "type" } else { "action" };
-    fields.text(key)?.ok_or(super::WireError::NoWord)
+    fields.text(key)?.ok_or(WireError::NoWord)
 }
 
 /// The number by which we tell requests in flight apart. A stranger's field of that name is of another shape, and ignored.

@@ -3,71 +3,30 @@
 //! Rule: values are read only when asked for and only as the type asked for, so that nothing is copied that need not be
 //! and an error can name its field. A field that the protocol does not know is skipped; a known one may stand only once.
 
+mod keys;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
+use self::keys::KEYS;
 use super::error::WireError;
-
-/// Every key that any message of any dialect has. That the list is closed bounds the memory that a message can take.
-const KEYS: &[&str] = &[
-    "action",
-    "addr",
-    "agent",
-    "attempt",
-    "boot_id",
-    "capabilities",
-    "code",
-    "data",
-    "ending",
-    "epoch",
-    "error",
-    "exit_code",
-    "group",
-    "heartbeat_s",
-    "host",
-    "id",
-    "ip",
-    "master_id",
-    "master_ip",
-    "master_port",
-    "message",
-    "name",
-    "p2p_port",
-    "peak_rss",
-    "peer_id",
-    "peer_ip",
-    "peer_port",
-    "peers",
-    "port",
-    "port_tcp",
-    "priority",
-    "protocol",
-    "reason",
-    "report",
-    "result_data",
-    "result_name",
-    "sha256",
-    "signal",
-    "slots",
-    "status",
-    "target_peer_id",
-    "task",
-    "task_data",
-    "task_id",
-    "task_name",
-    "time_limit_ms",
-    "time_limit_s",
-    "took_ms",
-    "type",
-    "wait_ms",
-];
+use crate::model::TaskId;
 
 /// What a string field must be.
 const TEXT: &str = "a string";
+/// What a port must be.
+pub(super) const PORT: &str = "a port from 0 to 65535";
+/// What a count or a duration must be.
+pub(super) const WHOLE: &str = "a whole number that is not negative";
+/// What a digest must be.
+pub(super) const DIGEST: &str = "64 hexadecimal digits";
+/// What an id of ours must be.
+const UUID: &str = "a UUID";
 
 /// The known fields of one message. Those inside an envelope's `data` come first, so that they win over its outside.
 #[derive(Debug, Default)]
@@ -162,6 +121,17 @@ impl<'a> Fields<'a> {
         };
         let wrong = WireError::Field { field: key, wanted };
         number_of(raw).map(Some).ok_or(wrong)
+    }
+
+    /// An id of ours, if the field is one: a stranger's field of the same name is an unknown field.
+    pub(super) fn uuid(&self, key: &'static str) -> Option<Uuid> {
+        self.spelled(key, UUID).unwrap_or(None)
+    }
+
+    /// The task that a message of ours is about.
+    pub(super) fn need_task(&self) -> Result<TaskId, WireError> {
+        let task = self.spelled("task_id", UUID)?;
+        task.map(TaskId).ok_or(WireError::Missing("task_id"))
     }
 
     /// A list, item by item as raw text.

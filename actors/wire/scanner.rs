@@ -3,52 +3,21 @@
 //! Rule: every byte is looked at once, however the stream is split, and what cannot become a message is refused as soon as
 //! it shows. Only boundaries are found here; whether the value between them is JSON is for the parser to say.
 
+mod caps;
+
 use std::ops::Range;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
+pub use caps::{ARCHIVE_MAX, Caps, ENVELOPE_MAX, PAYLOAD_MAX, REPLY_ENVELOPE_MAX};
+
 /// Deepest nesting. Our messages need four levels; a bomb of brackets costs these few bytes and no more.
 pub const DEPTH_MAX: u32 = 32;
-/// Most bytes of a request outside its payload: 64 KiB is a hundred times the longest, and what one stranger may make us keep.
-pub const ENVELOPE_MAX: usize = 64 << 10;
-/// Most bytes of a reply outside its payload: a list of ten thousand peers has about 3 MiB, and a peer hears one master.
-pub const REPLY_ENVELOPE_MAX: usize = 4 << 20;
-/// Largest ZIP that travels, in bytes.
-pub const ARCHIVE_MAX: usize = 64 << 20;
-/// Most bytes of payload in one message: the base64 of [`ARCHIVE_MAX`], and room for those who wrap lines.
-pub const PAYLOAD_MAX: usize = ARCHIVE_MAX / 3 * 4 + ARCHIVE_MAX / 16;
-
 /// How many bytes of a string are looked at together; a multiple of every vector register's width.
 const STRIDE: usize = 64;
 
 /// The keys whose strings are payloads, at the top and in an envelope's `data`.
 const PAYLOAD_KEYS: [&[u8]; 2] = [b"task_data", b"result_data"];
-
-/// How large a message may get.
-#[derive(Debug, Clone, Copy)]
-pub struct Caps {
-    /// Most bytes outside of payloads.
-    pub envelope: usize,
-    /// Most bytes of payload, taken together.
-    pub payload: usize,
-    /// The actions that carry a payload; any other, once it is known, gets no more than the envelope.
-    pub carriers: &'static [&'static str],
-}
-
-impl Caps {
-    /// For whoever hears requests.
-    pub const REQUESTS: Self = Self {
-        envelope: ENVELOPE_MAX,
-        payload: PAYLOAD_MAX,
-        carriers: &["SUBMIT_RESULT", "SUBMIT_TASK"],
-    };
-    /// For whoever hears replies.
-    pub const REPLIES: Self = Self {
-        envelope: REPLY_ENVELOPE_MAX,
-        payload: PAYLOAD_MAX,
-        carriers: &["TASK_PACKAGE", "RESULT_PACKAGE"],
-    };
-}
 
 /// Why the stream cannot be read on. Its boundaries are lost, so the connection ends after any of these.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,7 @@
 //! Replies as bytes, in the words of each dialect.
 
+use std::borrow::Cow;
+
 use crate::wire::dialect::Dialect;
 use crate::wire::reply::{Lease, Reply, Welcome};
 use crate::wire::writer::Writer;
@@ -79,7 +81,7 @@ fn write_error(dialect: Dialect, id: Option<u64>, message: &str) -> Writer {
 }
 
 /// The super-peer dialect answers with the bare list.
-fn write_peers(dialect: Dialect, id: Option<u64>, peers: &[std::borrow::Cow<'_, str>]) -> Writer {
+fn write_peers(dialect: Dialect, id: Option<u64>, peers: &[Cow<'_, str>]) -> Writer {
     let writer = match dialect {
         Dialect::Envelope => Writer::new(dialect, "type", "PEERS", id, 0),
         Dialect::Flat | Dialect::SuperPeer => Writer::bare(id),

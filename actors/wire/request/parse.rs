@@ -1,0 +1,156 @@
+//! Requests out of bytes.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::model::{Attempt, BootId, Ending, Outcome, PeerId, TaskId};
+use crate::wire::dialect::{self, Dialect};
+use crate::wire::error::WireError;
+use crate::wire::fields::{DIGEST, Fields, PORT, WHOLE, number_of, text_of};
+use crate::wire::payload::Payload;
+use crate::wire::request::{Address, PeerOffer, Request, Spoken};
+
+/// What a peer's id must be.
+const PEER: &str = "a string of 1 to 128 printable characters";
+
+/// Reads one whole request.
+///
+/// # Errors
+/// [`WireError`] if it is not a message, or a field has the wrong type or is missing. The connection can live on.
+pub fn parse_request(bytes: &[u8]) -> Result<Spoken<'_>, WireError> {
+    let fields = Fields::read(bytes)?;
+    let word = dialect::word_of_request(&fields)?;
+    let dialect = Dialect::of_request(&fields, &word);
+    let id = dialect::id_of(&fields);
+    let request = read(&fields, word)?;
+    Ok(Spoken {
+        dialect,
+        id,
+        request,
+    })
+}
+
+fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, WireError> {
+    let peer_id = || need_peer(fields, "peer_id");
+    Ok(match word.as_ref() {
+        "REGISTER" => Request::Register {
+            peer_id: peer_id()?,
+            address: read_address(fields)?,
+            ours: read_offer(fields)?,
+        },
+        "HEARTBEAT" => Request::Heartbeat {
+            peer_id: peer_id()?,
+        },
+        "REQUEST_TASK" => Request::RequestTask {
+            peer_id: peer_id()?,
+            wait_ms: fields.number("wait_ms", WHOLE)?,
+        },
+        "SUBMIT_RESULT" => Request::SubmitResult {
+            peer_id: peer_id()?,
+            result_name: fields.text("result_name")?,
+            result_data: Payload::Text(fields.need_text("result_data")?),
+            task_id: fields.uuid("task_id").map(TaskId),
+            attempt: fields.number("attempt", WHOLE).unwrap_or(None).map(Attempt),
+            sha256: fields.spelled("sha256", DIGEST)?,
+            outcome: read_outcome(fields)?,
+        },
+        "LIST_PEERS" => Request::ListPeers,
+        "GET_PEER_INFO" => Request::GetPeerInfo {
+            target_peer_id: need_peer(fields, "target_peer_id")?,
+        },
+        "LEAVE" => Request::Leave {
+            peer_id: peer_id()?,
+        },
+        "STATUS" => Request::Status,
+        "PEERS" => Request::Peers,
+        "SUBMIT_TASK" => Request::SubmitTask {
+            task_name: fields.need_text("task_name")?,
+            task_data: Payload::Text(fields.need_text("task_data")?),
+            sha256: fields.spelled("sha256", DIGEST)?,
+            group: fields.text("group")?,
+            priority: fields.number("priority", "a whole number")?,
+            time_limit_s: fields.number("time_limit_s", WHOLE)?,
+        },
+        "TASK_STATUS" => Request::TaskStatus {
+            task_id: fields.need_task()?,
+        },
+        "FETCH_RESULT" => Request::FetchResult {
+            task_id: fields.need_task()?,
+        },
+        "CANCEL_TASK" => Request::CancelTask {
+            task_id: fields.need_task()?,
+        },
+        _ => Request::Unknown { action: word },
+    })
+}
+
+fn need_peer(fields: &Fields<'_>, key: &'static str) -> Result<PeerId, WireError> {
+    fields.spelled(key, PEER)?.ok_or(WireError::Missing(key))
+}
+
+/// The address in any of its three shapes.
+fn read_address<'a>(fields: &Fields<'a>) -> Result<Option<Address<'a>>, WireError> {
+    if let Some(pair) = fields.list("addr")? {
+        let wrong = WireError::Field {
+            field: "addr",
+            wanted: "a list of an address and a port",
+        };
+        let [host, port] = pair.as_slice() else {
+            return Err(wrong);
+        };
+        let (Some(host), Some(port)) = (text_of(host), number_of(port)) else {
+            return Err(wrong);
+        };
+        let host = Some(host);
+        return Ok(Some(Address { host, port }));
+    }
+    let host = fields.text("host")?;
+    let port = match fields.number("p2p_port", PORT)? {
+        Some(port) => Some(port),
+        None => fields.number("port", PORT)?,
+    };
+    Ok(port.map(|port| Address { host, port }))
+}
+
+fn read_offer<'a>(fields: &Fields<'a>) -> Result<Option<PeerOffer<'a>>, WireError> {
+    let protocol = fields.number("protocol", WHOLE).unwrap_or(None);
+    let (Some(protocol), Some(boot_id)) = (protocol, fields.uuid("boot_id")) else {
+        return Ok(None);
+    };
+    Ok(Some(PeerOffer {
+        protocol,
+        agent: fields.text("agent")?.unwrap_or_default(),
+        boot_id: BootId(boot_id),
+        slots: fields.number("slots", WHOLE)?.unwrap_or(1),
+        capabilities: fields.texts("capabilities")?,
+    }))
+}
+
+fn read_outcome(fields: &Fields<'_>) -> Result<Option<Outcome>, WireError> {
+    let Some(ending) = fields.text("ending")? else {
+        return Ok(None);
+    };
+    let code = |key| {
+        let code = fields.number(key, "a whole number")?;
+        code.ok_or(WireError::Missing(key))
+    };
+    let ending = match ending.as_ref() {
+        "exit" => Ending::Exit(code("exit_code")?),
+        "signal" => Ending::Signal(code("signal")?),
+        "time_limit" => Ending::TimeLimit,
+        "cancelled" => Ending::Cancelled,
+        "not_started" => Ending::NotStarted(fields.need_text("reason")?.into_owned()),
+        "unsaid" => Ending::Unsaid,
+        _ => {
+            return Err(WireError::Field {
+                field: "ending",
+                wanted: "exit, signal, time_limit, cancelled, not_started or unsaid",
+            });
+        }
+    };
+    Ok(Some(Outcome {
+        ending,
+        took: Duration::from_millis(fields.number("took_ms", WHOLE)?.unwrap_or(0)),
+        peak_rss: fields.number("peak_rss", WHOLE)?,
+    }))
+}
