@@ -168,3 +168,6 @@ pub fn encode_announce(announce: &Announce<'_>) -> Vec<u8> {
         .field("capabilities", &ours.capabilities)
         .finish()
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,11 +103,12 @@ impl<'a> Fields<'a> {
         key: &'static str,
         wanted: &'static str,
     ) -> Result<Option<T>, WireError> {
-        let Some(text) = self.text(key)? else {
+        let Some(raw) = self.raw(key) else {
             return Ok(None);
         };
         let wrong = WireError::Field { field: key, wanted };
-        text.parse().map(Some).map_err(|_| wrong)
+        let value = text_of(raw).and_then(|text| text.parse().ok());
+        value.map(Some).ok_or(wrong)
     }
 
     /// A whole number, written as a number or as a string.

@@ -146,3 +146,6 @@ impl Reply<'_> {
         Reply::Report(String::from_utf8_lossy(&json).into_owned().into())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,3 +143,6 @@ pub struct PeerOffer<'a> {
     /// The extensions that it can use.
     pub capabilities: Vec<Cow<'a, str>>,
 }
+
+#[cfg(test)]
+mod tests;

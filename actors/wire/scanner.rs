@@ -287,3 +287,6 @@ fn plain_len(bytes: &[u8]) -> usize {
     let rest = bytes.get(plain..).unwrap_or_default();
     plain + rest.iter().position(special).unwrap_or(rest.len())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,287 @@
+use std::borrow::Cow;
+use std::time::Duration;
+
+use proptest::option;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::model::Ending;
+use crate::wire::dialect::answer_to;
+use crate::wire::error::WireError;
+use crate::wire::scanner::{Caps, Scanner};
+
+fn refusal(message: &str) -> WireError {
+    parse_request(message.as_bytes()).unwrap_err()
+}
+
+fn request(message: &str) -> Request<'_> {
+    parse_request(message.as_bytes()).unwrap().request
+}
+
+#[test]
+fn an_error_names_the_field_and_what_it_wants() {
+    let told = |message: &str| refusal(message).to_string();
+    assert_eq!(
+        told(r#"{"action":"HEARTBEAT"}"#),
+        "the field `peer_id` is missing"
+    );
+    assert_eq!(
+        told(r#"{"action":"HEARTBEAT","peer_id":7}"#),
+        "the field `peer_id` must be a string of 1 to 128 printable characters"
+    );
+    assert_eq!(
+        told(r#"{"action":"REGISTER","peer_id":"a","host":"h","port":70000}"#),
+        "the field `port` must be a port from 0 to 65535"
+    );
+    assert_eq!(
+        told(r#"{"action":"REGISTER","peer_id":"a","addr":["h"]}"#),
+        "the field `addr` must be a list of an address and a port"
+    );
+    assert_eq!(
+        told(r#"{"type":"HEARTBEAT","data":[]}"#),
+        "the field `data` must be an object"
+    );
+    assert_eq!(
+        told(r#"{"peer_id":"a"}"#),
+        "the message says neither `action` nor `type` nor `status`"
+    );
+}
+
+#[test]
+fn a_known_field_stands_once_and_an_unknown_one_is_ignored() {
+    assert_eq!(
+        refusal(r#"{"action":"HEARTBEAT","peer_id":"a","peer_\u0069d":"b"}"#),
+        WireError::Twice("peer_id")
+    );
+    assert_eq!(
+        refusal(r#"{"type":"HEARTBEAT","data":{"peer_id":"a","peer_id":"a"}}"#),
+        WireError::Twice("peer_id")
+    );
+    let peer_id = "a".parse().unwrap();
+    assert_eq!(
+        request(r#"{"x":[{}],"action":"HEARTBEAT","peer_id":"a","x":1}"#),
+        Request::Heartbeat { peer_id }
+    );
+}
+
+#[test]
+fn what_is_not_one_json_object_is_refused() {
+    for message in [
+        "",
+        "[]",
+        "{",
+        "{}{}",
+        r#"{"action":}"#,
+        r#"{"action":"A" "b":1}"#,
+    ] {
+        assert_eq!(refusal(message).code(), "not_json", "{message}");
+    }
+    let broken_text = parse_request(b"{\"action\":\"\xff\"}").unwrap_err();
+    assert_eq!(broken_text.code(), "not_json");
+}
+
+#[test]
+fn an_unknown_action_is_a_request_and_no_error() {
+    let action = Cow::Borrowed("LIST_FILES");
+    assert_eq!(
+        request(r#"{"action":"LIST_FILES"}"#),
+        Request::Unknown { action }
+    );
+}
+
+#[test]
+fn a_refused_request_can_still_be_answered_in_kind() {
+    let refused = br#"{"type":"HEARTBEAT","id":4,"data":{}}"#;
+    assert!(parse_request(refused).is_err());
+    assert_eq!(answer_to(refused), (Dialect::Envelope, Some(4)));
+    assert_eq!(answer_to(b"junk"), (Dialect::Flat, None));
+}
+
+#[test]
+fn a_strangers_fields_with_the_names_of_ours_are_ignored() {
+    let register = r#"{"action":"REGISTER","id":"x","peer_id":"a","protocol":"json","slots":{}}"#;
+    assert!(matches!(
+        parse_request(register.as_bytes()).unwrap(),
+        Spoken {
+            id: None,
+            request: Request::Register { ours: None, .. },
+            ..
+        }
+    ));
+    let submit = r#"{"action":"SUBMIT_RESULT","peer_id":"a","result_data":"","task_id":7,"attempt":"first"}"#;
+    assert!(matches!(
+        request(submit),
+        Request::SubmitResult {
+            task_id: None,
+            attempt: None,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn a_payload_is_not_copied_when_it_is_read() {
+    let message = r#"{"action":"SUBMIT_RESULT","peer_id":"a","result_data":"UEs="}"#;
+    let Request::SubmitResult { result_data, .. } = request(message) else {
+        panic!("another request");
+    };
+    assert_eq!(result_data, Payload::Text(Cow::Borrowed("UEs=")));
+    assert!(matches!(result_data, Payload::Text(Cow::Borrowed(_))));
+}
+
+#[test]
+fn a_raw_payload_is_written_as_base64_without_growing_the_buffer_twice() {
+    let zip = vec![7; 100_000];
+    let submit = Request::SubmitTask {
+        task_name: "a.zip".into(),
+        task_data: Payload::Raw(&zip),
+        sha256: None,
+        group: None,
+        priority: None,
+        time_limit_s: None,
+    };
+    let message = encode_request(Dialect::Flat, None, &submit);
+    assert!(message.capacity() < message.len() + 1024);
+    let Request::SubmitTask { task_data, .. } = parse_request(&message).unwrap().request else {
+        panic!("another request");
+    };
+    assert_eq!(task_data.decode().unwrap(), zip);
+}
+
+fn text() -> impl Strategy<Value = Cow<'static, str>> {
+    ".{0,20}".prop_map(Cow::Owned)
+}
+
+fn peer() -> impl Strategy<Value = PeerId> {
+    "[^\\p{Cc}]{1,20}".prop_map(|id| id.parse().unwrap())
+}
+
+fn task() -> impl Strategy<Value = TaskId> {
+    any::<u128>().prop_map(|id| TaskId(Uuid::from_u128(id)))
+}
+
+fn payload() -> impl Strategy<Value = Payload<'static>> {
+    text().prop_map(Payload::Text)
+}
+
+fn digest() -> impl Strategy<Value = Digest> {
+    any::<[u8; 4]>().prop_map(|bytes| Digest::of(&bytes))
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let ending = prop_oneof![
+        any::<i32>().prop_map(Ending::Exit),
+        any::<i32>().prop_map(Ending::Signal),
+        Just(Ending::TimeLimit),
+        Just(Ending::Cancelled),
+        ".{0,20}".prop_map(Ending::NotStarted),
+        Just(Ending::Unsaid),
+    ];
+    let took = any::<u64>().prop_map(Duration::from_millis);
+    (ending, took, any::<Option<u64>>()).prop_map(|(ending, took, peak_rss)| Outcome {
+        ending,
+        took,
+        peak_rss,
+    })
+}
+
+fn offer() -> impl Strategy<Value = PeerOffer<'static>> {
+    let capabilities = prop::collection::vec(text(), 0..4);
+    (
+        any::<u32>(),
+        text(),
+        any::<u128>(),
+        any::<u32>(),
+        capabilities,
+    )
+        .prop_map(|(protocol, agent, boot, slots, capabilities)| PeerOffer {
+            protocol,
+            agent,
+            boot_id: BootId(Uuid::from_u128(boot)),
+            slots,
+            capabilities,
+        })
+}
+
+fn any_request() -> impl Strategy<Value = Request<'static>> {
+    let address = (text(), any::<u16>()).prop_map(|(host, port)| Address {
+        host: Some(host),
+        port,
+    });
+    prop_oneof![
+        (peer(), option::of(address), option::of(offer())).prop_map(|(peer_id, address, ours)| {
+            Request::Register {
+                peer_id,
+                address,
+                ours,
+            }
+        }),
+        peer().prop_map(|peer_id| Request::Heartbeat { peer_id }),
+        (peer(), any::<Option<u32>>())
+            .prop_map(|(peer_id, wait_ms)| Request::RequestTask { peer_id, wait_ms }),
+        (
+            (peer(), option::of(text()), payload()),
+            (option::of(task()), any::<Option<u32>>()),
+            (option::of(digest()), option::of(outcome())),
+        )
+            .prop_map(|(sent, tried, (sha256, outcome))| Request::SubmitResult {
+                peer_id: sent.0,
+                result_name: sent.1,
+                result_data: sent.2,
+                task_id: tried.0,
+                attempt: tried.1.map(Attempt),
+                sha256,
+                outcome,
+            }),
+        peer().prop_map(|peer_id| Request::Leave { peer_id }),
+        Just(Request::Status),
+        Just(Request::Peers),
+        (
+            (text(), payload(), option::of(digest())),
+            (
+                option::of(text()),
+                any::<Option<i32>>(),
+                any::<Option<u32>>()
+            ),
+        )
+            .prop_map(|(sent, wished)| Request::SubmitTask {
+                task_name: sent.0,
+                task_data: sent.1,
+                sha256: sent.2,
+                group: wished.0,
+                priority: wished.1,
+                time_limit_s: wished.2,
+            }),
+        task().prop_map(|task_id| Request::TaskStatus { task_id }),
+        task().prop_map(|task_id| Request::FetchResult { task_id }),
+        task().prop_map(|task_id| Request::CancelTask { task_id }),
+        "UNHEARD_[A-Z]{0,9}".prop_map(|word| Request::Unknown {
+            action: word.into()
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_reads_back(
+        enveloped: bool,
+        id: Option<u64>,
+        request in any_request(),
+    ) {
+        let dialect = if enveloped { Dialect::Envelope } else { Dialect::Flat };
+        let message = encode_request(dialect, id, &request);
+        let found = Scanner::new(Caps::REQUESTS).scan(&message);
+        prop_assert_eq!(found, Ok(Some(0..message.len())));
+        let spoken = parse_request(&message).unwrap();
+        prop_assert_eq!(spoken, Spoken { dialect, id, request });
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes: Vec<u8>, key in "[a-z_]{0,9}", value in ".{0,30}") {
+        let _ = parse_request(&bytes);
+        let _ = answer_to(&bytes);
+        let message = format!(r#"{{"action":"REGISTER","peer_id":{value},"{key}":{value}}}"#);
+        let _ = parse_request(message.as_bytes());
+    }
+}
