@@ -278,14 +278,19 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// How many bytes come before the first quote or backslash. Whole strides are judged without a branch a byte, which the
+/// How many bytes come before the first quote or backslash. A whole stride is judged without a branch a byte, which the
 /// compiler turns into vector instructions.
 fn plain_len(bytes: &[u8]) -> usize {
-    let special = |byte: &u8| matches!(byte, b'"' | b'\\');
-    let plain_stride = |stride: &&[u8]| !stride.iter().fold(false, |hit, byte| hit | special(byte));
-    let plain = STRIDE * bytes.chunks_exact(STRIDE).take_while(plain_stride).count();
-    let rest = bytes.get(plain..).unwrap_or_default();
-    plain + rest.iter().position(special).unwrap_or(rest.len())
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\');
+    let has_special = |stride: &[u8; STRIDE]| {
+        let marks = stride.map(|byte| u8::from(byte == b'"') | u8::from(byte == b'\\'));
+        marks.iter().fold(0, |any, mark| any | mark) != 0
+    };
+    let (strides, _) = bytes.as_chunks::<STRIDE>();
+    let plain = strides.iter().position(has_special);
+    let looked = STRIDE * plain.unwrap_or(strides.len());
+    let rest = bytes.get(looked..).unwrap_or_default();
+    looked + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
 #[cfg(test)]
