@@ -79,7 +79,7 @@ pub struct Scanner {
     /// Whether a value comes next in the current object, and not a key.
     after_colon: bool,
     key: Key,
-    /// Whether the second level is the object of an envelope's `data`.
+    /// Whether the second level, while in it, is an envelope's `data`.
     in_data: bool,
     /// Whether a payload is still possible, by what is known of the action.
     may_carry: bool,
@@ -170,7 +170,6 @@ impl Scanner {
             b'}' | b']' => {
                 self.depth -= 1;
                 self.after_colon = false;
-                self.in_data &= self.depth >= 2;
             }
             _ => {}
         }

@@ -82,6 +82,15 @@ fn what_is_not_one_json_object_is_refused() {
 }
 
 #[test]
+fn what_is_inside_the_envelope_wins_over_its_outside() {
+    let peer_id = "in".parse().unwrap();
+    assert_eq!(
+        request(r#"{"type":"HEARTBEAT","peer_id":"out","data":{"peer_id":"in"}}"#),
+        Request::Heartbeat { peer_id }
+    );
+}
+
+#[test]
 fn an_unknown_action_is_a_request_and_no_error() {
     let action = Cow::Borrowed("LIST_FILES");
     assert_eq!(
