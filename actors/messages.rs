@@ -217,6 +217,8 @@ pub struct OfferFailed {
 pub struct ResultSubmitted {
     /// Who and which life.
     pub endpoint: Endpoint,
+    /// On which connection.
+    pub session: SessionId,
     /// What it says the result is of.
     pub claim: Claim,
     /// The result ZIP.

@@ -12,7 +12,7 @@
 //! Invariants: a task has at most one lease; a terminal task has none and changes no more; the counts
 //! add up to the number of tasks that ever arrived.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -171,6 +171,7 @@ impl Counts {
 pub struct Ledger {
     entries: HashMap<TaskId, Entry>,
     names: HashMap<TaskName, (TaskId, Attempt)>,
+    leased: BTreeSet<TaskId>,
     terminal: VecDeque<TaskId>,
     counts: Counts,
     names_given: u64,
@@ -211,9 +212,9 @@ impl Ledger {
         self.entries.get_mut(task)
     }
 
-    /// All tasks that are remembered, in no order.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
+    /// The tasks that peers have, the longest known first.
+    pub fn leased(&self) -> impl Iterator<Item = &Entry> {
+        self.leased.iter().filter_map(|task| self.entries.get(task))
     }
 
     /// The newest terminal tasks, newest first.
@@ -270,6 +271,10 @@ impl Ledger {
         *self.counts.of(&entry.state) -= 1;
         *self.counts.of(&state) += 1;
         let ended = state.is_terminal();
+        match state.lease() {
+            Some(_) => self.leased.insert(*task),
+            None => self.leased.remove(task),
+        };
         let left = std::mem::replace(&mut entry.state, state);
         if ended {
             self.terminal.push_back(*task);

@@ -10,9 +10,9 @@ use std::time::Duration;
 use crate::model::Task;
 
 /// Which task goes next; see `schedulers/` for some of a few lines each.
-pub trait Policy: 'static {
+pub trait Policy: Unpin + 'static {
     /// Tasks in the same lane go in the order of their arrival.
-    type Lane: Clone + Debug + Ord;
+    type Lane: Clone + Debug + Ord + Unpin;
 
     /// The lane of a task; must be the same each time it is asked.
     fn lane(&self, task: &Task) -> Self::Lane;

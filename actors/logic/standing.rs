@@ -28,6 +28,10 @@ pub struct Standing {
     fruitless: u32,
     /// It gets nothing before this.
     pub pause_until: Moment,
+    /// Results of its that were taken as successes.
+    pub done: u64,
+    /// Tries of its that failed.
+    pub failed: u64,
 }
 
 impl Standing {

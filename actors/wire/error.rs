@@ -27,6 +27,9 @@ pub enum WireError {
     /// A payload is not base64.
     #[error("the payload is not base64: {0}")]
     Base64(String),
+    /// A payload's bytes are not those that its `sha256` was made of.
+    #[error("the payload was damaged on the way: its bytes do not have the sha256 that is said")]
+    Damaged,
     /// A datagram is longer than any of the protocol's.
     #[error("the datagram has {0} bytes, more than any discovery message")]
     LongDatagram(usize),
@@ -45,6 +48,7 @@ impl WireError {
             Self::Field { .. } => "bad_field",
             Self::Twice(_) => "duplicate_field",
             Self::Base64(_) => "bad_base64",
+            Self::Damaged => "damaged",
             Self::LongDatagram(_) => "long_datagram",
             Self::NotDiscovery(_) => "not_discovery",
         }

@@ -119,6 +119,11 @@ impl<P: Policy> Dispatch<P> {
         &self.ledger
     }
 
+    /// Every peer, for reports.
+    pub fn peers(&self) -> &Standings {
+        &self.peers
+    }
+
     /// A task was adopted.
     pub fn task_arrived(&mut self, task: Task, now: Moment) -> Vec<Effect> {
         let id = task.id;

@@ -21,6 +21,10 @@ impl<P: Policy> Dispatch<P> {
         standing.settle(matched.task, matched.attempt);
         standing.names |= matched.named;
         standing.came_back_with();
+        match submission.outcome.ending.is_success() {
+            true => standing.done += 1,
+            false => standing.failed += 1,
+        }
         self.peers.forget(speaker);
         let mut effects = self.judge(submission, matched, now);
         effects.extend(self.serve_waiting(now));

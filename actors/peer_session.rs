@@ -1,0 +1,330 @@
+//! One connection that somebody opened to us: wire messages in, letters out, and back.
+//!
+//! Role: on the master it serves peers and the command line; on a peer it serves whoever asks, on the
+//! peer's own port, how it is. Identity is what a message says, never the connection.
+//!
+//! Rule: each request is answered once, in its own dialect, in the order of asking unless both sides
+//! match replies by `id`.
+//!
+//! Hears: the connection's messages, and the answers of [`SessionInbox`].
+//! Tells: the registry who speaks, the scheduler what is asked and handed in, the folders what to load.
+
+mod inbound;
+mod outbound;
+mod serve;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext as _, Context, Handler, StreamHandler};
+use tokio::io::{AsyncRead, AsyncWrite};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::connection::{Broken, Incoming, Turn, Writer, open};
+use crate::logic::effect::Offer;
+use crate::message_log::{Cause, MessageLog, Name};
+use crate::messages::{
+    AttemptCancelled, FoldersInbox, MasterSessionInbox, NothingWaits, PayloadLoaded, PeerDescribed,
+    PeerReported, PeerWelcomed, PeersListed, QueueDescribed, RegistryInbox, RequestRefused,
+    ResultAnswered, SchedulerInbox, SessionClosed, SessionInbox, TaskAccepted, TaskDescribed,
+    TaskOffered,
+};
+use crate::model::{BootId, Endpoint, Moment, PeerId, RequestId, SessionId};
+use crate::port::{Letter, Port};
+use crate::wire::scanner::Caps;
+use crate::wire::{Dialect, Reply, encode_reply};
+
+use inbound::{Told, take_apart};
+
+/// Whom a session serves for.
+#[derive(Debug, Clone)]
+pub enum Desk {
+    /// The master.
+    Master(MasterDesk),
+    /// A peer's own port.
+    Peer(Port<MasterSessionInbox>),
+}
+
+/// What a session on the master needs.
+#[derive(Debug, Clone)]
+pub struct MasterDesk {
+    /// Who is in the cluster.
+    pub registry: Port<RegistryInbox>,
+    /// Who runs what.
+    pub scheduler: Port<SchedulerInbox>,
+    /// What lies on disk.
+    pub folders: Port<FoldersInbox>,
+    /// Who we are.
+    pub identity: Arc<MasterIdentity>,
+}
+
+/// Who a master is, as it tells others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MasterIdentity {
+    /// Which master.
+    pub id: Uuid,
+    /// Its name, for people.
+    pub name: String,
+    /// Which reign of it.
+    pub epoch: u64,
+    /// Program version.
+    pub version: String,
+    /// How often peers of ours are to send a heartbeat.
+    pub heartbeat: Duration,
+}
+
+/// A request that is not answered yet.
+#[derive(Debug)]
+struct Pending {
+    dialect: Dialect,
+    id: Option<u64>,
+    turn: Turn,
+    offer: Option<Offer>,
+    /// Whether the answer is wanted in the short form of the super-peer dialect.
+    brief: bool,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct PeerSession {
+    id: SessionId,
+    remote: SocketAddr,
+    clock: Clock,
+    desk: Desk,
+    writer: Writer,
+    pending: HashMap<RequestId, Pending>,
+    last_request: RequestId,
+    /// The peer of ours that introduced itself on this connection.
+    ours: Option<(PeerId, BootId)>,
+    /// Who was last said to live, and when.
+    told: Option<(Endpoint, Moment)>,
+    /// Words of the super-peer dialect have been heard: its errors are in its own words from here on.
+    super_peer: bool,
+    me: Option<Port<SessionInbox>>,
+}
+
+impl PeerSession {
+    /// Starts a session on a connection.
+    pub fn start<S>(
+        stream: S,
+        remote: SocketAddr,
+        id: SessionId,
+        desk: Desk,
+        clock: Clock,
+        log: MessageLog,
+    ) where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        let name = Name::numbered("peer_session", id.0);
+        let (messages, writer) = open(stream, Caps::REQUESTS, take_apart);
+        let session = Self {
+            id,
+            remote,
+            clock,
+            desk: desk.used_by(name),
+            writer,
+            pending: HashMap::new(),
+            last_request: RequestId::default(),
+            ours: None,
+            told: None,
+            super_peer: false,
+            me: None,
+        };
+        Self::create(|ctx| {
+            ctx.add_stream(messages);
+            let me = Port::new(log, name, name, SessionInbox::of(&ctx.address()));
+            Self {
+                me: Some(me),
+                ..session
+            }
+        });
+    }
+
+    /// Answers a request; what was answered before stays answered.
+    fn answer(&mut self, request: RequestId, reply: &Reply<'_>) {
+        if let Some(pending) = self.pending.remove(&request) {
+            let bytes = encode_reply(pending.dialect, pending.id, reply);
+            self.writer.send(bytes, Some(pending.turn));
+        }
+    }
+}
+
+impl Desk {
+    /// The same desk, spoken to by another actor.
+    fn used_by(self, name: Name) -> Self {
+        match self {
+            Self::Master(desk) => Self::Master(MasterDesk {
+                registry: desk.registry.used_by(name),
+                scheduler: desk.scheduler.used_by(name),
+                folders: desk.folders.used_by(name),
+                identity: desk.identity,
+            }),
+            Self::Peer(peer) => Self::Peer(peer.used_by(name)),
+        }
+    }
+}
+
+impl Actor for PeerSession {
+    type Context = Context<Self>;
+
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        if let (Desk::Master(desk), Some(_)) = (&self.desk, &self.ours) {
+            desk.scheduler
+                .tell(SessionClosed { session: self.id }, Cause::OUTSIDE);
+        }
+    }
+}
+
+impl StreamHandler<Result<Incoming<Told>, Broken>> for PeerSession {
+    fn handle(&mut self, incoming: Result<Incoming<Told>, Broken>, _: &mut Context<Self>) {
+        match incoming {
+            Ok(Incoming { message, turn }) => self.hear(message, turn),
+            Err(broken) => {
+                let (session, remote) = (self.id.0, self.remote);
+                tracing::warn!(session, %remote, "closing a connection: {broken}");
+                let reply = self.error(broken.to_string(), Some("broken"));
+                self.writer
+                    .send(encode_reply(Dialect::Flat, None, &reply), None);
+            }
+        }
+    }
+}
+
+impl Handler<Letter<PeerWelcomed>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<PeerWelcomed>, _: &mut Context<Self>) {
+        let (welcomed, _) = letter.open();
+        self.welcome(welcomed.request);
+    }
+}
+
+impl Handler<Letter<RequestRefused>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<RequestRefused>, _: &mut Context<Self>) {
+        let (refused, cause) = letter.open();
+        self.refuse(refused, cause);
+    }
+}
+
+impl Handler<Letter<TaskOffered>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<TaskOffered>, _: &mut Context<Self>) {
+        let (offered, cause) = letter.open();
+        self.fetch_offered(offered, cause);
+    }
+}
+
+impl Handler<Letter<NothingWaits>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<NothingWaits>, _: &mut Context<Self>) {
+        let (nothing, _) = letter.open();
+        self.answer(nothing.request, &Reply::NoTask);
+    }
+}
+
+impl Handler<Letter<PayloadLoaded>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<PayloadLoaded>, _: &mut Context<Self>) {
+        let (loaded, _) = letter.open();
+        self.send_payload(loaded);
+    }
+}
+
+impl Handler<Letter<ResultAnswered>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<ResultAnswered>, _: &mut Context<Self>) {
+        let (answered, _) = letter.open();
+        self.send_verdict(answered);
+    }
+}
+
+impl Handler<Letter<AttemptCancelled>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<AttemptCancelled>, _: &mut Context<Self>) {
+        let (cancelled, _) = letter.open();
+        let order = Reply::CancelAttempt {
+            task_id: cancelled.task,
+            attempt: cancelled.attempt,
+        };
+        self.writer
+            .send(encode_reply(Dialect::Flat, None, &order), None);
+    }
+}
+
+impl Handler<Letter<PeersListed>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<PeersListed>, _: &mut Context<Self>) {
+        let (listed, _) = letter.open();
+        self.send_peers(&listed);
+    }
+}
+
+impl Handler<Letter<PeerDescribed>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<PeerDescribed>, _: &mut Context<Self>) {
+        let (described, _) = letter.open();
+        self.send_peer_address(described);
+    }
+}
+
+impl Handler<Letter<QueueDescribed>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<QueueDescribed>, _: &mut Context<Self>) {
+        let (described, _) = letter.open();
+        self.send_status(described);
+    }
+}
+
+impl Handler<Letter<TaskDescribed>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<TaskDescribed>, _: &mut Context<Self>) {
+        let (described, _) = letter.open();
+        match described.report {
+            Some(report) => self.answer(described.request, &Reply::TaskState(report)),
+            None => self.answer_error(
+                described.request,
+                "no such task is known here",
+                "no_such_task",
+            ),
+        }
+    }
+}
+
+impl Handler<Letter<TaskAccepted>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<TaskAccepted>, _: &mut Context<Self>) {
+        let (accepted, _) = letter.open();
+        let task_name = accepted.name.as_str().into();
+        self.answer(
+            accepted.request,
+            &Reply::Accepted {
+                task_id: accepted.task,
+                task_name,
+            },
+        );
+    }
+}
+
+impl Handler<Letter<PeerReported>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<PeerReported>, _: &mut Context<Self>) {
+        let (reported, _) = letter.open();
+        self.answer(reported.request, &Reply::report(&reported.report));
+    }
+}

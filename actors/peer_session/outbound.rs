@@ -1,0 +1,201 @@
+//! From the answers of other actors to replies on the wire.
+
+use super::{Desk, PeerSession};
+use crate::logic::effect::Verdict;
+use crate::message_log::Cause;
+use crate::messages::{
+    LoadTask, OfferFailed, PayloadLoaded, PeerDescribed, PeersListed, QueueDescribed, ReplyTo,
+    RequestRefused, ResultAnswered, TaskOffered,
+};
+use crate::model::{Archive, RequestId};
+use crate::wire::reply::{Lease, Welcome};
+use crate::wire::report::{MasterReport, MasterRole};
+use crate::wire::{PROTOCOL, Payload, Reply, encode_reply};
+
+/// The extensions that a master of ours serves.
+pub const CAPABILITIES: [&str; 5] = ["persistent", "attempt", "wait", "sha256", "outcome"];
+
+impl PeerSession {
+    pub(super) fn welcome(&mut self, request: RequestId) {
+        let Desk::Master(desk) = &self.desk else {
+            return;
+        };
+        let identity = std::sync::Arc::clone(&desk.identity);
+        let welcome = self.ours.as_ref().map(|_| Welcome {
+            protocol: PROTOCOL,
+            master_id: identity.id,
+            epoch: identity.epoch,
+            heartbeat_s: u32::try_from(identity.heartbeat.as_secs()).unwrap_or(u32::MAX),
+            capabilities: CAPABILITIES.iter().map(|name| (*name).into()).collect(),
+        });
+        self.answer(request, &Reply::Registered { ours: welcome });
+    }
+
+    /// The task's ZIP is asked for; the offer waits for it.
+    pub(super) fn fetch_offered(&mut self, offered: TaskOffered, cause: Cause) {
+        let (Desk::Master(desk), Some(session)) = (&self.desk, self.me.clone()) else {
+            return;
+        };
+        let TaskOffered { request, offer } = offered;
+        let task = offer.task;
+        if let Some(pending) = self.pending.get_mut(&request) {
+            pending.offer = Some(offer);
+            desk.folders.tell(
+                LoadTask {
+                    task,
+                    reply: ReplyTo { session, request },
+                },
+                cause,
+            );
+        }
+    }
+
+    pub(super) fn send_payload(&mut self, loaded: PayloadLoaded) {
+        let Some(pending) = self.pending.remove(&loaded.request) else {
+            return;
+        };
+        let PayloadLoaded { name, archive, .. } = loaded;
+        let ours = self.ours.is_some();
+        let size = archive.bytes().len();
+        let (dialect, id, turn) = (pending.dialect, pending.id, pending.turn);
+        let encode = move || match pending.offer {
+            Some(offer) => {
+                let lease = ours.then_some(Lease {
+                    task_id: offer.task,
+                    attempt: offer.attempt,
+                    sha256: offer.sha256,
+                    time_limit_ms: offer
+                        .time_limit
+                        .map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+                });
+                let task_data = payload(&archive);
+                let task_name = offer.name.as_str().into();
+                encode_reply(
+                    dialect,
+                    id,
+                    &Reply::TaskPackage {
+                        task_name,
+                        task_data,
+                        ours: lease,
+                    },
+                )
+            }
+            None => {
+                let result_data = payload(&archive);
+                let sha256 = archive.digest();
+                encode_reply(
+                    dialect,
+                    id,
+                    &Reply::ResultPackage {
+                        result_name: name.into(),
+                        result_data,
+                        sha256,
+                    },
+                )
+            }
+        };
+        self.writer.send_payload(size, encode, Some(turn));
+    }
+
+    /// What was asked cannot be done. A task that could not be loaded is nothing to the peer: it may ask again.
+    pub(super) fn refuse(&mut self, refused: RequestRefused, cause: Cause) {
+        let RequestRefused { request, why } = refused;
+        let offer = self
+            .pending
+            .get(&request)
+            .and_then(|pending| pending.offer.clone());
+        match (offer, &self.desk) {
+            (Some(offer), Desk::Master(desk)) => {
+                let failed = OfferFailed {
+                    task: offer.task,
+                    attempt: offer.attempt,
+                    why,
+                };
+                desk.scheduler.tell(failed, cause);
+                self.answer(request, &Reply::NoTask);
+            }
+            _ => self.answer_error(request, &why, "refused"),
+        }
+    }
+
+    pub(super) fn send_verdict(&mut self, answered: ResultAnswered) {
+        match answered.verdict {
+            Verdict::Taken | Verdict::TakenBefore => self.answer(answered.request, &Reply::Ok),
+            Verdict::TooLate => {
+                self.answer_error(
+                    answered.request,
+                    "the task is over; the result was counted, not used",
+                    "too_late",
+                );
+            }
+            Verdict::Unmatched(why) => self.answer_error(answered.request, &why, "unmatched"),
+            Verdict::Refused(why) => self.answer_error(answered.request, &why, "refused"),
+        }
+    }
+
+    pub(super) fn send_peers(&mut self, listed: &PeersListed) {
+        let brief = self
+            .pending
+            .get(&listed.request)
+            .is_some_and(|pending| pending.brief);
+        if brief {
+            let mut ids: Vec<_> = listed
+                .peers
+                .iter()
+                .map(|peer| peer.peer_id.as_str().into())
+                .collect();
+            ids.dedup();
+            self.answer(listed.request, &Reply::Peers(ids));
+        } else {
+            self.answer(listed.request, &Reply::report(&listed.peers));
+        }
+    }
+
+    pub(super) fn send_peer_address(&mut self, described: PeerDescribed) {
+        let Some(peer) = described.peer else {
+            return self.answer_error(described.request, "no such peer is here", "no_such_peer");
+        };
+        let address = peer.address.parse::<std::net::SocketAddr>().ok();
+        let reply = Reply::PeerInfo {
+            peer_id: peer.peer_id.as_str().into(),
+            peer_ip: address
+                .map_or(peer.address.clone(), |address| address.ip().to_string())
+                .into(),
+            peer_port: address.map_or(0, |address| address.port()),
+        };
+        self.answer(described.request, &reply);
+    }
+
+    pub(super) fn send_status(&mut self, described: QueueDescribed) {
+        let Desk::Master(desk) = &self.desk else {
+            return;
+        };
+        let report = MasterReport {
+            role: MasterRole::Master,
+            name: desk.identity.name.clone(),
+            master_id: desk.identity.id,
+            version: desk.identity.version.clone(),
+            uptime_s: self.clock.now().0 / 1_000_000,
+            queue: described.queue,
+        };
+        self.answer(described.request, &Reply::report(&report));
+    }
+
+    pub(super) fn answer_error(&mut self, request: RequestId, message: &str, code: &str) {
+        let error = self.error(message.to_owned(), Some(code));
+        self.answer(request, &error);
+    }
+
+    /// Only peers of ours are told the word for machines; others get their own protocol's bytes.
+    pub(super) fn error(&self, message: String, code: Option<&str>) -> Reply<'static> {
+        let code = code.filter(|_| self.ours.is_some());
+        Reply::Error {
+            message: message.into(),
+            code: code.map(|code| code.to_owned().into()),
+        }
+    }
+}
+
+fn payload(archive: &Archive) -> Payload<'_> {
+    Payload::Raw(archive.bytes())
+}

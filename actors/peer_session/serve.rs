@@ -1,0 +1,227 @@
+//! From what is wanted to the letters that ask for it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::inbound::{HandIn, Introduction, NewTask, Told, Wanted};
+use super::{Desk, MasterDesk, PeerSession, Pending};
+use crate::connection::Turn;
+use crate::message_log::Cause;
+use crate::messages::{
+    AdoptTask, CancelTask, DescribePeer, DescribePeerSelf, DescribeQueue, DescribeTask, ListPeers,
+    LoadResult, PeerHeard, PeerRegistered, PeerSaidGoodbye, ReplyTo, ResultSubmitted,
+    TaskRequested,
+};
+use crate::model::{Endpoint, Life, PeerId, RequestId};
+use crate::wire::{Dialect, Reply};
+
+/// The registry is told of a speaker's words at most this often, save its heartbeats: it only needs to know that it lives.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+/// The longest that a request waits for a task, whatever it asks for: shorter than NATs and firewalls forget a quiet connection.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+/// Slots of a peer that does not say, for it takes one task at a time.
+const SLOTS_UNSAID: u32 = 1;
+
+impl PeerSession {
+    /// Takes one message in.
+    pub(super) fn hear(&mut self, told: Told, turn: Turn) {
+        self.super_peer |= told.dialect == Dialect::SuperPeer;
+        self.last_request.0 += 1;
+        let request = self.last_request;
+        let dialect = if self.super_peer && told.dialect == Dialect::Flat {
+            Dialect::SuperPeer
+        } else {
+            told.dialect
+        };
+        let brief = matches!(told.wanted, Ok(Wanted::PeerIds));
+        let pending = Pending {
+            dialect,
+            id: told.id,
+            turn,
+            offer: None,
+            brief,
+        };
+        self.pending.insert(request, pending);
+        match told.wanted {
+            Ok(wanted) => match self.desk.clone() {
+                Desk::Master(desk) => self.serve(&desk, request, wanted),
+                Desk::Peer(_) => self.serve_at_peer(request, &wanted),
+            },
+            Err(error) => {
+                tracing::warn!(session = self.id.0, remote = %self.remote, "refused a message: {error}");
+                self.answer_error(request, &error.to_string(), error.code());
+            }
+        }
+    }
+
+    fn serve(&mut self, desk: &MasterDesk, request: RequestId, wanted: Wanted) {
+        let cause = Cause::OUTSIDE;
+        let Some(reply) = self.reply_to(request) else {
+            return;
+        };
+        match wanted {
+            Wanted::Register(peer, said) => self.register(desk, peer, said, reply),
+            Wanted::Heartbeat(peer) => {
+                self.lives(desk, &peer, true);
+                self.answer(request, &Reply::Alive);
+            }
+            Wanted::Task(peer, wait) => {
+                let endpoint = self.lives(desk, &peer, false);
+                let wait = wait.min(WAIT_MAX);
+                desk.scheduler.tell(
+                    TaskRequested {
+                        endpoint,
+                        session: self.id,
+                        wait,
+                        reply,
+                    },
+                    cause,
+                );
+            }
+            Wanted::HandIn(
+                peer,
+                HandIn {
+                    claim,
+                    archive,
+                    outcome,
+                },
+            ) => {
+                let endpoint = self.lives(desk, &peer, false);
+                desk.scheduler.tell(
+                    ResultSubmitted {
+                        endpoint,
+                        session: self.id,
+                        claim,
+                        archive,
+                        outcome,
+                        reply,
+                    },
+                    cause,
+                );
+            }
+            Wanted::Leave(peer) => {
+                let endpoint = self.endpoint(&peer);
+                desk.registry.tell(PeerSaidGoodbye { endpoint }, cause);
+                self.answer(request, &Reply::Left);
+            }
+            Wanted::PeerIds | Wanted::Peers => desk.registry.tell(ListPeers { reply }, cause),
+            Wanted::PeerAddress(peer) => desk.registry.tell(DescribePeer { peer, reply }, cause),
+            Wanted::Status => desk.scheduler.tell(DescribeQueue { reply }, cause),
+            Wanted::NewTask(NewTask {
+                name,
+                archive,
+                group,
+                wishes,
+            }) => {
+                let group = group.unwrap_or_else(|| Arc::from(self.remote.ip().to_string()));
+                desk.folders.tell(
+                    AdoptTask {
+                        name,
+                        archive,
+                        group,
+                        wishes,
+                        reply,
+                    },
+                    cause,
+                );
+            }
+            Wanted::TaskStatus(task) => desk.scheduler.tell(DescribeTask { task, reply }, cause),
+            Wanted::Result(task) => desk.folders.tell(LoadResult { task, reply }, cause),
+            Wanted::Cancel(task) => desk.scheduler.tell(CancelTask { task, reply }, cause),
+            Wanted::Unknown(action) => self.answer_unknown(request, &action),
+        }
+    }
+
+    /// A peer's own port answers only how the peer is.
+    fn serve_at_peer(&mut self, request: RequestId, wanted: &Wanted) {
+        let reply = self.reply_to(request);
+        match (wanted, &self.desk, reply) {
+            (Wanted::Heartbeat(_), _, _) => self.answer(request, &Reply::Alive),
+            (Wanted::Status, Desk::Peer(peer), Some(reply)) => {
+                peer.tell(DescribePeerSelf { reply }, Cause::OUTSIDE);
+            }
+            (Wanted::Unknown(action), _, _) => self.answer_unknown(request, action),
+            _ => self.answer_error(
+                request,
+                "this is a peer: it answers HEARTBEAT and STATUS; STATUS names its master, which answers the rest",
+                "not_a_master",
+            ),
+        }
+    }
+
+    fn register(&mut self, desk: &MasterDesk, peer: PeerId, said: Introduction, reply: ReplyTo) {
+        if let (Some(ours), None) = (&said.ours, &self.ours) {
+            self.ours = Some((peer.clone(), ours.boot));
+            self.writer.allow_many();
+        }
+        let endpoint = self.endpoint(&peer);
+        self.told = Some((endpoint.clone(), self.clock.now()));
+        let (agent, slots) = said.ours.map_or((None, SLOTS_UNSAID), |ours| {
+            (Some(ours.agent), ours.slots.max(1))
+        });
+        let registered = PeerRegistered {
+            endpoint,
+            session: self.id,
+            listens: said
+                .port
+                .map(|port| SocketAddr::new(self.host_of(said.host.as_deref()), port)),
+            agent,
+            slots,
+            reply,
+        };
+        desk.registry.tell(registered, Cause::OUTSIDE);
+    }
+
+    /// The host that a peer says it listens on is believed only if it could be reached from elsewhere.
+    fn host_of(&self, said: Option<&str>) -> IpAddr {
+        let said = said.and_then(|host| host.parse::<IpAddr>().ok());
+        let seen = self.remote.ip();
+        said.filter(|ip| !ip.is_unspecified() && (!ip.is_loopback() || seen.is_loopback()))
+            .unwrap_or(seen)
+    }
+
+    /// Who speaks: a peer of ours by the life that it named on this connection, any other by its address.
+    fn endpoint(&self, peer: &PeerId) -> Endpoint {
+        let life = match &self.ours {
+            Some((ours, boot)) if ours == peer => Life::Boot(*boot),
+            _ => Life::Address(self.remote.ip()),
+        };
+        Endpoint {
+            peer: peer.clone(),
+            life,
+        }
+    }
+
+    /// Tells the registry that the peer lives, unless it was just told.
+    fn lives(&mut self, desk: &MasterDesk, peer: &PeerId, beat: bool) -> Endpoint {
+        let endpoint = self.endpoint(peer);
+        let now = self.clock.now();
+        let known = self
+            .told
+            .as_ref()
+            .is_some_and(|(told, at)| *told == endpoint && now.since(*at) < TELL_EVERY);
+        if beat || !known {
+            self.told = Some((endpoint.clone(), now));
+            desk.registry.tell(
+                PeerHeard {
+                    endpoint: endpoint.clone(),
+                    beat,
+                },
+                Cause::OUTSIDE,
+            );
+        }
+        endpoint
+    }
+
+    fn reply_to(&self, request: RequestId) -> Option<ReplyTo> {
+        let session = self.me.clone()?;
+        Some(ReplyTo { session, request })
+    }
+
+    fn answer_unknown(&mut self, request: RequestId, action: &str) {
+        let shown: String = action.chars().take(40).collect();
+        let message = format!("the action {shown:?} is not known here");
+        self.answer_error(request, &message, crate::wire::reply::UNKNOWN_ACTION);
+    }
+}
