@@ -1,7 +1,9 @@
 //! The actors of mutirao, their minds and the wire they speak.
 pub mod clock;
 pub mod connection;
+pub mod executor;
 pub mod logic;
+pub mod master_session;
 pub mod message_log;
 pub mod messages;
 pub mod model;

@@ -12,8 +12,8 @@ use serde::Serialize;
 use crate::logic::attribution::Claim;
 use crate::logic::effect::{End, Offer, Verdict};
 use crate::model::{
-    Archive, Attempt, Endpoint, Outcome, PeerId, RequestId, SessionId, Task, TaskId, TaskName,
-    Wishes,
+    Archive, Attempt, Dialect, Endpoint, Outcome, PeerId, RequestId, SessionId, Task, TaskId,
+    TaskName, Wishes,
 };
 use crate::port::{Hears, Port};
 use crate::runner::Job;
@@ -80,6 +80,8 @@ pub struct PeerRegistered {
     pub agent: Option<String>,
     /// How many tasks it runs at a time.
     pub slots: u32,
+    /// The tries that a peer of ours holds; none from others, who do not say.
+    pub holds: Option<Vec<(TaskId, Attempt)>>,
     /// Where the welcome goes.
     pub reply: ReplyTo,
 }
@@ -256,6 +258,8 @@ pub struct ResultRefused {
 pub struct PeerJoined {
     /// Who and which life.
     pub endpoint: Endpoint,
+    /// The tries that a peer of ours holds; none from others, who do not say.
+    pub holds: Option<Vec<(TaskId, Attempt)>>,
     /// Its newest connection: orders to it go here.
     pub session: Port<SessionInbox>,
 }
@@ -563,7 +567,7 @@ pub struct MasterFound {
     /// The announced address and the datagram's source, the likelier one first.
     pub addresses: Vec<SocketAddr>,
     /// The words in which it spoke.
-    pub dialect: crate::wire::dialect::Dialect,
+    pub dialect: Dialect,
 }
 
 /// A run ended; its result is to be handed in.

@@ -132,6 +132,19 @@ impl fmt::Display for Endpoint {
 #[serde(transparent)]
 pub struct SessionId(pub u64);
 
+/// The dialects that speakers of the protocol use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dialect {
+    /// The fixed part of the protocol: `{"action":X, …fields}`. Our extensions ride on it.
+    #[default]
+    Flat,
+    /// `{"type":X,"data":{…fields}}`, replies too.
+    Envelope,
+    /// Flat, with other words for discovery, for errors and for the list of peers.
+    SuperPeer,
+}
+
 /// Which request of one session, counted from 1 in the order of arrival.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,

@@ -269,9 +269,19 @@ impl<P: Policy> Handler<Letter<PeerJoined>> for Scheduler<P> {
     type Result = ();
 
     fn handle(&mut self, letter: Letter<PeerJoined>, _: &mut Context<Self>) {
-        let (PeerJoined { endpoint, session }, _) = letter.open();
-        self.mind.peer_joined(&endpoint);
-        self.holders.insert(endpoint, session.used_by(NAME));
+        let (
+            PeerJoined {
+                endpoint,
+                holds,
+                session,
+            },
+            cause,
+        ) = letter.open();
+        self.holders.insert(endpoint.clone(), session.used_by(NAME));
+        let effects = self
+            .mind
+            .peer_joined(&endpoint, holds.as_deref(), self.cast.clock.now());
+        self.carry_out(effects, None, cause);
     }
 }
 

@@ -3,6 +3,7 @@
 //! Rule: nothing here knows actix, tokio, a socket, a file or a clock of its own.
 
 pub mod attribution;
+pub mod client;
 pub mod dispatch;
 pub mod effect;
 pub mod ledger;

@@ -6,7 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::logic::attribution::Claim;
-use crate::model::{Archive, BootId, Digest, Ending, Outcome, PeerId, TaskId, TaskName, Wishes};
+use crate::model::{
+    Archive, Attempt, BootId, Digest, Ending, Outcome, PeerId, TaskId, TaskName, Wishes,
+};
 use crate::wire::dialect::answer_to;
 use crate::wire::request::{Address, PeerOffer};
 use crate::wire::{Dialect, Payload, Request, WireError, parse_request};
@@ -75,6 +77,8 @@ pub struct Ours {
     pub agent: String,
     /// How many tasks at a time.
     pub slots: u32,
+    /// The tries that it holds.
+    pub holds: Vec<(TaskId, Attempt)>,
 }
 
 /// A result.
@@ -198,6 +202,7 @@ fn introduction(address: Option<Address<'_>>, ours: Option<PeerOffer<'_>>) -> In
             boot: ours.boot_id,
             agent: ours.agent.into(),
             slots: ours.slots,
+            holds: ours.holds,
         }),
     }
 }

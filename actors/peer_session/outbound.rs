@@ -10,10 +10,7 @@ use crate::messages::{
 use crate::model::{Archive, RequestId};
 use crate::wire::reply::{Lease, Welcome};
 use crate::wire::report::{MasterReport, MasterRole};
-use crate::wire::{PROTOCOL, Payload, Reply, encode_reply};
-
-/// The extensions that a master of ours serves.
-pub const CAPABILITIES: [&str; 5] = ["persistent", "attempt", "wait", "sha256", "outcome"];
+use crate::wire::{CAPABILITIES, PROTOCOL, Payload, Reply, encode_reply};
 
 impl PeerSession {
     pub(super) fn welcome(&mut self, request: RequestId) {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::inbound::{HandIn, Introduction, NewTask, Told, Wanted};
+use super::inbound::{HandIn, Introduction, NewTask, Ours, Told, Wanted};
 use super::{Desk, MasterDesk, PeerSession, Pending};
 use crate::connection::Turn;
 use crate::message_log::Cause;
@@ -157,18 +157,34 @@ impl PeerSession {
         }
         let endpoint = self.endpoint(&peer);
         self.told = Some((endpoint.clone(), self.clock.now()));
-        let (agent, slots) = said.ours.map_or((None, SLOTS_UNSAID), |ours| {
-            (Some(ours.agent), ours.slots.max(1))
-        });
-        let registered = PeerRegistered {
-            endpoint,
-            session: self.id,
-            listens: said
-                .port
-                .map(|port| SocketAddr::new(self.host_of(said.host.as_deref()), port)),
-            agent,
-            slots,
-            reply,
+        let listens = said
+            .port
+            .map(|port| SocketAddr::new(self.host_of(said.host.as_deref()), port));
+        let session = self.id;
+        let registered = match said.ours {
+            Some(Ours {
+                agent,
+                slots,
+                holds,
+                ..
+            }) => PeerRegistered {
+                endpoint,
+                session,
+                listens,
+                agent: Some(agent),
+                slots: slots.max(1),
+                holds: Some(holds),
+                reply,
+            },
+            None => PeerRegistered {
+                endpoint,
+                session,
+                listens,
+                agent: None,
+                slots: SLOTS_UNSAID,
+                holds: None,
+                reply,
+            },
         };
         desk.registry.tell(registered, Cause::OUTSIDE);
     }

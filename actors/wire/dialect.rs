@@ -2,23 +2,10 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+pub use crate::model::Dialect;
 
 use super::error::WireError;
 use super::fields::Fields;
-
-/// The dialects that speakers of the protocol use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Dialect {
-    /// The fixed part of the protocol: `{"action":X, …fields}`. Our extensions ride on it.
-    #[default]
-    Flat,
-    /// `{"type":X,"data":{…fields}}`, replies too.
-    Envelope,
-    /// Flat, with other words for discovery, for errors and for the list of peers.
-    SuperPeer,
-}
 
 impl Dialect {
     /// The dialect of one request. A super-peer's heartbeat looks like anyone's and counts as flat: who has heard its

@@ -26,3 +26,15 @@ pub use scanner::{ScanError, Scanner};
 
 /// The protocol version that our extensions make; named by both sides, and the lower one counts.
 pub const PROTOCOL: u32 = 2;
+/// The extensions that both sides of ours know: one lasting connection with several requests in flight, tries
+/// by their ids, a REQUEST_TASK that waits, digests of payloads, how a run ended, what a peer holds, and
+/// orders to stop a run.
+pub const CAPABILITIES: [&str; 7] = [
+    "persistent",
+    "attempt",
+    "wait",
+    "sha256",
+    "outcome",
+    "holds",
+    "cancel",
+];

@@ -142,6 +142,8 @@ pub struct PeerOffer<'a> {
     pub slots: u32,
     /// The extensions that it can use.
     pub capabilities: Vec<Cow<'a, str>>,
+    /// The tries that it runs or has not handed in yet: whatever else the master believes it has never arrived.
+    pub holds: Vec<(TaskId, Attempt)>,
 }
 
 #[cfg(test)]

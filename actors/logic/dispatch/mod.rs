@@ -161,9 +161,38 @@ impl<P: Policy> Dispatch<P> {
     }
 
     /// A peer is here, or registered anew: a result that it owed will not come any more.
-    pub fn peer_joined(&mut self, peer: &Endpoint) {
+    ///
+    /// A peer of ours says which tries it holds. What else we believe it has never arrived there; what it
+    /// holds and nobody wants is cancelled.
+    pub fn peer_joined(
+        &mut self,
+        peer: &Endpoint,
+        holds: Option<&[(TaskId, Attempt)]>,
+        now: Moment,
+    ) -> Vec<Effect> {
         self.peers.arrive(peer);
-        self.peers.of(peer).owes = None;
+        let standing = self.peers.of(peer);
+        standing.owes = None;
+        let Some(holds) = holds else {
+            return Vec::new();
+        };
+        let mut effects = Vec::new();
+        for (task, attempt) in standing.holds.clone() {
+            if !holds.contains(&(task, attempt)) {
+                let why = format!("{peer} never got it");
+                effects.extend(self.try_ended(&task, attempt, Blame::None, why, now));
+            }
+        }
+        let unwanted = |task| {
+            self.ledger
+                .get(task)
+                .is_none_or(|entry| entry.state.is_terminal())
+        };
+        let unwanted = holds.iter().filter(|(task, _)| unwanted(task));
+        effects
+            .extend(unwanted.map(|(task, attempt)| Effect::Cancel(peer.clone(), *task, *attempt)));
+        effects.extend(self.serve_waiting(now));
+        effects
     }
 
     /// A peer is gone.

@@ -16,6 +16,7 @@ pub(super) const KEYS: &[&str] = &[
     "exit_code",
     "group",
     "heartbeat_s",
+    "holds",
     "host",
     "id",
     "ip",

@@ -112,12 +112,18 @@ fn write_address(dialect: Dialect, address: &Address<'_>, writer: Writer) -> Wri
 }
 
 fn write_offer(offer: &PeerOffer<'_>, writer: Writer) -> Writer {
+    let holds = offer
+        .holds
+        .iter()
+        .map(|(task, attempt)| format!("{task}/{attempt}"));
+    let holds: Option<Vec<_>> = (!offer.holds.is_empty()).then(|| holds.collect());
     writer
         .field("protocol", offer.protocol)
         .field("agent", &offer.agent)
         .field("boot_id", offer.boot_id)
         .field("slots", offer.slots)
         .field("capabilities", &offer.capabilities)
+        .maybe("holds", holds)
 }
 
 fn write_outcome(outcome: &Outcome, writer: Writer) -> Writer {

@@ -123,7 +123,22 @@ fn read_offer<'a>(fields: &Fields<'a>) -> Result<Option<PeerOffer<'a>>, WireErro
         boot_id: BootId(boot_id),
         slots: fields.number("slots", WHOLE)?.unwrap_or(1),
         capabilities: fields.texts("capabilities")?,
+        holds: read_holds(fields)?,
     }))
+}
+
+/// The tries that a peer of ours holds, each as `task_id/attempt`.
+fn read_holds(fields: &Fields<'_>) -> Result<Vec<(TaskId, Attempt)>, WireError> {
+    let wrong = || WireError::Field {
+        field: "holds",
+        wanted: "a list of task_id/attempt",
+    };
+    let holds = fields.texts("holds")?;
+    let held = holds.iter().map(|hold| {
+        let (task, attempt) = hold.split_once('/')?;
+        Some((TaskId(task.parse().ok()?), Attempt(attempt.parse().ok()?)))
+    });
+    held.map(|held| held.ok_or_else(wrong)).collect()
 }
 
 fn read_outcome(fields: &Fields<'_>) -> Result<Option<Outcome>, WireError> {

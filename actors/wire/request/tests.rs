@@ -197,20 +197,21 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 
 fn offer() -> impl Strategy<Value = PeerOffer<'static>> {
     let capabilities = prop::collection::vec(text(), 0..4);
-    (
-        any::<u32>(),
-        text(),
-        any::<u128>(),
-        any::<u32>(),
-        capabilities,
-    )
-        .prop_map(|(protocol, agent, boot, slots, capabilities)| PeerOffer {
+    let hold = (any::<u128>(), any::<u32>())
+        .prop_map(|(task, attempt)| (TaskId(Uuid::from_u128(task)), Attempt(attempt)));
+    let holds = prop::collection::vec(hold, 0..3);
+    let numbers = (any::<u32>(), any::<u128>(), any::<u32>());
+    (numbers, text(), capabilities, holds).prop_map(|(numbers, agent, capabilities, holds)| {
+        let (protocol, boot, slots) = numbers;
+        PeerOffer {
             protocol,
             agent,
             boot_id: BootId(Uuid::from_u128(boot)),
             slots,
             capabilities,
-        })
+            holds,
+        }
+    })
 }
 
 fn any_request() -> impl Strategy<Value = Request<'static>> {

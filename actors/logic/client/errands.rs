@@ -1,0 +1,171 @@
+//! What the peer says next.
+
+use std::time::Duration;
+
+use super::{Client, HandIn, InFlight, Line, Order, RunKey, Say};
+use crate::model::Moment;
+
+/// Heartbeats to a master that does not say how often it wants them: the quickest seen of others.
+const HEARTBEAT_UNSAID: Duration = Duration::from_secs(5);
+/// How long a request waits at a master of ours: shorter than NATs and firewalls forget a quiet connection.
+const ASK_WAIT: Duration = Duration::from_secs(25);
+/// A master that is not ours and says nothing to a request has nothing (protocol, section 3).
+const ASK_SILENCE: Duration = Duration::from_secs(5);
+/// Any other answer is waited for this long before the connection is given up.
+const REPLY_WAIT: Duration = Duration::from_secs(15);
+/// A large result is looked over and written before it is answered: more time for every megabyte.
+const REPLY_WAIT_A_MIB: Duration = Duration::from_secs(1);
+
+impl Client {
+    /// What there is to say or do now.
+    pub(super) fn next(&mut self, now: Moment) -> Vec<Order> {
+        if self.may_go(now) {
+            self.gone = true;
+            return vec![Order::HangUp, Order::Gone];
+        }
+        let mut orders = Vec::new();
+        while let Some(say) = self.next_errand(now) {
+            match self.line {
+                Line::Dialling => break,
+                Line::Down => {
+                    orders.extend(self.dial(now));
+                    break;
+                }
+                Line::Open(answered) if answered > 0 && !self.keeps_open && self.ours.is_none() => {
+                    self.line = Line::Down;
+                    orders.push(Order::HangUp);
+                }
+                Line::Open(_) => orders.push(self.say(say, now)),
+            }
+        }
+        orders
+    }
+
+    fn dial(&mut self, now: Moment) -> Option<Order> {
+        if now < self.dial_at {
+            return None;
+        }
+        let address = *self.master.as_ref()?.addresses.get(self.next_address)?;
+        self.line = Line::Dialling;
+        Some(Order::Dial(address))
+    }
+
+    fn say(&mut self, say: Say, now: Moment) -> Order {
+        self.said += 1;
+        match &say {
+            Say::Heartbeat => self.heartbeat_at = now.after(self.ours.unwrap_or(HEARTBEAT_UNSAID)),
+            Say::Leave => self.goodbye_said = true,
+            _ => {}
+        }
+        self.in_flight.insert(
+            self.said,
+            InFlight {
+                say: say.clone(),
+                since: now,
+            },
+        );
+        Order::Say(self.said, self.dialect, say)
+    }
+
+    /// The most urgent thing to say that is not being said already.
+    fn next_errand(&self, now: Moment) -> Option<Say> {
+        if self.master.is_none() || self.gone {
+            return None;
+        }
+        if self.ours.is_none() && !self.in_flight.is_empty() {
+            return None;
+        }
+        if !self.registered {
+            let registering = self.is_said(|say| matches!(say, Say::Register(_)));
+            return (!registering).then(|| Say::Register(self.runs.keys().copied().collect()));
+        }
+        if let Some(hand_in) = self.next_hand_in(now) {
+            return Some(Say::HandIn(Box::new(hand_in)));
+        }
+        if now >= self.heartbeat_at && !self.is_said(|say| *say == Say::Heartbeat) {
+            return Some(Say::Heartbeat);
+        }
+        if self.leaving.is_some() {
+            let done = self.runs.is_empty() && self.ours.is_some() && !self.goodbye_said;
+            return done.then_some(Say::Leave);
+        }
+        let asking = self.is_said(|say| matches!(say, Say::Ask(_)));
+        let ask = !asking && self.has_room() && now >= self.ask_at;
+        ask.then_some(Say::Ask(self.ours.map(|_| ASK_WAIT)))
+    }
+
+    fn is_said(&self, is: impl Fn(&Say) -> bool) -> bool {
+        self.in_flight.values().any(|in_flight| is(&in_flight.say))
+    }
+
+    /// The first result that is neither on its way nor to be tried later.
+    fn next_hand_in(&self, now: Moment) -> Option<HandIn> {
+        let on_its_way = |key: &RunKey| {
+            self.is_said(|say| matches!(say, Say::HandIn(hand_in) if hand_in.key == *key))
+        };
+        self.runs.iter().find_map(|(key, run)| {
+            let (outcome, result) = run.result.clone()?;
+            let ready = now >= run.not_before && !on_its_way(key);
+            ready.then(|| HandIn {
+                key: *key,
+                name: run.name.clone(),
+                outcome,
+                result,
+            })
+        })
+    }
+
+    /// A master that is not ours gets one run at a time: it may take the second request for giving up the first.
+    fn has_room(&self) -> bool {
+        let at_once = if self.ours.is_some() {
+            self.terms.slots as usize
+        } else {
+            1
+        };
+        self.runs
+            .values()
+            .filter(|run| run.result.is_none() || self.ours.is_none())
+            .count()
+            < at_once
+    }
+
+    fn may_go(&self, now: Moment) -> bool {
+        let Some(patience) = self.leaving.filter(|_| !self.gone) else {
+            return false;
+        };
+        let running = self.runs.values().any(|run| run.result.is_none());
+        let said = match (&self.ours, self.registered) {
+            (Some(_), true) => self.goodbye_said && !self.is_said(|say| *say == Say::Leave),
+            _ => true,
+        };
+        (self.runs.is_empty() && said) || (!running && now >= patience)
+    }
+
+    /// Gives up on an answer that is overdue.
+    pub(super) fn hang_up_if_silent(&mut self, now: Moment) -> Vec<Order> {
+        let ours = self.ours.is_some();
+        let overdue = self
+            .in_flight
+            .values()
+            .find(|in_flight| now.since(in_flight.since) > patience(&in_flight.say, ours));
+        if overdue.is_none() {
+            return Vec::new();
+        }
+        let mut orders = vec![Order::HangUp];
+        orders.extend(self.closed(now));
+        orders
+    }
+}
+
+fn patience(say: &Say, ours: bool) -> Duration {
+    match say {
+        Say::Ask(_) if !ours => ASK_SILENCE,
+        Say::Ask(wait) => wait.unwrap_or_default() + REPLY_WAIT,
+        Say::HandIn(hand_in) => {
+            let mebibytes = hand_in.result.bytes().len() >> 20;
+            REPLY_WAIT
+                + REPLY_WAIT_A_MIB.saturating_mul(u32::try_from(mebibytes).unwrap_or(u32::MAX))
+        }
+        Say::Register(_) | Say::Heartbeat | Say::Leave => REPLY_WAIT,
+    }
+}

@@ -1,0 +1,64 @@
+//! What a master's message means, taken apart from its bytes.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::logic::client::Said;
+use crate::model::Archive;
+use crate::wire::reply::{Lease, Welcome};
+use crate::wire::{Reply, WireError, parse_reply};
+
+/// One message of the master.
+#[derive(Debug)]
+pub struct Told {
+    /// The request that it answers, if the master knows ids.
+    pub id: Option<u64>,
+    /// What it says.
+    pub said: Said,
+}
+
+/// Takes one message apart; an error in words for a reader if it cannot be understood.
+pub fn take_apart(bytes: &Bytes) -> Result<Told, String> {
+    let heard = parse_reply(bytes).map_err(|error| error.to_string())?;
+    let said = read(heard.reply).map_err(|error| error.to_string())?;
+    Ok(Told { id: heard.id, said })
+}
+
+fn read(reply: Reply<'_>) -> Result<Said, WireError> {
+    Ok(match reply {
+        Reply::Registered { ours } => Said::Registered(ours.as_ref().map(heartbeat)),
+        Reply::Alive => Said::Alive,
+        Reply::NoTask => Said::Nothing,
+        Reply::TaskPackage {
+            task_name,
+            task_data,
+            ours,
+        } => {
+            let archive = Archive::new(task_data.decode()?);
+            if ours.is_some_and(|lease| lease.sha256 != archive.digest()) {
+                return Err(WireError::Damaged);
+            }
+            Said::Task {
+                key: ours.map(|lease| (lease.task_id, lease.attempt)),
+                name: task_name.into_owned(),
+                archive,
+                time_limit: ours.as_ref().and_then(time_limit),
+            }
+        }
+        Reply::Ok => Said::Taken,
+        Reply::Left => Said::Left,
+        Reply::Error { message, code } => Said::Error(message.into_owned(), code.map(Into::into)),
+        Reply::CancelAttempt { task_id, attempt } => Said::Cancel((task_id, attempt)),
+        Reply::Unknown { word } => Said::Unknown(word.into_owned()),
+        other => Said::Unknown(format!("{other:?}").chars().take(40).collect()),
+    })
+}
+
+fn heartbeat(welcome: &Welcome<'_>) -> Duration {
+    Duration::from_secs(welcome.heartbeat_s.max(1).into())
+}
+
+fn time_limit(lease: &Lease) -> Option<Duration> {
+    lease.time_limit_ms.map(Duration::from_millis)
+}
