@@ -2,11 +2,14 @@
 //!
 //! Rule: nothing here knows actix, tokio, a socket, a file or a clock of its own.
 
+pub mod answering;
 pub mod attribution;
 pub mod client;
 pub mod dispatch;
 pub mod effect;
 pub mod ledger;
+pub mod masters;
 pub mod policy;
 pub mod queue;
+pub mod seeking;
 pub mod standing;
