@@ -1,6 +1,7 @@
 //! The actors of mutirao, their minds and the wire they speak.
 pub mod clock;
 pub mod connection;
+pub mod discovery;
 pub mod executor;
 pub mod logic;
 pub mod master_session;
