@@ -1,1 +1,3 @@
 //! The program as a library, for embedding.
+
+pub mod sockets;
