@@ -18,6 +18,8 @@ use tokio::sync::mpsc;
 use super::SocketError;
 use super::places::{Place, broadcast_targets, named_targets};
 
+/// Where masters listen for questions, unless they are told otherwise.
+pub const DISCOVERY_PORT: u16 = 50005;
 /// Datagrams that wait for the actor: a burst of a whole room in about 1 MB at most. What comes beyond it is dropped,
 /// and asked for again.
 pub const DATAGRAMS_MAX: usize = 1024;

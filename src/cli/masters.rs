@@ -1,0 +1,312 @@
+//! `mutirao masters`: which masters answer here, and which one a peer would choose.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+use mutirao_actors::discovery::{Outgoing, Received, questions};
+use mutirao_actors::logic::masters::{Master, Masters as Heard};
+use mutirao_actors::wire::datagram::{Datagram, parse_datagram};
+use mutirao_actors::wire::dialect::Dialect;
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio::time::Interval;
+use uuid::Uuid;
+
+use crate::sockets::SocketError;
+use crate::sockets::places::Place;
+use crate::sockets::udp::{DISCOVERY_PORT, Everywhere, datagrams, discovery_asker, outgoing};
+
+/// A datagram is easily lost, so the question is put again while there is time.
+const ASK_EVERY: Duration = Duration::from_millis(900);
+/// Exit code for "no master reached".
+const NO_MASTER: u8 = 3;
+
+/// List the masters that answer on this network
+#[derive(Debug, Clone, Args)]
+pub struct Masters {
+    /// Ask this host too: for a master that broadcasts do not reach
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub discover: Vec<Place>,
+    /// The UDP port on which masters listen; may be given several times
+    #[arg(long, value_name = "PORT", default_values_t = [DISCOVERY_PORT], value_delimiter = ',',
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub discovery_port: Vec<u16>,
+    /// How long to listen for answers
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    pub wait: Duration,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is printed of one master.
+#[derive(Debug, Serialize)]
+struct Row {
+    name: String,
+    addresses: Vec<SocketAddr>,
+    dialect: Dialect,
+    protocol: Option<u32>,
+    master_id: Option<Uuid>,
+    epoch: Option<u64>,
+    chosen: bool,
+}
+
+/// What is printed with `--json`.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    masters: &'a [Row],
+}
+
+/// Asks, listens and shows who answered; 0 if anybody did, 3 if nobody.
+///
+/// # Errors
+///
+/// When no socket can be opened or nothing can be printed.
+pub async fn run(args: Masters) -> anyhow::Result<ExitCode> {
+    let everywhere = Everywhere {
+        ports: args.discovery_port.clone(),
+        places: args.discover.clone(),
+    };
+    let mut listening = Listening::start(everywhere)?;
+    let forever = async {
+        loop {
+            listening.next().await;
+        }
+    };
+    let _: Result<(), _> = tokio::time::timeout(args.wait, forever).await;
+    let rows = rows(listening.heard.ranked(&[]));
+    let mut out = io::stdout().lock();
+    if args.json {
+        serde_json::to_writer(&mut out, &Answer { masters: &rows })?;
+        writeln!(out)?;
+    } else if !rows.is_empty() {
+        writeln!(out, "{}", table(&rows))?;
+    }
+    if rows.is_empty() {
+        anstream::eprintln!("{}", nobody(&args));
+        return Ok(ExitCode::from(NO_MASTER));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks now and again, and keeps what is answered.
+struct Listening {
+    questions: Arc<[Bytes]>,
+    asking: mpsc::Sender<Outgoing>,
+    rounds: Interval,
+    datagrams: BoxStream<'static, Received>,
+    heard: Heard,
+}
+
+impl Listening {
+    fn start(everywhere: Everywhere) -> Result<Self, SocketError> {
+        let socket = Arc::new(discovery_asker()?);
+        Ok(Self {
+            questions: questions(None, None),
+            asking: outgoing(Arc::clone(&socket), everywhere),
+            rounds: tokio::time::interval(ASK_EVERY),
+            datagrams: datagrams(socket).boxed(),
+            heard: Heard::default(),
+        })
+    }
+
+    /// The next round of questions, or the next datagram.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.rounds.tick() => {
+                let round = Outgoing::Everywhere(Arc::clone(&self.questions));
+                if let Err(error) = self.asking.try_send(round) {
+                    tracing::debug!("a round of questions was left out: {error}");
+                }
+            }
+            Some(received) = self.datagrams.next() => {
+                if let Ok(Datagram::Announce(announce)) = parse_datagram(&received.bytes) {
+                    self.heard.hear(&announce, received.from.ip());
+                }
+            }
+        }
+    }
+}
+
+fn rows(masters: Vec<Master>) -> Vec<Row> {
+    let row = |(rank, master): (usize, Master)| Row {
+        name: master.name,
+        addresses: master.addresses,
+        dialect: master.dialect,
+        protocol: master.ours.map(|ours| ours.protocol),
+        master_id: master.ours.map(|ours| ours.master_id),
+        epoch: master.ours.map(|ours| ours.epoch),
+        chosen: rank == 0,
+    };
+    masters.into_iter().enumerate().map(row).collect()
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(NOTHING)
+        .set_header(["NAME", "ADDRESS", "SPEAKS", ""]);
+    for row in rows {
+        let addresses: Vec<_> = row.addresses.iter().map(SocketAddr::to_string).collect();
+        let dialect = match row.dialect {
+            Dialect::Flat => "flat",
+            Dialect::Envelope => "envelope",
+            Dialect::SuperPeer => "super-peer",
+        };
+        let speaks = match row.protocol {
+            Some(protocol) => format!("mutirao, protocol {protocol}"),
+            None => format!("plain, {dialect}"),
+        };
+        let mark = if row.chosen {
+            "← a peer here joins this one"
+        } else {
+            ""
+        };
+        table.add_row([row.name.as_str(), &addresses.join("\n"), &speaks, mark]);
+    }
+    table.trim_fmt()
+}
+
+fn nobody(args: &Masters) -> String {
+    let ports: Vec<_> = args.discovery_port.iter().map(u16::to_string).collect();
+    format!(
+        "no master answered within {} s on UDP port {}\n\
+         - none running yet? start one with: mutirao master\n\
+         - on another network, or behind a firewall? ask it by name: mutirao masters --discover HOST\n\
+         - listening on another port? mutirao masters --discovery-port PORT",
+        args.wait.as_secs_f32(),
+        ports.join(", "),
+    )
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f32>().ok();
+    let wait = seconds.and_then(|seconds| Duration::try_from_secs_f32(seconds).ok());
+    wait.ok_or_else(|| "how many seconds, for example 2 or 0.5".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command, FromArgMatches as _};
+    use mutirao_actors::logic::answering::{Answering, Identity};
+    use mutirao_actors::model::Moment;
+
+    use super::*;
+    use crate::sockets::places::routes_towards;
+    use crate::sockets::udp::discovery_listener;
+
+    fn typed(words: &[&str]) -> Result<Masters, clap::Error> {
+        let command = Masters::augment_args(Command::new("masters").no_binary_name(true));
+        Masters::from_arg_matches(&command.try_get_matches_from(words)?)
+    }
+
+    fn lab() -> Identity {
+        Identity {
+            master_id: Uuid::from_u128(7),
+            name: "lab".into(),
+            epoch: 1,
+            protocol: 2,
+            capabilities: Vec::new(),
+            port: 50020,
+        }
+    }
+
+    /// A master of ours on any free port of this machine.
+    fn master() -> u16 {
+        let socket = Arc::new(discovery_listener(0).unwrap());
+        let port = socket.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let mut mind = Answering::new(lab());
+            let mut questions = datagrams(Arc::clone(&socket));
+            while let Some(Received { from, bytes }) = questions.next().await {
+                let dialect = mind.hear(&bytes, from, Moment::default()).unwrap();
+                let answer = mind.answer(dialect, routes_towards(from).unwrap());
+                socket.send_to(&answer, from).await.unwrap();
+            }
+        });
+        port
+    }
+
+    #[tokio::test]
+    async fn a_master_of_this_machine_answers_and_is_the_one_to_choose() {
+        let ports = vec![master()];
+        let mut listening = Listening::start(Everywhere {
+            ports,
+            places: Vec::new(),
+        })
+        .unwrap();
+        while listening.heard.is_empty() {
+            listening.next().await;
+        }
+        let rows = rows(listening.heard.ranked(&[]));
+        let [row] = rows.as_slice() else {
+            panic!("{rows:?}");
+        };
+        assert!(row.chosen && row.name == "lab" && row.protocol == Some(2));
+        let shown = table(&rows);
+        assert!(shown.contains("lab") && shown.contains(":50020"), "{shown}");
+    }
+
+    #[tokio::test]
+    async fn a_named_master_is_asked_too() {
+        let place = format!("127.0.0.1:{}", master()).parse().unwrap();
+        let places = vec![place];
+        let mut listening = Listening::start(Everywhere {
+            ports: Vec::new(),
+            places,
+        })
+        .unwrap();
+        while listening.heard.is_empty() {
+            listening.next().await;
+        }
+    }
+
+    #[test]
+    fn the_json_is_one_object_with_every_field() {
+        let master = Master {
+            name: "lab".into(),
+            addresses: vec!["10.0.0.1:50020".parse().unwrap()],
+            dialect: Dialect::SuperPeer,
+            ours: None,
+        };
+        let rows = rows(vec![master]);
+        let json = serde_json::to_string(&Answer { masters: &rows }).unwrap();
+        assert_eq!(
+            json,
+            r#"{"masters":[{"name":"lab","addresses":["10.0.0.1:50020"],"dialect":"super_peer","protocol":null,"master_id":null,"epoch":null,"chosen":true}]}"#
+        );
+    }
+
+    #[test]
+    fn when_nobody_answers_the_reader_is_told_what_to_do() {
+        let args = typed(&["--discovery-port", "9999,50001", "--wait", "0.5"]).unwrap();
+        let said = nobody(&args);
+        assert!(
+            said.contains("within 0.5 s on UDP port 9999, 50001"),
+            "{said}"
+        );
+        assert!(said.contains("mutirao master\n"), "{said}");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_when_it_is_typed() {
+        for words in [
+            ["--wait", "-1"],
+            ["--wait", "soon"],
+            ["--discovery-port", "0"],
+            ["--discover", "lab:x"],
+        ] {
+            assert!(typed(&words).is_err(), "{words:?}");
+        }
+        assert_eq!(typed(&[]).unwrap().discovery_port, [DISCOVERY_PORT]);
+    }
+}

@@ -1,0 +1,3 @@
+//! What may be typed: one file a subcommand.
+
+pub mod masters;
