@@ -1,0 +1,172 @@
+//! Who is in the cluster; alone says that a peer joined or left.
+//!
+//! Rule: the scheduler is told of a peer when it registers, and once that it left.
+//! Hears registrations, words and goodbyes from the sessions and of silence from the heartbeat watch.
+//! Tells the heartbeat watch of every word, the scheduler who joined and left, the sessions their answers.
+//!
+//! The registry and the heartbeat watch know each other, so neither can be started first. actix gives an
+//! address before its actor runs, and keeps the letters until it does:
+//!
+//! ```text
+//! let (registry, watch) = (Context::<Registry>::new(), Context::<Heartbeat>::new());
+//! let to_registry = Port::new(log.clone(), registry::NAME, registry::NAME, RegistryInbox::of(&registry.address()));
+//! let to_heartbeat = Port::new(log, heartbeat::NAME, heartbeat::NAME, HeartbeatInbox::of(&watch.address()));
+//! watch.run(Heartbeat::new(clock.clone(), &to_registry));
+//! registry.run(Registry::new(clock, &to_scheduler, &to_heartbeat));
+//! ```
+
+mod report;
+
+use actix::{Actor, Context, Handler};
+
+use crate::clock::Clock;
+use crate::logic::members::{Effect, Introduction, Members};
+use crate::message_log::{Cause, Name};
+use crate::messages::{
+    DescribePeer, ForgetPeer, HeartbeatInbox, ListPeers, PeerDescribed, PeerFellSilent, PeerHeard,
+    PeerJoined, PeerLeft, PeerRegistered, PeerSaidGoodbye, PeerWelcomed, RequestRefused,
+    SchedulerInbox, TallyPeers,
+};
+use crate::port::{Letter, Port};
+
+/// The registry's name in the message log.
+pub const NAME: Name = Name::one("registry");
+
+/// The desk of the registry.
+#[derive(Debug)]
+pub struct Registry {
+    members: Members,
+    clock: Clock,
+    scheduler: Port<SchedulerInbox>,
+    heartbeat: Port<HeartbeatInbox>,
+}
+
+impl Registry {
+    /// A registry that knows nobody yet.
+    pub fn new(
+        clock: Clock,
+        scheduler: &Port<SchedulerInbox>,
+        heartbeat: &Port<HeartbeatInbox>,
+    ) -> Self {
+        Self {
+            members: Members::default(),
+            clock,
+            scheduler: scheduler.used_by(NAME),
+            heartbeat: heartbeat.used_by(NAME),
+        }
+    }
+
+    fn follow(&self, effects: Vec<Effect>, cause: Cause) {
+        for effect in effects {
+            match effect {
+                Effect::Left(endpoint, departure) => {
+                    let left = PeerLeft {
+                        endpoint,
+                        planned: departure.is_planned(),
+                        why: departure.to_string(),
+                    };
+                    self.scheduler.tell(left, cause);
+                }
+                Effect::Watch(endpoint, beat) => {
+                    self.heartbeat.tell(PeerHeard { endpoint, beat }, cause);
+                }
+                Effect::Unwatch(endpoint) => self.heartbeat.tell(ForgetPeer { endpoint }, cause),
+            }
+        }
+    }
+}
+
+impl Actor for Registry {
+    type Context = Context<Self>;
+}
+
+impl Handler<Letter<PeerRegistered>> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<PeerRegistered>, _: &mut Context<Self>) {
+        let (said, cause) = letter.open();
+        let introduction = Introduction {
+            listens: said.listens,
+            agent: said.agent,
+            slots: said.slots,
+        };
+        let request = said.reply.request;
+        let session = said.reply.session.used_by(NAME);
+        let endpoint = said.endpoint;
+        let now = self.clock.now();
+        match self.members.registered(&endpoint, introduction, now) {
+            Ok(effects) => {
+                self.follow(effects, cause);
+                let joined = PeerJoined {
+                    endpoint,
+                    session: session.clone(),
+                };
+                self.scheduler.tell(joined, cause);
+                session.tell(PeerWelcomed { request }, cause);
+            }
+            Err(refusal) => {
+                let why = refusal.to_string();
+                session.tell(RequestRefused { request, why }, cause);
+            }
+        }
+    }
+}
+
+impl Handler<Letter<PeerHeard>> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<PeerHeard>, _: &mut Context<Self>) {
+        let (PeerHeard { endpoint, beat }, cause) = letter.open();
+        let effects = self.members.heard(&endpoint, beat, self.clock.now());
+        self.follow(effects, cause);
+    }
+}
+
+impl Handler<Letter<PeerSaidGoodbye>> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<PeerSaidGoodbye>, _: &mut Context<Self>) {
+        let (PeerSaidGoodbye { endpoint }, cause) = letter.open();
+        let effects = self.members.said_goodbye(&endpoint);
+        self.follow(effects, cause);
+    }
+}
+
+impl Handler<Letter<PeerFellSilent>> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<PeerFellSilent>, _: &mut Context<Self>) {
+        let (fell, cause) = letter.open();
+        let now = self.clock.now();
+        let effects = self
+            .members
+            .fell_silent(&fell.endpoint, fell.silent_for, now);
+        self.follow(effects, cause);
+    }
+}
+
+impl Handler<Letter<ListPeers>> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<ListPeers>, _: &mut Context<Self>) {
+        let (ListPeers { reply }, cause) = letter.open();
+        let now = self.clock.now();
+        let peers = report::of_everybody(&self.members, now);
+        self.scheduler.tell(TallyPeers { peers, reply }, cause);
+    }
+}
+
+impl Handler<Letter<DescribePeer>> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<DescribePeer>, _: &mut Context<Self>) {
+        let (DescribePeer { peer, reply }, cause) = letter.open();
+        let now = self.clock.now();
+        let latest = self.members.latest(&peer);
+        let described = PeerDescribed {
+            request: reply.request,
+            peer: latest.map(|(endpoint, member)| report::of_one(endpoint, member, now)),
+        };
+        reply.session.used_by(NAME).tell(described, cause);
+    }
+}
