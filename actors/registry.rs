@@ -99,6 +99,7 @@ impl Handler<Letter<PeerRegistered>> for Registry {
                 self.follow(effects, cause);
                 let joined = PeerJoined {
                     endpoint,
+                    holds: said.holds,
                     session: session.clone(),
                 };
                 self.scheduler.tell(joined, cause);

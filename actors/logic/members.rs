@@ -92,7 +92,7 @@ impl fmt::Display for Departure {
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// A peer that had registered is gone.
+    /// A peer is gone.
     Left(Endpoint, Departure),
     /// A word came: it is to be watched for silence; with whether it was a HEARTBEAT.
     Watch(Endpoint, bool),
@@ -198,17 +198,16 @@ impl Members {
         Ok((member, effects))
     }
 
-    /// Removes a member; the others are told only of one of whom they know.
+    /// Removes a member, and says so: whoever asked for a task is known to the scheduler, registered or not.
     fn leave(&mut self, endpoint: &Endpoint, departure: Departure) -> Vec<Effect> {
-        let Some(member) = self.here.remove(endpoint) else {
+        if self.here.remove(endpoint).is_none() {
             return Vec::new();
-        };
-        self.ended.remember(endpoint, departure.fate());
-        let mut effects = vec![Effect::Unwatch(endpoint.clone())];
-        if member.introduction.is_some() {
-            effects.push(Effect::Left(endpoint.clone(), departure));
         }
-        effects
+        self.ended.remember(endpoint, departure.fate());
+        vec![
+            Effect::Unwatch(endpoint.clone()),
+            Effect::Left(endpoint.clone(), departure),
+        ]
     }
 
     /// All members of one `peer_id`, the one that names a boot id first.

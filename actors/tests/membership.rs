@@ -46,6 +46,7 @@ impl Cast {
             session: SessionId(1),
             listens: Some(SocketAddr::from(([10, 0, 0, 9], 4000))),
             agent: Some("mutirao/1".into()),
+            holds: None,
             slots: 4,
             reply: self.stage.reply_to(SessionId(1), RequestId(7)),
         };

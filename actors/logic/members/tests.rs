@@ -102,7 +102,7 @@ fn one_peer_id_at_two_addresses_is_two_members() {
 }
 
 #[test]
-fn one_who_never_registered_is_listed_and_leaves_without_a_word_to_the_scheduler() {
+fn one_who_never_registered_is_listed_and_its_leaving_is_told() {
     let mut members = Members::default();
     let peer = at("p", 1);
     assert_eq!(
@@ -111,7 +111,11 @@ fn one_who_never_registered_is_listed_and_leaves_without_a_word_to_the_scheduler
     );
     assert_eq!(members.iter().count(), 1);
     let effects = members.fell_silent(&peer, Duration::ZERO, NOW);
-    assert_eq!(effects, [Effect::Unwatch(peer)]);
+    let silence = Departure::Silence(Duration::ZERO);
+    assert_eq!(
+        effects,
+        [Effect::Unwatch(peer.clone()), Effect::Left(peer, silence)]
+    );
 }
 
 #[test]
@@ -208,10 +212,7 @@ proptest! {
             now.0 += later;
             let effects = match fact {
                 Fact::Registered => match members.registered(&endpoint, introduction(), now) {
-                    Ok(effects) => {
-                        joined.insert(endpoint);
-                        effects
-                    }
+                    Ok(effects) => effects,
                     Err(_) => Vec::new(),
                 },
                 Fact::Heard => members.heard(&endpoint, false, now),
@@ -221,13 +222,16 @@ proptest! {
             for effect in effects {
                 match effect {
                     Effect::Left(endpoint, _) => prop_assert!(joined.remove(&endpoint), "left twice"),
-                    Effect::Watch(endpoint, _) => { watched.insert(endpoint); }
+                    Effect::Watch(endpoint, _) => {
+                        joined.insert(endpoint.clone());
+                        watched.insert(endpoint);
+                    }
                     Effect::Unwatch(endpoint) => prop_assert!(watched.remove(&endpoint)),
                 }
             }
             let here: HashSet<Endpoint> = members.iter().map(|(endpoint, _)| endpoint.clone()).collect();
             prop_assert_eq!(&here, &watched);
-            prop_assert!(joined.is_subset(&here));
+            prop_assert_eq!(&joined, &here);
             for peer in ["p", "q"] {
                 let lives = here.iter().filter(|one| one.is_ours() && one.peer.as_str() == peer);
                 prop_assert!(lives.count() <= 1, "two lives of one peer");
