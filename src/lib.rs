@@ -1,4 +1,5 @@
 //! The program as a library, for embedding.
 
+pub mod archive;
 pub mod cli;
 pub mod sockets;

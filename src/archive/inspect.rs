@@ -1,0 +1,222 @@
+//! What a ZIP holds, told after all of it was vetted and inflated once, so that damage is found where the ZIP enters.
+
+use std::collections::BTreeMap;
+
+use mutirao_actors::model::{Digest, Wishes};
+
+use super::refusal::Refusal;
+use super::task_toml::{self, TaskToml};
+use super::vetted::{Limits, Vetted};
+
+/// Longest `main.py`, in bytes: it is hashed whole; code is small, and what is not belongs beside it.
+const MAIN_BYTES_MAX: u64 = 16 << 20;
+/// Longest `task.toml`, in bytes: it holds a handful of keys.
+const TASK_TOML_BYTES_MAX: u64 = 64 << 10;
+
+/// What a task ZIP holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskContents {
+    /// The folder inside the ZIP that holds `main.py`: empty, or with a slash at its end (`example/`).
+    pub root: String,
+    /// SHA-256 of `main.py`.
+    pub code: Digest,
+    /// What `task.toml` asks for; the default when there is none.
+    pub wishes: Wishes,
+    /// What `task.toml` runs instead of `main.py`; never empty.
+    pub command: Option<Vec<String>>,
+    /// What `task.toml` adds to the environment.
+    pub env: BTreeMap<String, String>,
+    /// Whether `input.csv` lies beside `main.py`.
+    pub has_input: bool,
+}
+
+/// What a result ZIP holds; a foreign peer's normally has both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResultContents {
+    /// Whether `stdout.txt` is there, at the root or in one folder.
+    pub has_stdout: bool,
+    /// Whether `stderr.txt` is there, at the root or in one folder.
+    pub has_stderr: bool,
+}
+
+/// Vets a task ZIP whole and tells what it holds. Blocks for about 2 ms a megabyte.
+///
+/// # Errors
+/// Why it cannot be a task, for the person who made it.
+pub fn inspect_task(bytes: &[u8]) -> Result<TaskContents, Refusal> {
+    let mut zip = Vetted::open(bytes, &Limits::USUAL)?;
+    let root = find_root(&zip)?;
+    let main = read_small(&mut zip, &root, "main.py", MAIN_BYTES_MAX)?.ok_or(Refusal::NoMain)?;
+    let said = match read_small(&mut zip, &root, "task.toml", TASK_TOML_BYTES_MAX)? {
+        Some(text) => task_toml::parse(&text)?,
+        None => TaskToml::default(),
+    };
+    inflate_all(&mut zip)?;
+    Ok(TaskContents {
+        has_input: zip.file(&format!("{root}input.csv")).is_some(),
+        code: Digest::of(&main),
+        wishes: said.wishes,
+        command: said.command,
+        env: said.env,
+        root,
+    })
+}
+
+/// Vets a result ZIP whole: any sound ZIP is one. Blocks for about 2 ms a megabyte.
+///
+/// # Errors
+/// Why it is not taken.
+pub fn inspect_result(bytes: &[u8]) -> Result<ResultContents, Refusal> {
+    let mut zip = Vetted::open(bytes, &Limits::USUAL)?;
+    inflate_all(&mut zip)?;
+    let has = |name: &str| {
+        zip.entries().iter().any(|entry| {
+            let (folder, file) = entry.path.rsplit_once('/').unwrap_or(("", &entry.path));
+            !entry.is_folder && file == name && !folder.contains('/')
+        })
+    };
+    Ok(ResultContents {
+        has_stdout: has("stdout.txt"),
+        has_stderr: has("stderr.txt"),
+    })
+}
+
+/// The root wins; else the one folder that holds a `main.py`, whatever lies in others (`__MACOSX/`).
+fn find_root(zip: &Vetted<'_>) -> Result<String, Refusal> {
+    if zip.file("main.py").is_some() {
+        return Ok(String::new());
+    }
+    let files = zip.entries().iter().filter(|entry| !entry.is_folder);
+    let mut roots = files
+        .filter_map(|entry| entry.path.strip_suffix("main.py"))
+        .filter(|root| root.ends_with('/') && root.matches('/').count() == 1);
+    let root = roots.next().ok_or(Refusal::NoMain)?;
+    match roots.next() {
+        Some(other) => Err(Refusal::SeveralMains(root.into(), other.into())),
+        None => Ok(root.into()),
+    }
+}
+
+fn read_small(
+    zip: &mut Vetted<'_>,
+    root: &str,
+    name: &'static str,
+    limit: u64,
+) -> Result<Option<Vec<u8>>, Refusal> {
+    let Some(entry) = zip.file(&format!("{root}{name}")).cloned() else {
+        return Ok(None);
+    };
+    if entry.size > limit {
+        return Err(Refusal::FileTooLarge { name, limit });
+    }
+    let mut bytes = Vec::new();
+    zip.read(&entry, |chunk| {
+        bytes.extend_from_slice(chunk);
+        Ok::<_, Refusal>(())
+    })?;
+    Ok(Some(bytes))
+}
+
+fn inflate_all(zip: &mut Vetted<'_>) -> Result<(), Refusal> {
+    for entry in zip.entries().to_vec() {
+        if !entry.is_folder {
+            zip.read(&entry, |_| Ok::<_, Refusal>(()))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::samples::zip_of;
+    use super::*;
+
+    #[test]
+    fn a_task_at_the_root_is_told() {
+        let zip = zip_of(&[("main.py", b"print(1)"), ("input.csv", b"a\n1\n")]);
+        let contents = inspect_task(&zip).unwrap();
+        assert_eq!(contents.root, "");
+        assert_eq!(contents.code, Digest::of(b"print(1)"));
+        assert!(contents.has_input);
+        assert_eq!(
+            (contents.wishes, contents.command),
+            (Wishes::default(), None)
+        );
+    }
+
+    #[test]
+    fn a_task_in_its_one_folder_is_told() {
+        let zip = zip_of(&[
+            ("example/main.py", b""),
+            ("__MACOSX/._main.py", b""),
+            ("input.csv", b""),
+        ]);
+        let contents = inspect_task(&zip).unwrap();
+        assert_eq!(contents.root, "example/");
+        assert!(
+            !contents.has_input,
+            "it lies outside the folder in which the script runs"
+        );
+    }
+
+    #[test]
+    fn task_toml_beside_main_py_is_heard() {
+        let zip = zip_of(&[
+            ("t/main.py", b""),
+            ("t/task.toml", b"time_limit = '2m'"),
+            ("task.toml", b"?"),
+        ]);
+        assert_eq!(
+            inspect_task(&zip).unwrap().wishes.time_limit,
+            Some(Duration::from_secs(120))
+        );
+        let zip = zip_of(&[("main.py", b""), ("task.toml", b"no")]);
+        assert!(matches!(inspect_task(&zip), Err(Refusal::TaskToml(_))));
+        let zip = zip_of(&[("main.py", b""), ("task.toml", &[b'#'; 70_000])]);
+        assert!(matches!(
+            inspect_task(&zip),
+            Err(Refusal::FileTooLarge {
+                name: "task.toml",
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn a_zip_without_one_main_py_is_no_task() {
+        for names in [
+            &["a/b/main.py"][..],
+            &["domain.py", "a/xmain.py"],
+            &["main.py/"],
+            &[],
+        ] {
+            let files: Vec<_> = names.iter().map(|name| (*name, &b""[..])).collect();
+            assert_eq!(
+                inspect_task(&zip_of(&files)),
+                Err(Refusal::NoMain),
+                "{names:?}"
+            );
+        }
+        let zip = zip_of(&[("a/main.py", b""), ("b/main.py", b"")]);
+        assert_eq!(
+            inspect_task(&zip),
+            Err(Refusal::SeveralMains("a/".into(), "b/".into()))
+        );
+    }
+
+    #[test]
+    fn a_result_is_any_sound_zip() {
+        let told = |files: &[(&str, &[u8])]| {
+            let contents = inspect_result(&zip_of(files)).unwrap();
+            (contents.has_stdout, contents.has_stderr)
+        };
+        assert_eq!(
+            told(&[("stdout.txt", b"1"), ("stderr.txt", b"")]),
+            (true, true)
+        );
+        assert_eq!(told(&[("exemplo/stdout.txt", b"1")]), (true, false));
+        assert_eq!(told(&[]), (false, false));
+    }
+}

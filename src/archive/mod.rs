@@ -1,0 +1,22 @@
+//! ZIPs, safe by construction: what comes from outside is vetted whole before a byte of it is used.
+//!
+//! Rule: headers are claims. Names are checked before they become paths, sizes are counted while inflating, and what
+//! does not hold is refused with a sentence that its author can act on. Everything here blocks: callers put it off the
+//! arbiter.
+
+mod inspect;
+mod names;
+mod pack;
+mod refusal;
+#[cfg(test)]
+mod samples;
+mod task_toml;
+mod unpack;
+mod vetted;
+
+pub use inspect::{ResultContents, TaskContents, inspect_result, inspect_task};
+pub use names::{NAME_MAX, NameFault, PART_MAX, tidy};
+pub use pack::{Compression, PackError, Packer, pack, pack_folder, pack_script};
+pub use refusal::Refusal;
+pub use unpack::{UnpackError, unpack};
+pub use vetted::{ENTRIES_MAX, RATIO_FLOOR, RATIO_MAX, UNPACKED_BYTES_MAX};

@@ -1,0 +1,311 @@
+//! From files to a ZIP: the same files give the same bytes, so that equal tasks have equal hashes.
+
+use std::fs::{self, File};
+use std::io::{self, Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipWriter};
+
+use super::names::{NameFault, tidy};
+use super::vetted::{ENTRIES_MAX, UNPACKED_BYTES_MAX};
+
+/// How hard to compress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Level 1: on a local network the time to compress outweighs the bytes saved.
+    Fast,
+    /// Level 9: for a reader that may take only the first few kilobytes.
+    Best,
+}
+
+/// Why a ZIP was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// A file cannot bear its name inside a ZIP.
+    #[error("{name:?} {fault}: rename it")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        fault: NameFault,
+    },
+    /// The folder holds no script.
+    #[error("{} holds no main.py: name the folder that does", .0.display())]
+    NoMain(PathBuf),
+    /// A link to a folder, which could lead anywhere, also back to here.
+    #[error("{} is a link to a folder: copy the folder instead", .0.display())]
+    LinkedFolder(PathBuf),
+    /// Nobody would take the ZIP.
+    #[error("{} is more than {ENTRIES_MAX} files or {} MiB: split the task", .0.display(), UNPACKED_BYTES_MAX >> 20)]
+    TooLarge(PathBuf),
+    /// A file or folder could not be read.
+    #[error("failed to read {}: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The ZIP could not be written.
+    #[error("failed to write the ZIP: {0}")]
+    Write(#[from] zip::result::ZipError),
+}
+
+/// A ZIP in the making, in memory.
+pub struct Packer {
+    zip: ZipWriter<Cursor<Vec<u8>>>,
+    options: SimpleFileOptions,
+}
+
+impl Packer {
+    /// An empty ZIP.
+    pub fn new(compression: Compression) -> Self {
+        let level = match compression {
+            Compression::Fast => 1,
+            Compression::Best => 9,
+        };
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .compression_level(Some(level))
+            .last_modified_time(DateTime::default())
+            .unix_permissions(0o644);
+        Self {
+            zip: ZipWriter::new(Cursor::default()),
+            options,
+        }
+    }
+
+    /// Adds a file with all that `content` gives; the caller bounds it. Returns its size in bytes. Blocks.
+    ///
+    /// # Errors
+    /// When the name cannot be one inside a ZIP, is there already, or `content` fails; the ZIP goes on without the file.
+    pub fn add(&mut self, name: &str, mut content: impl Read) -> Result<u64, PackError> {
+        let tidied = tidy(name).map_err(|fault| PackError::Name {
+            name: name.into(),
+            fault,
+        })?;
+        self.zip.start_file(tidied, self.options)?;
+        match io::copy(&mut content, &mut self.zip) {
+            Ok(size) => Ok(size),
+            Err(source) => {
+                self.zip.abort_file()?;
+                Err(PackError::Read {
+                    path: name.into(),
+                    source,
+                })
+            }
+        }
+    }
+
+    /// The ZIP's bytes.
+    ///
+    /// # Errors
+    /// When its directory cannot be written.
+    pub fn finish(self) -> Result<Vec<u8>, PackError> {
+        Ok(self.zip.finish()?.into_inner())
+    }
+}
+
+/// A ZIP of these files, in this order. Blocks.
+///
+/// # Errors
+/// When a name cannot be one inside a ZIP, or is there twice.
+pub fn pack<'a>(
+    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    compression: Compression,
+) -> Result<Vec<u8>, PackError> {
+    let mut packer = Packer::new(compression);
+    for (name, content) in files {
+        packer.add(name, content)?;
+    }
+    packer.finish()
+}
+
+/// The task ZIP of a script and, if there is one, its input, whatever both are called. Blocks.
+///
+/// # Errors
+/// When one of them cannot be read.
+pub fn pack_script(script: &Path, input: Option<&Path>) -> Result<Vec<u8>, PackError> {
+    let mut packer = Packer::new(Compression::Fast);
+    let files = [
+        Some(("main.py", script)),
+        input.map(|input| ("input.csv", input)),
+    ];
+    for (name, path) in files.into_iter().flatten() {
+        add_file(&mut packer, name, path, UNPACKED_BYTES_MAX)?;
+    }
+    packer.finish()
+}
+
+/// The task ZIP of a folder that holds `main.py`: all of it, but nothing hidden (`.git`, `.venv`) and no `__pycache__`.
+/// Links to files are followed. Blocks.
+///
+/// # Errors
+/// When there is no `main.py`, something cannot be read, or nobody would take the ZIP.
+pub fn pack_folder(folder: &Path) -> Result<Vec<u8>, PackError> {
+    if !folder.join("main.py").is_file() {
+        return Err(PackError::NoMain(folder.into()));
+    }
+    let mut packer = Packer::new(Compression::Fast);
+    let mut left = UNPACKED_BYTES_MAX;
+    for (name, path) in list(folder)? {
+        left -= add_file(&mut packer, &name, &path, left)?;
+    }
+    packer.finish()
+}
+
+/// Adds a file of at most `limit` bytes and returns its size.
+fn add_file(packer: &mut Packer, name: &str, path: &Path, limit: u64) -> Result<u64, PackError> {
+    let file = File::open(path).map_err(|source| PackError::Read {
+        path: path.into(),
+        source,
+    })?;
+    // The file may grow while it is read, so its size is what was read.
+    let size = packer.add(name, file.take(limit.saturating_add(1)))?;
+    if size > limit {
+        return Err(PackError::TooLarge(path.into()));
+    }
+    Ok(size)
+}
+
+/// The files to pack, with their names inside the ZIP, sorted by these.
+fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>, PackError> {
+    let mut files = Vec::new();
+    let mut folders = vec![(String::new(), folder.to_path_buf())];
+    while let Some((prefix, next)) = folders.pop() {
+        let failed = |source| PackError::Read {
+            path: next.clone(),
+            source,
+        };
+        for entry in fs::read_dir(&next).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let path = entry.path();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with('.') || name == "__pycache__" {
+                continue;
+            }
+            let failed = |source| PackError::Read {
+                path: path.clone(),
+                source,
+            };
+            let is_link = entry.file_type().map_err(failed)?.is_symlink();
+            match fs::metadata(&path).map_err(failed)? {
+                meta if meta.is_dir() && is_link => return Err(PackError::LinkedFolder(path)),
+                meta if meta.is_dir() => folders.push((format!("{prefix}{name}/"), path)),
+                // Reading a pipe or a device would never end.
+                meta if meta.is_file() => files.push((format!("{prefix}{name}"), path)),
+                _ => {}
+            }
+            if files.len() + folders.len() > ENTRIES_MAX {
+                return Err(PackError::TooLarge(folder.into()));
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::files_below;
+    use super::super::{inspect_task, unpack};
+    use super::*;
+
+    #[test]
+    fn what_is_packed_is_a_sound_task() {
+        for compression in [Compression::Fast, Compression::Best] {
+            let zip = pack(
+                [("main.py", &b"print(1)"[..]), ("input.csv", b"a")],
+                compression,
+            )
+            .unwrap();
+            assert!(inspect_task(&zip).unwrap().has_input);
+        }
+    }
+
+    #[test]
+    fn the_same_files_give_the_same_bytes() {
+        let home = tempfile::tempdir().unwrap();
+        let zips = ["one", "two"].map(|name| {
+            let folder = home.path().join(name);
+            fs::create_dir_all(folder.join("b")).unwrap();
+            let mut names = ["main.py", "a.txt", "b/c.txt"];
+            if name == "two" {
+                names.reverse();
+            }
+            for file in names {
+                fs::write(folder.join(file), file).unwrap();
+            }
+            pack_folder(&folder).unwrap()
+        });
+        assert_eq!(zips[0], zips[1]);
+    }
+
+    #[test]
+    fn a_folder_is_packed_without_what_is_hidden() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("src");
+        for inner in [".git", "__pycache__", "lib/__pycache__"] {
+            fs::create_dir_all(folder.join(inner)).unwrap();
+            fs::write(folder.join(inner).join("x"), "").unwrap();
+        }
+        for file in ["main.py", "lib/a.py", ".env"] {
+            fs::write(folder.join(file), "").unwrap();
+        }
+        std::os::unix::fs::symlink("lib/a.py", folder.join("linked.py")).unwrap();
+        let into = home.path().join("out");
+        unpack(&pack_folder(&folder).unwrap(), &into).unwrap();
+        assert_eq!(files_below(&into), ["lib/a.py", "linked.py", "main.py"]);
+
+        std::os::unix::fs::symlink(".", folder.join("again")).unwrap();
+        assert!(matches!(
+            pack_folder(&folder),
+            Err(PackError::LinkedFolder(_))
+        ));
+        assert!(matches!(
+            pack_folder(&folder.join("lib")),
+            Err(PackError::NoMain(_))
+        ));
+    }
+
+    #[test]
+    fn a_script_and_its_input_get_the_names_that_a_task_has() {
+        let home = tempfile::tempdir().unwrap();
+        let (script, input) = (home.path().join("sim.py"), home.path().join("rows.csv"));
+        fs::write(&script, "print(1)").unwrap();
+        assert!(matches!(
+            pack_script(&script, Some(&input)),
+            Err(PackError::Read { .. })
+        ));
+        fs::write(&input, "a\n").unwrap();
+        let contents = inspect_task(&pack_script(&script, Some(&input)).unwrap()).unwrap();
+        assert!(contents.has_input);
+        assert!(
+            !inspect_task(&pack_script(&script, None).unwrap())
+                .unwrap()
+                .has_input
+        );
+    }
+
+    #[test]
+    fn a_file_that_fails_is_left_out_and_the_rest_stays_sound() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("gone"))
+            }
+        }
+        let mut packer = Packer::new(Compression::Fast);
+        packer.add("main.py", &b"1"[..]).unwrap();
+        packer.add("broken", Broken).unwrap_err();
+        packer.add("../up", &b"1"[..]).unwrap_err();
+        packer.add("main.py", &b"2"[..]).unwrap_err();
+        packer.add("after", &b"3"[..]).unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let into = home.path().join("out");
+        unpack(&packer.finish().unwrap(), &into).unwrap();
+        assert_eq!(files_below(&into), ["after", "main.py"]);
+        assert_eq!(fs::read(into.join("main.py")).unwrap(), b"1");
+    }
+}
