@@ -274,6 +274,13 @@ impl Digest {
     }
 }
 
+impl From<[u8; 32]> for Digest {
+    /// A digest taken elsewhere, of bytes that were never in memory together.
+    fn from(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+}
+
 impl FromStr for Digest {
     type Err = ModelError;
 

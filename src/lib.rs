@@ -2,4 +2,5 @@
 
 pub mod archive;
 pub mod cli;
+pub mod runner;
 pub mod sockets;

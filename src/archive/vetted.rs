@@ -291,7 +291,7 @@ mod tests {
     fn no_more_bytes_are_given_than_were_claimed() {
         let truth = Raw::deflated("a", &[7; 60_000]);
         assert_eq!(
-            read_all(&raw_zip(&[truth.clone()]), &Limits::USUAL),
+            read_all(&raw_zip(std::slice::from_ref(&truth)), &Limits::USUAL),
             Ok(60_000)
         );
         let zip = raw_zip(&[Raw { size: 10, ..truth }]);

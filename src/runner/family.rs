@@ -1,0 +1,169 @@
+//! Everything that one run started, found and ended: also what left its process group, its session and its parents.
+//!
+//! On Linux this process is the subreaper of its descendants, so an orphan of a run becomes our child. Which run it
+//! belongs to is told by the marker in its environment, its process group, or by having been seen below the script.
+//! A child in our own process group was started by another part of the program and is never touched, nor is a script
+//! itself, which tokio reaps. Elsewhere only the process group is ended.
+
+use std::io;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+
+#[cfg(target_os = "linux")]
+use super::procfs::Relatives;
+
+/// The variable that marks whatever a run starts; its value is new for each run.
+pub const MARKER: &str = "MUTIRAO_RUN";
+
+/// Between two rounds of a sweep: time for killed processes to fall to us.
+const ROUND_PAUSE: Duration = Duration::from_millis(5);
+/// Rounds of a sweep, so at least two seconds: each ends all that is there, so only what cannot be killed remains.
+const ROUNDS_MAX: usize = 400;
+
+/// All processes of one run. Dropped before its end, it ends the process group; only the sweep ends the others.
+#[derive(Debug)]
+pub struct Family {
+    group: Pid,
+    script_is_reaped: bool,
+    #[cfg(target_os = "linux")]
+    relatives: Relatives,
+}
+
+impl Family {
+    /// Starts a script as the leader of its own group and takes note of it.
+    ///
+    /// # Errors
+    /// What the system says when the script cannot be started.
+    pub fn start(command: &mut Command, marker: &str) -> io::Result<(Self, Child)> {
+        command
+            .env(MARKER, marker)
+            .process_group(0)
+            .kill_on_drop(true);
+        #[cfg(target_os = "linux")]
+        let (child, relatives) = Relatives::start(command, marker)?;
+        #[cfg(not(target_os = "linux"))]
+        let child = command.spawn()?;
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        let family = Self {
+            group: Pid::from_raw(id.ok_or(io::ErrorKind::NotFound)?),
+            script_is_reaped: false,
+            #[cfg(target_os = "linux")]
+            relatives,
+        };
+        Ok((family, child))
+    }
+
+    /// Takes note of what the script has started so far. Blocks for a fraction of a millisecond.
+    pub fn look(&mut self) {
+        #[cfg(target_os = "linux")]
+        self.relatives.look();
+    }
+
+    /// Kills the script and its group. What left the group is noted for the sweep.
+    pub fn kill(&mut self) {
+        self.look();
+        // It fails only when all of the group are gone.
+        let _ = killpg(self.group, Signal::SIGKILL);
+    }
+
+    /// Ends and reaps what is left of the run; to be called when the script itself was reaped.
+    pub async fn sweep(mut self) {
+        self.script_is_reaped = true;
+        for _ in 0..ROUNDS_MAX {
+            if self.cull().await == 0 {
+                return;
+            }
+            tokio::time::sleep(ROUND_PAUSE).await;
+        }
+        tracing::warn!(group = %self.group, "processes that a task started cannot be killed");
+    }
+
+    /// One round: how many there were.
+    #[cfg(target_os = "linux")]
+    async fn cull(&mut self) -> usize {
+        let mut relatives = self.relatives.clone();
+        let round = tokio::task::spawn_blocking(move || (relatives.cull(), relatives)).await;
+        // It fails only when the runtime shuts down, and then there are no more rounds.
+        round.map_or(0, |(left, relatives)| {
+            self.relatives = relatives;
+            left
+        })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    async fn cull(&mut self) -> usize {
+        usize::from(killpg(self.group, Signal::SIGKILL).is_ok())
+    }
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        if !self.script_is_reaped {
+            let _ = killpg(self.group, Signal::SIGKILL);
+        }
+        #[cfg(target_os = "linux")]
+        self.relatives.release();
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::process::Stdio;
+
+    use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+    use super::*;
+
+    fn start(script: &str, marker: &str) -> (Family, Child) {
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", script])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        Family::start(&mut command, marker).unwrap()
+    }
+
+    async fn first_line(child: &mut Child) -> String {
+        let stdout = child.stdout.take().unwrap();
+        BufReader::new(stdout)
+            .lines()
+            .next_line()
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_child_without_a_mark_is_found_although_another_run_lives() {
+        let (mut other, mut other_script) = start("sleep 600", "other");
+        let hidden = "setsid env -i sh -c 'echo $$; exec sleep 600' & wait";
+        let (mut family, mut script) = start(hidden, "one");
+        let id: i32 = first_line(&mut script).await.parse().unwrap();
+
+        family.kill();
+        script.wait().await.unwrap();
+        family.sweep().await;
+        assert!(nix::sys::signal::kill(Pid::from_raw(id), None).is_err());
+        assert_eq!(
+            other_script.try_wait().unwrap(),
+            None,
+            "the other run is untouched"
+        );
+
+        other.kill();
+        other_script.wait().await.unwrap();
+        other.sweep().await;
+    }
+
+    #[tokio::test]
+    async fn a_run_that_is_dropped_ends_its_group() {
+        let (family, mut script) = start("echo $$; sleep 600", "dropped");
+        first_line(&mut script).await;
+        drop(family);
+        script.wait().await.unwrap();
+    }
+}

@@ -1,0 +1,110 @@
+//! How a script is really run: unpacked into a folder of its own, watched, ended with all that it started, packed.
+//!
+//! Rule: whatever a task does, a run ends with an [`Outcome`](mutirao_actors::model::Outcome) and a ZIP that tells the person who sent it what happened.
+
+mod family;
+mod interpreter;
+mod output;
+mod place;
+mod process;
+#[cfg(target_os = "linux")]
+mod procfs;
+mod result;
+mod run;
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use mutirao_actors::clock::Clock;
+use mutirao_actors::model::{Attempt, PeerId, TaskId};
+use mutirao_actors::runner::{Finished, Job, Runner};
+use tokio_util::sync::CancellationToken;
+
+pub use interpreter::{Interpreter, InterpreterError};
+pub use output::{OUTPUT_MAX, Tally};
+pub use result::{MADE_BYTES_MAX, MADE_FILES_MAX};
+
+/// How scripts are run.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The folder that holds one folder for each run; made when missing.
+    pub work: PathBuf,
+    /// Whether the folders stay when a run is forgotten.
+    pub keep_work: bool,
+    /// What runs the scripts.
+    pub interpreter: Interpreter,
+    /// Who runs them, for `result.json`.
+    pub peer: Option<PeerId>,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// By run; one that was ordered twice has two.
+type Folders = HashMap<(TaskId, Attempt), Vec<PathBuf>>;
+
+/// Runs the scripts of tasks with a real Python.
+#[derive(Debug)]
+pub struct ScriptRunner {
+    config: Arc<Config>,
+    /// The folders of runs that were not forgotten; bounded by the slots and by what waits to be handed in.
+    folders: Arc<Mutex<Folders>>,
+}
+
+impl ScriptRunner {
+    /// A runner without runs.
+    ///
+    /// # Errors
+    /// When the work folder cannot be made.
+    pub fn new(mut config: Config) -> io::Result<Self> {
+        fs::create_dir_all(&config.work)?;
+        // Scripts run in other folders, so what they are told must not depend on ours.
+        config.work = config.work.canonicalize()?;
+        Ok(Self {
+            config: Arc::new(config),
+            folders: Arc::default(),
+        })
+    }
+}
+
+impl Runner for ScriptRunner {
+    fn run(&self, job: Job, stop: CancellationToken) -> BoxFuture<'static, Finished> {
+        let (config, folders) = (self.config.clone(), self.folders.clone());
+        async move {
+            let register = |folder| {
+                let mut folders = folders.lock().unwrap_or_else(PoisonError::into_inner);
+                folders
+                    .entry((job.task, job.attempt))
+                    .or_default()
+                    .push(folder);
+            };
+            run::run(&config, &job, stop, register).await
+        }
+        .boxed()
+    }
+
+    fn forget(&self, task: TaskId, attempt: Attempt) -> BoxFuture<'static, ()> {
+        let forgotten = self
+            .folders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&(task, attempt));
+        let keep = self.config.keep_work;
+        async move {
+            for folder in forgotten.into_iter().flatten().filter(|_| !keep) {
+                let shown = folder.display().to_string();
+                if let Err(error) = tokio::fs::remove_dir_all(folder).await {
+                    tracing::warn!(%task, %attempt, folder = shown, "failed to remove the folder of a run: {error}");
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! One script from its start to the end of everything it started.
+
+use std::ffi::OsString;
+use std::future::pending;
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use mutirao_actors::model::Ending;
+use tokio::io::AsyncRead;
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::family::Family;
+use super::output::{Tally, pump};
+
+/// The first look at the script's memory and children comes after this long; each wait doubles …
+const LOOK_FIRST: Duration = Duration::from_millis(10);
+/// … up to this: often enough to see a process before it hides, rarely enough to cost nothing.
+const LOOK_EVERY: Duration = Duration::from_millis(320);
+/// How long a killed script may take to end; only one that hangs inside the kernel needs longer, and it keeps hanging.
+const KILL_WAIT: Duration = Duration::from_secs(10);
+/// How long the pipes may stay open after all that could write to them is gone: reading what they hold takes less.
+const PIPE_WAIT: Duration = Duration::from_secs(2);
+
+/// What to run, and where.
+#[derive(Debug)]
+pub struct Plan {
+    /// The program and its arguments; an empty list cannot be started.
+    pub command: Vec<OsString>,
+    /// The folder that it runs in.
+    pub folder: PathBuf,
+    /// Its whole environment, besides the marker of the run.
+    pub env: Vec<(OsString, OsString)>,
+    /// Unique for this run.
+    pub marker: String,
+    /// Killed after this long.
+    pub time_limit: Option<Duration>,
+    /// The file for what it prints.
+    pub stdout: PathBuf,
+    /// The file for its errors.
+    pub stderr: PathBuf,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub struct Ran {
+    /// How it ended.
+    pub ending: Ending,
+    /// The peak resident memory of the script itself in bytes, as seen while it ran: what it took after the last look is
+    /// missed, and a script that ends before the first look has none.
+    pub peak_rss: Option<u64>,
+    /// What was written to [`Plan::stdout`].
+    pub stdout: Tally,
+    /// What was written to [`Plan::stderr`].
+    pub stderr: Tally,
+}
+
+/// Runs it to its end, or kills it when its time is over or `stop` asks; when this returns no process of it is left.
+///
+/// # Errors
+/// When it cannot be started.
+pub async fn run(plan: Plan, stop: CancellationToken) -> io::Result<Ran> {
+    let (program, arguments) = plan
+        .command
+        .split_first()
+        .ok_or(io::ErrorKind::InvalidInput)?;
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(&plan.folder)
+        .env_clear()
+        .envs(plan.env);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let (mut family, mut child) = Family::start(&mut command, &plan.marker)?;
+
+    // Dropped with this future, it ends the pumps too.
+    let give_up = CancellationToken::new();
+    let _ends_with_us = give_up.clone().drop_guard();
+    let stdout = tokio::spawn(drain(child.stdout.take(), plan.stdout, give_up.clone()));
+    let stderr = tokio::spawn(drain(child.stderr.take(), plan.stderr, give_up.clone()));
+
+    let (ending, peak_rss) = live(&mut child, &mut family, plan.time_limit, &stop).await;
+    family.sweep().await;
+
+    let mut tallies = pin!(async { tokio::join!(stdout, stderr) });
+    let (stdout, stderr) = match timeout(PIPE_WAIT, &mut tallies).await {
+        Ok(tallies) => tallies,
+        Err(_) => {
+            give_up.cancel();
+            tallies.await
+        }
+    };
+    Ok(Ran {
+        ending,
+        peak_rss,
+        stdout: stdout.unwrap_or_default(),
+        stderr: stderr.unwrap_or_default(),
+    })
+}
+
+/// The script's life until it is reaped: how it ended and its peak memory.
+async fn live(
+    child: &mut Child,
+    family: &mut Family,
+    time_limit: Option<Duration>,
+    stop: &CancellationToken,
+) -> (Ending, Option<u64>) {
+    let mut limit = pin!(async {
+        match time_limit {
+            Some(limit) => sleep(limit).await,
+            None => pending().await,
+        }
+    });
+    let mut peak_rss = None;
+    let mut until_look = LOOK_FIRST;
+    let ending = loop {
+        tokio::select! {
+            biased;
+            status = child.wait() => return (ending_of(status), peak_rss),
+            () = stop.cancelled() => break Ending::Cancelled,
+            () = &mut limit => break Ending::TimeLimit,
+            () = sleep(until_look) => {
+                until_look = (until_look * 2).min(LOOK_EVERY);
+                family.look();
+                peak_rss = peak_rss.max(child.id().and_then(peak_rss_of));
+            }
+        }
+    };
+    peak_rss = peak_rss.max(child.id().and_then(peak_rss_of));
+    family.kill();
+    if timeout(KILL_WAIT, child.wait()).await.is_err() {
+        tracing::warn!(pid = child.id(), "a killed script hangs inside the kernel");
+    }
+    (ending, peak_rss)
+}
+
+fn ending_of(status: io::Result<ExitStatus>) -> Ending {
+    match status {
+        Ok(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => Ending::Exit(code),
+            (None, signal) => Ending::Signal(signal.unwrap_or_default()),
+        },
+        Err(error) => Ending::NotStarted(format!("its end was not seen: {error}")),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn peak_rss_of(id: u32) -> Option<u64> {
+    super::procfs::peak_rss(id)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn peak_rss_of(_: u32) -> Option<u64> {
+    None
+}
+
+async fn drain(
+    from: Option<impl AsyncRead + Unpin>,
+    into: PathBuf,
+    give_up: CancellationToken,
+) -> Tally {
+    match from {
+        Some(from) => pump(from, &into, give_up).await,
+        None => Tally::default(),
+    }
+}

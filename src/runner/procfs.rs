@@ -1,0 +1,233 @@
+//! The relatives of a script as `/proc` shows them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::{Pid, getpgrp};
+use tokio::process::{Child, Command};
+
+use super::family::MARKER;
+
+/// The scripts that run, by process id. Children belong to a process, so there is one list in a process. It is held while
+/// a script is started, so that no sweep meets a child that is not on it yet.
+static SCRIPTS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
+/// Deepest descent below a process: children of children that are made faster than we read must not hold us.
+const DEPTH_MAX: usize = 64;
+
+fn scripts() -> MutexGuard<'static, Vec<i32>> {
+    SCRIPTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is known of the processes of one run, besides the script itself.
+#[derive(Debug, Clone)]
+pub(super) struct Relatives {
+    script: i32,
+    /// When the script started; what is older cannot be its.
+    started: u64,
+    /// Whether the script is on the list.
+    is_listed: bool,
+    marker: Vec<u8>,
+    /// By process id, with the time of their start: a number alone may be another process by now.
+    seen: BTreeMap<i32, u64>,
+}
+
+impl Relatives {
+    /// Starts the script with orphans falling to us.
+    pub fn start(command: &mut Command, marker: &str) -> std::io::Result<(Child, Self)> {
+        // It holds for the whole process and is inherited by no child; setting it again changes nothing.
+        prctl::set_child_subreaper(true)?;
+        let mut scripts = scripts();
+        let child = command.spawn()?;
+        let script = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .ok_or(std::io::ErrorKind::NotFound)?;
+        scripts.push(script);
+        let relatives = Self {
+            script,
+            started: Process::read(script).map_or(0, |process| process.started),
+            is_listed: true,
+            marker: format!("{MARKER}={marker}").into_bytes(),
+            seen: BTreeMap::new(),
+        };
+        Ok((child, relatives))
+    }
+
+    /// Takes note of all that runs below the script.
+    pub fn look(&mut self) {
+        self.forget_the_gone();
+        for process in below(self.script) {
+            self.seen.insert(process.id, process.started);
+        }
+    }
+
+    /// One round of the sweep: kills and reaps what is there and tells how many that were. When there were none the
+    /// script leaves the list at once, so that of two runs that end together the second knows that it is the last.
+    pub fn cull(&mut self) -> usize {
+        let mut scripts = scripts();
+        let ours = |process: &Process| {
+            !scripts.contains(&process.id) && self.is_relative(process, &scripts)
+        };
+        let orphans: Vec<Process> = children(std::process::id().cast_signed())
+            .filter(ours)
+            .collect();
+        for orphan in &orphans {
+            self.seen.insert(orphan.id, orphan.started);
+            for process in below(orphan.id) {
+                self.seen.insert(process.id, process.started);
+            }
+        }
+        self.forget_the_gone();
+        for id in self.seen.keys() {
+            // One that is gone already needs no killing.
+            let _ = kill(Pid::from_raw(*id), Signal::SIGKILL);
+        }
+        for orphan in &orphans {
+            // Only what became our child by losing its parents: nobody else waits for it.
+            let _: Result<_, Errno> = waitpid(Pid::from_raw(orphan.id), Some(WaitPidFlag::WNOHANG));
+        }
+        let left = orphans.len().max(self.seen.len());
+        if left == 0 {
+            self.leave(&mut scripts);
+        }
+        left
+    }
+
+    /// The run is over: the process id of its script means nothing from here on.
+    pub fn release(&mut self) {
+        self.leave(&mut scripts());
+    }
+
+    /// Once only, for the number may be another script's by then.
+    fn leave(&mut self, scripts: &mut Vec<i32>) {
+        if std::mem::take(&mut self.is_listed) {
+            scripts.retain(|script| *script != self.script);
+        }
+    }
+
+    fn forget_the_gone(&mut self) {
+        let lives = |id: &i32, started: &mut u64| {
+            Process::read(*id).is_some_and(|process| process.started == *started)
+        };
+        self.seen.retain(lives);
+    }
+
+    fn is_relative(&self, child: &Process, scripts: &[i32]) -> bool {
+        if child.group == self.script || self.seen.get(&child.id) == Some(&child.started) {
+            return true;
+        }
+        let environment = fs::read(format!("/proc/{}/environ", child.id)).unwrap_or_default();
+        let mut variables = environment.split(|byte| *byte == 0);
+        let prefix = format!("{MARKER}=");
+        if let Some(found) = variables.find(|variable| variable.starts_with(prefix.as_bytes())) {
+            return found == self.marker;
+        }
+        // It dropped its marker, or is dead and has none any more. What other parts of the program start stays in our
+        // group; of the rest, what cannot be told apart is left to the last run that ends.
+        let alone = scripts.iter().all(|script| *script == self.script);
+        alone && child.started >= self.started && child.group != getpgrp().as_raw()
+    }
+}
+
+/// A line of `/proc/PID/stat`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Process {
+    id: i32,
+    group: i32,
+    /// In ticks since the system started.
+    started: u64,
+}
+
+impl Process {
+    fn read(id: i32) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
+    }
+
+    /// Its name stands in parentheses and may hold anything, so fields are counted from the last one.
+    fn parse(stat: &str) -> Option<Self> {
+        let (id, _) = stat.split_once(' ')?;
+        let (_, fields) = stat.rsplit_once(") ")?;
+        let fields: Vec<&str> = fields.split(' ').collect();
+        Some(Self {
+            id: id.parse().ok()?,
+            group: fields.get(2)?.parse().ok()?,
+            started: fields.get(19)?.parse().ok()?,
+        })
+    }
+}
+
+fn children(of: i32) -> impl Iterator<Item = Process> {
+    let threads = fs::read_dir(format!("/proc/{of}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let lists =
+        threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let ids: Vec<i32> = lists
+        .flat_map(|list| {
+            list.split(' ')
+                .filter_map(|id| id.trim().parse().ok())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    ids.into_iter().filter_map(Process::read)
+}
+
+fn below(id: i32) -> Vec<Process> {
+    let mut found: Vec<Process> = Vec::new();
+    let mut generation = vec![id];
+    for _ in 0..DEPTH_MAX {
+        let next: Vec<Process> = generation.iter().flat_map(|id| children(*id)).collect();
+        if next.is_empty() {
+            break;
+        }
+        generation = next.iter().map(|process| process.id).collect();
+        found.extend(next);
+    }
+    found
+}
+
+/// Peak resident memory of a living process so far, in bytes.
+pub(super) fn peak_rss(id: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_name_with_parentheses_and_spaces_is_no_trap() {
+        let stat = "42 (a) R 9 (b) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 12345 99 1 2";
+        assert_eq!(
+            Process::parse(stat),
+            Some(Process {
+                id: 42,
+                group: 7,
+                started: 12_345
+            })
+        );
+        assert_eq!(Process::parse("42 (a"), None);
+        assert_eq!(Process::parse(""), None);
+    }
+
+    #[test]
+    fn this_process_can_be_read() {
+        let id = std::process::id();
+        let process = Process::read(id.cast_signed()).unwrap();
+        assert_eq!(process.group, getpgrp().as_raw());
+        assert!(process.started > 0);
+        assert!(peak_rss(id).unwrap() > 100_000);
+    }
+}

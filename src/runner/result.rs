@@ -1,0 +1,196 @@
+//! The ZIP that a run hands in: what was printed, what was made, and `result.json`, which tells the rest.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use mutirao_actors::model::{Attempt, Digest, Ending, PeerId, TaskId, TaskName};
+use serde::Serialize;
+
+use super::interpreter::Interpreter;
+use super::output::{MARK_MAX, OUTPUT_MAX, Tally};
+use super::place::{LISTED_MAX, Stamp, list};
+use crate::archive::{Compression, ENTRIES_MAX, PackError, Packer, RATIO_FLOOR, pack};
+
+/// Most files of a script that a result carries: more belong into one file.
+pub const MADE_FILES_MAX: usize = 1000;
+/// Most bytes of them, unpacked: the result is one message, and a master keeps many.
+pub const MADE_BYTES_MAX: u64 = 64 << 20;
+/// How many files that were left out are named; the rest is counted.
+const SKIPPED_NAMED_MAX: usize = 100;
+/// The files that the result itself makes.
+const OWN_FILES: [&str; 3] = ["stdout.txt", "stderr.txt", "result.json"];
+
+// A master that vets by our rules takes whatever we make, however well it compresses.
+const _: () = assert!(MADE_BYTES_MAX + 3 * (OUTPUT_MAX as u64) < RATIO_FLOOR);
+const _: () = assert!(MADE_FILES_MAX + OWN_FILES.len() < ENTRIES_MAX);
+
+/// `result.json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The task.
+    pub task: TaskId,
+    /// Which try.
+    pub attempt: Attempt,
+    /// The name under which it was handed out.
+    pub name: TaskName,
+    /// Who ran it, when that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<PeerId>,
+    /// How it ended; holds the exit code or the signal.
+    pub ending: Ending,
+    /// The same in words.
+    pub summary: String,
+    /// Wall time of the start, by the peer's clock.
+    pub started: Timestamp,
+    /// Wall time of the end, by the peer's clock.
+    pub ended: Timestamp,
+    /// From start to end, in seconds.
+    pub took_s: f64,
+    /// Peak resident memory of the script in bytes, as sampled; absent when it ended before it was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_rss: Option<u64>,
+    /// SHA-256 of the task's ZIP.
+    pub task_sha256: Digest,
+    /// SHA-256 of `main.py`.
+    pub code_sha256: Digest,
+    /// SHA-256 of `input.csv`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_sha256: Option<Digest>,
+    /// What ran it.
+    pub interpreter: Interpreter,
+    /// What was printed.
+    pub stdout: Tally,
+    /// What was printed as errors.
+    pub stderr: Tally,
+    /// What of the files that the script made is not here.
+    pub skipped: Skipped,
+}
+
+/// Files that a result does not carry.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Skipped {
+    /// How many.
+    pub count: usize,
+    /// The first of them, each with the reason.
+    pub files: BTreeMap<String, String>,
+}
+
+impl Skipped {
+    fn add(&mut self, name: &str, why: impl Into<String>) {
+        self.count += 1;
+        if self.files.len() < SKIPPED_NAMED_MAX {
+            self.files.insert(name.to_owned(), why.into());
+        }
+    }
+}
+
+/// What a run left on the disk.
+#[derive(Debug)]
+pub struct Remains {
+    /// The folder that the script ran in.
+    pub folder: PathBuf,
+    /// What lay there before.
+    pub before: BTreeMap<PathBuf, Stamp>,
+    /// What it printed.
+    pub stdout: PathBuf,
+    /// What it printed as errors.
+    pub stderr: PathBuf,
+}
+
+/// The ZIP of these texts alone.
+///
+/// # Errors
+/// None that the contents could cause.
+pub fn plain(stdout: &[u8], stderr: &[u8]) -> Result<Vec<u8>, PackError> {
+    pack(
+        [("stdout.txt", stdout), ("stderr.txt", stderr)],
+        Compression::Best,
+    )
+}
+
+/// The ZIP for a master that takes only what the first protocol named, as small as it gets. Blocks.
+///
+/// # Errors
+/// When what was printed cannot be read back.
+pub fn plain_of(remains: &Remains) -> Result<Vec<u8>, PackError> {
+    let mut packer = Packer::new(Compression::Best);
+    add_printed(&mut packer, remains)?;
+    packer.finish()
+}
+
+/// The ZIP with all that the run left. Blocks.
+///
+/// # Errors
+/// When what was printed cannot be read back; files of the script that cannot are named in `result.json`.
+pub fn full(remains: &Remains, mut report: Report) -> Result<Vec<u8>, PackError> {
+    let mut packer = Packer::new(Compression::Fast);
+    add_printed(&mut packer, remains)?;
+    add_made(&mut packer, remains, &mut report.skipped);
+    let json = serde_json::to_vec_pretty(&report).map_err(|error| PackError::Read {
+        path: "result.json".into(),
+        source: error.into(),
+    })?;
+    packer.add("result.json", &*json)?;
+    packer.finish()
+}
+
+fn add_printed(packer: &mut Packer, remains: &Remains) -> Result<(), PackError> {
+    for (name, path) in [
+        ("stdout.txt", &remains.stdout),
+        ("stderr.txt", &remains.stderr),
+    ] {
+        // The line that marks what was left out comes on top of the cap.
+        add_file(packer, name, path, OUTPUT_MAX as u64 + MARK_MAX)?;
+    }
+    Ok(())
+}
+
+/// Adds the files that were made or changed, in the order of their names, while they fit.
+fn add_made(packer: &mut Packer, remains: &Remains, skipped: &mut Skipped) {
+    let Some(after) = list(&remains.folder) else {
+        skipped.add("*", format!("there are more than {LISTED_MAX} files"));
+        return;
+    };
+    let (mut files, mut bytes) = (0, 0);
+    for (path, stamp) in &after {
+        if remains.before.get(path) == Some(stamp) {
+            continue;
+        }
+        let name = path.to_string_lossy();
+        let fits = bytes + stamp.size <= MADE_BYTES_MAX;
+        if OWN_FILES.contains(&name.as_ref()) {
+            skipped.add(&name, "the result has its own file of that name");
+        } else if !stamp.is_file {
+            skipped.add(&name, "it is a link, a pipe or a device");
+        } else if files == MADE_FILES_MAX {
+            skipped.add(&name, format!("there are more than {MADE_FILES_MAX} files"));
+        } else if !fits {
+            skipped.add(
+                &name,
+                format!(
+                    "the files have more than {} MiB together",
+                    MADE_BYTES_MAX >> 20
+                ),
+            );
+        } else {
+            match add_file(packer, &name, &remains.folder.join(path), stamp.size) {
+                Ok(size) => {
+                    files += 1;
+                    bytes += size;
+                }
+                Err(error) => skipped.add(&name, error.to_string()),
+            }
+        }
+    }
+}
+
+fn add_file(packer: &mut Packer, name: &str, path: &Path, size: u64) -> Result<u64, PackError> {
+    let file = File::open(path).map_err(|source| PackError::Read {
+        path: path.into(),
+        source,
+    })?;
+    packer.add(name, file.take(size))
+}

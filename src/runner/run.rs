@@ -1,0 +1,262 @@
+//! One run, step by step: prepare the place, run the script, pack what it left.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use mutirao_actors::model::{Archive, Digest, Ending, Moment, Outcome};
+use mutirao_actors::runner::{Finished, Job};
+use sha2::{Digest as _, Sha256};
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::Config;
+use super::place::{self, Stamp};
+use super::process::{self, Plan, Ran};
+use super::result::{self, Remains, Report, Skipped};
+use crate::archive::{TaskContents, inspect_task, unpack};
+
+/// What a script inherits of the peer's environment, besides `LC_*`: where programs are, where its user's files are, and
+/// how text is written. What else the peer was started with (keys, tokens) is not the task's.
+const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
+
+/// What every script finds: prints come out at once and as UTF-8, and no compiled files litter the result.
+const GIVEN: [(&str, &str); 3] = [
+    ("PYTHONUNBUFFERED", "1"),
+    ("PYTHONIOENCODING", "utf-8"),
+    ("PYTHONDONTWRITEBYTECODE", "1"),
+];
+
+/// A run that may start.
+#[derive(Debug, Clone)]
+struct Place {
+    /// The folder of the run: the task and what is printed.
+    whole: PathBuf,
+    /// The folder that the script runs in.
+    folder: PathBuf,
+    contents: TaskContents,
+    input: Option<Digest>,
+    before: BTreeMap<PathBuf, Stamp>,
+}
+
+/// Runs the job to its end; `register` hears of the folder that it leaves on the disk.
+pub(super) async fn run(
+    config: &Config,
+    job: &Job,
+    stop: CancellationToken,
+    register: impl Fn(PathBuf),
+) -> Finished {
+    let started = config.clock.now();
+    let (work, order) = (config.work.clone(), job.clone());
+    let place = match blocking(move || prepare(&work, &order)).await {
+        Ok(place) => place,
+        Err(why) => return unrun(config, started, Ending::NotStarted(why)).await,
+    };
+    register(place.whole.clone());
+    if stop.is_cancelled() {
+        return unrun(config, started, Ending::Cancelled).await;
+    }
+    let plan = plan(config, job, &place);
+    let program = plan
+        .command
+        .first()
+        .map(|program| program.to_string_lossy().into_owned());
+    let started = config.clock.now();
+    match process::run(plan, stop).await {
+        Ok(ran) => finish(config, job, place, started, ran).await,
+        Err(error) => {
+            let why = format!("failed to start {}: {error}", program.unwrap_or_default());
+            unrun(config, started, Ending::NotStarted(why)).await
+        }
+    }
+}
+
+/// Vets and unpacks the task. What went wrong is said in words, and nothing is left behind.
+fn prepare(work: &Path, job: &Job) -> Result<Place, String> {
+    let contents = inspect_task(job.archive.bytes()).map_err(|refusal| refusal.to_string())?;
+    let whole = place::claim(work, job.name.stem())
+        .map_err(|error| format!("failed to make a folder in {}: {error}", work.display()))?;
+    let fill = || {
+        unpack(job.archive.bytes(), &whole.join("task")).map_err(|error| error.to_string())?;
+        let folder = whole.join("task").join(&contents.root);
+        let before = place::list(&folder).ok_or("the task has too many files")?;
+        let input = contents
+            .has_input
+            .then(|| digest_of(&folder.join("input.csv")))
+            .transpose();
+        let input = input.map_err(|error| format!("failed to read input.csv: {error}"))?;
+        Ok((folder, before, input))
+    };
+    match fill() {
+        Ok((folder, before, input)) => Ok(Place {
+            whole,
+            folder,
+            contents,
+            input,
+            before,
+        }),
+        Err(why) => {
+            // The reason matters more than a folder that stays.
+            let _ = fs::remove_dir_all(&whole);
+            Err(why)
+        }
+    }
+}
+
+fn plan(config: &Config, job: &Job, place: &Place) -> Plan {
+    let python = || config.interpreter.path.clone().into_os_string();
+    let command = match &place.contents.command {
+        Some(words) => {
+            let mut command: Vec<OsString> = words.iter().map(OsString::from).collect();
+            if let Some(program) = command.first_mut() {
+                // The Python that the peer answers for, not what PATH happens to name.
+                if *program == "python" || *program == "python3" {
+                    *program = python();
+                } else if program.to_string_lossy().contains('/') {
+                    *program = place.folder.join(&*program).into_os_string();
+                }
+            }
+            command
+        }
+        None => {
+            let input = place.contents.has_input.then(|| "input.csv".into());
+            [Some(python()), Some("main.py".into()), input]
+                .into_iter()
+                .flatten()
+                .collect()
+        }
+    };
+    let limits = [job.time_limit, place.contents.wishes.time_limit];
+    Plan {
+        command,
+        folder: place.folder.clone(),
+        env: environment(job, place),
+        marker: Uuid::new_v4().to_string(),
+        time_limit: limits.into_iter().flatten().min(),
+        stdout: place.whole.join("stdout.txt"),
+        stderr: place.whole.join("stderr.txt"),
+    }
+}
+
+/// Later ones win: the task may change what is given, but not who it is.
+fn environment(job: &Job, place: &Place) -> Vec<(OsString, OsString)> {
+    let inherited = env::vars_os().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        INHERITED.contains(&name.as_ref()) || name.starts_with("LC_")
+    });
+    let given = GIVEN
+        .into_iter()
+        .map(|(name, value)| (name.into(), value.into()));
+    let asked = place
+        .contents
+        .env
+        .iter()
+        .map(|(name, value)| (name.into(), value.into()));
+    let own = [
+        ("MUTIRAO_TASK", job.task.to_string()),
+        ("MUTIRAO_ATTEMPT", job.attempt.to_string()),
+    ];
+    let own = own
+        .into_iter()
+        .map(|(name, value)| (name.into(), value.into()));
+    inherited.chain(given).chain(asked).chain(own).collect()
+}
+
+/// Packs what the run left. An output that could not be kept whole is no success, whatever the script thinks.
+async fn finish(config: &Config, job: &Job, place: Place, started: Moment, ran: Ran) -> Finished {
+    let ended = config.clock.now();
+    let lost = ran.stdout.failed.as_ref().or(ran.stderr.failed.as_ref());
+    let ending = match lost {
+        Some(why) if ran.ending.is_success() => {
+            Ending::NotStarted(format!("its output could not be written: {why}"))
+        }
+        _ => ran.ending,
+    };
+    let outcome = Outcome {
+        ending,
+        took: ended.since(started),
+        peak_rss: ran.peak_rss,
+    };
+    let report = Report {
+        task: job.task,
+        attempt: job.attempt,
+        name: job.name.clone(),
+        peer: config.peer.clone(),
+        ending: outcome.ending.clone(),
+        summary: outcome.ending.to_string(),
+        started: config.clock.wall(started),
+        ended: config.clock.wall(ended),
+        took_s: outcome.took.as_secs_f64(),
+        peak_rss: outcome.peak_rss,
+        task_sha256: job.archive.digest(),
+        code_sha256: place.contents.code,
+        input_sha256: place.input,
+        interpreter: config.interpreter.clone(),
+        stdout: ran.stdout,
+        stderr: ran.stderr,
+        skipped: Skipped::default(),
+    };
+    let remains = Remains {
+        stdout: place.whole.join("stdout.txt"),
+        stderr: place.whole.join("stderr.txt"),
+        folder: place.folder,
+        before: place.before,
+    };
+    let is_plain = job.plain_result;
+    let packed = blocking(move || {
+        let bytes = if is_plain {
+            result::plain_of(&remains)
+        } else {
+            result::full(&remains, report)
+        };
+        bytes.map(Archive::new).map_err(|error| error.to_string())
+    });
+    match packed.await {
+        Ok(result) => Finished { outcome, result },
+        Err(why) => {
+            let ending = Ending::NotStarted(format!("its result could not be packed: {why}"));
+            unrun(config, started, ending).await
+        }
+    }
+}
+
+/// What is handed in when no script ran, or nothing of it is left: the reason, where people look for errors.
+async fn unrun(config: &Config, started: Moment, ending: Ending) -> Finished {
+    let stderr = format!("mutirao: {ending}\n");
+    let packed =
+        blocking(move || result::plain(b"", stderr.as_bytes()).map_err(|error| error.to_string()));
+    Finished {
+        outcome: Outcome {
+            ending,
+            took: config.clock.now().since(started),
+            peak_rss: None,
+        },
+        // Two small files in memory cannot fail to be packed; if they did, an empty result still ends the attempt.
+        result: Archive::new(packed.await.unwrap_or_default()),
+    }
+}
+
+/// Off the arbiter and back.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    let joined = spawn_blocking(work).await;
+    joined.unwrap_or_else(|error| Err(format!("interrupted: {error}")))
+}
+
+/// The SHA-256 of a file of any size.
+fn digest_of(path: &Path) -> io::Result<Digest> {
+    let mut file = File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(Digest::from(<[u8; 32]>::from(hash.finalize()))),
+            length => hash.update(chunk.get(..length).unwrap_or_default()),
+        }
+    }
+}
