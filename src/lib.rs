@@ -2,5 +2,6 @@
 
 pub mod archive;
 pub mod cli;
+pub mod folders;
 pub mod runner;
 pub mod sockets;

@@ -1,0 +1,318 @@
+//! The mind behind `tasks/`: told what lies there, it says which files are tasks, which are gone and which never will be.
+//!
+//! Rule: a listing is the truth and a reading proves it; this mind opens no file and has no clock.
+//!
+//! ```text
+//!             same in two looks     its turn           sound
+//!   Changing ──────────────────▶ Ready ────▶ Reading ─────────▶ Settled (an open task)
+//!      ▲                           ▲           │ │ └──────────▶ Resting (ran before, stays by `.stay`)
+//!      │ any change, in any state  └─ Unread ◀─┘ └▶ Unsound ──▶ Rejecting ──▶ moved away
+//!      │ where the disk is not ours                 (no change for SETTLING)
+//!
+//!   Reserved: being written by us (AdoptTask) ──▶ Settled        Settled ──▶ Leaving ──▶ moved away, or Resting
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mutirao_actors::model::{Digest, Moment, Task, TaskId, TaskName};
+
+pub use self::nouns::{Adopted, Deed, Leaving, Listing, Reading, Stamp};
+use self::nouns::{File, Phase};
+use super::publish::free_number;
+
+mod nouns;
+
+/// Files of `tasks/` that are known at a time; what lies there beyond waits. Ten times the queue that a restart must
+/// serve within a second (promise R11), listed in about 0.3 s and remembered in about 30 MB.
+pub const TASKS_MAX: usize = 100_000;
+/// Files read at a time: two keep the disk and one core busy, and leave the other workers to sessions.
+pub const READS_MAX: usize = 2;
+/// Two looks count as two only this far apart: a copy that pauses for less is still a copy.
+pub const STILL: Duration = Duration::from_millis(250);
+/// A file that is no task is rejected when nothing changed for this long: a copy over Wi-Fi may pause for seconds.
+pub const SETTLING: Duration = Duration::from_secs(15);
+
+/// What is known of `tasks/`.
+#[derive(Debug, Default)]
+pub struct Intake {
+    files: BTreeMap<OsString, File>,
+    tasks: HashMap<TaskId, OsString>,
+    /// In the order in which they were found still; may name files that are no longer ready.
+    ready: VecDeque<OsString>,
+    reading: usize,
+    looks: u64,
+    ignored: BTreeSet<OsString>,
+    counted: Option<u32>,
+    hurried: bool,
+}
+
+impl Intake {
+    /// A look begins: gives the resting files with their copies, which it is to check.
+    pub fn begin_look(&mut self) -> Vec<(OsString, PathBuf)> {
+        self.looks += 1;
+        let resting = |(name, file): (&OsString, &File)| match &file.phase {
+            Phase::Resting(copy) => Some((name.clone(), copy.clone())),
+            _ => None,
+        };
+        self.files.iter().filter_map(resting).collect()
+    }
+
+    /// What the look that began last found.
+    pub fn look(&mut self, now: Moment, listing: &Listing) -> Vec<Deed> {
+        let mut deeds = Vec::new();
+        if !listing.cut {
+            self.miss(listing, &mut deeds);
+        }
+        for (name, stamp) in &listing.files {
+            if self.files.contains_key(name) || self.files.len() < TASKS_MAX {
+                let awake = listing.awake.contains(name);
+                deeds.extend(self.see(now, name, *stamp, awake));
+            }
+        }
+        let new = listing.others.difference(&self.ignored);
+        deeds.extend(new.cloned().map(Deed::Ignore));
+        self.ignored.clone_from(&listing.others);
+        self.count(&mut deeds);
+        deeds
+    }
+
+    /// Forgets what is not listed; deleting a task's file takes the task back.
+    fn miss(&mut self, listing: &Listing, deeds: &mut Vec<Deed>) {
+        let (looks, tasks) = (self.looks, &mut self.tasks);
+        self.files.retain(|name, file| {
+            let could_be_seen = file.born < looks && !file.phase.is_ours();
+            if !could_be_seen || listing.files.contains_key(name) {
+                return true;
+            }
+            let why = "its ZIP was deleted from tasks/";
+            deeds.extend(withdraw(tasks, file, why));
+            false
+        });
+    }
+
+    fn see(&mut self, now: Moment, name: &OsStr, stamp: Stamp, awake: bool) -> Option<Deed> {
+        let born = self.looks;
+        let file = self.files.entry(name.to_owned()).or_insert_with(|| File {
+            stamp,
+            since: now,
+            born,
+            phase: Phase::Changing,
+            task: None,
+        });
+        if file.phase.is_ours() {
+            return None;
+        }
+        if file.stamp != stamp {
+            (file.stamp, file.since, file.phase) = (stamp, now, Phase::Changing);
+            return None;
+        }
+        let still_for = now.since(file.since);
+        match &file.phase {
+            Phase::Changing if still_for < STILL => {}
+            Phase::Resting(_) if !awake => {}
+            Phase::Changing | Phase::Unread | Phase::Resting(_) => {
+                file.phase = Phase::Ready;
+                self.ready.push_back(name.to_owned());
+            }
+            Phase::Unsound(why) if still_for >= SETTLING => {
+                let why = why.clone();
+                file.phase = Phase::Rejecting(why.clone());
+                return Some(Deed::Reject(leaving(name, file, None), why));
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// The next file to read, as long as not too many are being read.
+    pub fn next_to_read(&mut self) -> Option<(OsString, Stamp)> {
+        while self.reading < READS_MAX {
+            let name = self.ready.pop_front()?;
+            let file = self.files.get_mut(&name);
+            if let Some(file) = file.filter(|file| file.phase == Phase::Ready) {
+                file.phase = Phase::Reading;
+                self.reading += 1;
+                return Some((name, file.stamp));
+            }
+        }
+        None
+    }
+
+    /// What reading showed of a file that [`next_to_read`](Self::next_to_read) gave.
+    pub fn read(&mut self, now: Moment, name: &OsStr, stamp: Stamp, told: Reading) -> Vec<Deed> {
+        self.reading = self.reading.saturating_sub(1);
+        let mut deeds = Vec::new();
+        let file = self.files.get_mut(name);
+        let as_read = |file: &&mut File| file.phase == Phase::Reading && file.stamp == stamp;
+        if let Some(file) = file.filter(as_read) {
+            match told {
+                Reading::Sound(task, copy) => {
+                    take(&mut self.tasks, name, file, task, copy, &mut deeds)
+                }
+                Reading::Unsound(why) => {
+                    let said = format!("its ZIP in tasks/ was replaced by something else: {why}");
+                    deeds.extend(withdraw(&mut self.tasks, file, &said));
+                    file.phase = Phase::Unsound(why);
+                }
+                Reading::Changed => (file.phase, file.since) = (Phase::Changing, now),
+                Reading::Unread => file.phase = Phase::Unread,
+            }
+        }
+        if self.reading == 0 && self.ready.is_empty() {
+            self.count(&mut deeds);
+        }
+        deeds
+    }
+
+    /// Counts what is not at rest; a pass over all files, so done once for a look and once for a row of readings.
+    fn count(&mut self, deeds: &mut Vec<Deed>) {
+        let moving = self.files.values().filter(|file| !file.phase.is_at_rest());
+        let count = u32::try_from(moving.count()).unwrap_or(u32::MAX);
+        self.hurried = count > 0
+            && self
+                .files
+                .values()
+                .any(|file| file.phase == Phase::Changing);
+        if self.counted.replace(count) != Some(count) {
+            deeds.push(Deed::Count(count));
+        }
+    }
+
+    /// Whether a look soon would tell more: some file was seen but not twice.
+    pub fn is_hurried(&self) -> bool {
+        self.hurried
+    }
+
+    /// Whether no further task is taken over the wire.
+    pub fn is_full(&self) -> bool {
+        self.files.len() >= TASKS_MAX
+    }
+
+    /// Where an open task lies, and what it is.
+    pub fn find(&self, task: TaskId) -> Option<(&OsStr, &Adopted)> {
+        let name = self.tasks.get(&task)?;
+        let adopted = self.files.get(name)?.task.as_ref()?;
+        Some((name, adopted))
+    }
+
+    /// Keeps a free name for a file that we are about to write, so that no look adopts it first.
+    pub fn reserve(&mut self, now: Moment, wanted: &TaskName) -> TaskName {
+        let named = |number| {
+            if number == 1 {
+                wanted.clone()
+            } else {
+                wanted.numbered(number)
+            }
+        };
+        let taken = |number| self.files.contains_key(OsStr::new(named(number).as_str()));
+        let name = named(free_number(taken));
+        let file = File {
+            stamp: Stamp::default(),
+            since: now,
+            born: self.looks,
+            phase: Phase::Reserved,
+            task: None,
+        };
+        self.files.insert(name.as_str().into(), file);
+        name
+    }
+
+    /// The reserved file lies in its place and is this task.
+    pub fn adopt(&mut self, stamp: Stamp, task: &Task) {
+        let name = OsStr::new(task.name.as_str());
+        if let Some(file) = self.files.get_mut(name) {
+            (file.stamp, file.phase, file.born) = (stamp, Phase::Settled, self.looks);
+            file.task = Some(task.into());
+            self.tasks.insert(task.id, name.to_owned());
+        }
+    }
+
+    /// The reserved file was not written, but somebody else's lies there: it is for the next look.
+    pub fn name_was_taken(&mut self, name: &TaskName) {
+        if let Some(file) = self.files.get_mut(OsStr::new(name.as_str())) {
+            (file.phase, file.born) = (Phase::Changing, self.looks);
+            self.hurried = true;
+        }
+    }
+
+    /// The task is terminal: says which file leaves. Looks pass it over until [`left`](Self::left) or
+    /// [`rests`](Self::rests) is told.
+    pub fn end(&mut self, task: TaskId) -> Option<Leaving> {
+        let name = self.tasks.remove(&task)?;
+        let file = self.files.get_mut(&name)?;
+        let ended = file.task.take()?;
+        file.phase = Phase::Leaving;
+        Some(leaving(&name, file, Some(ended.sha256)))
+    }
+
+    /// The file is gone from `tasks/`, or was never written, or another lies there: what does is for the next look.
+    pub fn left(&mut self, name: &OsStr) {
+        self.files.remove(name);
+    }
+
+    /// The file stays in `tasks/`, and its copy lies here.
+    pub fn rests(&mut self, name: &OsStr, copy: PathBuf) {
+        if let Some(file) = self.files.get_mut(name) {
+            (file.phase, file.born) = (Phase::Resting(copy), self.looks);
+        }
+    }
+
+    /// The file could not be moved to `rejected/`: tried again at the next look.
+    pub fn stays_unsound(&mut self, name: &OsStr) {
+        if let Some(file) = self.files.get_mut(name)
+            && let Phase::Rejecting(why) = &file.phase
+        {
+            file.phase = Phase::Unsound(why.clone());
+        }
+    }
+}
+
+/// A sound content was read: new, the same as before, or another than before.
+fn take(
+    tasks: &mut HashMap<TaskId, OsString>,
+    name: &OsStr,
+    file: &mut File,
+    task: Box<Task>,
+    copy: Option<PathBuf>,
+    deeds: &mut Vec<Deed>,
+) {
+    let is_open = |open: &Adopted| open.sha256 == task.sha256;
+    if file.task.as_ref().is_some_and(is_open) {
+        file.phase = Phase::Settled;
+        return;
+    }
+    deeds.extend(withdraw(
+        tasks,
+        file,
+        "its ZIP in tasks/ was replaced by another",
+    ));
+    if let Some(copy) = copy {
+        file.phase = Phase::Resting(copy);
+        return;
+    }
+    file.phase = Phase::Settled;
+    file.task = Some(task.as_ref().into());
+    tasks.insert(task.id, name.to_owned());
+    deeds.push(Deed::Arrive(task));
+}
+
+/// Takes back the task as which the file is open, if it is.
+fn withdraw(tasks: &mut HashMap<TaskId, OsString>, file: &mut File, why: &str) -> Option<Deed> {
+    let task = file.task.take()?;
+    tasks.remove(&task.id);
+    Some(Deed::Withdraw(task.id, why.into()))
+}
+
+fn leaving(name: &OsStr, file: &File, sha256: Option<Digest>) -> Leaving {
+    Leaving {
+        file: name.to_owned(),
+        stamp: file.stamp,
+        sha256,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! Folders.
+pub mod disk;
+pub mod intake;
+pub mod publish;
+pub mod stay;
+pub mod watch;

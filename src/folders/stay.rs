@@ -1,0 +1,116 @@
+//! `tasks/.stay`: files that stay in `tasks/` when their task has ended, because something else keeps them there.
+//!
+//! Rule: their task runs once. What ended leaves an identical copy in `done/` or `failed/`, and while that lies there the
+//! file is not adopted again; so a ZIP that git tracks can run, and git still calls the clone clean.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use mutirao_actors::model::Digest;
+
+use super::disk::{DiskError, OnDisk as _, open_plain, read_at_most};
+
+/// The file that lists the names.
+const STAY: &str = ".stay";
+/// Longest `.stay` that is read, in bytes: a thousand long names; what follows is not heard.
+const STAY_BYTES_MAX: u64 = 256 << 10;
+
+/// The names in `tasks/.stay`, one a line, `#` before a comment; none when there is no such file.
+///
+/// # Errors
+/// Whatever the disk refuses.
+pub fn names(tasks: &Path) -> Result<BTreeSet<String>, DiskError> {
+    let path = tasks.join(STAY);
+    let read = || read_at_most(&open_plain(&path)?, STAY_BYTES_MAX);
+    let text = read()
+        .or_else(missing_is(Vec::new))
+        .on_disk("read", &path)?;
+    let text = String::from_utf8_lossy(&text);
+    let lines = text.lines().map(str::trim);
+    let names = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(names.map(str::to_owned).collect())
+}
+
+/// The first file in one of the folders that is named after `name` (`a.zip`, `a.2.zip`) and holds `size` bytes of this digest.
+///
+/// # Errors
+/// Whatever the disk refuses.
+pub fn find_copy(
+    folders: &[PathBuf],
+    name: &str,
+    size: u64,
+    sha256: Digest,
+) -> Result<Option<PathBuf>, DiskError> {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let prefix = format!("{stem}.");
+    for folder in folders {
+        let entries = fs::read_dir(folder).map(|entries| entries.collect::<io::Result<Vec<_>>>());
+        let entries = entries
+            .or_else(missing_is(|| Ok(Vec::new())))
+            .and_then(|entries| entries);
+        for entry in entries.on_disk("list", folder)? {
+            let path = entry.path();
+            let is_named = entry.file_name().to_string_lossy().starts_with(&prefix);
+            if is_named && is_copy(&path, size, sha256).on_disk("read", &path)? {
+                return Ok(Some(path));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn is_copy(path: &Path, size: u64, sha256: Digest) -> io::Result<bool> {
+    let metadata = fs::symlink_metadata(path)?;
+    if !metadata.is_file() || metadata.len() != size {
+        return Ok(false);
+    }
+    let bytes = read_at_most(&open_plain(path)?, size)?;
+    Ok(Digest::of(&bytes) == sha256)
+}
+
+/// What a missing file or folder stands for.
+fn missing_is<T>(empty: impl FnOnce() -> T) -> impl FnOnce(io::Error) -> io::Result<T> {
+    |error| match error.kind() {
+        ErrorKind::NotFound => Ok(empty()),
+        _ => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_one_a_line_between_comments() {
+        let temp = tempfile::tempdir().unwrap();
+        assert!(names(temp.path()).unwrap().is_empty());
+        let text = "# shipped\n\nexample.zip\r\n  with space.zip \n#gone.zip\n";
+        fs::write(temp.path().join(STAY), text).unwrap();
+        assert_eq!(
+            names(temp.path()).unwrap(),
+            ["example.zip", "with space.zip"].map(String::from).into()
+        );
+    }
+
+    #[test]
+    fn only_an_identical_copy_of_that_name_is_found() {
+        let temp = tempfile::tempdir().unwrap();
+        let folders = ["done", "failed"].map(|name| temp.path().join(name));
+        let find = || find_copy(&folders, "a.zip", 3, Digest::of(b"one")).unwrap();
+        assert_eq!(find(), None, "the folders need not be there");
+        fs::create_dir(&folders[1]).unwrap();
+        for (name, bytes) in [
+            ("a.zip", &b"two"[..]),
+            ("a.2.zip", b"longer"),
+            ("b.zip", b"one"),
+        ] {
+            fs::write(folders[1].join(name), bytes).unwrap();
+        }
+        assert_eq!(find(), None);
+        let copy = folders[1].join("a.3.zip");
+        fs::write(&copy, b"one").unwrap();
+        assert_eq!(find(), Some(copy));
+    }
+}
