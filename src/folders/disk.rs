@@ -82,11 +82,17 @@ pub(super) fn read_at_most(file: &File, max: u64) -> io::Result<Vec<u8>> {
 
 /// Makes a folder and those above it, so that they outlast a power cut.
 pub(super) fn make_folder(folder: &Path) -> Result<(), DiskError> {
-    if folder.is_dir() {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
         return Ok(());
     }
-    fs::create_dir_all(folder).on_disk("make the folder", folder)?;
-    folder.parent().map_or(Ok(()), sync_folder)
+    let above = folder.parent().unwrap_or(Path::new(""));
+    make_folder(above)?;
+    match fs::create_dir(folder) {
+        // Another job made it just now.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
+        made => made.on_disk("make the folder", folder)?,
+    }
+    sync_folder(above)
 }
 
 /// Names in a folder outlast a power cut only after this.
@@ -106,28 +112,20 @@ pub(super) fn sync_folder(folder: &Path) -> Result<(), DiskError> {
 pub(super) struct Troubles(BTreeMap<(&'static str, PathBuf), ErrorKind>);
 
 impl Troubles {
-    /// Passes on what worked; what did not is a warning, unless it is the same as last time.
-    pub fn hear<T>(
-        &mut self,
-        work: &'static str,
-        path: PathBuf,
-        told: Result<T, DiskError>,
-    ) -> Result<T, DiskError> {
-        match &told {
-            Ok(_) => {
-                self.0.remove(&(work, path));
-            }
-            Err(error) => {
-                if self.0.len() >= TROUBLES_MAX {
-                    self.0.clear();
-                }
-                let kind = error.source.kind();
-                if self.0.insert((work, path), kind) != Some(kind) {
-                    tracing::warn!("{error}; mutirao goes on and tries again");
-                }
-            }
+    /// How this work went on this path; a trouble is a warning, unless it is the same as last time.
+    pub fn hear(&mut self, work: &'static str, path: &Path, trouble: Option<&DiskError>) {
+        let key = (work, path.to_owned());
+        let Some(error) = trouble else {
+            self.0.remove(&key);
+            return;
+        };
+        if self.0.len() >= TROUBLES_MAX {
+            self.0.clear();
         }
-        told
+        let kind = error.source.kind();
+        if self.0.insert(key, kind) != Some(kind) {
+            tracing::warn!("{error}; mutirao goes on and tries again");
+        }
     }
 }
 
@@ -150,16 +148,17 @@ mod tests {
     #[test]
     fn a_trouble_is_remembered_until_the_same_work_succeeds() {
         let mut troubles = Troubles::default();
-        let hear = |troubles: &mut Troubles, told| troubles.hear("keep", "results".into(), told);
-        assert!(hear(&mut troubles, full("results")).is_err());
+        let results = Path::new("results");
+        let error = full("results").unwrap_err();
+        troubles.hear("keep", results, Some(&error));
         assert_eq!(troubles.0.len(), 1);
-        assert!(troubles.hear("look", "results".into(), Ok(())).is_ok());
+        troubles.hear("look", results, None);
         assert_eq!(
             troubles.0.len(),
             1,
             "other work says nothing about this one"
         );
-        assert!(hear(&mut troubles, Ok(())).is_ok());
+        troubles.hear("keep", results, None);
         assert!(troubles.0.is_empty());
     }
 

@@ -17,7 +17,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mutirao_actors::model::{Digest, Moment, Task, TaskId, TaskName};
+use mutirao_actors::model::{Moment, Task, TaskId, TaskName};
 
 pub use self::nouns::{Adopted, Deed, Leaving, Listing, Reading, Stamp};
 use self::nouns::{File, Phase};
@@ -47,6 +47,7 @@ pub struct Intake {
     ignored: BTreeSet<OsString>,
     counted: Option<u32>,
     hurried: bool,
+    overflows: bool,
 }
 
 impl Intake {
@@ -75,6 +76,10 @@ impl Intake {
         let new = listing.others.difference(&self.ignored);
         deeds.extend(new.cloned().map(Deed::Ignore));
         self.ignored.clone_from(&listing.others);
+        if listing.cut && !self.overflows {
+            deeds.push(Deed::SayFull);
+        }
+        self.overflows = listing.cut;
         self.count(&mut deeds);
         deeds
     }
@@ -88,7 +93,7 @@ impl Intake {
                 return true;
             }
             let why = "its ZIP was deleted from tasks/";
-            deeds.extend(withdraw(tasks, file, why));
+            deeds.extend(file.withdraw(tasks, why));
             false
         });
     }
@@ -120,7 +125,12 @@ impl Intake {
             Phase::Unsound(why) if still_for >= SETTLING => {
                 let why = why.clone();
                 file.phase = Phase::Rejecting(why.clone());
-                return Some(Deed::Reject(leaving(name, file, None), why));
+                let leaving = Leaving {
+                    file: name.to_owned(),
+                    stamp,
+                    sha256: None,
+                };
+                return Some(Deed::Reject(leaving, why));
             }
             _ => {}
         }
@@ -150,11 +160,11 @@ impl Intake {
         if let Some(file) = file.filter(as_read) {
             match told {
                 Reading::Sound(task, copy) => {
-                    take(&mut self.tasks, name, file, task, copy, &mut deeds)
+                    deeds.extend(file.take(&mut self.tasks, name, task, copy))
                 }
                 Reading::Unsound(why) => {
                     let said = format!("its ZIP in tasks/ was replaced by something else: {why}");
-                    deeds.extend(withdraw(&mut self.tasks, file, &said));
+                    deeds.extend(file.withdraw(&mut self.tasks, &said));
                     file.phase = Phase::Unsound(why);
                 }
                 Reading::Changed => (file.phase, file.since) = (Phase::Changing, now),
@@ -225,7 +235,7 @@ impl Intake {
         let name = OsStr::new(task.name.as_str());
         if let Some(file) = self.files.get_mut(name) {
             (file.stamp, file.phase, file.born) = (stamp, Phase::Settled, self.looks);
-            file.task = Some(task.into());
+            file.task = Some(Adopted::of(task, stamp));
             self.tasks.insert(task.id, name.to_owned());
         }
     }
@@ -245,7 +255,11 @@ impl Intake {
         let file = self.files.get_mut(&name)?;
         let ended = file.task.take()?;
         file.phase = Phase::Leaving;
-        Some(leaving(&name, file, Some(ended.sha256)))
+        Some(Leaving {
+            file: name,
+            stamp: ended.stamp,
+            sha256: Some(ended.sha256),
+        })
     }
 
     /// The file is gone from `tasks/`, or was never written, or another lies there: what does is for the next look.
@@ -267,50 +281,6 @@ impl Intake {
         {
             file.phase = Phase::Unsound(why.clone());
         }
-    }
-}
-
-/// A sound content was read: new, the same as before, or another than before.
-fn take(
-    tasks: &mut HashMap<TaskId, OsString>,
-    name: &OsStr,
-    file: &mut File,
-    task: Box<Task>,
-    copy: Option<PathBuf>,
-    deeds: &mut Vec<Deed>,
-) {
-    let is_open = |open: &Adopted| open.sha256 == task.sha256;
-    if file.task.as_ref().is_some_and(is_open) {
-        file.phase = Phase::Settled;
-        return;
-    }
-    deeds.extend(withdraw(
-        tasks,
-        file,
-        "its ZIP in tasks/ was replaced by another",
-    ));
-    if let Some(copy) = copy {
-        file.phase = Phase::Resting(copy);
-        return;
-    }
-    file.phase = Phase::Settled;
-    file.task = Some(task.as_ref().into());
-    tasks.insert(task.id, name.to_owned());
-    deeds.push(Deed::Arrive(task));
-}
-
-/// Takes back the task as which the file is open, if it is.
-fn withdraw(tasks: &mut HashMap<TaskId, OsString>, file: &mut File, why: &str) -> Option<Deed> {
-    let task = file.task.take()?;
-    tasks.remove(&task.id);
-    Some(Deed::Withdraw(task.id, why.into()))
-}
-
-fn leaving(name: &OsStr, file: &File, sha256: Option<Digest>) -> Leaving {
-    Leaving {
-        file: name.to_owned(),
-        stamp: file.stamp,
-        sha256,
     }
 }
 

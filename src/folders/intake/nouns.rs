@@ -1,7 +1,7 @@
 //! What the mind behind `tasks/` is told, remembers and answers.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use mutirao_actors::model::{Digest, Moment, Task, TaskId, TaskName};
@@ -58,6 +58,8 @@ pub enum Deed {
     Count(u32),
     /// This is no plain file and is left alone; said once.
     Ignore(OsString),
+    /// More lies in `tasks/` than can be known at a time; said once while it does.
+    SayFull,
 }
 
 /// A file that is to leave `tasks/`, if it is still this one.
@@ -80,14 +82,18 @@ pub struct Adopted {
     pub name: TaskName,
     /// SHA-256 of its ZIP.
     pub sha256: Digest,
+    /// The file's stamp when it held that.
+    pub stamp: Stamp,
 }
 
-impl From<&Task> for Adopted {
-    fn from(task: &Task) -> Self {
+impl Adopted {
+    /// The task that a file with this stamp was read as.
+    pub fn of(task: &Task, stamp: Stamp) -> Self {
         Self {
             id: task.id,
             name: task.name.clone(),
             sha256: task.sha256,
+            stamp,
         }
     }
 }
@@ -142,4 +148,39 @@ pub(super) struct File {
     pub phase: Phase,
     /// The task as which its last sound content is open.
     pub task: Option<Adopted>,
+}
+
+impl File {
+    /// Takes back the task as which it is open, if it is.
+    pub fn withdraw(&mut self, tasks: &mut HashMap<TaskId, OsString>, why: &str) -> Option<Deed> {
+        let task = self.task.take()?;
+        tasks.remove(&task.id);
+        Some(Deed::Withdraw(task.id, why.into()))
+    }
+
+    /// A sound content was read: new, the same as before, or another than before.
+    pub fn take(
+        &mut self,
+        tasks: &mut HashMap<TaskId, OsString>,
+        name: &OsStr,
+        task: Box<Task>,
+        copy: Option<PathBuf>,
+    ) -> Vec<Deed> {
+        let same = self.task.as_mut().filter(|open| open.sha256 == task.sha256);
+        if let Some(open) = same {
+            (open.stamp, self.phase) = (self.stamp, Phase::Settled);
+            return Vec::new();
+        }
+        let why = "its ZIP in tasks/ was replaced by another";
+        let mut deeds = Vec::from_iter(self.withdraw(tasks, why));
+        if let Some(copy) = copy {
+            self.phase = Phase::Resting(copy);
+            return deeds;
+        }
+        self.phase = Phase::Settled;
+        self.task = Some(Adopted::of(&task, self.stamp));
+        tasks.insert(task.id, name.to_owned());
+        deeds.push(Deed::Arrive(task));
+        deeds
+    }
 }

@@ -1,0 +1,99 @@
+//! The desk's hands: jobs that block run on other threads, a few at a time, and come back as a call on the desk.
+//!
+//! Rule: whatever a job found is heard with the desk's state at hand, in a turn of its own; nobody awaits.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use actix::{ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
+use tokio::task::JoinError;
+
+use super::Folders;
+
+/// Jobs that run at a time: enough that flushes of several files share one commit of the disk, few enough that a burst of
+/// large ZIPs does not take all memory.
+pub(super) const WORK_MAX: usize = 8;
+/// Jobs that wait before requests are refused. Results and endings are always taken: there are never more of them than
+/// open tasks.
+pub(super) const WAITING_MAX: usize = 1024;
+
+type Start = Box<dyn FnOnce(&mut Folders, &mut Context<Folders>)>;
+
+/// How many jobs run, how many may, and those that wait.
+pub(super) struct Crew {
+    running: usize,
+    hands: usize,
+    waiting: VecDeque<Start>,
+}
+
+impl Crew {
+    /// A crew of one hand: the first job is to open the folders, and nothing may write there meanwhile.
+    pub fn opening() -> Self {
+        Self {
+            running: 0,
+            hands: 1,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// From now on all may work.
+    pub fn opened(&mut self) {
+        self.hands = WORK_MAX;
+    }
+
+    /// Whether requests are to be refused.
+    pub fn is_behind(&self) -> bool {
+        self.waiting.len() >= WAITING_MAX
+    }
+}
+
+impl fmt::Debug for Crew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Crew({} run, {} wait)", self.running, self.waiting.len())
+    }
+}
+
+impl Folders {
+    /// Has a job done on another thread, now or in its turn, and hears what it found.
+    pub(super) fn work<T: Send + 'static>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        job: impl FnOnce() -> T + Send + 'static,
+        done: impl FnOnce(&mut Self, T, &mut Context<Self>) + 'static,
+    ) {
+        let start = |desk: &mut Self, ctx: &mut Context<Self>| {
+            let job = tokio::task::spawn_blocking(job).into_actor(desk);
+            ctx.spawn(job.map(|found, desk: &mut Self, ctx| desk.worked(found, done, ctx)));
+        };
+        self.crew.waiting.push_back(Box::new(start));
+        self.fill_hands(ctx);
+    }
+
+    fn fill_hands(&mut self, ctx: &mut Context<Self>) {
+        while self.crew.running < self.crew.hands {
+            let Some(next) = self.crew.waiting.pop_front() else {
+                return;
+            };
+            self.crew.running += 1;
+            next(self, ctx);
+        }
+    }
+
+    fn worked<T>(
+        &mut self,
+        found: Result<T, JoinError>,
+        done: impl FnOnce(&mut Self, T, &mut Context<Self>),
+        ctx: &mut Context<Self>,
+    ) {
+        self.crew.running -= 1;
+        match found {
+            Ok(found) => done(self, found, ctx),
+            Err(error) => {
+                // Only a bug panics there; a desk that never hears back would be deaf to its file for ever.
+                tracing::error!("work on the folders broke off: {error}");
+                ctx.stop();
+            }
+        }
+        self.fill_hands(ctx);
+    }
+}

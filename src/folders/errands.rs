@@ -1,0 +1,142 @@
+//! What the desk has done for it on the disk, and what it makes of the outcome.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+
+use actix::Context;
+use mutirao_actors::logic::effect::End;
+use mutirao_actors::message_log::Cause;
+use mutirao_actors::messages::{ReplyTo, TaskAccepted, TaskArrived};
+
+use super::Folders;
+use super::disk::DiskError;
+use super::handlers::refuse;
+use super::intake::{Leaving, Reading, Stamp};
+use super::jobs::{self, Draft, Refused, Shelved};
+
+/// Names tried for a task that came over the wire; each failure means that a file was put there just then.
+const NAMES_MAX: u32 = 16;
+
+impl Folders {
+    /// Has a file read that may be a task.
+    pub(super) fn read(&mut self, name: OsString, stamp: Stamp, ctx: &mut Context<Self>) {
+        let (places, file) = (Arc::clone(&self.places), name.clone());
+        let read = move || jobs::read(&places, &file, stamp);
+        self.work(ctx, read, move |desk, told, ctx| {
+            desk.hear_of("read", &name, told.as_ref().err());
+            let told = told.unwrap_or(Reading::Unread);
+            let deeds = desk.intake.read(desk.clock.now(), &name, stamp, told);
+            desk.carry_out(deeds, ctx);
+        });
+    }
+
+    /// Has a file moved that is no task.
+    pub(super) fn reject(&mut self, leaving: Leaving, why: String, ctx: &mut Context<Self>) {
+        let places = Arc::clone(&self.places);
+        let reject = move || (jobs::reject(&places, &leaving, &why), leaving, why);
+        self.work(ctx, reject, |desk, (moved, leaving, why), _| {
+            let file = &leaving.file;
+            desk.hear_of("reject", file, moved.as_ref().err());
+            match moved {
+                Ok(moved) => {
+                    if moved {
+                        let path = desk.places.tasks.join(file);
+                        tracing::warn!("{} went to rejected/: {why}", path.display());
+                    }
+                    desk.intake.left(file);
+                }
+                Err(_) => desk.intake.stays_unsound(file),
+            }
+        });
+    }
+
+    /// Has the file of an ended task moved or copied.
+    pub(super) fn shelve(&mut self, leaving: Leaving, end: End, ctx: &mut Context<Self>) {
+        let places = Arc::clone(&self.places);
+        let shelve = move || (jobs::shelve(&places, &leaving, &end), leaving, end);
+        self.work(ctx, shelve, |desk, (shelved, leaving, end), _| {
+            desk.hear_of("shelve", &leaving.file, shelved.as_ref().err());
+            match shelved {
+                Ok(Shelved::Left) => desk.intake.left(&leaving.file),
+                Ok(Shelved::Stays(copy)) => desk.intake.rests(&leaving.file, copy),
+                Err(_) => desk.unshelved.push((leaving, end)),
+            }
+        });
+    }
+
+    /// How work on a file of `tasks/` went.
+    pub(super) fn hear_of(
+        &mut self,
+        work: &'static str,
+        file: impl AsRef<Path>,
+        trouble: Option<&DiskError>,
+    ) {
+        self.troubles
+            .hear(work, &self.places.tasks.join(file), trouble);
+    }
+
+    /// How work went whose outcome is an answer: in words, and said to the master's owner when it is the disk's fault.
+    pub(super) fn heard<T>(
+        &mut self,
+        work: &'static str,
+        told: Result<T, Refused>,
+    ) -> Result<T, String> {
+        let trouble = match &told {
+            Err(Refused::Disk(error)) => Some(error),
+            Ok(_) => None,
+            Err(Refused::Cannot(why)) => return Err(why.clone()),
+        };
+        self.hear_of(work, "", trouble);
+        told.map_err(|refused| refused.to_string())
+    }
+
+    /// Has a task from the wire written under a free name, and answers.
+    pub(super) fn adopt(
+        &mut self,
+        mut draft: Draft,
+        whose: (ReplyTo, Cause),
+        tries: u32,
+        ctx: &mut Context<Self>,
+    ) {
+        let wanted = draft.name.clone();
+        draft.name = self.intake.reserve(self.clock.now(), &wanted);
+        let (places, job) = (Arc::clone(&self.places), draft.clone());
+        let adopt = move || jobs::adopt(&places, job);
+        self.work(ctx, adopt, move |desk, adopted, ctx| {
+            let (reply, cause) = &whose;
+            match desk.heard("adopt", adopted) {
+                Ok(Some((stamp, task))) => {
+                    desk.intake.adopt(stamp, &task);
+                    let (request, id, name) = (reply.request, task.id, task.name.clone());
+                    desk.scheduler.tell(TaskArrived { task }, *cause);
+                    reply.session.tell(
+                        TaskAccepted {
+                            request,
+                            task: id,
+                            name,
+                        },
+                        *cause,
+                    );
+                }
+                Ok(None) => {
+                    desk.intake.name_was_taken(&draft.name);
+                    if tries < NAMES_MAX {
+                        draft.name = wanted;
+                        desk.adopt(draft, whose, tries + 1, ctx);
+                    } else {
+                        refuse(
+                            reply,
+                            format!("{wanted} and its like are taken: use another name"),
+                            *cause,
+                        );
+                    }
+                }
+                Err(why) => {
+                    desk.intake.left(draft.name.as_str().as_ref());
+                    refuse(reply, why, *cause);
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,130 @@
+//! What goes out: results, and the files of tasks that ended or never were tasks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use mutirao_actors::logic::effect::End;
+use mutirao_actors::model::{Archive, Digest, TaskName};
+
+use super::{Places, Refused, is_absent, load};
+use crate::archive::inspect_result;
+use crate::folders::disk::{DiskError, OnDisk as _};
+use crate::folders::intake::{Leaving, Stamp};
+use crate::folders::{publish, stay};
+
+/// What became of the file of a task that ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::folders) enum Shelved {
+    /// It is no longer in `tasks/`; what may lie there under its name is another.
+    Left,
+    /// It stays, and its copy lies here.
+    Stays(PathBuf),
+}
+
+/// Vets a result and publishes it; says where it lies below `results/`.
+pub(in crate::folders) fn keep(
+    places: &Places,
+    name: &TaskName,
+    success: bool,
+    archive: &Archive,
+) -> Result<String, Refused> {
+    inspect_result(archive.bytes()).map_err(|refusal| Refused::Cannot(refusal.to_string()))?;
+    let name = name.as_str();
+    if success {
+        return Ok(publish::publish(&places.results, name, archive.bytes())?);
+    }
+    let file = publish::publish(&places.failed_results(), name, archive.bytes())?;
+    Ok(format!("failed/{file}"))
+}
+
+/// Takes the file of a task that ended out of `tasks/`, or copies it if it is to stay.
+pub(in crate::folders) fn shelve(
+    places: &Places,
+    leaving: &Leaving,
+    end: &End,
+) -> Result<Shelved, DiskError> {
+    let path = places.tasks.join(&leaving.file);
+    if !is_still(&path, leaving)? {
+        return Ok(Shelved::Left);
+    }
+    let (folder, note) = match end {
+        End::Done => (places.done(), None),
+        End::Failed(why) => (places.failed(), Some(format!("failed: {why}\n"))),
+        End::Cancelled(why) => (places.failed(), Some(format!("cancelled: {why}\n"))),
+    };
+    let name = leaving.file.to_string_lossy();
+    let stays = stay::names(&places.tasks)?.contains(&*name);
+    let lies_as = match leaving.sha256 {
+        Some(sha256) if stays => match copy(&folder, &name, &path, sha256)? {
+            Some(lies_as) => lies_as,
+            None => return Ok(Shelved::Left),
+        },
+        _ => publish::move_into(&folder, &path)?,
+    };
+    if let Some(note) = note {
+        explain(&folder, &lies_as, &note);
+    }
+    if stays {
+        Ok(Shelved::Stays(folder.join(lies_as)))
+    } else {
+        Ok(Shelved::Left)
+    }
+}
+
+/// Moves a file that is no task to `rejected/`, with a note that says why; false when it is gone or another.
+pub(in crate::folders) fn reject(
+    places: &Places,
+    leaving: &Leaving,
+    why: &str,
+) -> Result<bool, DiskError> {
+    let path = places.tasks.join(&leaving.file);
+    let still = is_still(&path, leaving)?;
+    if still {
+        let name = publish::move_into(&places.rejected(), &path)?;
+        explain(&places.rejected(), &name, &format!("rejected: {why}\n"));
+    }
+    Ok(still)
+}
+
+/// Whether the file is the one that is to leave: untouched, or touched but the same.
+fn is_still(path: &Path, leaving: &Leaving) -> Result<bool, DiskError> {
+    let metadata = match fs::symlink_metadata(path) {
+        Err(error) if is_absent(&error) => return Ok(false),
+        metadata => metadata.on_disk("look at", path)?,
+    };
+    if Stamp::of(&metadata) == leaving.stamp {
+        return Ok(true);
+    }
+    match leaving.sha256.map(|sha256| load(path, sha256)) {
+        Some(Ok(_)) => Ok(true),
+        Some(Err(Refused::Disk(error))) => Err(error),
+        Some(Err(Refused::Cannot(_))) | None => Ok(false),
+    }
+}
+
+/// Copies a task's file, unless an earlier try did; none when the file is gone or another.
+fn copy(
+    folder: &Path,
+    name: &str,
+    path: &Path,
+    sha256: Digest,
+) -> Result<Option<String>, DiskError> {
+    let archive = match load(path, sha256) {
+        Ok(archive) => archive,
+        Err(Refused::Disk(error)) => return Err(error),
+        Err(Refused::Cannot(_)) => return Ok(None),
+    };
+    let bytes = archive.bytes();
+    let earlier = stay::find_copy(&[folder.to_owned()], name, bytes.len() as u64, sha256)?;
+    if let Some(name) = earlier.as_deref().and_then(Path::file_name) {
+        return Ok(Some(name.to_string_lossy().into_owned()));
+    }
+    publish::publish(folder, name, bytes).map(Some)
+}
+
+/// Lays a note beside a file; the file is in its place, so a note that cannot be written undoes nothing.
+fn explain(folder: &Path, name: &str, text: &str) {
+    if let Err(error) = publish::publish_note(folder, &format!("{name}.txt"), text) {
+        tracing::warn!("{error}; the note would have said: {}", text.trim_end());
+    }
+}

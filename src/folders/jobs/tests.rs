@@ -1,0 +1,164 @@
+use std::ffi::OsStr;
+use std::fs;
+
+use mutirao_actors::logic::effect::End;
+use mutirao_actors::model::{TaskName, Wishes};
+
+use super::take_in::{task_name, task_of};
+use super::*;
+use crate::archive::{Compression, inspect_task, pack};
+use crate::folders::intake::{Leaving, Reading, Stamp};
+
+fn places() -> (tempfile::TempDir, Places) {
+    let temp = tempfile::tempdir().unwrap();
+    let places = Places {
+        tasks: temp.path().join("tasks"),
+        results: temp.path().join("results"),
+    };
+    open(&places).unwrap();
+    (temp, places)
+}
+
+fn put(places: &Places, name: &str, bytes: &[u8]) -> Stamp {
+    let path = places.tasks.join(name);
+    fs::write(&path, bytes).unwrap();
+    Stamp::of(&fs::metadata(path).unwrap())
+}
+
+fn zip() -> Vec<u8> {
+    pack([("main.py", &b"1"[..])], Compression::Fast).unwrap()
+}
+
+#[test]
+fn only_visible_plain_zips_are_listed() {
+    let (_temp, places) = places();
+    for name in ["a.zip", "b.ZiP", ".c.zip", "d.txt", "zip"] {
+        put(&places, name, b"");
+    }
+    fs::create_dir(places.tasks.join("e.zip")).unwrap();
+    std::os::unix::fs::symlink("a.zip", places.tasks.join("f.zip")).unwrap();
+    let listing = look(&places, &[]).unwrap();
+    assert!(listing.files.keys().eq(["a.zip", "b.ZiP"].iter()));
+    assert!(listing.others.iter().eq(["e.zip", "f.zip"].iter()));
+    assert!(!listing.cut);
+}
+
+#[test]
+fn a_rewrite_that_hides_its_time_still_changes_the_stamp() {
+    let (_temp, places) = places();
+    let before = put(&places, "a.zip", b"one");
+    let path = places.tasks.join("a.zip");
+    let modified = fs::metadata(&path).unwrap().modified().unwrap();
+    // The system stamps changes with the time of its last tick.
+    let changed = || {
+        fs::write(&path, b"two").unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(modified).unwrap();
+        Stamp::of(&fs::metadata(&path).unwrap())
+    };
+    let after = std::iter::repeat_with(changed).find(|after| after.changed != before.changed);
+    assert_eq!(after.unwrap().modified, before.modified);
+}
+
+#[test]
+fn what_changed_since_the_listing_is_not_read() {
+    let (_temp, places) = places();
+    let stamp = put(&places, "a.zip", &zip());
+    let read = |name: &str, stamp| read(&places, OsStr::new(name), stamp).unwrap();
+    assert!(matches!(read("a.zip", stamp), Reading::Sound(_, None)));
+    let other = Stamp {
+        inode: stamp.inode + 1,
+        ..stamp
+    };
+    assert!(matches!(read("a.zip", other), Reading::Changed));
+    assert!(matches!(read("gone.zip", stamp), Reading::Changed));
+    std::os::unix::fs::symlink("a.zip", places.tasks.join("link.zip")).unwrap();
+    assert!(matches!(read("link.zip", stamp), Reading::Changed));
+}
+
+#[test]
+fn what_is_too_large_to_travel_is_no_task_and_is_not_read() {
+    let (_temp, places) = places();
+    put(&places, "a.zip", b"");
+    let path = places.tasks.join("a.zip");
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_len(ARCHIVE_MAX as u64 + 1).unwrap();
+    let stamp = Stamp::of(&file.metadata().unwrap());
+    let told = read(&places, OsStr::new("a.zip"), stamp).unwrap();
+    assert!(matches!(told, Reading::Unsound(why) if why.contains("64 MiB")));
+}
+
+#[test]
+fn a_touched_file_still_leaves_and_another_stays() {
+    let (_temp, places) = places();
+    let leaving = Leaving {
+        file: "a.zip".into(),
+        stamp: Stamp::default(),
+        sha256: Some(Digest::of(&zip())),
+    };
+    assert_eq!(
+        shelve(&places, &leaving, &End::Done).unwrap(),
+        Shelved::Left,
+        "it is gone"
+    );
+    put(&places, "a.zip", b"another");
+    assert_eq!(
+        shelve(&places, &leaving, &End::Done).unwrap(),
+        Shelved::Left
+    );
+    assert!(places.tasks.join("a.zip").exists());
+    put(&places, "a.zip", &zip());
+    assert_eq!(
+        shelve(&places, &leaving, &End::Done).unwrap(),
+        Shelved::Left
+    );
+    assert!(places.done().join("a.zip").exists());
+}
+
+#[test]
+fn a_copy_that_an_earlier_try_made_is_not_made_again() {
+    let (_temp, places) = places();
+    fs::write(places.tasks.join(".stay"), "a.zip").unwrap();
+    let leaving = Leaving {
+        file: "a.zip".into(),
+        stamp: put(&places, "a.zip", &zip()),
+        sha256: Some(Digest::of(&zip())),
+    };
+    for _ in 0..2 {
+        let stays = Shelved::Stays(places.done().join("a.zip"));
+        assert_eq!(shelve(&places, &leaving, &End::Done).unwrap(), stays);
+    }
+    assert_eq!(fs::read_dir(places.done()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_gets_a_name_that_may_be_handed_out() {
+    for (file, name) in [
+        ("a.zip", "a.zip"),
+        ("A b.ZIP", "A_b.zip"),
+        ("x.y.zip", "x.y.zip"),
+    ] {
+        assert_eq!(task_name(file).as_str(), name);
+    }
+}
+
+#[test]
+fn what_the_submitter_does_not_ask_for_is_as_task_toml_says() {
+    let toml: &[u8] = b"priority = 3\nretries = 2\n";
+    let zip = pack(
+        [("main.py", &b"1"[..]), ("task.toml", toml)],
+        Compression::Fast,
+    )
+    .unwrap();
+    let draft = Draft {
+        name: TaskName::tamed("a.zip"),
+        archive: Archive::new(zip.clone()),
+        group: "lab".into(),
+        wishes: Wishes {
+            retries: Some(0),
+            ..Wishes::default()
+        },
+    };
+    let task = task_of(draft, inspect_task(&zip).unwrap());
+    assert_eq!((task.wishes.priority, task.wishes.retries), (3, Some(0)));
+}

@@ -1,0 +1,212 @@
+//! One life of the folders, and the test's ears.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use actix::{Actor, Context, Handler, Message};
+use mutirao_actors::clock::Clock;
+use mutirao_actors::logic::effect::End;
+use mutirao_actors::message_log::{Cause, MessageLog, Name};
+use mutirao_actors::messages::{FoldersInbox, ReplyTo, SchedulerInbox, SessionInbox, TaskEnded};
+use mutirao_actors::model::{RequestId, TaskId, TaskName};
+use mutirao_actors::port::{Hears, Letter, Port};
+use serde::Serialize;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::archive::{Compression, pack};
+use crate::folders::intake::STILL;
+use crate::folders::{Folders, Places};
+
+/// Longest virtual time that anything awaited may take.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The scheduler, or a session: the log writes down what it is told.
+struct Listener;
+
+impl Actor for Listener {
+    type Context = Context<Self>;
+}
+
+impl<M: Send + 'static> Handler<Letter<M>> for Listener
+where
+    Letter<M>: Message<Result = ()>,
+{
+    type Result = ();
+
+    fn handle(&mut self, _: Letter<M>, _: &mut Self::Context) {}
+}
+
+/// One life of a master's folders.
+pub struct Stage {
+    /// Removed with the stage, unless the next life takes it over.
+    pub root: TempDir,
+    log: MessageLog,
+    folders: Port<FoldersInbox>,
+    session: Port<SessionInbox>,
+    /// How many letters the test has heard.
+    heard: usize,
+}
+
+impl Stage {
+    pub fn new() -> Self {
+        Self::in_folder(tempfile::tempdir().unwrap())
+    }
+
+    pub fn in_folder(root: TempDir) -> Self {
+        let clock = Clock::start();
+        let log = MessageLog::new(clock.clone(), None);
+        let (me, test) = (Name::one("folders"), Name::one("test"));
+        let listener = Listener.start();
+        let scheduler = Port::new(
+            log.clone(),
+            me,
+            Name::one("scheduler"),
+            SchedulerInbox::of(&listener),
+        );
+        let session = Port::new(
+            log.clone(),
+            me,
+            Name::one("session"),
+            SessionInbox::of(&listener),
+        );
+        let places = Places {
+            tasks: root.path().join("tasks"),
+            results: root.path().join("results"),
+        };
+        let folders = Folders::new(places, clock, scheduler).start();
+        let folders = Port::new(log.clone(), test, me, FoldersInbox::of(&folders));
+        Self {
+            root,
+            log,
+            folders,
+            session,
+            heard: 0,
+        }
+    }
+
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    pub fn put(&self, path: &str, bytes: &[u8]) {
+        fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
+        fs::write(self.path(path), bytes).unwrap();
+    }
+
+    pub fn read(&self, path: &str) -> Vec<u8> {
+        fs::read(self.path(path)).unwrap()
+    }
+
+    pub fn note(&self, path: &str) -> String {
+        String::from_utf8(self.read(path)).unwrap()
+    }
+
+    pub fn names(&self, folder: &str) -> BTreeSet<String> {
+        let entries = fs::read_dir(self.path(folder)).into_iter().flatten();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    pub fn tell<M: Serialize + Send + 'static>(&self, message: M)
+    where
+        FoldersInbox: Hears<M>,
+    {
+        self.folders.tell(message, Cause::OUTSIDE);
+    }
+
+    pub fn reply(&self) -> ReplyTo {
+        ReplyTo {
+            session: self.session.clone(),
+            request: RequestId(7),
+        }
+    }
+
+    pub fn end(&self, task: TaskId, end: End) {
+        self.tell(TaskEnded {
+            task,
+            name: TaskName::tamed("any"),
+            end,
+        });
+    }
+
+    /// What the folders have said since this was asked last, without the counts.
+    pub fn news(&mut self) -> Vec<(String, Value)> {
+        let lines = self.log.recent();
+        let new = lines[self.heard..]
+            .iter()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let said =
+            new.filter(|letter| letter["from"] == "folders" && letter["kind"] != "IntakeCounted");
+        let said = said.map(|letter| {
+            (
+                letter["kind"].as_str().unwrap().into(),
+                letter["body"].clone(),
+            )
+        });
+        self.heard = lines.len();
+        said.collect()
+    }
+
+    /// Waits for the folders' next words, which must be of these kinds.
+    pub async fn hear<const N: usize>(&mut self, kinds: [&str; N]) -> [Value; N] {
+        let mut news = Vec::new();
+        let all = async {
+            while news.len() < N {
+                tokio::time::sleep(STILL).await;
+                news.extend(self.news());
+            }
+        };
+        let heard = tokio::time::timeout(PATIENCE, all).await;
+        assert!(heard.is_ok(), "waited for {kinds:?}, heard {news:?}");
+        assert!(
+            news.iter().map(|(kind, _)| kind).eq(kinds.iter()),
+            "{kinds:?} is not {news:?}"
+        );
+        let bodies: Vec<_> = news.into_iter().map(|(_, body)| body).collect();
+        bodies.try_into().unwrap()
+    }
+
+    pub async fn arrival(&mut self) -> TaskId {
+        let [arrived] = self.hear(["TaskArrived"]).await;
+        id(&arrived["task"]["id"])
+    }
+
+    /// Long enough for anything that would happen by itself.
+    pub async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    pub async fn until(&self, what: impl Fn(&Self) -> bool) {
+        let come = async {
+            while !what(self) {
+                tokio::time::sleep(STILL).await;
+            }
+        };
+        assert!(
+            tokio::time::timeout(PATIENCE, come).await.is_ok(),
+            "it did not come"
+        );
+    }
+}
+
+pub fn id(body: &Value) -> TaskId {
+    serde_json::from_value(body.clone()).unwrap()
+}
+
+pub fn task_zip(script: &str) -> Vec<u8> {
+    pack([("main.py", script.as_bytes())], Compression::Fast).unwrap()
+}
+
+pub fn result_zip(output: &str) -> Vec<u8> {
+    pack([("stdout.txt", output.as_bytes())], Compression::Fast).unwrap()
+}
+
+/// Runs a play on one thread, as the master does.
+pub async fn play<F: Future>(play: F) -> F::Output {
+    tokio::task::LocalSet::new().run_until(play).await
+}
