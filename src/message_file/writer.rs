@@ -1,0 +1,145 @@
+//! The thread that writes the message log: what waits goes to the disk together, as soon as nothing more waits.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+
+use mutirao_actors::message_log::FORMAT;
+use serde::Serialize;
+
+use super::files::Files;
+use super::{Entry, Marker};
+
+/// Bytes written at a time, give or take one line: more saves no time, less costs system calls.
+const BATCH_MAX: usize = 64 * 1024;
+
+/// Lines that go to the disk together.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) bytes: Vec<u8>,
+    /// Letters among them, those said to be lost included.
+    letters: u64,
+}
+
+impl Batch {
+    pub(super) fn push(&mut self, line: &str) {
+        self.bytes.extend_from_slice(line.as_bytes());
+        self.bytes.push(b'\n');
+        self.letters += 1;
+    }
+
+    pub(super) fn lose(&mut self, lost: u64) {
+        if lost > 0 {
+            self.mark(&Marker::LinesLost { lost });
+            self.letters += lost;
+        }
+    }
+
+    pub(super) fn mark(&mut self, marker: &Marker) {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            v: u32,
+            #[serde(flatten)]
+            marker: &'a Marker,
+        }
+        let line = Line { v: FORMAT, marker };
+        match serde_json::to_writer(&mut self.bytes, &line) {
+            Ok(()) => self.bytes.push(b'\n'),
+            Err(error) => tracing::warn!("failed to mark the message log: {error}"),
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.len() >= BATCH_MAX
+    }
+}
+
+/// The thread that owns the files. It keeps its own buffer, not a `BufWriter`: after a failed write it
+/// has to know which letters are missing.
+pub(super) struct Writer {
+    files: Files,
+    pub(super) batch: Batch,
+    /// Whether the run's first line is still to be written.
+    unmarked: bool,
+    /// Letters that the disk did not take since it last took any.
+    missing: u64,
+    pub(super) failing: bool,
+}
+
+impl Writer {
+    pub(super) fn new(files: Files) -> Self {
+        Self {
+            files,
+            batch: Batch::default(),
+            unmarked: true,
+            missing: 0,
+            failing: false,
+        }
+    }
+
+    /// Writes until told to stop, or until nobody can log any more.
+    pub(super) fn run(mut self, queue: &Receiver<Entry>, lost: &AtomicU64) {
+        self.write();
+        while let Ok(mut entry) = queue.recv() {
+            loop {
+                match entry {
+                    Entry::Line(line) => self.batch.push(&line),
+                    Entry::Lost(lost) => self.batch.lose(lost),
+                    Entry::Close => return self.finish(lost),
+                }
+                if self.batch.is_full() {
+                    self.write();
+                }
+                match queue.try_recv() {
+                    Ok(next) => entry = next,
+                    Err(_) => break,
+                }
+            }
+            self.write();
+        }
+        self.finish(lost);
+    }
+
+    fn finish(mut self, lost: &AtomicU64) {
+        self.batch.lose(lost.swap(0, Ordering::Relaxed));
+        self.write();
+    }
+
+    /// Gives the batch to the disk, with what has to be said before it.
+    pub(super) fn write(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        let mut head = Batch::default();
+        if self.unmarked {
+            head.mark(&Marker::run_started());
+        }
+        head.lose(self.missing);
+        head.bytes.extend_from_slice(&batch.bytes);
+        if head.bytes.is_empty() {
+            return;
+        }
+        match self.files.append(&head.bytes) {
+            Ok(()) => self.wrote(),
+            Err(error) => self.failed(batch.letters, &error),
+        }
+    }
+
+    fn wrote(&mut self) {
+        if self.failing {
+            tracing::warn!(lost = self.missing, "the message log is written again");
+        }
+        self.unmarked = false;
+        self.failing = false;
+        self.missing = 0;
+    }
+
+    fn failed(&mut self, letters: u64, error: &io::Error) {
+        if !self.failing {
+            let file = self.files.path().display();
+            tracing::warn!(
+                "failed to write the message log {file}: {error}; letters are counted until it can be"
+            );
+        }
+        self.failing = true;
+        self.missing += letters;
+    }
+}
