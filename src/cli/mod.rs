@@ -1,3 +1,4 @@
 //! What may be typed: one file a subcommand.
 
 pub mod masters;
+pub mod trace;

@@ -1,0 +1,251 @@
+//! `mutirao trace`: what the actors said to each other.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use jiff::Zoned;
+use jiff::tz::TimeZone;
+use mutirao_actors::clock::Clock;
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use crate::trace::TraceError;
+use crate::trace::filter::{Filter, Wanted, When};
+use crate::trace::source::Source;
+use crate::trace::story::Story;
+use crate::trace::view::{Form, Look, View};
+
+/// How long to wait before looking anyway: some network file systems do not tell of changes.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Show what the actors of a master or a peer said to each other
+#[derive(Debug, Clone, Args)]
+pub struct Trace {
+    /// The message log
+    #[arg(long, value_name = "PATH", default_value = ".mutirao/messages.jsonl")]
+    pub file: PathBuf,
+    /// Only letters from or to this actor: peer_session#3, or peer_session for all of them
+    #[arg(long, value_name = "NAME")]
+    pub actor: Option<String>,
+    /// Only letters about this peer, or on its connections: the beginning of its id
+    #[arg(long, value_name = "ID")]
+    pub peer: Option<String>,
+    /// The whole way of one task, with what caused each step: its name, or the beginning or end of its id
+    #[arg(long, value_name = "ID|NAME")]
+    pub task: Option<String>,
+    /// Only letters of this kind: TaskOffered
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
+    /// Only letters since then: 14:05, 2026-11-22 14:05, or 10m for ten minutes ago
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<When>,
+    /// Only letters before then
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<When>,
+    /// Wait for more
+    #[arg(long, short, conflicts_with_all = ["mermaid", "ascii"])]
+    pub follow: bool,
+    /// Draw a sequence diagram for Mermaid
+    #[arg(long, conflicts_with_all = ["ascii", "json"])]
+    pub mermaid: bool,
+    /// Draw a sequence diagram in text
+    #[arg(long, conflicts_with = "json")]
+    pub ascii: bool,
+    /// Print the lines as they were logged
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Shows the log; 0 if anything was shown, 1 if nothing matched, 2 if what was asked makes no sense.
+///
+/// # Errors
+///
+/// When the log is missing, cannot be read, or is of another version.
+pub fn run(args: Trace) -> anyhow::Result<ExitCode> {
+    let clock = Clock::start();
+    let now = clock.wall(clock.now()).to_zoned(TimeZone::system());
+    let wanted = match wanted(&args, &now) {
+        Ok(wanted) => wanted,
+        Err(error) => {
+            eprintln!("{error:#}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let source = Source::open(&args.file)?;
+    let mut changes = args.follow.then(|| Changes::of(&args.file)).transpose()?;
+    let mut view = View::new(
+        look(&args, now.time_zone().clone()),
+        Filter::new(wanted),
+        args.task.as_deref().map(Story::of),
+        io::BufWriter::new(io::stdout().lock()),
+    );
+    match view.show(source, || changes.as_mut().is_some_and(Changes::wait)) {
+        Ok(()) => Ok(conclude(&args, &view)),
+        // Whoever reads our output has seen enough: `mutirao trace | head`.
+        Err(TraceError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn wanted(args: &Trace, now: &Zoned) -> anyhow::Result<Wanted> {
+    let resolve = |name: &str, when: &Option<When>| {
+        let at = when.as_ref().map(|when| when.before(now)).transpose();
+        at.with_context(|| format!("--{name} is not on the calendar"))
+    };
+    Ok(Wanted {
+        actor: args.actor.clone(),
+        peer: args.peer.clone(),
+        kind: args.kind.clone(),
+        since: resolve("since", &args.since)?,
+        until: resolve("until", &args.until)?,
+    })
+}
+
+fn look(args: &Trace, zone: TimeZone) -> Look {
+    let form = match (args.json, args.mermaid, args.ascii) {
+        (true, ..) => Form::Json,
+        (_, true, _) => Form::Mermaid,
+        (.., true) => Form::Ascii,
+        _ => Form::Text,
+    };
+    let size = terminal_size::terminal_size_of(io::stdout());
+    Look {
+        form,
+        zone,
+        width: size.map(|(width, _)| width.0.into()),
+        live: args.follow,
+    }
+}
+
+/// Says on the side what the reader should know, and tells how it went.
+fn conclude<W: Write>(args: &Trace, view: &View<W>) -> ExitCode {
+    if view.torn() > 0 {
+        let torn = view.torn();
+        eprintln!("{torn} unreadable lines were skipped; a crash can tear the last line of a run");
+    }
+    if view.lost() > 0 {
+        eprintln!("{} letters are missing from the log", view.lost());
+    }
+    if let Some(story) = view.story() {
+        let tasks: Vec<_> = story.tasks().collect();
+        if tasks.len() > 1 {
+            let (count, ids) = (tasks.len(), tasks.join(" "));
+            eprintln!("these are {count} tasks; ask for one of them by its id: {ids}");
+        }
+        if story.left_out() > 0 {
+            let left_out = story.left_out();
+            eprintln!("{left_out} later letters found no room and were left out");
+        }
+    }
+    if view.matched() > 0 {
+        return ExitCode::SUCCESS;
+    }
+    match &args.task {
+        Some(task) => eprintln!(
+            "no letter in {} is about a task {task}",
+            args.file.display()
+        ),
+        None => eprintln!("no letter in {} matches", args.file.display()),
+    }
+    ExitCode::from(1)
+}
+
+/// Tells when something in the log's folder changes.
+struct Changes {
+    changed: Receiver<()>,
+    _watcher: RecommendedWatcher,
+}
+
+impl Changes {
+    fn of(file: &Path) -> anyhow::Result<Self> {
+        let (tell, changed) = sync_channel(1);
+        // A full channel says already all that is to be said.
+        let mut watcher = notify::recommended_watcher(move |_| {
+            let _ = tell.try_send(());
+        })?;
+        let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let dir = dir.unwrap_or(Path::new("."));
+        watcher
+            .watch(dir, RecursiveMode::NonRecursive)
+            .with_context(|| format!("failed to watch {}", dir.display()))?;
+        Ok(Self {
+            changed,
+            _watcher: watcher,
+        })
+    }
+
+    /// Waits for a change, or long enough to look anyway.
+    fn wait(&mut self) -> bool {
+        // Without a watcher nothing would be told, and looking would never pause.
+        self.changed.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Disconnected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        trace: Trace,
+    }
+
+    fn typed(words: &[&str]) -> Result<Trace, clap::Error> {
+        let words = ["trace"].iter().chain(words);
+        Program::try_parse_from(words).map(|program| program.trace)
+    }
+
+    #[test]
+    fn nonsense_is_a_usage_error() {
+        for words in [
+            ["--since", "soon"],
+            ["--mermaid", "--ascii"],
+            ["--follow", "--ascii"],
+        ] {
+            assert_eq!(typed(&words).unwrap_err().exit_code(), 2, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn the_exit_code_tells_whether_anything_matched() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("messages.jsonl");
+        let letter = r#"{"v":1,"seq":1,"at":"2026-11-22T12:00:00Z","moment":1,"from":"a","to":"b","kind":"K","cause":null,"dead":false,"body":{}}"#;
+        fs::write(&file, letter).unwrap();
+        let code = |more: &[&str]| {
+            let file = ["--file", file.to_str().unwrap()];
+            let words: Vec<_> = file.iter().chain(more).copied().collect();
+            format!("{:?}", run(typed(&words).unwrap()).unwrap())
+        };
+        let is = |code: u8| format!("{:?}", ExitCode::from(code));
+        assert_eq!(code(&["--kind", "K"]), is(0));
+        assert_eq!(code(&["--kind", "L"]), is(1));
+        assert_eq!(code(&["--task", "none"]), is(1));
+    }
+
+    #[test]
+    fn a_change_of_the_log_ends_the_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("messages.jsonl");
+        let mut changes = Changes::of(&file).unwrap();
+        fs::write(&file, "a line\n").unwrap();
+        assert!(
+            changes
+                .changed
+                .recv_timeout(Duration::from_secs(60))
+                .is_ok()
+        );
+        assert!(changes.wait());
+    }
+}
