@@ -3,7 +3,7 @@
 //! Rule: plain values only. What can be wrong about a value from outside is refused by its constructor,
 //! so that whoever holds one need not check it again.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -313,7 +313,9 @@ impl From<Digest> for String {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or('?');
+        let mut digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits.try_for_each(|half| f.write_char(digit(half)))
     }
 }
 
