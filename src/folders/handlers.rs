@@ -38,14 +38,14 @@ impl Folders {
 fn answer(reply: &ReplyTo, name: String, loaded: Result<Archive, String>, cause: Cause) {
     let request = reply.request;
     match loaded {
-        Ok(archive) => reply.session.tell(
-            PayloadLoaded {
+        Ok(archive) => {
+            let loaded = PayloadLoaded {
                 request,
                 name,
                 archive,
-            },
-            cause,
-        ),
+            };
+            reply.session.tell(loaded, cause);
+        }
         Err(why) => refuse(reply, why, cause),
     }
 }
@@ -54,16 +54,14 @@ impl Handler<Letter<AdoptTask>> for Folders {
     type Result = ();
 
     fn handle(&mut self, letter: Letter<AdoptTask>, ctx: &mut Self::Context) {
-        let (
-            AdoptTask {
-                name,
-                archive,
-                group,
-                wishes,
-                reply,
-            },
-            cause,
-        ) = letter.open();
+        let (message, cause) = letter.open();
+        let AdoptTask {
+            name,
+            archive,
+            group,
+            wishes,
+            reply,
+        } = message;
         if self.intake.is_full() {
             refuse(
                 &reply,
@@ -113,16 +111,14 @@ impl Handler<Letter<KeepResult>> for Folders {
     type Result = ();
 
     fn handle(&mut self, letter: Letter<KeepResult>, ctx: &mut Self::Context) {
-        let (
-            KeepResult {
-                task,
-                name,
-                attempt,
-                success,
-                archive,
-            },
-            cause,
-        ) = letter.open();
+        let (message, cause) = letter.open();
+        let KeepResult {
+            task,
+            name,
+            attempt,
+            success,
+            archive,
+        } = message;
         let (places, sha256) = (Arc::clone(&self.places), archive.digest());
         let keep = move || jobs::keep(&places, &name, success, &archive);
         self.work(ctx, keep, move |desk, kept, _| {
