@@ -24,21 +24,19 @@ pub struct Named {
     pub name: Option<String>,
 }
 
-/// All tasks that the body names by id: `task` as text, `task.id`, and the claim's pair of id and attempt.
+/// All tasks that the body names by id: `task` as text, `task.id`, a report's `task_id`, and a claim's pair
+/// of id and attempt.
 pub fn tasks(body: &Value) -> Vec<Named> {
     let mut found = Vec::new();
     walk(body, 0, &mut |object| {
-        let name = |object: &Value| object.get("name").and_then(Value::as_str).map(String::from);
-        let mut add = |id: Option<&Value>, name| {
-            if let Some(id) = id.and_then(Value::as_str) {
-                let id = id.into();
-                found.push(Named { id, name });
-            }
-        };
+        let text = |field: Option<&Value>| field.and_then(Value::as_str).map(String::from);
+        let name = text(object.get("name"));
+        let mut add = |id, name| found.extend(text(id).map(|id| Named { id, name }));
         match object.get("task") {
-            Some(task @ Value::Object(_)) => add(task.get("id"), name(task)),
-            task => add(task, name(object)),
+            Some(task @ Value::Object(_)) => add(task.get("id"), text(task.get("name"))),
+            task => add(task, name),
         }
+        add(object.get("task_id"), text(object.get("task_name")));
         add(object.get("attempt").and_then(|pair| pair.get(0)), None);
     });
     found
@@ -48,8 +46,9 @@ pub fn tasks(body: &Value) -> Vec<Named> {
 pub fn peers(body: &Value) -> Vec<String> {
     let mut found = Vec::new();
     walk(body, 0, &mut |object| {
-        let peer = object.get("peer").and_then(Value::as_str);
-        found.extend(peer.map(String::from));
+        let peers = ["peer", "peer_id"].into_iter();
+        let peers = peers.filter_map(|key| object.get(key).and_then(Value::as_str));
+        found.extend(peers.map(String::from));
     });
     found
 }
@@ -144,5 +143,61 @@ pub fn cut(text: &str, width: usize) -> String {
             .take(width.saturating_sub(1))
             .chain(['…'])
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_task_is_found_wherever_its_id_stands() {
+        let table = [
+            (json!({"task": "a"}), ("a", None)),
+            (
+                json!({"task": {"id": "a", "name": "x.zip"}}),
+                ("a", Some("x.zip")),
+            ),
+            (
+                json!({"offer": {"task": "a", "name": "x.zip"}}),
+                ("a", Some("x.zip")),
+            ),
+            (
+                json!({"claim": {"attempt": ["a", 2], "name": "y.zip"}}),
+                ("a", None),
+            ),
+            (
+                json!({"report": {"task_id": "a", "task_name": "x.zip"}}),
+                ("a", Some("x.zip")),
+            ),
+        ];
+        for (body, (id, name)) in table {
+            let (id, name) = (id.to_owned(), name.map(String::from));
+            assert_eq!(tasks(&body), [Named { id, name }], "{body}");
+        }
+        assert_eq!(tasks(&json!({"name": "x.zip", "task": null})), []);
+    }
+
+    #[test]
+    fn the_important_fields_are_short() {
+        let task = "01930000-0000-7000-8000-00000000000a";
+        let body = json!({
+            "endpoint": {"peer": "a peer with a name", "life": {"address": "10.0.0.1"}},
+            "claim": {"attempt": [task, 2], "name": null},
+            "outcome": {"ending": {"exit": 1}},
+            "end": {"failed": "exit code 1"},
+            "peers": [{"why": "listings are not shown"}],
+        });
+        assert_eq!(
+            summary(&body),
+            "attempt=2 peer=\"a peer with a name\" end=failed:\"exit code 1\" ending=exit:1"
+        );
+        let why = "x".repeat(100);
+        assert_eq!(
+            summary(&json!({ "why": why })).chars().count(),
+            "why=".len() + VALUE_MAX
+        );
     }
 }
