@@ -468,3 +468,16 @@ pub struct Outcome {
     /// Peak resident memory of the script in bytes, where the system tells.
     pub peak_rss: Option<u64>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_written_as_sha256sum_writes_it() {
+        let written = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let digest = Digest::of(b"abc");
+        assert_eq!(digest.to_string(), written);
+        assert_eq!(written.parse(), Ok(digest));
+    }
+}
