@@ -13,14 +13,26 @@ use tokio::process::{Child, Command};
 
 use super::family::MARKER;
 
-/// The scripts that run, by process id. Children belong to a process, so there is one list in a process. It is held while
-/// a script is started, so that no sweep meets a child that is not on it yet.
-static SCRIPTS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+/// Children belong to a process, so there is one list in a process. It is held while a script is started, so that no sweep
+/// meets a child that is not on it yet.
+static SCRIPTS: Mutex<Scripts> = Mutex::new(Scripts {
+    running: Vec::new(),
+    since: None,
+});
+
+/// The scripts that this process has started.
+#[derive(Debug)]
+struct Scripts {
+    /// Those whose runs are not over, by process id.
+    running: Vec<i32>,
+    /// When the first of all started: an orphan that is older is none of theirs.
+    since: Option<u64>,
+}
 
 /// Deepest descent below a process: children of children that are made faster than we read must not hold us.
 const DEPTH_MAX: usize = 64;
 
-fn scripts() -> MutexGuard<'static, Vec<i32>> {
+fn scripts() -> MutexGuard<'static, Scripts> {
     SCRIPTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -28,8 +40,6 @@ fn scripts() -> MutexGuard<'static, Vec<i32>> {
 #[derive(Debug, Clone)]
 pub(super) struct Relatives {
     script: i32,
-    /// When the script started; what is older cannot be its.
-    started: u64,
     /// Whether the script is on the list.
     is_listed: bool,
     marker: Vec<u8>,
@@ -48,10 +58,12 @@ impl Relatives {
             .id()
             .and_then(|id| i32::try_from(id).ok())
             .ok_or(std::io::ErrorKind::NotFound)?;
-        scripts.push(script);
+        scripts.running.push(script);
+        scripts.since = scripts
+            .since
+            .or_else(|| Process::read(script).map(|process| process.started));
         let relatives = Self {
             script,
-            started: Process::read(script).map_or(0, |process| process.started),
             is_listed: true,
             marker: format!("{MARKER}={marker}").into_bytes(),
             seen: BTreeMap::new(),
@@ -72,7 +84,7 @@ impl Relatives {
     pub fn cull(&mut self) -> usize {
         let mut scripts = scripts();
         let ours = |process: &Process| {
-            !scripts.contains(&process.id) && self.is_relative(process, &scripts)
+            !scripts.running.contains(&process.id) && self.is_relative(process, &scripts)
         };
         let orphans: Vec<Process> = children(std::process::id().cast_signed())
             .filter(ours)
@@ -105,9 +117,9 @@ impl Relatives {
     }
 
     /// Once only, for the number may be another script's by then.
-    fn leave(&mut self, scripts: &mut Vec<i32>) {
+    fn leave(&mut self, scripts: &mut Scripts) {
         if std::mem::take(&mut self.is_listed) {
-            scripts.retain(|script| *script != self.script);
+            scripts.running.retain(|script| *script != self.script);
         }
     }
 
@@ -118,9 +130,14 @@ impl Relatives {
         self.seen.retain(lives);
     }
 
-    fn is_relative(&self, child: &Process, scripts: &[i32]) -> bool {
+    fn is_relative(&self, child: &Process, scripts: &Scripts) -> bool {
         if child.group == self.script || self.seen.get(&child.id) == Some(&child.started) {
             return true;
+        }
+        // What other parts of the program start stays in our group, so this one only waits to be reaped, by any run.
+        let in_our_group = child.group == getpgrp().as_raw();
+        if child.is_dead {
+            return !in_our_group;
         }
         let environment = fs::read(format!("/proc/{}/environ", child.id)).unwrap_or_default();
         let mut variables = environment.split(|byte| *byte == 0);
@@ -128,10 +145,9 @@ impl Relatives {
         if let Some(found) = variables.find(|variable| variable.starts_with(prefix.as_bytes())) {
             return found == self.marker;
         }
-        // It dropped its marker, or is dead and has none any more. What other parts of the program start stays in our
-        // group; of the rest, what cannot be told apart is left to the last run that ends.
-        let alone = scripts.iter().all(|script| *script == self.script);
-        alone && child.started >= self.started && child.group != getpgrp().as_raw()
+        // It dropped its marker. What cannot be told apart is left to the last run that ends.
+        let alone = scripts.running.iter().all(|script| *script == self.script);
+        alone && !in_our_group && scripts.since.is_some_and(|since| child.started >= since)
     }
 }
 
@@ -139,6 +155,8 @@ impl Relatives {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Process {
     id: i32,
+    /// Whether it ended and waits to be reaped.
+    is_dead: bool,
     group: i32,
     /// In ticks since the system started.
     started: u64,
@@ -156,6 +174,7 @@ impl Process {
         let fields: Vec<&str> = fields.split(' ').collect();
         Some(Self {
             id: id.parse().ok()?,
+            is_dead: *fields.first()? == "Z",
             group: fields.get(2)?.parse().ok()?,
             started: fields.get(19)?.parse().ok()?,
         })
@@ -214,6 +233,7 @@ mod tests {
             Process::parse(stat),
             Some(Process {
                 id: 42,
+                is_dead: false,
                 group: 7,
                 started: 12_345
             })
