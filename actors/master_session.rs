@@ -80,6 +80,7 @@ pub struct PeerIdentity {
 pub struct MasterSession {
     identity: PeerIdentity,
     mind: Client,
+    time_limit: Option<Duration>,
     clock: Clock,
     dial: Dial,
     discovery: Option<Port<DiscoveryInbox>>,
@@ -96,6 +97,8 @@ pub struct MasterSession {
 pub struct Cast {
     /// Who we are.
     pub identity: PeerIdentity,
+    /// A limit on every run, whatever its task asks for.
+    pub time_limit: Option<Duration>,
     /// The master that was named, if one was.
     pub fixed: Option<Master>,
     /// Opens connections.
@@ -128,6 +131,7 @@ impl MasterSession {
         Self {
             identity: cast.identity,
             mind: Client::new(terms),
+            time_limit: cast.time_limit,
             clock: cast.clock,
             dial: cast.dial,
             discovery: cast.discovery.map(|port| port.used_by(NAME)),
@@ -149,12 +153,13 @@ impl MasterSession {
                 Order::Say(id, dialect, say) => self.say(id, dialect, say),
                 Order::Run(assignment) => {
                     let (task, attempt) = assignment.key;
+                    let limits = [assignment.time_limit, self.time_limit];
                     let job = Job {
                         task,
                         attempt,
                         name: assignment.name,
                         archive: assignment.archive,
-                        time_limit: assignment.time_limit,
+                        time_limit: limits.into_iter().flatten().min(),
                         plain_result: assignment.plain_result,
                     };
                     self.executor.tell(RunTask { job }, cause);

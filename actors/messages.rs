@@ -164,6 +164,7 @@ inbox! {
         describe_task: DescribeTask,
         cancel_task: CancelTask,
         tally_peers: TallyPeers,
+        close_queue: CloseQueue,
     }
 }
 
@@ -315,6 +316,10 @@ pub struct TallyPeers {
     /// Who asks.
     pub reply: ReplyTo,
 }
+
+/// The program is to end: hand nothing out any more, and let what runs come in.
+#[derive(Debug, Serialize)]
+pub struct CloseQueue {}
 
 // ---- the master's Folders: what lies on disk ------------------------------------------------
 

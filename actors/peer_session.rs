@@ -87,8 +87,19 @@ struct Pending {
     brief: bool,
 }
 
+/// A connection that was let in.
+pub struct Connection<S> {
+    /// The bytes.
+    pub stream: S,
+    /// Who opened it.
+    pub remote: SocketAddr,
+    /// Which connection.
+    pub id: SessionId,
+    /// What bounds how many there are; dropped when the session ends.
+    pub seat: Box<dyn Send>,
+}
+
 /// One connection.
-#[derive(Debug)]
 pub struct PeerSession {
     id: SessionId,
     remote: SocketAddr,
@@ -104,20 +115,21 @@ pub struct PeerSession {
     /// Words of the super-peer dialect have been heard: its errors are in its own words from here on.
     super_peer: bool,
     me: Option<Port<SessionInbox>>,
+    _seat: Box<dyn Send>,
 }
 
 impl PeerSession {
-    /// Starts a session on a connection.
-    pub fn start<S>(
-        stream: S,
-        remote: SocketAddr,
-        id: SessionId,
-        desk: Desk,
-        clock: Clock,
-        log: MessageLog,
-    ) where
+    /// Starts a session on a connection; `seat` is held as long as the session lives.
+    pub fn start<S>(connection: Connection<S>, desk: Desk, clock: Clock, log: MessageLog)
+    where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
+        let Connection {
+            stream,
+            remote,
+            id,
+            seat,
+        } = connection;
         let name = Name::numbered("peer_session", id.0);
         let (messages, writer) = open(stream, Caps::REQUESTS, take_apart);
         let session = Self {
@@ -132,6 +144,7 @@ impl PeerSession {
             told: None,
             super_peer: false,
             me: None,
+            _seat: seat,
         };
         Self::create(|ctx| {
             ctx.add_stream(messages);

@@ -18,11 +18,11 @@ use crate::logic::effect::{Asker, Effect};
 use crate::logic::policy::Policy;
 use crate::message_log::{Cause, Name};
 use crate::messages::{
-    AttemptCancelled, CancelTask, DescribeQueue, DescribeTask, FoldersInbox, IntakeCounted,
-    KeepResult, NothingWaits, OfferFailed, PeerJoined, PeerLeft, PeersListed, QueueDescribed,
-    ReplyTo, ResultAnswered, ResultKept, ResultRefused, ResultSubmitted, SchedulerInbox,
-    SessionClosed, SessionInbox, TallyPeers, TaskArrived, TaskDescribed, TaskEnded, TaskOffered,
-    TaskRequested, TaskWithdrawn,
+    AttemptCancelled, CancelTask, CloseQueue, DescribeQueue, DescribeTask, FoldersInbox,
+    IntakeCounted, KeepResult, NothingWaits, OfferFailed, PeerJoined, PeerLeft, PeersListed,
+    QueueDescribed, ReplyTo, ResultAnswered, ResultKept, ResultRefused, ResultSubmitted,
+    SchedulerInbox, SessionClosed, SessionInbox, TallyPeers, TaskArrived, TaskDescribed, TaskEnded,
+    TaskOffered, TaskRequested, TaskWithdrawn,
 };
 use crate::model::{Archive, Endpoint, RequestId, SessionId};
 use crate::port::{Hears, Letter, Port};
@@ -65,7 +65,8 @@ impl<P: Policy> Scheduler<P> {
             },
             asked: HashMap::new(),
             holders: HashMap::new(),
-            arriving: 0,
+            // Until the folders have been looked at there may be something.
+            arriving: 1,
         };
         SchedulerInbox::of(&Actor::start(scheduler))
     }
@@ -373,6 +374,15 @@ impl<P: Policy> Handler<Letter<TallyPeers>> for Scheduler<P> {
             .session
             .used_by(NAME)
             .tell(PeersListed { request, peers }, cause);
+    }
+}
+
+impl<P: Policy> Handler<Letter<CloseQueue>> for Scheduler<P> {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<CloseQueue>, _: &mut Context<Self>) {
+        let (CloseQueue {}, _) = letter.open();
+        self.mind.close();
     }
 }
 

@@ -2,8 +2,17 @@
 
 pub mod archive;
 pub mod cli;
+pub mod control;
+mod doorway;
 pub mod folders;
+pub mod logging;
+pub mod master;
 pub mod message_file;
+pub mod peer;
 pub mod runner;
+pub mod search;
 pub mod sockets;
 pub mod trace;
+
+/// Version and commit, as `--version` prints them.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("MUTIRAO_COMMIT"), ")");

@@ -3,30 +3,20 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use futures_util::StreamExt as _;
-use futures_util::stream::BoxStream;
-use mutirao_actors::discovery::{Outgoing, Received, questions};
-use mutirao_actors::logic::masters::{Master, Masters as Heard};
-use mutirao_actors::wire::datagram::{Datagram, parse_datagram};
+use mutirao_actors::logic::masters::Master;
 use mutirao_actors::wire::dialect::Dialect;
 use serde::Serialize;
-use tokio::sync::mpsc;
-use tokio::time::Interval;
 use uuid::Uuid;
 
-use crate::sockets::SocketError;
+use crate::search;
 use crate::sockets::places::Place;
-use crate::sockets::udp::{DISCOVERY_PORT, Everywhere, datagrams, discovery_asker, outgoing};
+use crate::sockets::udp::{DISCOVERY_PORT, Everywhere};
 
-/// A datagram is easily lost, so the question is put again while there is time.
-const ASK_EVERY: Duration = Duration::from_millis(900);
 /// Exit code for "no master reached".
 const NO_MASTER: u8 = 3;
 
@@ -76,14 +66,8 @@ pub async fn run(args: Masters) -> anyhow::Result<ExitCode> {
         ports: args.discovery_port.clone(),
         places: args.discover.clone(),
     };
-    let mut listening = Listening::start(everywhere)?;
-    let forever = async {
-        loop {
-            listening.next().await;
-        }
-    };
-    let _: Result<(), _> = tokio::time::timeout(args.wait, forever).await;
-    let rows = rows(listening.heard.ranked(&[]));
+    let heard = search::masters(everywhere, args.wait).await?;
+    let rows = rows(heard.ranked(&[]));
     let mut out = io::stdout().lock();
     if args.json {
         serde_json::to_writer(&mut out, &Answer { masters: &rows })?;
@@ -96,45 +80,6 @@ pub async fn run(args: Masters) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(NO_MASTER));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Asks now and again, and keeps what is answered.
-struct Listening {
-    questions: Arc<[Bytes]>,
-    asking: mpsc::Sender<Outgoing>,
-    rounds: Interval,
-    datagrams: BoxStream<'static, Received>,
-    heard: Heard,
-}
-
-impl Listening {
-    fn start(everywhere: Everywhere) -> Result<Self, SocketError> {
-        let socket = Arc::new(discovery_asker()?);
-        Ok(Self {
-            questions: questions(None, None),
-            asking: outgoing(Arc::clone(&socket), everywhere),
-            rounds: tokio::time::interval(ASK_EVERY),
-            datagrams: datagrams(socket).boxed(),
-            heard: Heard::default(),
-        })
-    }
-
-    /// The next round of questions, or the next datagram.
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.rounds.tick() => {
-                let round = Outgoing::Everywhere(Arc::clone(&self.questions));
-                if let Err(error) = self.asking.try_send(round) {
-                    tracing::debug!("a round of questions was left out: {error}");
-                }
-            }
-            Some(received) = self.datagrams.next() => {
-                if let Ok(Datagram::Announce(announce)) = parse_datagram(&received.bytes) {
-                    self.heard.hear(&announce, received.from.ip());
-                }
-            }
-        }
-    }
 }
 
 fn rows(masters: Vec<Master>) -> Vec<Row> {
@@ -247,7 +192,7 @@ mod tests {
         while listening.heard.is_empty() {
             listening.next().await;
         }
-        let rows = rows(listening.heard.ranked(&[]));
+        let rows = rows(heard.ranked(&[]));
         let [row] = rows.as_slice() else {
             panic!("{rows:?}");
         };

@@ -1,4 +1,140 @@
-//! What may be typed: one file a subcommand.
+//! What may be typed: one file a subcommand, and here what they share.
+
+mod house;
+mod master;
+mod options;
+mod peer;
+mod peers;
+mod run;
+mod status;
+mod up;
 
 pub mod masters;
 pub mod trace;
+
+use std::process::ExitCode;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
+
+use crate::control::ControlError;
+use crate::logging::{self, LogFormat};
+
+/// Exit code for "the work failed" and "not found".
+const FAILED: u8 = 1;
+/// Exit code for usage and configuration.
+const USAGE: u8 = 2;
+/// Exit code for "no master reached".
+const NO_MASTER: u8 = 3;
+
+/// Run Python tasks on the machines of a local network, with nothing to configure
+#[derive(Debug, Parser)]
+#[command(name = "mutirao", version = crate::VERSION, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    logs: Logs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  mutirao master                    on one machine: hands out what lies in tasks/
+  mutirao peer                      on the others: find the master and work for it
+  mutirao run main.py input.csv     run a script somewhere and print what it printed
+  mutirao up --drain                master and peer in one: do what lies in tasks/ and end";
+
+/// How much is told while the program runs, and how.
+#[derive(Debug, Clone, Args)]
+struct Logs {
+    /// Tell more: -v what each actor does, -vv everything
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    verbose: u8,
+    /// Tell only what is wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// How log lines look
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "MUTIRAO_LOG_FORMAT"
+    )]
+    log_format: LogFormat,
+}
+
+impl Logs {
+    /// The level of a command that goes on, or of one that answers and ends.
+    fn level(&self, goes_on: bool) -> LevelFilter {
+        match (self.quiet, self.verbose) {
+            (true, _) => LevelFilter::WARN,
+            (false, 0) if goes_on => LevelFilter::INFO,
+            (false, 0) => LevelFilter::WARN,
+            (false, 1) => LevelFilter::DEBUG,
+            (false, _) => LevelFilter::TRACE,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Be master and peer in one process
+    Up(up::Up),
+    /// Hand out the tasks in tasks/ and take the results into results/
+    Master(master::Master),
+    /// Find a master and run its tasks
+    Peer(peer::Peer),
+    /// Run a script, a folder or a task ZIP somewhere, and print what it printed
+    Run(run::Run),
+    /// Show how the queue of a master stands, or what a peer does
+    Status(status::Status),
+    /// List the peers of a master
+    Peers(peers::Peers),
+    Masters(masters::Masters),
+    Trace(trace::Trace),
+}
+
+impl Cli {
+    /// Runs what was typed.
+    ///
+    /// # Errors
+    /// What went wrong, in words fit for the user; [`exit_code`] says how to end.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let goes_on = matches!(
+            self.command,
+            Command::Up(_) | Command::Master(_) | Command::Peer(_)
+        );
+        logging::start(self.logs.log_format, self.logs.level(goes_on));
+        match self.command {
+            Command::Trace(args) => trace::run(args),
+            Command::Up(args) => in_system(up::run(args)),
+            Command::Master(args) => in_system(master::run(args)),
+            Command::Peer(args) => in_system(peer::run(args)),
+            Command::Run(args) => in_system(run::run(args)),
+            Command::Status(args) => in_system(status::run(args)),
+            Command::Peers(args) => in_system(peers::run(args)),
+            Command::Masters(args) => in_system(masters::run(args)),
+        }
+    }
+}
+
+/// One thread with an actix system: every actor and every socket lives in it.
+fn in_system(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    actix_rt::System::new().block_on(work)
+}
+
+/// How the program ends after this error.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    let no_master = error.downcast_ref::<options::NoMaster>().is_some()
+        || matches!(
+            error.downcast_ref(),
+            Some(ControlError::Socket(_) | ControlError::Io(_) | ControlError::Silent)
+        );
+    let refused = matches!(error.downcast_ref(), Some(ControlError::Refused(_)));
+    ExitCode::from(match (no_master, refused) {
+        (true, _) => NO_MASTER,
+        (_, true) => FAILED,
+        _ => USAGE,
+    })
+}

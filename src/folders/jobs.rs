@@ -27,6 +27,14 @@ pub struct Places {
 }
 
 impl Places {
+    /// The usual ones below a folder.
+    pub fn under(root: &Path) -> Self {
+        Self {
+            tasks: root.join("tasks"),
+            results: root.join("results"),
+        }
+    }
+
     pub(super) fn done(&self) -> PathBuf {
         self.tasks.join("done")
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext as _, Context};
 use mutirao_actors::clock::Clock;
 use mutirao_actors::logic::effect::End;
-use mutirao_actors::message_log::Cause;
+use mutirao_actors::message_log::{Cause, Name};
 use mutirao_actors::messages::{IntakeCounted, SchedulerInbox, TaskArrived, TaskWithdrawn};
 use mutirao_actors::model::Moment;
 use mutirao_actors::port::Port;
@@ -32,12 +32,14 @@ mod handlers;
 mod intake;
 mod jobs;
 mod kept;
-mod publish;
+pub mod publish;
 mod stay;
 mod watch;
 
 pub use self::jobs::Places;
 
+/// The folders' name in the message log.
+pub const NAME: Name = Name::one("folders");
 /// A look this often when nothing wakes: on a network share nothing ever does, and a person waits this long gladly.
 const RESCAN: Duration = Duration::from_secs(2);
 /// Rest after a look, in multiples of how long it took: looking costs at most a fifth of one thread, however many files.

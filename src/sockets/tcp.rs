@@ -37,6 +37,19 @@ pub fn listen_tcp(address: SocketAddr) -> Result<TcpListener, SocketError> {
     listener().map_err(|error| SocketError::opening("TCP", address.port(), "--port", error))
 }
 
+/// Where a listener really listens; `port` is the one that it was to have.
+///
+/// # Errors
+/// [`SocketError::Open`] if the system does not tell.
+pub fn local_address(listener: &TcpListener, port: u16) -> Result<SocketAddr, SocketError> {
+    let protocol = "TCP";
+    listener.local_addr().map_err(|error| SocketError::Open {
+        protocol,
+        port,
+        error,
+    })
+}
+
 /// Connects, or gives up after `within`.
 ///
 /// # Errors

@@ -49,6 +49,9 @@ impl<P: Policy> Dispatch<P> {
 
     /// Gives the asker the next task that it may have.
     pub(super) fn offer(&mut self, ask: &Ask, now: Moment) -> Option<Effect> {
+        if self.closed {
+            return None;
+        }
         let standing = self.peers.of(&ask.peer);
         if standing.owes.is_some()
             || now < standing.pause_until

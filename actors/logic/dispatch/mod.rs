@@ -98,6 +98,7 @@ pub struct Dispatch<P: Policy> {
     waiting: Waiting,
     keepers: HashMap<TaskId, Asker>,
     due: BTreeSet<(Moment, Due)>,
+    closed: bool,
 }
 
 impl<P: Policy> Dispatch<P> {
@@ -111,6 +112,7 @@ impl<P: Policy> Dispatch<P> {
             waiting: Waiting::default(),
             keepers: HashMap::new(),
             due: BTreeSet::new(),
+            closed: false,
         }
     }
 
@@ -122,6 +124,11 @@ impl<P: Policy> Dispatch<P> {
     /// Every peer, for reports.
     pub fn peers(&self) -> &Standings {
         &self.peers
+    }
+
+    /// Nothing is handed out any more; what runs still comes in.
+    pub fn close(&mut self) {
+        self.closed = true;
     }
 
     /// A task was adopted.

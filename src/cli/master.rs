@@ -1,0 +1,117 @@
+//! `mutirao master`: hand out what lies in `tasks/`, take the results into `results/`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use mutirao_actors::wire::Request;
+use mutirao_actors::wire::report::MasterReport;
+
+use super::house::{House, Signals, Wish};
+use super::options::{DiscoveryOptions, LimitOptions, LogOptions, MasterOptions, root};
+use super::peer::INTERRUPTED;
+use super::status::read_report;
+use crate::control::{Control, ControlError};
+use crate::master::{self, Config};
+use crate::sockets::places::routes_towards;
+
+/// How often a master that drains, or a command that waits, looks whether all is done.
+pub const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// An address beyond every local network: the way there shows which of ours to tell people.
+const ANYWHERE: std::net::SocketAddr = std::net::SocketAddr::new(
+    std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)),
+    9,
+);
+
+/// Hand out the tasks in tasks/ and take the results into results/
+#[derive(Debug, Clone, Args)]
+pub struct Master {
+    #[command(flatten)]
+    master: MasterOptions,
+    #[command(flatten)]
+    discovery: DiscoveryOptions,
+    #[command(flatten)]
+    limit: LimitOptions,
+    #[command(flatten)]
+    log: LogOptions,
+}
+
+/// Serves until it is told to end.
+pub async fn run(args: Master) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let house = House::open(root(), &args.log)?;
+    let config = config(&args.master, &args.discovery, &args.limit);
+    let master = master::start(config, house.clock.clone(), house.log.clone()).await?;
+    announce(&master, &args.discovery);
+    let code = match signals.next().await {
+        Wish::Stop => ExitCode::from(INTERRUPTED),
+        Wish::Drain => {
+            tracing::info!(
+                "handing nothing out any more; waiting for what runs (a second signal ends now)"
+            );
+            drain(&master, &mut signals).await?
+        }
+    };
+    house.close(root());
+    Ok(code)
+}
+
+/// What a master is to be, from its options.
+pub fn config(
+    master: &MasterOptions,
+    discovery: &DiscoveryOptions,
+    limit: &LimitOptions,
+) -> Config {
+    Config {
+        name: master.name(),
+        root: root().to_owned(),
+        port: master.port,
+        discovery_ports: discovery.discovery_port.clone(),
+        scheduler: master.scheduler,
+        rules: limit.rules(),
+    }
+}
+
+/// Says where it serves and what to do next.
+pub fn announce(master: &master::Master, discovery: &DiscoveryOptions) {
+    let port = master.address.port();
+    let shown = routes_towards(ANYWHERE).unwrap_or(master.address.ip());
+    let ports: Vec<_> = discovery
+        .discovery_port
+        .iter()
+        .map(u16::to_string)
+        .collect();
+    let name = &master.identity.name;
+    tracing::info!(
+        "serving {name:?} on {shown}:{port} (discovery {}) · join with: mutirao peer",
+        ports.join(", ")
+    );
+}
+
+/// Waits until no peer holds a task, or until told again.
+async fn drain(master: &master::Master, signals: &mut Signals) -> anyhow::Result<ExitCode> {
+    master.close_queue();
+    let mut control = Control::connect(own_address(master)).await?;
+    loop {
+        if report(&mut control).await?.queue.tasks.leased == 0 {
+            return Ok(ExitCode::SUCCESS);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            wish = signals.next() => return Ok(match wish {
+                Wish::Stop => ExitCode::from(INTERRUPTED),
+                Wish::Drain => ExitCode::SUCCESS,
+            }),
+        }
+    }
+}
+
+/// Where this process reaches its own master.
+pub fn own_address(master: &master::Master) -> std::net::SocketAddr {
+    (std::net::Ipv4Addr::LOCALHOST, master.address.port()).into()
+}
+
+/// How the master stands.
+pub async fn report(control: &mut Control) -> Result<MasterReport, ControlError> {
+    control.ask(&Request::Status, read_report).await
+}

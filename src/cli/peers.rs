@@ -1,0 +1,67 @@
+//! `mutirao peers`: who works for a master.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Args;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use mutirao_actors::wire::Request;
+use mutirao_actors::wire::report::PeerRow;
+
+use super::options::{FindOptions, NoMaster};
+use super::status::{in_words, read_report};
+use crate::control::Control;
+
+/// List the peers of a master
+#[derive(Debug, Clone, Args)]
+pub struct Peers {
+    #[command(flatten)]
+    find: FindOptions,
+    /// Print one JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+/// Asks and prints.
+pub async fn run(args: Peers) -> anyhow::Result<ExitCode> {
+    let address = args.find.find().await?.ok_or(NoMaster)?;
+    let mut control = Control::connect(address).await?;
+    let peers: Vec<PeerRow> = control.ask(&Request::Peers, read_report).await?;
+    let mut out = io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(&peers)?)?;
+    } else if peers.is_empty() {
+        writeln!(out, "no peer is here; start one with `mutirao peer`")?;
+    } else {
+        writeln!(out, "{}", table(&peers))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn table(peers: &[PeerRow]) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header([
+        "PEER",
+        "ADDRESS",
+        "SLOTS",
+        "RUNS",
+        "DONE",
+        "FAILED",
+        "LAST WORD",
+        "PROGRAM",
+    ]);
+    for peer in peers {
+        table.add_row([
+            peer.peer_id.as_str(),
+            &peer.address,
+            &peer.slots.to_string(),
+            &peer.leases.to_string(),
+            &peer.done.to_string(),
+            &peer.failed.to_string(),
+            &format!("{} ago", in_words(peer.last_word_s)),
+            peer.agent.as_deref().unwrap_or("another program"),
+        ]);
+    }
+    table.trim_fmt()
+}

@@ -1,0 +1,121 @@
+//! `mutirao status`: how the queue of a master stands, or what a peer does.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use mutirao_actors::wire::report::{MasterReport, PeerReport};
+use mutirao_actors::wire::{Reply, Request};
+use serde::de::DeserializeOwned;
+
+use super::options::{FindOptions, NoMaster};
+use crate::control::Control;
+
+/// Show how the queue of a master stands, or what a peer does
+#[derive(Debug, Clone, Args)]
+pub struct Status {
+    #[command(flatten)]
+    find: FindOptions,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a STATUS may be of.
+enum Report {
+    Master(MasterReport),
+    Peer(PeerReport),
+}
+
+/// Asks and prints.
+pub async fn run(args: Status) -> anyhow::Result<ExitCode> {
+    let address = args.find.find().await?.ok_or(NoMaster)?;
+    let mut control = Control::connect(address).await?;
+    let report = control.ask(&Request::Status, |reply| match reply {
+        Reply::Report(text) => {
+            let master = serde_json::from_str(&text).map(Report::Master);
+            master
+                .or_else(|_| serde_json::from_str(&text).map(Report::Peer))
+                .ok()
+        }
+        _ => None,
+    });
+    let mut out = io::stdout().lock();
+    match (report.await?, args.json) {
+        (Report::Master(report), true) => writeln!(out, "{}", serde_json::to_string(&report)?)?,
+        (Report::Peer(report), true) => writeln!(out, "{}", serde_json::to_string(&report)?)?,
+        (Report::Master(report), false) => write!(out, "{}", of_master(&report))?,
+        (Report::Peer(report), false) => write!(out, "{}", of_peer(&report))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The report in a reply, if it is of this kind.
+pub fn read_report<T: DeserializeOwned>(reply: Reply<'_>) -> Option<T> {
+    match reply {
+        Reply::Report(text) => serde_json::from_str(&text).ok(),
+        _ => None,
+    }
+}
+
+fn of_master(report: &MasterReport) -> String {
+    let tasks = &report.queue.tasks;
+    let mut text = format!(
+        "master {:?} · up {} · {} peers · scheduler {}\n\
+         tasks: {} waiting · {} running · {} done · {} failed · {} cancelled\n",
+        report.name,
+        in_words(report.uptime_s),
+        report.queue.peers,
+        report.queue.scheduler,
+        tasks.queued,
+        tasks.leased,
+        tasks.done,
+        tasks.failed,
+        tasks.cancelled,
+    );
+    if tasks.queued > 0 && report.queue.peers == 0 {
+        text.push_str("the tasks wait for a peer: start one with `mutirao peer`\n");
+    }
+    for row in &report.queue.running {
+        let (name, peer, time) = (&row.task_name, &row.peer_id, in_words(row.for_s));
+        text.push_str(&format!(
+            "  runs    {name}  try {} on {peer} for {time}\n",
+            row.attempt
+        ));
+    }
+    for row in &report.queue.failures {
+        text.push_str(&format!("  failed  {}  {}\n", row.task_name, row.reason));
+    }
+    text
+}
+
+fn of_peer(report: &PeerReport) -> String {
+    let master = report
+        .master
+        .as_deref()
+        .unwrap_or("none yet: looking for one");
+    let python = report.python.as_deref().unwrap_or("unknown");
+    let mut text = format!(
+        "peer {} · master {master} · {} of {} slots free · python {python}\n",
+        report.peer_id, report.free, report.slots
+    );
+    for row in &report.running {
+        text.push_str(&format!(
+            "  runs    {}  for {}\n",
+            row.task_name,
+            in_words(row.for_s)
+        ));
+    }
+    text
+}
+
+/// `42 s`, `3 min 5 s`, `2 h 10 min`.
+pub fn in_words(seconds: u64) -> String {
+    let time = Duration::from_secs(seconds).as_secs();
+    match (time / 3600, time / 60 % 60, time % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}

@@ -1,0 +1,111 @@
+//! `mutirao up`: master and peer in one process.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use mutirao_actors::logic::client::Master as Known;
+use mutirao_actors::model::Dialect;
+
+use super::FAILED;
+use super::house::{House, Signals};
+use super::master::{LOOK_EVERY, announce, config, own_address, report};
+use super::options::{
+    DiscoveryOptions, LimitOptions, LogOptions, MasterOptions, RunnerOptions, root,
+};
+use super::peer::leave_when_told;
+use crate::control::Control;
+use crate::master;
+use crate::peer::{self, Peer};
+use crate::runner::Interpreter;
+use crate::sockets::udp::Everywhere;
+
+/// Be master and peer in one process
+#[derive(Debug, Clone, Args)]
+pub struct Up {
+    /// End when every task in tasks/ is done or failed: 0 if none failed, else 1
+    #[arg(long)]
+    drain: bool,
+    #[command(flatten)]
+    master: MasterOptions,
+    #[command(flatten)]
+    discovery: DiscoveryOptions,
+    #[command(flatten)]
+    runner: RunnerOptions,
+    #[command(flatten)]
+    limit: LimitOptions,
+    #[command(flatten)]
+    log: LogOptions,
+}
+
+/// Serves and works until it is told to end, or all is done.
+pub async fn run(args: Up) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let house = House::open(root(), &args.log)?;
+    let interpreter = args.runner.interpreter()?;
+    let config = config(&args.master, &args.discovery, &args.limit);
+    let master = master::start(config, house.clock.clone(), house.log.clone()).await?;
+    announce(&master, &args.discovery);
+    let peer = start_peer(&master, &args.runner, interpreter, &house).await?;
+    let code = if args.drain {
+        tokio::select! {
+            code = until_drained(&master) => {
+                let code = code?;
+                peer.leave(true);
+                peer.gone().await;
+                code
+            }
+            code = leave_when_told(&peer, &mut signals) => code,
+        }
+    } else {
+        leave_when_told(&peer, &mut signals).await
+    };
+    house.close(root());
+    Ok(code)
+}
+
+/// A peer in the same process, which needs no search for its master.
+pub async fn start_peer(
+    master: &master::Master,
+    options: &RunnerOptions,
+    interpreter: Interpreter,
+    house: &House,
+) -> anyhow::Result<Peer> {
+    let known = Known {
+        name: master.identity.name.clone(),
+        addresses: vec![own_address(master)],
+        dialect: Some(Dialect::Flat),
+    };
+    let config = peer::Config {
+        root: root().to_owned(),
+        port: 0,
+        slots: options.slots(),
+        interpreter,
+        keep_work: options.keep_work,
+        time_limit: None,
+        master: Some(known),
+        everywhere: Everywhere::default(),
+    };
+    Ok(peer::start(config, house.clock.clone(), house.log.clone()).await?)
+}
+
+/// Comes back when every task is terminal: 0, or 1 if one failed.
+async fn until_drained(master: &master::Master) -> anyhow::Result<ExitCode> {
+    let mut control = Control::connect(own_address(master)).await?;
+    loop {
+        let queue = report(&mut control).await?.queue;
+        let tasks = queue.tasks;
+        if queue.arriving == 0 && tasks.queued + tasks.leased == 0 {
+            tracing::info!(
+                "all is done: {} done, {} failed · results are in results/",
+                tasks.done,
+                tasks.failed
+            );
+            return Ok(if tasks.failed == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(FAILED)
+            });
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}

@@ -1,0 +1,138 @@
+//! Lets connections in, as many as there are seats, and gives each a session.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mutirao_actors::clock::Clock;
+use mutirao_actors::message_log::MessageLog;
+use mutirao_actors::model::SessionId;
+use mutirao_actors::peer_session::{Connection, Desk, PeerSession};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::sockets::tcp::prepare;
+
+/// Connections at a time: some thousand peers and whoever looks in; each needs a file descriptor and some 10 KB.
+const CONNECTIONS_MAX: usize = 12_000;
+/// Connections from one address at a time: a machine with many peers behind one address, but not one that takes all seats.
+const CONNECTIONS_OF_ONE_MAX: usize = 4_096;
+/// The pause after a failed accept: out of file descriptors, the next one would fail at once.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The door of one listener.
+pub struct Doorway {
+    desk: Desk,
+    clock: Clock,
+    log: MessageLog,
+    seats: Arc<Mutex<Seats>>,
+    last: SessionId,
+}
+
+#[derive(Debug, Default)]
+struct Seats {
+    taken: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// One connection's right to be here.
+struct Seat {
+    seats: Arc<Mutex<Seats>>,
+    address: IpAddr,
+}
+
+impl Doorway {
+    /// A door behind which this desk serves.
+    pub fn new(desk: Desk, clock: Clock, log: MessageLog) -> Self {
+        Self {
+            desk,
+            clock,
+            log,
+            seats: Arc::default(),
+            last: SessionId(0),
+        }
+    }
+
+    /// Lets connections in until the program ends.
+    pub async fn let_in(mut self, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, remote)) => self.seat(stream, remote),
+                Err(error) => {
+                    tracing::warn!("failed to accept a connection: {error}");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn seat(&mut self, stream: TcpStream, remote: SocketAddr) {
+        let Some(seat) = take_seat(&self.seats, remote.ip()) else {
+            // Who is turned away sees the connection closed and comes again; a reply would need a seat.
+            tracing::warn!(%remote, "turned a connection away: too many are open");
+            return;
+        };
+        if let Err(error) = prepare(&stream) {
+            tracing::debug!(%remote, "a connection was gone before it was served: {error}");
+            return;
+        }
+        self.last.0 += 1;
+        let connection = Connection {
+            stream,
+            remote,
+            id: self.last,
+            seat: Box::new(seat),
+        };
+        PeerSession::start(
+            connection,
+            self.desk.clone(),
+            self.clock.clone(),
+            self.log.clone(),
+        );
+    }
+}
+
+fn take_seat(seats: &Arc<Mutex<Seats>>, address: IpAddr) -> Option<Seat> {
+    let mut taken = seats.lock().unwrap_or_else(PoisonError::into_inner);
+    let of_one = taken.by_address.get(&address).copied().unwrap_or(0);
+    if taken.taken >= CONNECTIONS_MAX || of_one >= CONNECTIONS_OF_ONE_MAX {
+        return None;
+    }
+    taken.taken += 1;
+    taken.by_address.insert(address, of_one + 1);
+    Some(Seat {
+        seats: Arc::clone(seats),
+        address,
+    })
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.taken -= 1;
+        if let Some(of_one) = taken.by_address.get_mut(&self.address) {
+            *of_one -= 1;
+            if *of_one == 0 {
+                taken.by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_cannot_take_all_seats_and_a_seat_that_is_left_is_free_again() {
+        let seats = Arc::default();
+        let address = |last| IpAddr::from([10, 0, 0, last]);
+        let mut taken: Vec<_> = std::iter::from_fn(|| take_seat(&seats, address(1))).collect();
+        assert_eq!(taken.len(), CONNECTIONS_OF_ONE_MAX);
+        assert!(take_seat(&seats, address(2)).is_some());
+        taken.pop();
+        assert!(take_seat(&seats, address(1)).is_some());
+        drop(taken);
+        assert!(seats.lock().unwrap().by_address.is_empty());
+    }
+}

@@ -1,0 +1,168 @@
+//! The master's cast list: its ports made, its actors started, its connections let in.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{AsyncContext as _, Context};
+use mutirao_actors::clock::Clock;
+use mutirao_actors::discovery::Answerer;
+use mutirao_actors::heartbeat::{self, Heartbeat};
+use mutirao_actors::logic::answering::Identity;
+use mutirao_actors::logic::dispatch::Rules;
+use mutirao_actors::message_log::{Cause, MessageLog, Name};
+use mutirao_actors::messages::{
+    CloseQueue, FoldersInbox, HeartbeatInbox, RegistryInbox, SchedulerInbox,
+};
+use mutirao_actors::peer_session::{Desk, MasterDesk, MasterIdentity};
+use mutirao_actors::port::Port;
+use mutirao_actors::registry::{self, Registry};
+use mutirao_actors::scheduler::{self, Cast};
+use mutirao_actors::schedulers::Entry;
+use mutirao_actors::wire::{CAPABILITIES, PROTOCOL};
+use uuid::Uuid;
+
+use crate::doorway::Doorway;
+use crate::folders::{self, Folders, Places};
+use crate::sockets::SocketError;
+use crate::sockets::places::routes_towards;
+use crate::sockets::tcp::{listen_tcp, local_address};
+use crate::sockets::udp::{Everywhere, datagrams, discovery_listener, outgoing};
+
+/// How often peers of ours are to send a heartbeat: three missed ones are noticed within 15 s.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// The program's own voice in the message log: it says when to end.
+const PROGRAM: Name = Name::one("program");
+
+/// What a master is to be.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Its name, for people.
+    pub name: String,
+    /// The folder that holds `tasks/`, `results/` and `.mutirao/`.
+    pub root: PathBuf,
+    /// Its TCP port; 0 for any free one.
+    pub port: u16,
+    /// The UDP ports on which it answers who asks.
+    pub discovery_ports: Vec<u16>,
+    /// Who decides the order.
+    pub scheduler: &'static Entry,
+    /// How often a task may go wrong.
+    pub rules: Rules,
+}
+
+/// A running master; its actors end with their arbiter.
+#[derive(Debug)]
+pub struct Master {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Who it is.
+    pub identity: Arc<MasterIdentity>,
+    scheduler: Port<SchedulerInbox>,
+}
+
+impl Master {
+    /// Hands nothing out any more; what runs still comes in.
+    pub fn close_queue(&self) {
+        self.scheduler.tell(CloseQueue {}, Cause::OUTSIDE);
+    }
+}
+
+/// Starts a master in the current arbiter.
+///
+/// # Errors
+/// When a port is taken or a socket cannot be opened.
+pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Master, SocketError> {
+    let listener = listen_tcp(SocketAddr::new(
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        config.port,
+    ))?;
+    let address = local_address(&listener, config.port)?;
+    let identity = Arc::new(MasterIdentity {
+        id: Uuid::new_v4(),
+        name: config.name.clone(),
+        epoch: u64::try_from(clock.wall(clock.now()).as_second()).unwrap_or(0),
+        version: crate::VERSION.to_owned(),
+        heartbeat: HEARTBEAT,
+    });
+    let desk = start_actors(&config, &clock, &log, &identity);
+    let scheduler = desk.scheduler.used_by(PROGRAM);
+    answer_who_asks(&config.discovery_ports, address.port(), &identity, &clock)?;
+    let doorway = Doorway::new(Desk::Master(desk), clock, log);
+    actix_rt::spawn(doorway.let_in(listener));
+    Ok(Master {
+        address,
+        identity,
+        scheduler,
+    })
+}
+
+fn start_actors(
+    config: &Config,
+    clock: &Clock,
+    log: &MessageLog,
+    identity: &Arc<MasterIdentity>,
+) -> MasterDesk {
+    // Actors that know each other are made before either is started; their letters wait.
+    let folders = Context::<Folders>::new();
+    let registry = Context::<Registry>::new();
+    let heartbeat = Context::<Heartbeat>::new();
+    let to_folders = port(log, folders::NAME, FoldersInbox::of(&folders.address()));
+    let to_registry = port(log, registry::NAME, RegistryInbox::of(&registry.address()));
+    let to_heartbeat = port(
+        log,
+        heartbeat::NAME,
+        HeartbeatInbox::of(&heartbeat.address()),
+    );
+    let cast = Cast {
+        title: config.scheduler.name,
+        folders: to_folders.clone(),
+        rules: config.rules,
+        clock: clock.clone(),
+    };
+    let to_scheduler = port(log, scheduler::NAME, (config.scheduler.start)(cast));
+    let places = Places::under(&config.root);
+    folders.run(Folders::new(
+        places,
+        clock.clone(),
+        to_scheduler.used_by(folders::NAME),
+    ));
+    heartbeat.run(Heartbeat::new(clock.clone(), &to_registry));
+    registry.run(Registry::new(clock.clone(), &to_scheduler, &to_heartbeat));
+    MasterDesk {
+        registry: to_registry,
+        scheduler: to_scheduler,
+        folders: to_folders,
+        identity: Arc::clone(identity),
+    }
+}
+
+fn port<I>(log: &MessageLog, to: Name, inbox: I) -> Port<I> {
+    Port::new(log.clone(), to, to, inbox)
+}
+
+/// One desk answers on every discovery port, each question through the socket on which it came.
+fn answer_who_asks(
+    ports: &[u16],
+    tcp: u16,
+    identity: &MasterIdentity,
+    clock: &Clock,
+) -> Result<(), SocketError> {
+    for udp in ports {
+        let socket = Arc::new(discovery_listener(*udp)?);
+        let out = outgoing(Arc::clone(&socket), Everywhere::default());
+        let said = Identity {
+            master_id: identity.id,
+            name: identity.name.clone(),
+            epoch: identity.epoch,
+            protocol: PROTOCOL,
+            capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
+            port: tcp,
+        };
+        Answerer::new(said, clock.clone(), out, Box::new(routes_towards))
+            .hearing(datagrams(socket));
+    }
+    Ok(())
+}
