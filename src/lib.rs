@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod cli;
+pub mod config;
 pub mod control;
 mod doorway;
 pub mod folders;

@@ -2,16 +2,14 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use mutirao::cli::Cli;
+use mutirao::cli::{Cli, exit_code};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match cli.run() {
+    match Cli::read().and_then(Cli::run) {
         Ok(code) => code,
         Err(error) => {
             anstream::eprintln!("error: {error:#}");
-            mutirao::cli::exit_code(&error)
+            exit_code(&error)
         }
     }
 }

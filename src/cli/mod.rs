@@ -14,9 +14,10 @@ pub mod trace;
 
 use std::process::ExitCode;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
+use crate::config;
 use crate::control::ControlError;
 use crate::logging::{self, LogFormat};
 
@@ -96,6 +97,16 @@ enum Command {
 }
 
 impl Cli {
+    /// Reads what was typed, with the settings of the files beneath it; a usage error ends the program here.
+    ///
+    /// # Errors
+    /// When a settings file cannot be read.
+    pub fn read() -> anyhow::Result<Self> {
+        let command = config::apply(Self::command(), &config::files())?;
+        let matches = command.get_matches();
+        Ok(Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()))
+    }
+
     /// Runs what was typed.
     ///
     /// # Errors

@@ -211,10 +211,9 @@ proptest! {
         for (endpoint, fact, later) in facts {
             now.0 += later;
             let effects = match fact {
-                Fact::Registered => match members.registered(&endpoint, introduction(), now) {
-                    Ok(effects) => effects,
-                    Err(_) => Vec::new(),
-                },
+                Fact::Registered => members
+                    .registered(&endpoint, introduction(), now)
+                    .unwrap_or_default(),
                 Fact::Heard => members.heard(&endpoint, false, now),
                 Fact::Goodbye => members.said_goodbye(&endpoint),
                 Fact::Silent => members.fell_silent(&endpoint, Duration::ZERO, now),
