@@ -40,8 +40,7 @@ pub fn attribute(
     lives: impl Fn(&Endpoint) -> bool,
 ) -> Result<Match, String> {
     let may_answer = |entry: &Entry, attempt| {
-        let tried = entry.tries.iter().find(|tried| tried.attempt == attempt);
-        tried.is_some_and(|tried| {
+        entry.tried(attempt).is_some_and(|tried| {
             let same_peer = tried.holder.peer == speaker.peer;
             same_peer && (tried.holder.life == speaker.life || !lives(&tried.holder))
         })
@@ -82,3 +81,6 @@ pub fn attribute(
         None => Err("this peer holds no task that the result could be of".into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

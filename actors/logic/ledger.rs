@@ -15,12 +15,18 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use serde::Serialize;
+mod counts;
+
+pub use counts::Counts;
 
 use crate::model::{Attempt, Digest, Endpoint, Moment, PeerId, Task, TaskId, TaskName};
 
 /// Terminal tasks that are remembered, to recognise late results and to answer for them: some 50 MB.
 pub const TERMINAL_MAX: usize = 100_000;
+
+/// Tries of one task that are remembered, to recognise their results: more than any sound task needs, and
+/// a task that is handed back without blame for ever stays small.
+const TRIES_MAX: usize = 64;
 
 /// How a task stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +119,10 @@ pub struct Tried {
     pub name: TaskName,
     /// To whom.
     pub holder: Endpoint,
+    /// Whether it failed by itself; a late result of it may still be taken.
+    pub failed: bool,
+    /// How many of its results were refused.
+    pub refusals: u8,
 }
 
 /// A task with all that is known of it.
@@ -122,7 +132,7 @@ pub struct Entry {
     pub task: Task,
     /// How it stands.
     pub state: State,
-    /// Every try that was handed out, oldest first; as many as the rules allow.
+    /// The newest tries that were handed out, oldest first.
     pub tries: Vec<Tried>,
     /// Tries that failed by themselves.
     pub failures: u32,
@@ -134,35 +144,15 @@ pub struct Entry {
     pub trouble: Option<String>,
 }
 
-/// How many tasks stand how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Counts {
-    /// Waiting or resting.
-    pub queued: u64,
-    /// With a peer, or with their result being kept.
-    pub leased: u64,
-    /// Terminal with a result.
-    pub done: u64,
-    /// Terminal without one.
-    pub failed: u64,
-    /// Terminal because taken back.
-    pub cancelled: u64,
-}
-
-impl Counts {
-    fn of(&mut self, state: &State) -> &mut u64 {
-        match state {
-            State::Waiting | State::Resting => &mut self.queued,
-            State::Leased(_) | State::Keeping { .. } => &mut self.leased,
-            State::Done { .. } => &mut self.done,
-            State::Failed { .. } => &mut self.failed,
-            State::Cancelled { .. } => &mut self.cancelled,
-        }
+impl Entry {
+    /// A try of it, if it is remembered.
+    pub fn tried(&self, attempt: Attempt) -> Option<&Tried> {
+        self.tries.iter().find(|tried| tried.attempt == attempt)
     }
 
-    /// How many tasks are not terminal.
-    pub fn open(&self) -> u64 {
-        self.queued + self.leased
+    /// The same, to change it.
+    pub fn tried_mut(&mut self, attempt: Attempt) -> Option<&mut Tried> {
+        self.tries.iter_mut().find(|tried| tried.attempt == attempt)
     }
 }
 
@@ -233,33 +223,32 @@ impl Ledger {
 
     /// Writes a new try down, under a name that no other remembered try has.
     pub fn begin_try(&mut self, task: &TaskId, holder: &Endpoint) -> Option<Tried> {
-        let name = self.free_name(task)?;
         let entry = self.entries.get_mut(task)?;
-        let attempt = Attempt(entry.tries.last().map_or(1, |last| last.attempt.0 + 1));
-        let tried = Tried {
-            attempt,
-            name: name.clone(),
-            holder: holder.clone(),
-        };
-        entry.tries.push(tried.clone());
-        self.names.insert(name, (*task, attempt));
-        Some(tried)
-    }
-
-    fn free_name(&mut self, task: &TaskId) -> Option<TaskName> {
-        let entry = self.entries.get(task)?;
+        let last = entry.tries.last().map_or(0, |last| last.attempt.0);
+        let attempt = Attempt(last.saturating_add(1));
         let own = &entry.task.name;
-        let next_try = entry.tries.len() as u64 + 1;
-        let mut name = if next_try == 1 {
-            own.clone()
-        } else {
-            own.numbered(next_try)
+        let mut name = match attempt {
+            Attempt(1) => own.clone(),
+            Attempt(number) => own.numbered(number.into()),
         };
         while self.names.contains_key(&name) {
             self.names_given += 1;
             name = own.numbered(self.names_given);
         }
-        Some(name)
+        let tried = Tried {
+            attempt,
+            name: name.clone(),
+            holder: holder.clone(),
+            failed: false,
+            refusals: 0,
+        };
+        if entry.tries.len() >= TRIES_MAX {
+            let oldest = entry.tries.remove(0);
+            self.names.remove(&oldest.name);
+        }
+        entry.tries.push(tried.clone());
+        self.names.insert(name, (*task, attempt));
+        Some(tried)
     }
 
     /// Moves a task to another state and gives back the one it left; a terminal task does not move.
@@ -295,3 +284,6 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

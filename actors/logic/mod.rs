@@ -8,6 +8,8 @@ pub mod client;
 pub mod dispatch;
 pub mod effect;
 pub mod ended;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod ledger;
 pub mod masters;
 pub mod members;

@@ -127,3 +127,6 @@ impl<P: Policy> Queue<P> {
         self.lanes.insert(name, lane);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,16 +1,24 @@
 //! What a scheduler remembers of each peer: what it owes, how far it can be trusted, and when it may ask again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use crate::model::{Attempt, Endpoint, Moment, TaskId};
+use crate::model::{Attempt, Endpoint, Moment, PeerId, TaskId};
 
-/// Departed peers that still owe a result and are remembered for it.
-const DEPARTED_MAX: usize = 10_000;
+/// Tasks that one peer of ours holds at a time: more than any machine has CPUs.
+pub const HOLDS_MAX: usize = 1024;
+/// Peers that are not here and are remembered for what they owe, or for how they did: some 3 MB.
+const ABSENT_MAX: usize = 10_000;
 /// The first pause of a peer that hands a task back without a result; doubled each time in a row.
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
 /// The longest such pause: long enough to keep a broken peer quiet, short enough to see it mended.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
+/// How long a peer that asks and asks is held to a result that it owes: whoever asks is not working, and
+/// after this long its bytes will hardly come any more.
+const OWED_FOR: Duration = Duration::from_secs(600);
+/// Tasks in a row that must fail here and succeed elsewhere before a peer is held to be sick: one or two
+/// may be chance.
+const DOUBTS_MAX: u32 = 3;
 
 /// How one peer stands.
 #[derive(Debug, Clone, Default)]
@@ -22,16 +30,24 @@ pub struct Standing {
     /// A try whose lease expired and whose result may still come, from a peer that does not name what
     /// it hands in: until then it gets nothing, else those bytes would be filed as another task's.
     pub owes: Option<(TaskId, Attempt)>,
+    /// Until when it is held to that.
+    owes_until: Moment,
+    /// The task that it answered for last: a peer that missed our answer sends the same again.
+    pub answered: Option<TaskId>,
     /// Whether it has shown that it names what it hands in.
     pub names: bool,
     /// Tasks in a row that it came back without.
     fruitless: u32,
+    /// Tasks in a row that failed here and succeeded elsewhere.
+    doubts: u32,
     /// It gets nothing before this.
     pub pause_until: Moment,
     /// Results of its that were taken as successes.
     pub done: u64,
     /// Tries of its that failed.
     pub failed: u64,
+    /// Its place among the absent, while it is one of them.
+    absence: u64,
 }
 
 impl Standing {
@@ -42,6 +58,29 @@ impl Standing {
             (None, [held]) => Some(*held),
             _ => None,
         }
+    }
+
+    /// Whether it holds as many tasks as any peer may.
+    pub fn is_full(&self) -> bool {
+        self.holds.len() >= HOLDS_MAX
+    }
+
+    /// Whether it may be given a task now.
+    pub fn is_ready(&self, now: Moment) -> bool {
+        let owes = self.owes.is_some() && now < self.owes_until;
+        !owes && now >= self.pause_until && !self.is_full()
+    }
+
+    /// It is given a task; what it owed till now will not come any more.
+    pub fn take(&mut self, task: TaskId, attempt: Attempt) {
+        self.owes = None;
+        self.holds.push((task, attempt));
+    }
+
+    /// Its lease expired, and its result would come without a name.
+    pub fn owe(&mut self, task: TaskId, attempt: Attempt, now: Moment) {
+        self.owes = Some((task, attempt));
+        self.owes_until = now.after(OWED_FOR);
     }
 
     /// It has answered for this try, one way or another.
@@ -55,17 +94,31 @@ impl Standing {
         let pause = PAUSE_FIRST
             .saturating_mul(1 << self.fruitless.min(16))
             .min(PAUSE_MAX);
-        self.fruitless += 1;
+        self.fruitless = self.fruitless.saturating_add(1);
         self.pause_until = now.after(pause);
     }
 
-    /// It handed in a result.
+    /// It handed in a sound result of a run that succeeded.
     pub fn came_back_with(&mut self) {
         self.fruitless = 0;
+        self.doubts = 0;
+    }
+
+    /// A run failed here: the task may be to blame, unless this peer is known to be sick.
+    pub fn run_failed(&mut self, now: Moment) {
+        if self.doubts >= DOUBTS_MAX {
+            self.came_back_without(now);
+        }
+    }
+
+    /// What failed here has succeeded elsewhere.
+    pub fn doubt(&mut self) {
+        self.doubts = self.doubts.saturating_add(1);
     }
 
     fn is_forgettable(&self) -> bool {
-        !self.present && self.holds.is_empty() && self.owes.is_none()
+        let owes = !self.holds.is_empty() || self.owes.is_some();
+        !self.present && !owes && self.fruitless == 0 && self.doubts == 0
     }
 }
 
@@ -73,14 +126,28 @@ impl Standing {
 #[derive(Debug, Default)]
 pub struct Standings {
     peers: HashMap<Endpoint, Standing>,
-    departed: VecDeque<Endpoint>,
+    /// Those that are not here, the longest gone first.
+    absent: BTreeMap<u64, Endpoint>,
+    absences: u64,
     present: usize,
+    /// How many of those that are here go by each `peer_id`.
+    ids: HashMap<PeerId, usize>,
 }
 
 impl Standings {
     /// How many are here.
     pub fn present(&self) -> usize {
         self.present
+    }
+
+    /// How many are here under names of their own.
+    pub fn ids_present(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether anybody of this name is here.
+    pub fn is_id_present(&self, peer: &PeerId) -> bool {
+        self.ids.contains_key(peer)
     }
 
     /// Whether this one is here.
@@ -95,8 +162,17 @@ impl Standings {
         self.peers.get(peer)
     }
 
-    /// How one stands; a stranger stands well.
+    /// How one stands, to change it, if it is remembered.
+    pub fn get_mut(&mut self, peer: &Endpoint) -> Option<&mut Standing> {
+        self.peers.get_mut(peer)
+    }
+
+    /// How one stands; a stranger stands well, and is remembered as one that is not here.
     pub fn of(&mut self, peer: &Endpoint) -> &mut Standing {
+        if !self.peers.contains_key(peer) {
+            self.peers.insert(peer.clone(), Standing::default());
+            self.remember_absent(peer);
+        }
         self.peers.entry(peer.clone()).or_default()
     }
 
@@ -112,34 +188,51 @@ impl Standings {
     pub fn arrive(&mut self, peer: &Endpoint) {
         let standing = self.of(peer);
         if !std::mem::replace(&mut standing.present, true) {
+            let absence = standing.absence;
+            self.absent.remove(&absence);
             self.present += 1;
+            *self.ids.entry(peer.peer.clone()).or_default() += 1;
         }
     }
 
     /// It is gone; what it owes is remembered.
     pub fn depart(&mut self, peer: &Endpoint) {
-        let Some(standing) = self.peers.get_mut(peer) else {
+        let Some(standing) = self.peers.get_mut(peer).filter(|known| known.present) else {
             return;
         };
-        if std::mem::replace(&mut standing.present, false) {
-            self.present -= 1;
-            self.departed.push_back(peer.clone());
-        }
-        self.forget(peer);
-        while self.departed.len() > DEPARTED_MAX {
-            let Some(oldest) = self.departed.pop_front() else {
-                break;
-            };
-            if !self.is_present(&oldest) {
-                self.peers.remove(&oldest);
+        standing.present = false;
+        self.present -= 1;
+        if let Some(namesakes) = self.ids.get_mut(&peer.peer) {
+            *namesakes -= 1;
+            if *namesakes == 0 {
+                self.ids.remove(&peer.peer);
             }
         }
+        self.remember_absent(peer);
+        self.forget(peer);
     }
 
-    /// Drops a peer that is gone and owes nothing.
+    /// Drops a peer that is gone and of whom there is nothing to remember.
     pub fn forget(&mut self, peer: &Endpoint) {
-        if self.peers.get(peer).is_some_and(Standing::is_forgettable) {
+        if let Some(known) = self.peers.get(peer).filter(|known| known.is_forgettable()) {
+            self.absent.remove(&known.absence);
             self.peers.remove(peer);
         }
     }
+
+    fn remember_absent(&mut self, peer: &Endpoint) {
+        self.absences += 1;
+        if let Some(standing) = self.peers.get_mut(peer) {
+            standing.absence = self.absences;
+            self.absent.insert(self.absences, peer.clone());
+        }
+        while self.absent.len() > ABSENT_MAX {
+            if let Some((_, longest_gone)) = self.absent.pop_first() {
+                self.peers.remove(&longest_gone);
+            }
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

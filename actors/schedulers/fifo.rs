@@ -16,3 +16,25 @@ impl Policy for Fifo {
         0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logic::fixtures::task;
+    use crate::logic::queue::Queue;
+
+    #[test]
+    fn tasks_go_in_the_order_of_arrival_whatever_they_wish() {
+        let mut urgent = task(2);
+        urgent.wishes.priority = 9;
+        let mut queue = Queue::new(Fifo);
+        for task in [&task(3), &urgent, &task(1)] {
+            queue.push(task);
+        }
+        for expected in [3, 2, 1] {
+            let next = queue.next(|_| true).unwrap();
+            assert_eq!(next, task(expected).id);
+            queue.remove(&next);
+        }
+    }
+}

@@ -18,3 +18,29 @@ impl Policy for Priority {
         -i64::from(*priority)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logic::fixtures::task;
+    use crate::logic::queue::Queue;
+
+    fn with_priority(number: u128, priority: i32) -> Task {
+        let mut task = task(number);
+        task.wishes.priority = priority;
+        task
+    }
+
+    #[test]
+    fn the_highest_goes_first_and_equal_ones_in_the_order_of_arrival() {
+        let mut queue = Queue::new(Priority);
+        for (number, priority) in [(1, 0), (2, i32::MIN), (3, 7), (4, i32::MAX), (5, 7)] {
+            queue.push(&with_priority(number, priority));
+        }
+        for expected in [4, 3, 5, 1, 2] {
+            let next = queue.next(|_| true).unwrap();
+            assert_eq!(next, task(expected).id);
+            queue.remove(&next);
+        }
+    }
+}

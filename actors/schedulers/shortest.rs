@@ -37,3 +37,59 @@ impl Policy for Shortest {
         *expected += (took - *expected) * NEWEST_WEIGHS;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logic::fixtures::task;
+    use crate::logic::queue::Queue;
+
+    #[test]
+    fn the_code_that_was_quickest_goes_first_and_unknown_code_before_all() {
+        let mut queue = Queue::new(Shortest::default());
+        queue.finished(&task(1), Duration::from_secs(60));
+        queue.finished(&task(2), Duration::from_secs(5));
+        for number in 1..=3 {
+            queue.push(&task(number));
+        }
+        for expected in [3, 2, 1] {
+            let next = queue.next(|_| true).unwrap();
+            assert_eq!(next, task(expected).id);
+            queue.remove(&next);
+        }
+    }
+
+    #[test]
+    fn a_run_that_ends_moves_the_tasks_of_its_code_that_wait() {
+        let mut queue = Queue::new(Shortest::default());
+        let mut again = task(3);
+        again.code = task(1).code;
+        queue.finished(&task(2), Duration::from_secs(5));
+        queue.push(&again);
+        queue.push(&task(2));
+        queue.finished(&task(1), Duration::from_secs(60));
+        assert_eq!(queue.next(|_| true), Some(task(2).id));
+    }
+
+    #[test]
+    fn what_is_expected_follows_a_change_in_a_few_runs() {
+        let mut shortest = Shortest::default();
+        shortest.finished(&task(1), Duration::from_secs(100));
+        for _ in 0..10 {
+            shortest.finished(&task(1), Duration::from_secs(1));
+        }
+        let expected = shortest.rank(&task(1).code);
+        assert!((1_000_000..10_000_000).contains(&expected), "{expected}");
+    }
+
+    #[test]
+    fn absurd_times_are_taken_as_very_long_and_codes_do_not_pile_up() {
+        let mut shortest = Shortest::default();
+        shortest.finished(&task(0), Duration::MAX);
+        assert!(shortest.rank(&task(0).code) > 0);
+        for number in 0..=CODES_MAX as u128 {
+            shortest.finished(&task(number), Duration::from_secs(1));
+        }
+        assert!(shortest.expected.len() <= CODES_MAX);
+    }
+}

@@ -3,11 +3,12 @@
 //! Rule: it is told facts in the order in which they happened, with the time, and answers each with
 //! [`Effect`]s. Whatever the order, no task is lost: it is in the queue, resting, leased, or terminal.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 mod leases;
 mod results;
+mod tries;
 mod waiting;
 
 use waiting::Waiting;
@@ -17,12 +18,13 @@ use super::effect::{Asker, Effect, End};
 use super::ledger::{Ledger, State};
 use super::policy::Policy;
 use super::queue::Queue;
-use super::standing::Standings;
+use super::standing::{Standing, Standings};
 use crate::model::{Attempt, Digest, Endpoint, Moment, Outcome, SessionId, Task, TaskId};
 
-/// Waiting requests that are looked at after one fact: a peer is passed over only while it rests or has
-/// just failed what waits, and the next tick looks again.
-const PASSED_OVER_MAX: usize = 4096;
+/// Waiting requests that are passed over after one fact: a peer is passed over only while it pauses, is full
+/// or has just failed what waits, and the next fact or tick looks at those behind.
+const PASSED_OVER_MAX: usize = 256;
+
 /// How often a task may go wrong (promise R5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
@@ -96,7 +98,9 @@ pub struct Dispatch<P: Policy> {
     ledger: Ledger,
     peers: Standings,
     waiting: Waiting,
-    keepers: HashMap<TaskId, Asker>,
+    keepers: HashMap<TaskId, Vec<Asker>>,
+    /// The last request that was passed over, if there were too many: the next look goes on there.
+    passed_over: u64,
     due: BTreeSet<(Moment, Due)>,
     closed: bool,
 }
@@ -111,6 +115,7 @@ impl<P: Policy> Dispatch<P> {
             peers: Standings::default(),
             waiting: Waiting::default(),
             keepers: HashMap::new(),
+            passed_over: 0,
             due: BTreeSet::new(),
             closed: false,
         }
@@ -148,10 +153,15 @@ impl<P: Policy> Dispatch<P> {
     /// A peer asks for a task.
     pub fn task_requested(&mut self, ask: Ask, now: Moment) -> Vec<Effect> {
         let mut effects = self.give_up_held(&ask.peer, now);
+        let peer = ask.peer.clone();
         match self.offer(&ask, now) {
             Some(offer) => effects.push(offer),
+            None if self.peers.get(&peer).is_some_and(Standing::is_full) => {
+                effects.push(Effect::Nothing(ask.asker));
+            }
             None => effects.extend(self.waiting.add(ask, now).map(Effect::Nothing)),
         }
+        self.peers.forget(&peer);
         effects.extend(self.serve_waiting(now));
         effects
     }
@@ -210,13 +220,14 @@ impl<P: Policy> Dispatch<P> {
         why: &str,
         now: Moment,
     ) -> Vec<Effect> {
-        self.waiting.drop_peer(peer);
         let holds = self
             .peers
             .get(peer)
             .map(|standing| standing.holds.clone())
             .unwrap_or_default();
-        let mut effects = Vec::new();
+        // It may only have been silent: whoever still listens is told to ask again.
+        let dropped = self.waiting.take_peer(peer).into_iter();
+        let mut effects: Vec<Effect> = dropped.map(Effect::Nothing).collect();
         // Others fall silent while they work: their leases end by their deadline, not with their words.
         if peer.is_ours() {
             let blame = if planned { Blame::None } else { Blame::Peer };
@@ -273,18 +284,31 @@ impl<P: Policy> Dispatch<P> {
     /// Gives what waits in the queue to those who wait for it, in the order in which they asked.
     fn serve_waiting(&mut self, now: Moment) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let mut last = 0;
-        for _ in 0..PASSED_OVER_MAX {
-            let Some((number, ask)) = self.waiting.next(last).filter(|_| !self.queue.is_empty())
-            else {
+        let mut last = std::mem::take(&mut self.passed_over);
+        let mut passed_over = 0;
+        let mut in_vain = HashSet::new();
+        while !self.queue.is_empty()
+            && let Some((number, ask)) = self.waiting.next(last)
+        {
+            if passed_over == PASSED_OVER_MAX {
+                self.passed_over = last;
                 break;
-            };
+            }
             last = number;
-            if let Some(offer) = self.offer(&ask, now) {
+            // What waits only grows less meanwhile: a peer that found nothing need not look again.
+            if in_vain.contains(&ask.peer) {
+                passed_over += 1;
+            } else if let Some(offer) = self.offer(&ask, now) {
                 self.waiting.remove(number);
                 effects.push(offer);
+            } else {
+                passed_over += 1;
+                in_vain.insert(ask.peer);
             }
         }
         effects
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,12 @@ use crate::logic::ledger::{State, Submitted};
 use crate::logic::policy::Policy;
 use crate::model::{Endpoint, Moment, TaskId};
 
+/// Who waits for one result to be kept: a peer whose connection breaks sends the same again, some times.
+const KEEPERS_MAX: usize = 8;
+/// Refused results of one try, after which no more of it is looked at: a disk that was full gets another
+/// chance, a peer that sends rubbish does not keep its task from the others.
+const REFUSALS_MAX: u8 = 3;
+
 impl<P: Policy> Dispatch<P> {
     /// A peer hands a result in.
     pub fn result_submitted(&mut self, submission: Submission, now: Moment) -> Vec<Effect> {
@@ -15,20 +21,41 @@ impl<P: Policy> Dispatch<P> {
         let lives = |other: &Endpoint| self.peers.is_present(other);
         let matched = match attribute(&self.ledger, speaker, &submission.claim, owed, lives) {
             Ok(matched) => matched,
-            Err(why) => return vec![Effect::Answer(submission.asker, Verdict::Unmatched(why))],
+            Err(why) => {
+                let verdict = self.taken_before(&submission);
+                let verdict = verdict.unwrap_or(Verdict::Unmatched(why));
+                return vec![Effect::Answer(submission.asker, verdict)];
+            }
         };
         let standing = self.peers.of(speaker);
         standing.settle(matched.task, matched.attempt);
         standing.names |= matched.named;
-        standing.came_back_with();
+        standing.answered = Some(matched.task);
         match submission.outcome.ending.is_success() {
             true => standing.done += 1,
             false => standing.failed += 1,
         }
         self.peers.forget(speaker);
+        // An earlier life of the speaker, or the same under another address, may be who had it.
+        let entry = self.ledger.get(&matched.task);
+        if let Some(tried) = entry.and_then(|entry| entry.tried(matched.attempt)) {
+            self.peers
+                .settle(&tried.holder, matched.task, matched.attempt);
+        }
         let mut effects = self.judge(submission, matched, now);
         effects.extend(self.serve_waiting(now));
         effects
+    }
+
+    /// A peer that names nothing and missed our answer sends the same again.
+    fn taken_before(&self, submission: &Submission) -> Option<Verdict> {
+        let answered = self.peers.get(&submission.peer)?.answered?;
+        match &self.ledger.get(&answered)?.state {
+            State::Done { submitted, .. } if submitted.sha256 == submission.sha256 => {
+                Some(Verdict::TakenBefore)
+            }
+            _ => None,
+        }
     }
 
     /// The result lies in its place.
@@ -38,20 +65,39 @@ impl<P: Policy> Dispatch<P> {
         else {
             return Vec::new();
         };
-        let mut effects = self.answer_keeper(task, Verdict::Taken);
+        let mut effects = self.answer_keepers(task, Verdict::Taken, Verdict::TakenBefore);
         match submitted.failure.clone() {
             None => {
-                let took = submitted.took;
+                self.learn(task, &submitted);
                 effects.extend(self.end(task, End::Done, State::Done { submitted, file }));
-                if let Some(entry) = self.ledger.get(task) {
-                    self.queue.finished(&entry.task, took);
-                }
             }
             Some(why) => {
                 effects.extend(self.end(task, End::Failed(why.clone()), State::Failed { why }))
             }
         }
         effects
+    }
+
+    /// A task succeeded: that tells how long its code takes, and who did well or badly with it.
+    fn learn(&mut self, task: &TaskId, submitted: &Submitted) {
+        let Some(entry) = self.ledger.get(task) else {
+            return;
+        };
+        if !submitted.took.is_zero() {
+            self.queue.finished(&entry.task, submitted.took);
+        }
+        for tried in &entry.tries {
+            if tried.holder.peer == submitted.peer {
+                if let Some(standing) = self.peers.get_mut(&tried.holder) {
+                    standing.came_back_with();
+                    self.peers.forget(&tried.holder);
+                }
+            } else if tried.failed
+                && let Some(standing) = self.peers.get_mut(&tried.holder)
+            {
+                standing.doubt();
+            }
+        }
     }
 
     /// The result was no sound ZIP or could not be stored: the try has failed.
@@ -61,16 +107,31 @@ impl<P: Policy> Dispatch<P> {
         else {
             return Vec::new();
         };
-        let mut effects = self.answer_keeper(task, Verdict::Refused(why.clone()));
+        let refused = Verdict::Refused(why.clone());
+        let mut effects = self.answer_keepers(task, refused.clone(), refused);
+        let attempt = submitted.attempt;
+        let entry = self.ledger.get_mut(task);
+        if let Some(tried) = entry.and_then(|entry| entry.tried_mut(attempt)) {
+            tried.refusals = tried.refusals.saturating_add(1);
+            if let Some(standing) = self.peers.get_mut(&tried.holder) {
+                standing.run_failed(now);
+            }
+        }
         if let Some(why) = submitted.failure {
             effects.extend(self.end(task, End::Failed(why.clone()), State::Failed { why }));
             return effects;
         }
         match lease {
-            Some(other) if other.attempt != submitted.attempt => {
+            Some(other) if other.attempt != attempt => {
                 self.ledger.set(task, State::Leased(other));
             }
-            _ => effects.extend(self.put_back(task, &submitted.peer, Blame::Run, why, now)),
+            own => {
+                // A late result was a gift: that it was no good is no new failure of the task.
+                let blame = own.as_ref().map_or(Blame::None, |_| Blame::Run);
+                self.disarm(*task, attempt, own.and_then(|lease| lease.deadline));
+                let of = (&submitted.peer, attempt);
+                effects.extend(self.put_back(task, of, blame, why, now));
+            }
         }
         effects.extend(self.serve_waiting(now));
         effects
@@ -87,10 +148,17 @@ impl<P: Policy> Dispatch<P> {
             State::Done { submitted, .. } if submitted.sha256 == submission.sha256 => {
                 return answer(Verdict::TakenBefore);
             }
-            State::Done { .. }
-            | State::Failed { .. }
-            | State::Cancelled { .. }
-            | State::Keeping { .. } => {
+            State::Done { .. } | State::Failed { .. } | State::Cancelled { .. } => {
+                return answer(Verdict::TooLate);
+            }
+            State::Keeping { submitted, .. } => {
+                let same = submitted.sha256 == submission.sha256;
+                self.release(&of.task, of.attempt);
+                let keepers = self.keepers.entry(of.task).or_default();
+                if same && keepers.len() < KEEPERS_MAX {
+                    keepers.push(asker);
+                    return Vec::new();
+                }
                 return answer(Verdict::TooLate);
             }
             State::Leased(lease) => Some(lease.clone()),
@@ -102,9 +170,18 @@ impl<P: Policy> Dispatch<P> {
         let ending = &submission.outcome.ending;
         let name = entry.task.name.clone();
         let failure = (!ending.is_success()).then(|| ending.to_string());
+        let tried = entry.tried(of.attempt);
+        if tried.is_some_and(|tried| tried.refusals >= REFUSALS_MAX) {
+            return answer(Verdict::TooLate);
+        }
         if failure.is_some() && !current {
             // A late word of an old try: it neither counts again nor stops the present one.
             return answer(Verdict::Taken);
+        }
+        if failure.is_some()
+            && let Some(standing) = self.peers.get_mut(&submission.peer)
+        {
+            standing.run_failed(now);
         }
         if failure.is_some() && entry.failures + 1 < self.failures_max(&of.task) {
             let why = format!("{} on {}", ending, submission.peer);
@@ -133,7 +210,7 @@ impl<P: Policy> Dispatch<P> {
         self.queue.remove(&of.task);
         self.ledger
             .set(&of.task, State::Keeping { lease, submitted });
-        self.keepers.insert(of.task, asker);
+        self.keepers.insert(of.task, vec![asker]);
         vec![Effect::Keep {
             task: of.task,
             name,
@@ -142,11 +219,20 @@ impl<P: Policy> Dispatch<P> {
         }]
     }
 
-    fn answer_keeper(&mut self, task: &TaskId, verdict: Verdict) -> Vec<Effect> {
-        let keeper = self.keepers.remove(task);
-        keeper
-            .map(|asker| Effect::Answer(asker, verdict))
+    /// Answers whoever waits for a result to be kept: the first with one verdict, who sent the same again
+    /// with another.
+    pub(super) fn answer_keepers(
+        &mut self,
+        task: &TaskId,
+        first: Verdict,
+        again: Verdict,
+    ) -> Vec<Effect> {
+        let keepers = self.keepers.remove(task).unwrap_or_default();
+        let verdicts = std::iter::once(first).chain(std::iter::repeat(again));
+        keepers
             .into_iter()
+            .zip(verdicts)
+            .map(|(asker, verdict)| Effect::Answer(asker, verdict))
             .collect()
     }
 }

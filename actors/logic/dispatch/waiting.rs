@@ -1,6 +1,8 @@
 //! Requests that wait for a task, in the order in which they came.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
+use std::time::Duration;
 
 use super::Ask;
 use crate::logic::effect::Asker;
@@ -9,11 +11,16 @@ use crate::model::{Endpoint, Moment, SessionId};
 /// Requests that wait at a time: one for each of some thousand peers, and room for their idle slots.
 const WAITING_MAX: usize = 65_536;
 
+/// The longest that a request waits, whatever it says: a peer that is alive asks again.
+const WAIT_MAX: Duration = Duration::from_secs(300);
+
 /// The waiting requests.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     asks: BTreeMap<u64, (Ask, Moment)>,
     ends: BTreeSet<(Moment, u64)>,
+    by_session: HashMap<SessionId, BTreeSet<u64>>,
+    by_peer: HashMap<Endpoint, BTreeSet<u64>>,
     last: u64,
 }
 
@@ -25,8 +32,12 @@ impl Waiting {
             return Some(ask.asker);
         }
         self.last += 1;
-        let until = now.after(ask.wait);
+        let until = now.after(ask.wait.min(WAIT_MAX));
         self.ends.insert((until, self.last));
+        let of_session = self.by_session.entry(ask.asker.session).or_default();
+        of_session.insert(self.last);
+        let of_peer = self.by_peer.entry(ask.peer.clone()).or_default();
+        of_peer.insert(self.last);
         self.asks.insert(self.last, (ask, until));
         None
     }
@@ -41,6 +52,8 @@ impl Waiting {
     pub(super) fn remove(&mut self, number: u64) -> Option<Ask> {
         let (ask, until) = self.asks.remove(&number)?;
         self.ends.remove(&(until, number));
+        strike(&mut self.by_session, &ask.asker.session, number);
+        strike(&mut self.by_peer, &ask.peer, number);
         Some(ask)
     }
 
@@ -60,18 +73,25 @@ impl Waiting {
 
     /// A connection has ended.
     pub(super) fn drop_session(&mut self, session: SessionId) {
-        self.drop_if(|ask| ask.asker.session == session);
-    }
-
-    /// A peer is gone.
-    pub(super) fn drop_peer(&mut self, peer: &Endpoint) {
-        self.drop_if(|ask| ask.peer == *peer);
-    }
-
-    fn drop_if(&mut self, gone: impl Fn(&Ask) -> bool) {
-        let gone = self.asks.iter().filter(|(_, (ask, _))| gone(ask));
-        for number in gone.map(|(number, _)| *number).collect::<Vec<_>>() {
+        for number in self.by_session.remove(&session).unwrap_or_default() {
             self.remove(number);
+        }
+    }
+
+    /// A peer is gone; those who asked for it, on connections that may still live.
+    pub(super) fn take_peer(&mut self, peer: &Endpoint) -> Vec<Asker> {
+        let numbers = self.by_peer.remove(peer).unwrap_or_default();
+        let asks = numbers.into_iter().filter_map(|number| self.remove(number));
+        asks.map(|ask| ask.asker).collect()
+    }
+}
+
+/// Takes a number from those of one owner, and the owner with the last of them.
+fn strike<K: Eq + Hash>(owners: &mut HashMap<K, BTreeSet<u64>>, owner: &K, number: u64) {
+    if let Some(numbers) = owners.get_mut(owner) {
+        numbers.remove(&number);
+        if numbers.is_empty() {
+            owners.remove(owner);
         }
     }
 }

@@ -1,0 +1,298 @@
+//! Who gets which task, for how long.
+
+use std::time::Duration;
+
+use crate::logic::dispatch::Rules;
+use crate::logic::effect::Effect;
+use crate::logic::fixtures::{
+    Desk, by_id, by_name, cancels, ends, keeps, offered, ours, plain, task,
+};
+use crate::logic::ledger::{State, TERMINAL_MAX};
+use crate::model::{Ending, Task};
+
+fn limited(number: u128, seconds: u64) -> Task {
+    let mut task = task(number);
+    task.wishes.time_limit = Some(Duration::from_secs(seconds));
+    task
+}
+
+#[test]
+fn a_peer_of_ours_holds_as_many_tasks_as_it_asks_for_and_a_plain_one_a_single_one() {
+    let mut desk = Desk::with(&[&ours("a"), &plain("b")]);
+    (1..=4).for_each(|number| drop(desk.arrive(task(number))));
+    let first = desk.take(&ours("a"));
+    desk.take(&ours("a"));
+    assert!(matches!(desk.state(first.task), State::Leased(_)));
+    let given_up = desk.take(&plain("b"));
+    desk.pass(1);
+    desk.ask(&plain("b"));
+    assert_eq!(desk.entry(given_up.task).failures, 1);
+    assert_eq!(*desk.state(given_up.task), State::Resting);
+}
+
+#[test]
+fn the_lease_of_a_limited_task_ends_when_its_result_is_overdue_whoever_holds_it() {
+    for peer in [ours("a"), plain("a")] {
+        let mut desk = Desk::with(&[&peer]);
+        desk.arrive(limited(1, 100));
+        let offer = desk.take(&peer);
+        assert_eq!(offer.time_limit, Some(Duration::from_secs(100)));
+        assert_eq!(desk.pass(159), []);
+        let effects = desk.pass(1);
+        let told = cancels(&effects).len();
+        assert_eq!(told, usize::from(peer.is_ours()), "others cannot be told");
+        assert_eq!(desk.entry(offer.task).losses, 1);
+        assert_eq!(*desk.state(offer.task), State::Waiting);
+    }
+}
+
+#[test]
+fn a_task_without_a_limit_stays_with_a_peer_of_ours_that_is_here() {
+    let mut desk = Desk::with(&[&ours("a")]);
+    desk.arrive(task(1));
+    let offer = desk.take(&ours("a"));
+    desk.pass(30 * 24 * 3600);
+    assert!(matches!(desk.state(offer.task), State::Leased(_)));
+    desk.leave(&ours("a"), false);
+    assert_eq!(desk.entry(offer.task).losses, 1);
+}
+
+#[test]
+fn a_task_without_a_limit_stays_with_a_plain_peer_while_that_is_heard() {
+    let mut desk = Desk::with(&[&plain("a")]);
+    desk.arrive(task(1));
+    let offer = desk.take(&plain("a"));
+    desk.pass(3000);
+    desk.pass(3000);
+    assert!(matches!(desk.state(offer.task), State::Leased(_)));
+    desk.leave(&plain("a"), false);
+    assert!(
+        matches!(desk.state(offer.task), State::Leased(_)),
+        "it may be silent because it works"
+    );
+    desk.pass(60);
+    assert_eq!(*desk.state(offer.task), State::Waiting);
+}
+
+#[test]
+fn a_peer_of_ours_that_nobody_announced_holds_no_task_for_ever() {
+    let mut desk = Desk::with(&[]);
+    desk.arrive(task(1));
+    let offer = desk.take(&ours("unannounced"));
+    desk.pass(24 * 3600);
+    assert_eq!(*desk.state(offer.task), State::Waiting);
+}
+
+#[test]
+fn a_limit_beyond_all_time_is_no_limit() {
+    let mut desk = Desk::with(&[&ours("a")]);
+    let mut endless = task(1);
+    endless.wishes.time_limit = Some(Duration::MAX);
+    desk.arrive(endless);
+    let offer = desk.take(&ours("a"));
+    desk.pass(3600);
+    assert!(matches!(desk.state(offer.task), State::Leased(_)));
+}
+
+#[test]
+fn a_planned_leave_counts_against_no_task() {
+    let mut desk = Desk::with(&[&ours("a")]);
+    desk.arrive(task(1));
+    for _ in 0..20 {
+        desk.take(&ours("a"));
+        desk.leave(&ours("a"), true);
+        desk.join(&ours("a"));
+        desk.pass(60);
+    }
+    let entry = desk.entry(task(1).id);
+    assert_eq!((entry.failures, entry.losses), (0, 0));
+    assert_eq!(entry.state, State::Waiting);
+}
+
+#[test]
+fn a_task_that_takes_its_peers_with_it_is_failed_after_five() {
+    let mut desk = Desk::with(&[]);
+    desk.arrive(task(1));
+    for number in 1..=5 {
+        let peer = ours(&format!("peer {number}"));
+        desk.join(&peer);
+        desk.take(&peer);
+        let effects = desk.leave(&peer, false);
+        assert_eq!(ends(&effects).len(), usize::from(number == 5));
+        desk.pass(0);
+    }
+    assert!(matches!(desk.state(task(1).id), State::Failed { .. }));
+}
+
+#[test]
+fn a_peer_that_lost_its_last_chance_is_told_once() {
+    let rules = Rules {
+        losses_max: 1,
+        ..Rules::default()
+    };
+    let mut desk = Desk::ruled(rules, &[&ours("a")]);
+    desk.arrive(limited(1, 1));
+    desk.take(&ours("a"));
+    let effects = desk.pass(3600);
+    assert_eq!((cancels(&effects).len(), ends(&effects).len()), (1, 1));
+}
+
+#[test]
+fn a_plain_peer_whose_lease_expired_gets_nothing_until_its_result_has_come() {
+    let mut desk = Desk::with(&[&plain("a")]);
+    desk.arrive(limited(1, 10));
+    desk.arrive(task(2));
+    let offer = desk.take(&plain("a"));
+    desk.pass(70);
+    assert!(desk.in_vain(&plain("a")));
+    // Its late bytes name nothing and are of the task that it owed.
+    let effects = desk.submit(&plain("a"), by_name("out.zip"), b"late", Ending::Unsaid);
+    assert!(matches!(&effects[..], [Effect::Keep { task, .. }] if *task == offer.task));
+    assert_eq!(desk.take(&plain("a")).task, task(2).id);
+}
+
+#[test]
+fn a_plain_peer_that_registers_anew_owes_nothing() {
+    let mut desk = Desk::with(&[&plain("a")]);
+    desk.arrive(limited(1, 10));
+    desk.arrive(task(2));
+    desk.take(&plain("a"));
+    desk.pass(70);
+    assert!(desk.in_vain(&plain("a")));
+    desk.join(&plain("a"));
+    assert_eq!(desk.take(&plain("a")).task, task(2).id);
+}
+
+#[test]
+fn a_plain_peer_that_only_ever_asks_is_believed_to_have_given_up_some_day() {
+    let mut desk = Desk::with(&[&plain("a")]);
+    desk.arrive(limited(1, 10));
+    desk.arrive(task(2));
+    desk.take(&plain("a"));
+    desk.pass(70);
+    for _ in 0..9 {
+        desk.pass(60);
+        assert!(desk.in_vain(&plain("a")));
+    }
+    desk.pass(60);
+    // What it hands in from now on is of what it has now.
+    let offer = offered(&desk.ask(&plain("a"))).unwrap();
+    let effects = desk.submit(&plain("a"), by_name("out.zip"), b"good", Ending::Unsaid);
+    assert_eq!(keeps(&effects), [(offer.task, offer.attempt, true)]);
+}
+
+#[test]
+fn a_plain_peer_that_names_its_results_owes_nothing() {
+    let mut desk = Desk::with(&[&plain("a")]);
+    desk.arrive(task(1));
+    let offer = desk.take(&plain("a"));
+    desk.submit(&plain("a"), by_name(&offer.name), b"good", Ending::Unsaid);
+    desk.kept(offer.task);
+    desk.arrive(limited(2, 10));
+    let late = desk.take(&plain("a"));
+    desk.arrive(task(3));
+    desk.pass(70);
+    assert_eq!(desk.take(&plain("a")).task, task(3).id);
+    let effects = desk.submit(&plain("a"), by_name(&late.name), b"late", Ending::Unsaid);
+    assert!(matches!(&effects[..], [Effect::Keep { task, .. }] if *task == late.task));
+}
+
+#[test]
+fn an_offer_that_could_not_be_delivered_is_nobodys_fault() {
+    let mut desk = Desk::with(&[&ours("a"), &plain("b")]);
+    desk.arrive(task(1));
+    for peer in [ours("a"), plain("b")] {
+        let offer = desk.take(&peer);
+        let why = "its file is gone".to_owned();
+        desk.mind
+            .offer_failed(&offer.task, offer.attempt, why, desk.now);
+        assert_eq!(*desk.state(offer.task), State::Resting);
+        desk.pass(1);
+    }
+    let entry = desk.entry(task(1).id);
+    assert_eq!(
+        (entry.failures, entry.losses, entry.avoided.len()),
+        (0, 0, 0)
+    );
+    assert!(entry.trouble.as_deref().unwrap().contains("file"));
+    let offer = desk.take(&plain("b"));
+    let late = offer.attempt.0 - 1;
+    desk.mind.offer_failed(
+        &offer.task,
+        crate::model::Attempt(late),
+        String::new(),
+        desk.now,
+    );
+    assert!(matches!(desk.state(offer.task), State::Leased(_)), "old");
+}
+
+#[test]
+fn a_task_that_is_taken_back_ends_once_in_whatever_state_it_is() {
+    let mut desk = Desk::with(&[&ours("a"), &plain("b")]);
+    (1..=5).for_each(|number| drop(desk.arrive(task(number))));
+    let leased = desk.take(&ours("a"));
+    let failed = desk.take(&ours("a"));
+    desk.fail(&ours("a"), &failed);
+    let keeping = desk.take(&ours("a"));
+    desk.succeed(&ours("a"), &keeping);
+    let plainly = desk.take(&plain("b"));
+    for (number, told) in [(1, 1), (2, 0), (3, 0), (4, 0), (5, 0)] {
+        let effects = desk.mind.task_withdrawn(&task(number).id, "no".into());
+        assert_eq!(ends(&effects).len(), 1, "task {number}");
+        assert_eq!(cancels(&effects).len(), told, "task {number}");
+        assert_eq!(desk.mind.task_withdrawn(&task(number).id, "no".into()), []);
+    }
+    assert_eq!(desk.mind.ledger().counts().cancelled, 5);
+    let held = &desk.mind.peers.get(&ours("a")).unwrap().holds;
+    assert!(held.is_empty(), "{held:?}");
+    desk.pass(3600);
+    assert!(desk.in_vain(&ours("a")));
+    let effects = desk.submit(&ours("a"), by_id(&leased), b"late", Ending::Exit(0));
+    assert!(matches!(effects[..], [Effect::Answer(..)]));
+    // The plain peer cannot be told; that it comes back without the result is no fault.
+    assert_eq!(plainly.task, task(4).id);
+    desk.arrive(task(6));
+    assert_eq!(desk.take(&plain("b")).task, task(6).id);
+}
+
+#[test]
+fn what_never_reached_a_peer_of_ours_goes_to_another_at_nobodys_fault() {
+    let mut desk = Desk::with(&[&ours("a")]);
+    (1..=2).for_each(|number| drop(desk.arrive(task(number))));
+    let lost = desk.take(&ours("a"));
+    let arrived = desk.take(&ours("a"));
+    let holds = [(arrived.task, arrived.attempt)];
+    let effects = desk.mind.peer_joined(&ours("a"), Some(&holds), desk.now);
+    assert_eq!(effects, []);
+    assert!(matches!(desk.state(arrived.task), State::Leased(_)));
+    assert_eq!(*desk.state(lost.task), State::Resting);
+    assert_eq!(desk.entry(lost.task).losses, 0);
+}
+
+#[test]
+fn what_a_peer_of_ours_still_runs_for_a_task_that_is_over_is_called_off() {
+    let mut desk = Desk::with(&[&ours("a")]);
+    desk.arrive(task(1));
+    let offer = desk.take(&ours("a"));
+    desk.leave(&ours("a"), false);
+    desk.mind.task_withdrawn(&offer.task, "no".into());
+    let holds = [(offer.task, offer.attempt), (task(9).id, offer.attempt)];
+    let effects = desk.mind.peer_joined(&ours("a"), Some(&holds), desk.now);
+    assert_eq!(cancels(&effects).len(), 2);
+}
+
+#[test]
+fn a_plain_peer_that_held_a_task_which_is_forgotten_starts_afresh() {
+    let mut desk = Desk::with(&[&plain("a")]);
+    desk.arrive(task(0));
+    desk.take(&plain("a"));
+    for number in 0..=TERMINAL_MAX as u128 {
+        desk.arrive(task(number));
+        desk.mind.task_withdrawn(&task(number).id, "no".into());
+    }
+    assert!(desk.mind.ledger().get(&task(0).id).is_none());
+    desk.arrive(task(u128::MAX));
+    let offer = desk.take(&plain("a"));
+    let effects = desk.submit(&plain("a"), by_name("out.zip"), b"good", Ending::Unsaid);
+    assert_eq!(keeps(&effects), [(offer.task, offer.attempt, true)]);
+}

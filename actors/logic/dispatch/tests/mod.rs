@@ -1,0 +1,4 @@
+mod leases;
+mod results;
+mod troubles;
+mod waits;

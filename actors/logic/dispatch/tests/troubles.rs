@@ -1,0 +1,241 @@
+//! Failures: how often, how soon again, and on whom they fall.
+
+use crate::logic::dispatch::Rules;
+use crate::logic::effect::{Effect, End, Verdict};
+use crate::logic::fixtures::{Desk, by_name, ends, keeps, offered, ours, plain, task, verdicts};
+use crate::logic::ledger::State;
+use crate::model::Ending;
+
+#[test]
+fn a_failed_run_is_tried_again_after_a_rest_that_doubles() {
+    let rules = Rules {
+        failures_max: 9,
+        ..Rules::default()
+    };
+    let mut desk = Desk::ruled(rules, &[&ours("a")]);
+    desk.arrive(task(1));
+    for rest in [1, 2, 4, 8, 16, 32, 60, 60] {
+        let offer = desk.take(&ours("a"));
+        assert_eq!(verdicts(&desk.fail(&ours("a"), &offer)), [Verdict::Taken]);
+        desk.pass(rest - 1);
+        assert_eq!(*desk.state(offer.task), State::Resting);
+        desk.pass(1);
+        assert_eq!(*desk.state(offer.task), State::Waiting, "after {rest} s");
+    }
+}
+
+#[test]
+fn the_last_failure_keeps_its_output_and_then_the_task_is_failed() {
+    let mut desk = Desk::with(&[&ours("a")]);
+    desk.arrive(task(1));
+    for _ in 0..2 {
+        let offer = desk.take(&ours("a"));
+        desk.fail(&ours("a"), &offer);
+        desk.pass(60);
+    }
+    let offer = desk.take(&ours("a"));
+    let effects = desk.fail(&ours("a"), &offer);
+    assert_eq!(keeps(&effects), [(offer.task, offer.attempt, false)]);
+    let effects = desk.kept(offer.task);
+    assert_eq!(verdicts(&effects), [Verdict::Taken]);
+    assert!(matches!(&ends(&effects)[..], [End::Failed(why)] if why.contains("exit code 1")));
+    assert_eq!(desk.entry(offer.task).failures, 3);
+}
+
+#[test]
+fn a_last_output_that_cannot_be_kept_fails_the_task_all_the_same() {
+    let mut desk = Desk::with(&[&ours("a")]);
+    let mut once = task(1);
+    once.wishes.retries = Some(0);
+    desk.arrive(once);
+    let offer = desk.take(&ours("a"));
+    desk.fail(&ours("a"), &offer);
+    let effects = desk.refused(offer.task);
+    assert!(matches!(ends(&effects)[..], [End::Failed(_)]));
+    assert_eq!(desk.entry(offer.task).failures, 1);
+}
+
+#[test]
+fn as_many_retries_as_the_task_wishes_count() {
+    for retries in [0, 1, 4] {
+        let mut desk = Desk::with(&[&ours("a")]);
+        let mut wishing = task(1);
+        wishing.wishes.retries = Some(retries);
+        desk.arrive(wishing);
+        for _ in 0..retries {
+            let offer = desk.take(&ours("a"));
+            assert_eq!(keeps(&desk.fail(&ours("a"), &offer)), []);
+            desk.pass(60);
+        }
+        let offer = desk.take(&ours("a"));
+        assert_eq!(keeps(&desk.fail(&ours("a"), &offer)).len(), 1);
+    }
+}
+
+#[test]
+fn a_task_is_not_given_again_to_whom_it_failed_on_while_others_are_here() {
+    let mut desk = Desk::with(&[&ours("a"), &ours("b")]);
+    desk.arrive(task(1));
+    let offer = desk.take(&ours("a"));
+    desk.fail(&ours("a"), &offer);
+    desk.pass(1);
+    assert!(desk.in_vain(&ours("a")));
+    let offer = desk.take(&ours("b"));
+    desk.fail(&ours("b"), &offer);
+    desk.pass(2);
+    // It failed on everybody: then anybody may try.
+    assert!(offered(&desk.ask(&ours("a"))).is_some());
+}
+
+#[test]
+fn a_task_is_not_given_again_to_whom_it_was_lost_with_while_others_are_here() {
+    let mut desk = Desk::with(&[&ours("a"), &ours("b")]);
+    desk.arrive(task(1));
+    desk.take(&ours("a"));
+    desk.leave(&ours("a"), false);
+    desk.join(&ours("a"));
+    desk.pass(0);
+    assert!(desk.in_vain(&ours("a")));
+    desk.pass(120);
+    desk.take(&ours("a"));
+}
+
+#[test]
+fn peers_that_have_left_do_not_count_among_those_who_could_try() {
+    let mut desk = Desk::with(&[&ours("a"), &ours("b"), &ours("c")]);
+    desk.arrive(task(1));
+    for peer in ["a", "b"] {
+        let offer = desk.take(&ours(peer));
+        desk.fail(&ours(peer), &offer);
+        desk.pass(5);
+    }
+    desk.leave(&ours("a"), true);
+    assert!(desk.in_vain(&ours("b")), "c has not tried yet");
+    desk.take(&ours("c"));
+}
+
+#[test]
+fn a_task_that_failed_on_the_only_peer_is_given_to_it_again() {
+    let mut desk = Desk::with(&[&ours("a")]);
+    desk.arrive(task(1));
+    let offer = desk.take(&ours("a"));
+    desk.fail(&ours("a"), &offer);
+    assert!(desk.in_vain(&ours("a")));
+    desk.pass(1);
+    assert_eq!(desk.take(&ours("a")).attempt.0, 2);
+}
+
+#[test]
+fn a_plain_peer_that_comes_back_without_a_result_has_failed_and_waits_before_the_next() {
+    let mut desk = Desk::with(&[&plain("a"), &plain("b")]);
+    desk.arrive(task(1));
+    desk.arrive(task(2));
+    let offer = desk.take(&plain("a"));
+    assert!(desk.in_vain(&plain("a")), "it pauses");
+    assert_eq!(desk.entry(offer.task).failures, 1);
+    desk.pass(1);
+    assert_eq!(desk.take(&plain("a")).task, task(2).id);
+    assert_eq!(desk.take(&plain("b")).task, task(1).id);
+}
+
+#[test]
+fn a_lone_plain_peer_gets_what_it_gave_up_again_after_its_pause() {
+    let mut desk = Desk::with(&[&plain("a")]);
+    desk.arrive(task(1));
+    desk.take(&plain("a"));
+    assert!(desk.in_vain(&plain("a")));
+    desk.pass(1);
+    assert_eq!(desk.take(&plain("a")).attempt.0, 2);
+}
+
+#[test]
+fn a_peer_that_fails_everything_does_not_spin() {
+    let mut desk = Desk::with(&[&plain("a")]);
+    (1..=100).for_each(|number| drop(desk.arrive(task(number))));
+    let mut handed_out = 0;
+    for _ in 0..600 {
+        desk.pass(1);
+        handed_out += usize::from(offered(&desk.ask(&plain("a"))).is_some());
+    }
+    assert!(handed_out <= 12, "{handed_out} in ten minutes");
+}
+
+#[test]
+fn what_was_given_up_and_comes_late_after_all_is_taken() {
+    let mut desk = Desk::with(&[&plain("a")]);
+    desk.arrive(task(1));
+    let offer = desk.take(&plain("a"));
+    desk.ask(&plain("a"));
+    let effects = desk.submit(&plain("a"), by_name(&offer.name), b"good", Ending::Unsaid);
+    assert_eq!(keeps(&effects).len(), 1);
+}
+
+#[test]
+fn a_peer_that_fails_what_others_pass_gets_ever_less_and_is_forgiven() {
+    let (sick, well) = (ours("sick"), ours("well"));
+    let mut desk = Desk::with(&[&sick, &well]);
+    let mut failed = 0;
+    for number in 1..=300 {
+        desk.arrive(task(number));
+        desk.pass(1);
+        if let Some(offer) = offered(&desk.ask(&sick)) {
+            desk.fail(&sick, &offer);
+            failed += 1;
+        }
+        while let Some(offer) = offered(&desk.ask(&well)) {
+            desk.succeed(&well, &offer);
+            desk.kept(offer.task);
+        }
+    }
+    assert!((3..=15).contains(&failed), "{failed} of its runs failed");
+    desk.pass(1);
+    while let Some(offer) = offered(&desk.ask(&well)) {
+        desk.succeed(&well, &offer);
+        desk.kept(offer.task);
+    }
+    let counts = desk.mind.ledger().counts();
+    assert_eq!((counts.done, counts.failed), (300, 0));
+    desk.pass(300);
+    desk.arrive(task(1000));
+    let offer = desk.take(&sick);
+    desk.succeed(&sick, &offer);
+    desk.kept(offer.task);
+    // One success, and a failure is a failure of the task again.
+    (1001..=1002).for_each(|number| drop(desk.arrive(task(number))));
+    let offer = desk.take(&sick);
+    desk.fail(&sick, &offer);
+    desk.take(&sick);
+}
+
+#[test]
+fn poisoned_tasks_put_nobody_under_suspicion() {
+    let peers = [ours("a"), ours("b")];
+    let mut desk = Desk::with(&[&peers[0], &peers[1]]);
+    (1..=20).for_each(|number| drop(desk.arrive(task(number))));
+    for _ in 0..200 {
+        desk.pass(1);
+        for peer in &peers {
+            while let Some(offer) = offered(&desk.ask(peer)) {
+                let effects = desk.fail(peer, &offer);
+                if !keeps(&effects).is_empty() {
+                    desk.kept(offer.task);
+                }
+            }
+        }
+        assert!(peers.iter().all(|peer| {
+            let standing = desk.mind.peers.get(peer).unwrap();
+            standing.pause_until <= desk.now
+        }));
+    }
+    assert_eq!(desk.mind.ledger().counts().failed, 20);
+}
+
+#[test]
+fn strangers_that_only_ask_are_not_remembered() {
+    let mut desk = Desk::with(&[]);
+    for number in 0..1000 {
+        let stranger = plain(&format!("stranger {number}"));
+        assert!(matches!(desk.ask(&stranger)[..], [Effect::Nothing(_)]));
+        assert!(desk.mind.peers.get(&stranger).is_none());
+    }
+}
