@@ -1,4 +1,5 @@
 mod leases;
 mod results;
+mod storms;
 mod troubles;
 mod waits;

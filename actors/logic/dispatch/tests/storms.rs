@@ -1,0 +1,427 @@
+//! Whatever happens in whatever order: no task is lost, none ends twice, nobody is answered twice.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::logic::attribution::Claim;
+use crate::logic::dispatch::{Ask, Dispatch, Due, Rules, Submission};
+use crate::logic::effect::{Asker, Effect, End, Offer};
+use crate::logic::fixtures::{by_id, by_name, ours, ours_in_life, plain, plain_at, task};
+use crate::logic::ledger::{Counts, Entry, Lease, State};
+use crate::model::{
+    Attempt, Digest, Ending, Endpoint, Moment, Outcome, RequestId, SessionId, TaskId,
+};
+use crate::schedulers::Fair;
+
+const TASKS: u128 = 6;
+
+/// Two of ours, one of them in two lives; two plain ones, one of them at two addresses.
+fn peers() -> [Endpoint; 6] {
+    [
+        ours("a"),
+        ours_in_life("a", 2),
+        ours("b"),
+        plain("c"),
+        plain_at("c", 2),
+        plain("d"),
+    ]
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Naming {
+    Ids,
+    Echo,
+    Decorated,
+    Nothing,
+}
+
+/// Numbers are taken modulo what there is.
+#[derive(Debug, Clone)]
+enum Fact {
+    Arrives(u8),
+    Asks(u8, u64),
+    Submits {
+        peer: u8,
+        offer: u8,
+        naming: Naming,
+        bytes: u8,
+        ending: Ending,
+    },
+    Kept(u8),
+    Refused(u8),
+    /// Ours may say what they hold: what we believe, nothing, or anything.
+    Joins(u8, u8),
+    Leaves(u8, bool),
+    Closes(u8),
+    Cancels(u8),
+    OfferFails(u8),
+    Passes(u64),
+}
+
+fn facts() -> impl Strategy<Value = Vec<Fact>> {
+    let naming = prop::sample::select(vec![
+        Naming::Ids,
+        Naming::Ids,
+        Naming::Echo,
+        Naming::Decorated,
+        Naming::Nothing,
+    ]);
+    let ending = prop::sample::select(vec![Ending::Exit(0), Ending::Exit(1), Ending::Unsaid]);
+    let wait = prop::sample::select(vec![0, 0, 20, 90]);
+    let jump = prop::sample::select(vec![0, 1, 1, 5, 60, 125, 700]);
+    let submits = (any::<u8>(), any::<u8>(), naming, 0u8..3, ending);
+    let fact = prop_oneof![
+        3 => any::<u8>().prop_map(Fact::Arrives),
+        6 => (any::<u8>(), wait).prop_map(|(peer, wait)| Fact::Asks(peer, wait)),
+        6 => submits.prop_map(|(peer, offer, naming, bytes, ending)| Fact::Submits {
+            peer, offer, naming, bytes, ending
+        }),
+        3 => any::<u8>().prop_map(Fact::Kept),
+        2 => any::<u8>().prop_map(Fact::Refused),
+        3 => (any::<u8>(), 0u8..4).prop_map(|(peer, says)| Fact::Joins(peer, says)),
+        2 => any::<(u8, bool)>().prop_map(|(peer, planned)| Fact::Leaves(peer, planned)),
+        1 => any::<u8>().prop_map(Fact::Closes),
+        1 => any::<u8>().prop_map(Fact::Cancels),
+        1 => any::<u8>().prop_map(Fact::OfferFails),
+        4 => jump.prop_map(Fact::Passes),
+    ];
+    prop::collection::vec(fact, 0..120)
+}
+
+/// The mind, and what an attentive bystander knows.
+struct Storm {
+    mind: Dispatch<Fair>,
+    now: Moment,
+    requests: u64,
+    arrived: BTreeSet<TaskId>,
+    offers: Vec<Offer>,
+    asking: BTreeMap<Asker, Endpoint>,
+    submitting: BTreeSet<Asker>,
+    keeping: Vec<TaskId>,
+    kept: HashSet<TaskId>,
+    ended: BTreeMap<TaskId, End>,
+}
+
+impl Storm {
+    fn new() -> Self {
+        Self {
+            mind: Dispatch::new(Fair::default(), Rules::default()),
+            now: Moment(1),
+            requests: 0,
+            arrived: BTreeSet::new(),
+            offers: Vec::new(),
+            asking: BTreeMap::new(),
+            submitting: BTreeSet::new(),
+            keeping: Vec::new(),
+            kept: HashSet::new(),
+            ended: BTreeMap::new(),
+        }
+    }
+
+    fn asker(&mut self, session: u64) -> Asker {
+        self.requests += 1;
+        Asker {
+            session: SessionId(session),
+            request: RequestId(self.requests),
+        }
+    }
+
+    fn happens(&mut self, fact: &Fact) {
+        let effects = match fact {
+            Fact::Arrives(number) => self.arrives(*number),
+            Fact::Asks(peer, wait) => self.asks(*peer, *wait),
+            Fact::Submits {
+                peer,
+                offer,
+                naming,
+                bytes,
+                ending,
+            } => {
+                let offer = pick(&self.offers, *offer).cloned();
+                let claim = claim(*naming, offer.as_ref());
+                self.submits(*peer, claim, *bytes, ending.clone())
+            }
+            Fact::Kept(number) => self.is_kept(*number),
+            Fact::Refused(number) => match pick(&self.keeping, *number).copied() {
+                Some(task) => {
+                    self.keeping.retain(|other| *other != task);
+                    self.mind.result_refused(&task, "no".into(), self.now)
+                }
+                None => Vec::new(),
+            },
+            Fact::Joins(number, says) => self.joins(*number, *says),
+            Fact::Leaves(number, planned) => {
+                self.mind
+                    .peer_left(&peer(*number), *planned, "gone", self.now)
+            }
+            Fact::Closes(number) => {
+                let session = session(*number);
+                self.asking.retain(|asker, _| asker.session != session);
+                self.mind.session_closed(session);
+                Vec::new()
+            }
+            Fact::Cancels(number) => {
+                let id = task(u128::from(*number) % TASKS).id;
+                self.mind.task_withdrawn(&id, "no".into())
+            }
+            Fact::OfferFails(number) => match pick(&self.offers, *number).cloned() {
+                Some(offer) => {
+                    let why = "unreadable".to_owned();
+                    self.mind
+                        .offer_failed(&offer.task, offer.attempt, why, self.now)
+                }
+                None => Vec::new(),
+            },
+            Fact::Passes(seconds) => {
+                self.now = self.now.after(Duration::from_secs(*seconds));
+                self.mind.tick(self.now)
+            }
+        };
+        self.hear(effects);
+        self.check();
+    }
+
+    fn arrives(&mut self, number: u8) -> Vec<Effect> {
+        let mut task = task(u128::from(number) % TASKS);
+        // All of one name, half of them limited, one of them to be tried once.
+        task.name = "exemplo.zip".parse().unwrap();
+        task.group = format!("group {}", number % 2).into();
+        task.wishes.time_limit = number.is_multiple_of(2).then_some(Duration::from_secs(50));
+        task.wishes.retries = (u128::from(number) % TASKS == 3).then_some(0);
+        self.arrived.insert(task.id);
+        self.mind.task_arrived(task, self.now)
+    }
+
+    fn joins(&mut self, number: u8, says: u8) -> Vec<Effect> {
+        let peer = peer(number);
+        let believed = self.mind.peers.get(&peer).map(|known| known.holds.clone());
+        let newest = self.offers.iter().rev().take(3);
+        let holds = match says {
+            0 => Some(believed.unwrap_or_default()),
+            1 => Some(newest.map(|offer| (offer.task, offer.attempt)).collect()),
+            2 => Some(Vec::new()),
+            _ => None,
+        };
+        let holds = holds.filter(|_| peer.is_ours());
+        self.mind.peer_joined(&peer, holds.as_deref(), self.now)
+    }
+
+    fn asks(&mut self, number: u8, wait: u64) -> Vec<Effect> {
+        let ask = Ask {
+            peer: peer(number),
+            asker: self.asker(session(number).0),
+            wait: Duration::from_secs(wait),
+        };
+        let (asker, at_once) = (ask.asker, wait == 0 || !ask.peer.is_ours());
+        self.asking.insert(asker, ask.peer.clone());
+        let effects = self.mind.task_requested(ask, self.now);
+        let answers = |effect: &Effect| match effect {
+            Effect::Offer(to, _) | Effect::Nothing(to) => *to == asker,
+            _ => false,
+        };
+        assert!(!at_once || effects.iter().any(answers), "kept waiting");
+        effects
+    }
+
+    fn submits(&mut self, number: u8, claim: Claim, bytes: u8, ending: Ending) -> Vec<Effect> {
+        let asker = self.asker(session(number).0);
+        self.submitting.insert(asker);
+        let submission = Submission {
+            peer: peer(number),
+            asker,
+            claim,
+            sha256: Digest::of(&[bytes]),
+            outcome: Outcome {
+                ending,
+                took: Duration::from_secs(u64::from(bytes)),
+                peak_rss: None,
+            },
+        };
+        self.mind.result_submitted(submission, self.now)
+    }
+
+    fn is_kept(&mut self, number: u8) -> Vec<Effect> {
+        let Some(task) = pick(&self.keeping, number).copied() else {
+            return Vec::new();
+        };
+        self.keeping.retain(|other| *other != task);
+        self.kept.insert(task);
+        self.mind.result_kept(&task, "exemplo.zip".into())
+    }
+
+    fn hear(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Offer(asker, offer) => {
+                    assert!(self.asking.remove(&asker).is_some(), "answered twice");
+                    self.offers.push(offer);
+                }
+                Effect::Nothing(asker) => {
+                    assert!(self.asking.remove(&asker).is_some(), "answered twice");
+                }
+                Effect::Answer(asker, _) => {
+                    assert!(self.submitting.remove(&asker), "answered twice");
+                }
+                Effect::Keep { task, .. } => {
+                    assert!(!self.keeping.contains(&task), "two effects at a time");
+                    assert!(!self.ended.contains_key(&task), "an effect after the end");
+                    self.keeping.push(task);
+                }
+                Effect::End(task, _, end) => {
+                    assert!(end != End::Done || self.kept.contains(&task), "not kept");
+                    assert_eq!(self.ended.insert(task, end), None, "ended twice");
+                    self.keeping.retain(|other| *other != task);
+                }
+                Effect::Cancel(peer, ..) => assert!(peer.is_ours(), "others cannot be told"),
+            }
+        }
+    }
+
+    fn check(&self) {
+        let ledger = self.mind.ledger();
+        let mut counts = Counts::default();
+        let mut names = HashSet::new();
+        let entries: Vec<&Entry> = self
+            .arrived
+            .iter()
+            .map(|task| ledger.get(task).expect("lost"))
+            .collect();
+        for entry in &entries {
+            self.check_entry(entry);
+            match entry.state {
+                State::Waiting | State::Resting => counts.queued += 1,
+                State::Leased(_) | State::Keeping { .. } => counts.leased += 1,
+                State::Done { .. } => counts.done += 1,
+                State::Failed { .. } => counts.failed += 1,
+                State::Cancelled { .. } => counts.cancelled += 1,
+            }
+            for tried in &entry.tries {
+                assert!(names.insert(tried.name.clone()), "two tries share a name");
+            }
+        }
+        assert_eq!(ledger.counts(), counts);
+        let waiting = |entry: &&&Entry| entry.state == State::Waiting;
+        assert_eq!(
+            self.mind.queue.len(),
+            entries.iter().filter(waiting).count()
+        );
+        let leased = |entry: &&&Entry| entry.state.lease().is_some();
+        let leased = entries.iter().filter(leased).map(|entry| entry.task.id);
+        assert!(ledger.leased().map(|entry| entry.task.id).eq(leased));
+        let keepers = self.mind.keepers.values().map(Vec::len).sum::<usize>();
+        assert_eq!(keepers, self.submitting.len(), "unanswered");
+        for peer in peers().iter().filter(|peer| !peer.is_ours()) {
+            let held = self.mind.peers.get(peer).map_or(0, |peer| peer.holds.len());
+            assert!(held <= 1, "{peer} holds {held}");
+        }
+    }
+
+    fn check_entry(&self, entry: &Entry) {
+        let id = entry.task.id;
+        let queued = self.mind.queue.next(|other| *other == id).is_some();
+        assert_eq!(queued, entry.state == State::Waiting);
+        let ended = self.ended.contains_key(&id);
+        assert_eq!(ended, entry.state.is_terminal());
+        assert_eq!(
+            self.mind.keepers.contains_key(&id),
+            matches!(entry.state, State::Keeping { .. })
+        );
+        match &entry.state {
+            State::Resting => {
+                let rested = |(_, due): &(Moment, Due)| *due == Due::Rested(id);
+                assert!(self.mind.due.iter().any(rested), "rests for ever");
+            }
+            State::Leased(lease) => self.check_lease(id, lease),
+            State::Keeping { lease, submitted } => {
+                assert!(self.keeping.contains(&id));
+                if let Some(lease) = lease
+                    .as_ref()
+                    .filter(|lease| lease.attempt != submitted.attempt)
+                {
+                    self.check_lease(id, lease);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn check_lease(&self, task: TaskId, lease: &Lease) {
+        let holder = self.mind.peers.get(&lease.holder).unwrap();
+        assert!(holder.holds.contains(&(task, lease.attempt)));
+        match lease.deadline {
+            Some(deadline) => {
+                let due = (deadline, Due::LeaseEnds(task, lease.attempt));
+                assert!(self.mind.due.contains(&due), "a deadline without an alarm");
+            }
+            None => assert!(lease.holder.is_ours() && holder.present, "leased for ever"),
+        }
+    }
+
+    /// The faults stop and one honest peer stays.
+    fn quiet(&mut self) {
+        while !self.keeping.is_empty() {
+            self.happens(&Fact::Kept(0));
+        }
+        for number in 0..peers().len() as u8 {
+            self.happens(&Fact::Leaves(number, false));
+        }
+        const HONEST: u8 = 2;
+        self.happens(&Fact::Joins(HONEST, 2));
+        for _ in 0..200 {
+            self.happens(&Fact::Passes(5));
+            let before = self.offers.len();
+            self.happens(&Fact::Asks(HONEST, 0));
+            if let Some(offer) = self.offers.get(before).cloned() {
+                let effects = self.submits(HONEST, by_id(&offer), 1, Ending::Exit(0));
+                self.hear(effects);
+                self.happens(&Fact::Kept(0));
+            }
+        }
+        let open = self.mind.ledger().counts().open();
+        assert_eq!(open, 0, "an honest peer and no faults: {:?}", self.mind);
+        self.happens(&Fact::Passes(3600));
+        assert!(self.asking.is_empty(), "never answered: {:?}", self.asking);
+        assert!(self.mind.due.is_empty(), "alarms for tasks that are over");
+    }
+}
+
+fn pick<T>(from: &[T], number: u8) -> Option<&T> {
+    // The newest first: these are the likeliest to matter.
+    from.iter().rev().cycle().nth(usize::from(number) % 8)
+}
+
+fn peer(number: u8) -> Endpoint {
+    peers()[usize::from(number) % peers().len()].clone()
+}
+
+fn session(number: u8) -> SessionId {
+    SessionId(u64::from(number) % peers().len() as u64)
+}
+
+fn claim(naming: Naming, offer: Option<&Offer>) -> Claim {
+    match (naming, offer) {
+        (Naming::Ids, Some(offer)) => by_id(offer),
+        (Naming::Ids, None) => Claim {
+            attempt: Some((task(99).id, Attempt(1))),
+            name: None,
+        },
+        (Naming::Echo, Some(offer)) => by_name(&offer.name),
+        (Naming::Decorated, Some(offer)) => by_name(format!("result_{}", offer.name)),
+        _ => Claim::default(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_no_task_is_lost_and_in_the_quiet_after_it_every_task_ends(
+        facts in facts()
+    ) {
+        let mut storm = Storm::new();
+        for fact in &facts {
+            storm.happens(fact);
+        }
+        storm.quiet();
+    }
+}
