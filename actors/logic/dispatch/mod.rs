@@ -4,73 +4,26 @@
 //! [`Effect`]s. Whatever the order, no task is lost: it is in the queue, resting, leased, or terminal.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::time::Duration;
 
+mod facts;
 mod leases;
 mod results;
 mod tries;
 mod waiting;
 
+pub use facts::{Ask, Rules, Submission};
 use waiting::Waiting;
 
-use super::attribution::Claim;
 use super::effect::{Asker, Effect, End};
 use super::ledger::{Ledger, State};
 use super::policy::Policy;
 use super::queue::Queue;
 use super::standing::{Standing, Standings};
-use crate::model::{Attempt, Digest, Endpoint, Moment, Outcome, SessionId, Task, TaskId};
+use crate::model::{Attempt, Endpoint, Moment, SessionId, Task, TaskId};
 
 /// Waiting requests that are passed over after one fact: a peer is passed over only while it pauses, is full
 /// or has just failed what waits, and the next fact or tick looks at those behind.
 const PASSED_OVER_MAX: usize = 256;
-
-/// How often a task may go wrong (promise R5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
-    /// Runs that fail by themselves before the task is failed, when it does not say; at least 1.
-    pub failures_max: u32,
-    /// Peers that may be lost with the task before it is failed; at least 1.
-    pub losses_max: u32,
-    /// The time limit of tasks that name none.
-    pub time_limit: Option<Duration>,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self {
-            failures_max: 3,
-            losses_max: 5,
-            time_limit: None,
-        }
-    }
-}
-
-/// A peer's request for a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
-    /// Who asks.
-    pub peer: Endpoint,
-    /// Where the answer goes.
-    pub asker: Asker,
-    /// How long it may wait.
-    pub wait: Duration,
-}
-
-/// A result that a peer hands in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Submission {
-    /// Who hands it in.
-    pub peer: Endpoint,
-    /// Where the answer goes.
-    pub asker: Asker,
-    /// What it says it is of.
-    pub claim: Claim,
-    /// SHA-256 of the ZIP.
-    pub sha256: Digest,
-    /// How the run ended.
-    pub outcome: Outcome,
-}
 
 /// Why a try ended without a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

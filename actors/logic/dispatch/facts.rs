@@ -1,0 +1,54 @@
+//! What the scheduler's mind is told: the rules, requests and results.
+
+use std::time::Duration;
+
+use crate::logic::attribution::Claim;
+use crate::logic::effect::Asker;
+use crate::model::{Digest, Endpoint, Outcome};
+
+/// How often a task may go wrong (promise R5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// Runs that fail by themselves before the task is failed, when it does not say; at least 1.
+    pub failures_max: u32,
+    /// Peers that may be lost with the task before it is failed; at least 1.
+    pub losses_max: u32,
+    /// The time limit of tasks that name none.
+    pub time_limit: Option<Duration>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            failures_max: 3,
+            losses_max: 5,
+            time_limit: None,
+        }
+    }
+}
+
+/// A peer's request for a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// Who asks.
+    pub peer: Endpoint,
+    /// Where the answer goes.
+    pub asker: Asker,
+    /// How long it may wait.
+    pub wait: Duration,
+}
+
+/// A result that a peer hands in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// Who hands it in.
+    pub peer: Endpoint,
+    /// Where the answer goes.
+    pub asker: Asker,
+    /// What it says it is of.
+    pub claim: Claim,
+    /// SHA-256 of the ZIP.
+    pub sha256: Digest,
+    /// How the run ended.
+    pub outcome: Outcome,
+}
