@@ -2,7 +2,7 @@
 
 use crate::logic::dispatch::PASSED_OVER_MAX;
 use crate::logic::effect::Effect;
-use crate::logic::fixtures::{Desk, offered, ours, plain, task};
+use crate::logic::fixtures::{Desk, ends, keeps, offered, ours, plain, task};
 use crate::logic::standing::HOLDS_MAX;
 use crate::model::SessionId;
 
@@ -103,4 +103,17 @@ fn requests_that_cannot_be_served_yet_keep_nobody_from_being_served() {
     }
     let last = task(HOLDS_MAX as u128).id;
     assert_eq!(desk.state(last).lease().unwrap().holder, honest);
+}
+
+#[test]
+fn nothing_is_handed_out_once_closed_and_what_runs_still_comes_in() {
+    let mut desk = Desk::with(&[&ours("a")]);
+    (1..=2).for_each(|number| drop(desk.arrive(task(number))));
+    let offer = desk.take(&ours("a"));
+    desk.mind.close();
+    assert!(desk.in_vain(&ours("a")));
+    desk.ask_waiting(&ours("a"), 10);
+    assert_eq!(keeps(&desk.succeed(&ours("a"), &offer)).len(), 1);
+    assert_eq!(ends(&desk.kept(offer.task)).len(), 1);
+    assert!(matches!(desk.pass(10)[..], [Effect::Nothing(_)]));
 }
