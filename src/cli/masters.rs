@@ -13,9 +13,10 @@ use mutirao_actors::wire::dialect::Dialect;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::options::DiscoveryOptions;
 use crate::search;
 use crate::sockets::places::Place;
-use crate::sockets::udp::{DISCOVERY_PORT, Everywhere};
+use crate::sockets::udp::Everywhere;
 
 /// Exit code for "no master reached".
 const NO_MASTER: u8 = 3;
@@ -26,10 +27,8 @@ pub struct Masters {
     /// Ask this host too: for a master that broadcasts do not reach
     #[arg(long, value_name = "HOST[:PORT]")]
     pub discover: Vec<Place>,
-    /// The UDP port on which masters listen; may be given several times
-    #[arg(long, value_name = "PORT", default_values_t = [DISCOVERY_PORT], value_delimiter = ',',
-          value_parser = clap::value_parser!(u16).range(1..))]
-    pub discovery_port: Vec<u16>,
+    #[command(flatten)]
+    pub ports: DiscoveryOptions,
     /// How long to listen for answers
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     pub wait: Duration,
@@ -63,7 +62,7 @@ struct Answer<'a> {
 /// When no socket can be opened or nothing can be printed.
 pub async fn run(args: Masters) -> anyhow::Result<ExitCode> {
     let everywhere = Everywhere {
-        ports: args.discovery_port.clone(),
+        ports: args.ports.discovery_port.clone(),
         places: args.discover.clone(),
     };
     let heard = search::masters(everywhere, args.wait).await?;
@@ -122,7 +121,12 @@ fn table(rows: &[Row]) -> String {
 }
 
 fn nobody(args: &Masters) -> String {
-    let ports: Vec<_> = args.discovery_port.iter().map(u16::to_string).collect();
+    let ports: Vec<_> = args
+        .ports
+        .discovery_port
+        .iter()
+        .map(u16::to_string)
+        .collect();
     format!(
         "no master answered within {} s on UDP port {}\n\
          - none running yet? start one with: mutirao master\n\
@@ -151,7 +155,7 @@ mod tests {
 
     use super::*;
     use crate::sockets::places::routes_towards;
-    use crate::sockets::udp::{datagrams, discovery_listener};
+    use crate::sockets::udp::{DISCOVERY_PORT, datagrams, discovery_listener};
 
     /// Long enough for the slowest machine; a test that passes does not wait for it.
     const PATIENCE: Duration = Duration::from_secs(30);
@@ -248,6 +252,6 @@ mod tests {
         ] {
             assert!(typed(&words).is_err(), "{words:?}");
         }
-        assert_eq!(typed(&[]).unwrap().discovery_port, [DISCOVERY_PORT]);
+        assert_eq!(typed(&[]).unwrap().ports.discovery_port, [DISCOVERY_PORT]);
     }
 }

@@ -20,6 +20,7 @@ use tracing::level_filters::LevelFilter;
 use crate::config;
 use crate::control::ControlError;
 use crate::logging::{self, LogFormat};
+use crate::trace::TraceError;
 
 /// Exit code for "the work failed" and "not found".
 const FAILED: u8 = 1;
@@ -142,7 +143,8 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
             error.downcast_ref(),
             Some(ControlError::Socket(_) | ControlError::Io(_) | ControlError::Silent)
         );
-    let refused = matches!(error.downcast_ref(), Some(ControlError::Refused(_)));
+    let refused =
+        error.is::<TraceError>() || matches!(error.downcast_ref(), Some(ControlError::Refused(_)));
     ExitCode::from(match (no_master, refused) {
         (true, _) => NO_MASTER,
         (_, true) => FAILED,

@@ -1,0 +1,373 @@
+//! The real binary as a person uses it: on this machine alone, each test with ports and a folder of its own.
+
+mod common;
+
+use std::fs;
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use common::archives::{put_task, text_in, zips_in};
+use common::program::Program;
+use common::wait_until;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Long enough for the slowest machine; a test that passes does not wait for it.
+const PATIENCE: Duration = Duration::from_secs(60);
+const SUM: &str = "import csv, sys\nrows = list(csv.reader(open(sys.argv[1])))\nprint('sum', sum(int(row[0]) for row in rows))\n";
+
+/// A folder to start programs in, and a discovery port that no other test uses.
+struct Desk {
+    folder: TempDir,
+    discovery: u16,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let discovery = free.local_addr().unwrap().port();
+        Self {
+            folder: TempDir::new().unwrap(),
+            discovery,
+        }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mutirao"));
+        command.args(words).current_dir(self.folder.path());
+        command.env("MUTIRAO_DISCOVERY_PORT", self.discovery.to_string());
+        command.env("MUTIRAO_PORT", "0");
+        command.env("XDG_CONFIG_HOME", self.folder.path());
+        command
+    }
+
+    fn output(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+
+    fn start(&self, words: &[&str]) -> Program {
+        Program::spawn(words[0], &mut self.command(words))
+    }
+
+    /// A master, once it serves.
+    fn master(&self) -> Program {
+        let master = self.start(&["master", "--name", "lab"]);
+        master.wait_line(|line| line.contains("serving \"lab\""), PATIENCE);
+        master
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        let output = self.output(words);
+        assert!(output.status.success(), "{}", err(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+#[test]
+fn up_drain_does_what_lies_in_tasks_and_tells_the_way_of_each() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("tasks")).unwrap();
+    put_task(
+        &desk.path("tasks"),
+        "sum.zip",
+        &[("main.py", SUM), ("input.csv", "1\n2\n39\n")],
+    );
+    let output = desk.output(&["up", "--drain"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert_eq!(
+        text_in(&desk.path("results/sum.zip"), "stdout.txt"),
+        "sum 42\n"
+    );
+    assert_eq!(zips_in(&desk.path("tasks/done")), ["sum.zip"]);
+    assert!(zips_in(&desk.path("tasks")).is_empty() && is_empty(&desk.path("work")));
+    let story = out(&desk.output(&["trace", "--task", "sum.zip"]));
+    let mut at = 0;
+    for step in [
+        "TaskArrived",
+        "TaskOffered",
+        "RunTask",
+        "RunEnded",
+        "ResultSubmitted",
+        "KeepResult",
+        "ResultKept",
+        "TaskEnded",
+    ] {
+        at = at
+            + story[at..]
+                .find(step)
+                .unwrap_or_else(|| panic!("no {step} after byte {at} of\n{story}"));
+    }
+    let again = desk.output(&["up", "--drain"]);
+    assert_eq!(again.status.code(), Some(0), "{}", err(&again));
+    assert_eq!(zips_in(&desk.path("results")), ["sum.zip"]);
+}
+
+#[test]
+fn up_drain_ends_with_1_when_a_task_failed_and_its_last_output_is_kept() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("tasks")).unwrap();
+    put_task(
+        &desk.path("tasks"),
+        "bad.zip",
+        &[
+            ("main.py", "print('so far')\nraise SystemExit(3)"),
+            ("task.toml", "retries = 0"),
+        ],
+    );
+    put_task(
+        &desk.path("tasks"),
+        "good.zip",
+        &[("main.py", "print('fine')")],
+    );
+    fs::write(desk.path("tasks/junk.zip"), "no zip").unwrap();
+    let output = desk.output(&["up", "--drain"]);
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    assert_eq!(zips_in(&desk.path("tasks/failed")), ["bad.zip"]);
+    assert_eq!(
+        text_in(&desk.path("results/failed/bad.zip"), "stdout.txt"),
+        "so far\n"
+    );
+    assert_eq!(zips_in(&desk.path("results")), ["good.zip"]);
+    assert_eq!(zips_in(&desk.path("tasks/rejected")), ["junk.zip"]);
+}
+
+#[test]
+fn run_without_a_master_runs_the_script_here_and_prints_what_it_printed() {
+    let desk = Desk::new();
+    desk.write("sums.py", SUM);
+    desk.write("numbers.csv", "20\n22\n");
+    let output = desk.output(&["run", "sums.py", "numbers.csv", "--slots", "1"]);
+    assert_eq!(out(&output), "sum 42\n", "{}", err(&output));
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(zips_in(&desk.path("results")), ["sums.zip"]);
+}
+
+#[test]
+fn run_of_a_script_that_fails_shows_its_traceback_and_ends_with_1() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("job")).unwrap();
+    desk.write("job/main.py", "print('begin')\n1 / 0\n");
+    desk.write("job/task.toml", "retries = 0\n");
+    let output = desk.output(&["run", "job"]);
+    assert_eq!(
+        (output.status.code(), out(&output).as_str()),
+        (Some(1), "begin\n"),
+        "{}",
+        err(&output)
+    );
+    assert!(
+        err(&output).contains("ZeroDivisionError"),
+        "{}",
+        err(&output)
+    );
+    assert_eq!(zips_in(&desk.path("results/failed")), ["job.zip"]);
+}
+
+#[test]
+fn run_status_peers_and_masters_find_the_master_that_runs() {
+    let desk = Desk::new();
+    let elsewhere = Desk {
+        folder: TempDir::new().unwrap(),
+        discovery: desk.discovery,
+    };
+    let master = desk.master();
+    let peer = elsewhere.start(&["peer", "--slots", "2"]);
+    wait_until("the peer is listed", PATIENCE, || {
+        desk.json(&["peers", "--json"])[0]["slots"] == 2
+    });
+    let away = Desk {
+        folder: TempDir::new().unwrap(),
+        discovery: desk.discovery,
+    };
+    away.write("main.py", "print('hello from afar')\n");
+    let output = away.output(&["run", "main.py"]);
+    assert_eq!(
+        (output.status.code(), out(&output).as_str()),
+        (Some(0), "hello from afar\n"),
+        "{}",
+        err(&output)
+    );
+    for folder in [&desk, &away] {
+        assert_eq!(zips_in(&folder.path("results")), ["main.zip"]);
+    }
+    let status = desk.json(&["status", "--json"]);
+    assert_eq!(
+        (&status["role"], &status["tasks"]["done"], &status["peers"]),
+        (&"master".into(), &1.into(), &1.into())
+    );
+    let masters = desk.json(&["masters", "--json", "--wait", "1"]);
+    assert_eq!(
+        (
+            &masters["masters"][0]["name"],
+            &masters["masters"][0]["chosen"]
+        ),
+        (&"lab".into(), &true.into())
+    );
+    assert!(is_empty(&elsewhere.path("work")), "the peer keeps nothing");
+    peer.terminate();
+    assert_eq!(peer.wait_end(PATIENCE), Some(0));
+    wait_until("the peer has left", PATIENCE, || {
+        desk.json(&["peers", "--json"])
+            .as_array()
+            .unwrap()
+            .is_empty()
+    });
+    master.terminate();
+    assert_eq!(master.wait_end(PATIENCE), Some(0));
+}
+
+#[test]
+fn sigterm_lets_a_peer_finish_and_hand_in_what_runs() {
+    let desk = Desk::new();
+    let elsewhere = Desk {
+        folder: TempDir::new().unwrap(),
+        discovery: desk.discovery,
+    };
+    let master = desk.master();
+    let peer = elsewhere.start(&["peer", "--slots", "1"]);
+    let (started, go) = (desk.path("started"), desk.path("go"));
+    let script = format!(
+        "import os, time\nopen({started:?}, 'w').close()\nwhile not os.path.exists({go:?}):\n    time.sleep(0.01)\nprint('finished')\n"
+    );
+    put_task(&desk.path("tasks"), "long.zip", &[("main.py", &script)]);
+    wait_until("the script runs", PATIENCE, || started.exists());
+    peer.terminate();
+    wait_until("the peer asks for no more", PATIENCE, || {
+        put_task(
+            &desk.path("tasks"),
+            "later.zip",
+            &[("main.py", "print('later')")],
+        );
+        desk.json(&["status", "--json"])["tasks"]["queued"] == 1
+    });
+    desk.write("go", "");
+    assert_eq!(peer.wait_end(PATIENCE), Some(0));
+    assert_eq!(
+        text_in(&desk.path("results/long.zip"), "stdout.txt"),
+        "finished\n"
+    );
+    assert!(
+        desk.path("tasks/later.zip").exists(),
+        "it waits for another peer"
+    );
+    drop(master);
+}
+
+#[test]
+fn deleting_a_zip_cancels_its_task_and_kills_its_script() {
+    let desk = Desk::new();
+    let up = desk.start(&["up", "--slots", "1"]);
+    up.wait_line(|line| line.contains("serving"), PATIENCE);
+    let pid = desk.path("pid");
+    let script = format!(
+        "import os, time\nopen({pid:?} + '.new', 'w').write(str(os.getpid()))\nos.rename({pid:?} + '.new', {pid:?})\ntime.sleep(3600)\n"
+    );
+    put_task(&desk.path("tasks"), "endless.zip", &[("main.py", &script)]);
+    wait_until("the script runs", PATIENCE, || pid.exists());
+    let process = Path::new("/proc").join(fs::read_to_string(&pid).unwrap());
+    assert!(process.exists());
+    fs::remove_file(desk.path("tasks/endless.zip")).unwrap();
+    wait_until("the script is gone", PATIENCE, || !process.exists());
+    wait_until("the task is cancelled", PATIENCE, || {
+        desk.json(&["status", "--json"])["tasks"]["cancelled"] == 1
+    });
+    wait_until("its folder is gone", PATIENCE, || {
+        is_empty(&desk.path("work"))
+    });
+}
+
+#[test]
+fn a_wrong_turn_ends_in_words_that_help_and_in_its_exit_code() {
+    let desk = Desk::new();
+    let cases: [(&[&str], i32, &str); 8] = [
+        (&["status"], 3, "mutirao master"),
+        (&["peers"], 3, "mutirao master"),
+        (&["run", "missing.py"], 2, "missing.py"),
+        (&["trace"], 1, "mutirao master"),
+        (&["peer", "--python", "/bin/false"], 2, "--python PATH"),
+        (&["master", "--scheduler", "fiffo"], 2, "fifo"),
+        (&["peer", "--slots", "0"], 2, "--slots"),
+        (&["up", "--time-limit", "soon"], 2, "such as 90s"),
+    ];
+    for (words, code, help) in cases {
+        let output = desk.output(words);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{words:?}: {}",
+            err(&output)
+        );
+        assert!(err(&output).contains(help), "{words:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn a_taken_port_is_named_with_the_flag_that_chooses_another() {
+    let desk = Desk::new();
+    let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = desk.output(&["master", "--port", &port]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        err(&output).contains(&port) && err(&output).contains("--port"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn logs_are_json_when_asked_and_the_version_names_the_commit() {
+    let desk = Desk::new();
+    let output = desk.output(&["up", "--drain", "--log-format", "json"]);
+    let lines: Vec<Value> = err(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(lines.iter().any(|line| {
+        line["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("serving"))
+    }));
+    let version = out(&desk.output(&["--version"]));
+    let parts: Vec<_> = version.split_whitespace().collect();
+    assert_eq!(parts[..2], ["mutirao", env!("CARGO_PKG_VERSION")]);
+    assert!(parts[2].len() > 8, "{version}");
+}
+
+#[test]
+fn a_continuous_message_log_is_followed_while_it_is_written() {
+    let desk = Desk::new();
+    let up = desk.start(&["up", "--message-log", "--slots", "1"]);
+    up.wait_line(|line| line.contains("serving"), PATIENCE);
+    wait_until("the log is there", PATIENCE, || {
+        desk.path(".mutirao/messages.jsonl").exists()
+    });
+    let follow = desk.start(&["trace", "--follow", "--kind", "TaskEnded"]);
+    put_task(&desk.path("tasks"), "one.zip", &[("main.py", "print(1)")]);
+    let line = follow.wait_line(|line| line.contains("TaskEnded"), PATIENCE);
+    assert!(line.contains("one.zip"), "{line}");
+    let diagram = out(&desk.output(&["trace", "--task", "one.zip", "--mermaid"]));
+    assert!(diagram.starts_with("sequenceDiagram"), "{diagram}");
+}
