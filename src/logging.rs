@@ -22,13 +22,16 @@ pub fn start(format: LogFormat, level: LevelFilter) {
         .with_default_directive(level.into())
         .with_env_var("MUTIRAO_LOG")
         .from_env_lossy();
-    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let terminal = io::stderr().is_terminal();
+    let colours = terminal && std::env::var_os("NO_COLOR").is_none();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
         .with_ansi(colours)
         .with_writer(io::stderr);
     match format {
+        // Whoever sits before it sees when a line comes; in a file the time is wanted.
+        LogFormat::Text if terminal => builder.compact().without_time().init(),
         LogFormat::Text => builder.compact().init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),
     }

@@ -30,21 +30,27 @@ pub async fn masters(everywhere: Everywhere, wait: Duration) -> Result<Masters, 
     Ok(search.heard)
 }
 
-/// The master that a peer here would choose, as soon as it is known; none if none answers within this time.
+/// The master of ours that a peer here would choose, as soon as it is known; none if none answers within this
+/// time. Those of other groups know nothing of what the command line asks.
 ///
 /// # Errors
 /// When no socket can be opened.
 pub async fn best(everywhere: Everywhere, wait: Duration) -> Result<Option<Master>, SocketError> {
     let mut search = Search::start(everywhere)?;
     let first = async {
-        while search.heard.ranked(&[]).is_empty() {
+        while best_of_ours(&search.heard).is_none() {
             search.next().await;
         }
     };
     if timeout(wait, first).await.is_ok() {
         search.listen(GATHER).await;
     }
-    Ok(search.heard.ranked(&[]).into_iter().next())
+    Ok(best_of_ours(&search.heard))
+}
+
+fn best_of_ours(heard: &Masters) -> Option<Master> {
+    let ranked = heard.ranked(&[]);
+    ranked.into_iter().find(|master| master.ours.is_some())
 }
 
 /// Asks now and again, and keeps what is answered.

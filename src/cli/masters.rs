@@ -27,6 +27,7 @@ pub struct Masters {
     /// Ask this host too: for a master that broadcasts do not reach
     #[arg(long, value_name = "HOST[:PORT]")]
     pub discover: Vec<Place>,
+    /// Where masters listen.
     #[command(flatten)]
     pub ports: DiscoveryOptions,
     /// How long to listen for answers
