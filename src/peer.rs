@@ -59,6 +59,7 @@ pub struct Peer {
     pub address: SocketAddr,
     session: Port<MasterSessionInbox>,
     gone: CancellationToken,
+    runner: Arc<ScriptRunner>,
 }
 
 /// Why a peer cannot start.
@@ -83,9 +84,10 @@ impl Peer {
         self.session.tell(LeaveMaster { now }, Cause::OUTSIDE);
     }
 
-    /// Comes back once it has left.
+    /// Comes back once it has left, and left nothing in `work/` that is not wanted.
     pub async fn gone(&self) {
         self.gone.cancelled().await;
+        self.runner.tidied().await;
     }
 }
 
@@ -119,20 +121,16 @@ pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Peer
         error,
     })?;
     let gone = CancellationToken::new();
-    let session = start_actors(
-        config,
-        identity,
-        Arc::new(runner),
-        &clock,
-        &log,
-        gone.clone(),
-    )?;
+    let runner = Arc::new(runner);
+    let actors_runner = Arc::clone(&runner);
+    let session = start_actors(config, identity, actors_runner, &clock, &log, gone.clone())?;
     let doorway = Doorway::new(Desk::Peer(session.clone()), clock, log);
     actix_rt::spawn(doorway.let_in(listener));
     Ok(Peer {
         address,
         session: session.used_by(PROGRAM),
         gone,
+        runner,
     })
 }
 

@@ -1,5 +1,7 @@
 //! The real binary as a person uses it: on this machine alone, each test with ports and a folder of its own.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 mod common;
 
 use std::fs;

@@ -24,6 +24,7 @@ use mutirao_actors::clock::Clock;
 use mutirao_actors::model::{Attempt, PeerId, TaskId};
 use mutirao_actors::runner::{Finished, Job, Runner};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use interpreter::{Interpreter, InterpreterError};
 pub use output::{OUTPUT_MAX, Tally};
@@ -53,6 +54,8 @@ pub struct ScriptRunner {
     config: Arc<Config>,
     /// The folders of runs that were not forgotten; bounded by the slots and by what waits to be handed in.
     folders: Arc<Mutex<Folders>>,
+    /// The removals under way: the program waits for them before it ends.
+    removals: TaskTracker,
 }
 
 impl ScriptRunner {
@@ -67,7 +70,14 @@ impl ScriptRunner {
         Ok(Self {
             config: Arc::new(config),
             folders: Arc::default(),
+            removals: TaskTracker::new(),
         })
+    }
+
+    /// Comes back when what was forgotten is gone; nothing may be forgotten after this.
+    pub async fn tidied(&self) {
+        self.removals.close();
+        self.removals.wait().await;
     }
 }
 
@@ -94,15 +104,15 @@ impl Runner for ScriptRunner {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&(task, attempt));
         let keep = self.config.keep_work;
-        async move {
+        let removal = async move {
             for folder in forgotten.into_iter().flatten().filter(|_| !keep) {
                 let shown = folder.display().to_string();
                 if let Err(error) = tokio::fs::remove_dir_all(folder).await {
                     tracing::warn!(%task, %attempt, folder = shown, "failed to remove the folder of a run: {error}");
                 }
             }
-        }
-        .boxed()
+        };
+        self.removals.track_future(removal).boxed()
     }
 }
 
