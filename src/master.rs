@@ -21,6 +21,7 @@ use mutirao_actors::registry::{self, Registry};
 use mutirao_actors::scheduler::{self, Cast};
 use mutirao_actors::schedulers::Entry;
 use mutirao_actors::wire::{CAPABILITIES, PROTOCOL};
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::doorway::Doorway;
@@ -61,9 +62,16 @@ pub struct Master {
     /// Who it is.
     pub identity: Arc<MasterIdentity>,
     scheduler: Port<SchedulerInbox>,
+    under_way: TaskTracker,
 }
 
 impl Master {
+    /// Comes back when nothing in the folders is half moved.
+    pub async fn tidied(&self) {
+        self.under_way.close();
+        self.under_way.wait().await;
+    }
+
     /// Hands nothing out any more; what runs still comes in.
     pub fn close_queue(&self) {
         self.scheduler.tell(CloseQueue {}, Cause::OUTSIDE);
@@ -87,7 +95,8 @@ pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Mast
         version: crate::VERSION.to_owned(),
         heartbeat: HEARTBEAT,
     });
-    let desk = start_actors(&config, &clock, &log, &identity);
+    let under_way = TaskTracker::new();
+    let desk = start_actors(&config, &clock, &log, &identity, under_way.clone());
     let scheduler = desk.scheduler.used_by(PROGRAM);
     answer_who_asks(&config.discovery_ports, address.port(), &identity, &clock)?;
     let doorway = Doorway::new(Desk::Master(desk), clock, log);
@@ -96,6 +105,7 @@ pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Mast
         address,
         identity,
         scheduler,
+        under_way,
     })
 }
 
@@ -104,6 +114,7 @@ fn start_actors(
     clock: &Clock,
     log: &MessageLog,
     identity: &Arc<MasterIdentity>,
+    under_way: TaskTracker,
 ) -> MasterDesk {
     // Actors that know each other are made before either is started; their letters wait.
     let folders = Context::<Folders>::new();
@@ -128,6 +139,7 @@ fn start_actors(
         places,
         clock.clone(),
         to_scheduler.used_by(folders::NAME),
+        under_way,
     ));
     heartbeat.run(Heartbeat::new(clock.clone(), &to_registry));
     registry.run(Registry::new(clock.clone(), &to_scheduler, &to_heartbeat));

@@ -52,6 +52,7 @@ pub async fn run(args: Master) -> anyhow::Result<ExitCode> {
             drain(&master, &mut signals).await?
         }
     };
+    master.tidied().await;
     house.close(root());
     Ok(code)
 }

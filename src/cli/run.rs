@@ -52,6 +52,7 @@ pub struct Run {
 /// A master and a peer of our own, when none answered.
 struct Embedded {
     house: House,
+    master: master::Master,
     peer: Peer,
 }
 
@@ -76,9 +77,15 @@ pub async fn run(args: Run) -> anyhow::Result<ExitCode> {
             ExitCode::from(INTERRUPTED)
         }
     };
-    if let Some(Embedded { house, peer }) = embedded {
+    if let Some(Embedded {
+        house,
+        master,
+        peer,
+    }) = embedded
+    {
         peer.leave(true);
         peer.gone().await;
+        master.tidied().await;
         house.close(root());
     }
     Ok(code)
@@ -117,7 +124,15 @@ async fn embed(args: &Run) -> anyhow::Result<(std::net::SocketAddr, Embedded)> {
     config.discovery_ports.clear();
     let master = master::start(config, house.clock.clone(), house.log.clone()).await?;
     let peer = start_peer(&master, &args.runner, interpreter, &house).await?;
-    Ok((own_address(&master), Embedded { house, peer }))
+    let address = own_address(&master);
+    Ok((
+        address,
+        Embedded {
+            house,
+            master,
+            peer,
+        },
+    ))
 }
 
 async fn submit_and_wait(

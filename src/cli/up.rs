@@ -59,6 +59,7 @@ pub async fn run(args: Up) -> anyhow::Result<ExitCode> {
     } else {
         leave_when_told(&peer, &mut signals).await
     };
+    master.tidied().await;
     house.close(root());
     Ok(code)
 }

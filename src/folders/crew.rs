@@ -61,9 +61,13 @@ impl Folders {
         job: impl FnOnce() -> T + Send + 'static,
         done: impl FnOnce(&mut Self, T, &mut Context<Self>) + 'static,
     ) {
+        let under_way = self.under_way.token();
         let start = |desk: &mut Self, ctx: &mut Context<Self>| {
             let job = tokio::task::spawn_blocking(job).into_actor(desk);
-            ctx.spawn(job.map(|found, desk: &mut Self, ctx| desk.worked(found, done, ctx)));
+            ctx.spawn(job.map(|found, desk: &mut Self, ctx| {
+                desk.worked(found, done, ctx);
+                drop(under_way);
+            }));
         };
         self.crew.waiting.push_back(Box::new(start));
         self.fill_hands(ctx);

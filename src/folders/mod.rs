@@ -18,6 +18,7 @@ use mutirao_actors::message_log::{Cause, Name};
 use mutirao_actors::messages::{IntakeCounted, SchedulerInbox, TaskArrived, TaskWithdrawn};
 use mutirao_actors::model::Moment;
 use mutirao_actors::port::Port;
+use tokio_util::task::TaskTracker;
 
 use self::crew::Crew;
 use self::disk::{DiskError, Troubles};
@@ -55,6 +56,8 @@ pub struct Folders {
     intake: Intake,
     results: Results,
     crew: Crew,
+    /// Holds a token of every job: the program waits for them before it ends.
+    under_way: TaskTracker,
     troubles: Troubles,
     /// Ended tasks whose file the disk would not move: tried again after each look.
     unshelved: Vec<(Leaving, End)>,
@@ -65,8 +68,14 @@ pub struct Folders {
 }
 
 impl Folders {
-    /// A desk for these folders; they are made and listed when it starts.
-    pub fn new(places: Places, clock: Clock, scheduler: Port<SchedulerInbox>) -> Self {
+    /// A desk for these folders; they are made and listed when it starts. `under_way` tells whoever ends the
+    /// program when nothing is half moved.
+    pub fn new(
+        places: Places,
+        clock: Clock,
+        scheduler: Port<SchedulerInbox>,
+        under_way: TaskTracker,
+    ) -> Self {
         Self {
             places: Arc::new(places),
             clock,
@@ -75,6 +84,7 @@ impl Folders {
             intake: Intake::default(),
             results: Results::default(),
             crew: Crew::opening(),
+            under_way,
             troubles: Troubles::default(),
             unshelved: Vec::new(),
             looking: false,

@@ -16,6 +16,7 @@ use mutirao_actors::port::{Hears, Letter, Port};
 use serde::Serialize;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio_util::task::TaskTracker;
 
 use crate::archive::{Compression, pack};
 use crate::folders::intake::STILL;
@@ -77,7 +78,7 @@ impl Stage {
             tasks: root.path().join("tasks"),
             results: root.path().join("results"),
         };
-        let folders = Folders::new(places, clock, scheduler).start();
+        let folders = Folders::new(places, clock, scheduler, TaskTracker::new()).start();
         let folders = Port::new(log.clone(), test, me, FoldersInbox::of(&folders));
         Self {
             root,
