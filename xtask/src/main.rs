@@ -1,2 +1,36 @@
-//! What a developer of mutirao runs.
-fn main() {}
+//! What a developer of mutirao runs: `cargo xtask VERB`, one file a verb.
+
+mod example;
+mod shell;
+mod suites;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What a developer of mutirao runs
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Xtask {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Test(test::Test),
+    Example(example::Example),
+}
+
+fn main() -> ExitCode {
+    let told = match Xtask::parse().verb {
+        Verb::Test(test) => test.run(),
+        Verb::Example(example) => example.run(),
+    };
+    told.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

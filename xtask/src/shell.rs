@@ -1,0 +1,31 @@
+//! Starts other programs, always in the root of the workspace.
+
+use std::env;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A program that is to run in the root of the workspace; it has nothing to read.
+pub fn program(name: &str, args: &[&str]) -> Command {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(name);
+    command
+        .args(args)
+        .current_dir(here.parent().unwrap_or(here))
+        .stdin(Stdio::null());
+    command
+}
+
+/// The cargo that runs this, so that the toolchain is the same.
+pub fn cargo(args: &[&str]) -> Command {
+    let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    program(&cargo, args)
+}
+
+/// Whether the program can be started and is content; what it prints is not shown.
+pub fn works(mut command: Command) -> bool {
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}

@@ -1,0 +1,84 @@
+//! The suites, in the order in which they run: what fails soonest comes first.
+
+use std::process::Command;
+
+use crate::shell::cargo;
+use crate::tools::Tool;
+
+/// Something that can pass or fail.
+#[derive(Debug, Clone, Copy)]
+pub struct Suite {
+    /// What it is called.
+    pub name: &'static str,
+    /// What it cannot do without.
+    pub needs: &'static [Tool],
+    /// What cargo is told.
+    args: &'static [&'static str],
+    /// What the compilers are told besides.
+    env: &'static [(&'static str, &'static str)],
+    /// What of it leaves itself out where something is missing.
+    pub parts: &'static [Part],
+}
+
+/// Tests that look by themselves whether they can run, within a suite.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    /// What it is called.
+    pub name: &'static str,
+    /// What it cannot do without.
+    pub needs: &'static [Tool],
+}
+
+/// Every suite.
+pub const SUITES: [Suite; 4] = [
+    Suite {
+        name: "format",
+        needs: &[Tool::Rustfmt],
+        args: &["fmt", "--all", "--check"],
+        env: &[],
+        parts: &[],
+    },
+    Suite {
+        name: "lints",
+        needs: &[Tool::Clippy],
+        args: &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        env: &[],
+        parts: &[],
+    },
+    Suite {
+        name: "tests",
+        needs: &[Tool::Python],
+        args: &["test", "--workspace", "--no-fail-fast"],
+        env: &[],
+        parts: &[Part {
+            name: "tests on a LAN of network namespaces",
+            needs: &[Tool::Namespaces],
+        }],
+    },
+    Suite {
+        name: "documentation",
+        needs: &[],
+        args: &["doc", "--workspace", "--no-deps"],
+        env: &[("RUSTDOCFLAGS", "-D warnings")],
+        parts: &[],
+    },
+];
+
+impl Suite {
+    /// How it is run; with `require_all` a test that cannot run fails.
+    pub fn command(&self, require_all: bool) -> Command {
+        let mut command = cargo(self.args);
+        command.envs(self.env.iter().copied());
+        if require_all {
+            command.env("MUTIRAO_REQUIRE_ALL", "1");
+        }
+        command
+    }
+}

@@ -1,0 +1,110 @@
+//! What the suites need besides cargo: installed where that is allowed, else told in one sentence.
+
+use std::process::id;
+
+use crate::shell::{cargo, program, works};
+
+/// A program that some suite needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tool {
+    /// `cargo fmt`.
+    Rustfmt,
+    /// `cargo clippy`.
+    Clippy,
+    /// Runs the tasks, and the speakers of other groups' dialects.
+    Python,
+    /// Network namespaces and `ip`, to make a LAN of.
+    Namespaces,
+}
+
+impl Tool {
+    /// Makes sure of it.
+    ///
+    /// # Errors
+    /// Why it is not here and what to do, for the reader.
+    pub fn ensure(self) -> Result<(), &'static str> {
+        if self.is_here() {
+            return Ok(());
+        }
+        self.install();
+        if self.is_here() {
+            Ok(())
+        } else {
+            Err(self.way_out())
+        }
+    }
+
+    fn is_here(self) -> bool {
+        match self {
+            Self::Rustfmt => works(cargo(&["fmt", "--version"])),
+            Self::Clippy => works(cargo(&["clippy", "--version"])),
+            Self::Python => works(program("python3", &["--version"])),
+            Self::Namespaces => has_unshare() && makes_namespaces(),
+        }
+    }
+
+    fn install(self) {
+        match self {
+            Self::Rustfmt => rustup("rustfmt"),
+            Self::Clippy => rustup("clippy"),
+            Self::Python => apt_get(&["python3"]),
+            Self::Namespaces if !has_ip() || !has_unshare() => {
+                apt_get(&["iproute2", "util-linux"]);
+            }
+            // The programs are here: what is missing is a right, which cannot be installed.
+            Self::Namespaces => {}
+        }
+    }
+
+    fn way_out(self) -> &'static str {
+        match self {
+            Self::Rustfmt => "rustfmt is missing: rustup component add rustfmt",
+            Self::Clippy => "clippy is missing: rustup component add clippy",
+            Self::Python => "python3 is missing: install Python 3",
+            Self::Namespaces if !has_ip() => "the program ip is missing: install iproute2",
+            Self::Namespaces => "it makes network namespaces, for which it must be root on Linux",
+        }
+    }
+}
+
+fn has_ip() -> bool {
+    works(program("ip", &["-V"]))
+}
+
+fn has_unshare() -> bool {
+    works(program("unshare", &["--version"]))
+}
+
+/// Being root is not enough in a container, so one is made and removed.
+fn makes_namespaces() -> bool {
+    let name = format!("mutirao-probe-{}", id());
+    works(program("ip", &["netns", "add", &name]))
+        && works(program("ip", &["netns", "delete", &name]))
+}
+
+fn rustup(component: &str) {
+    println!("installing {component}");
+    works(program("rustup", &["component", "add", component]));
+}
+
+/// Does nothing where there is no apt-get, or for a user who may not install.
+fn apt_get(packages: &[&str]) {
+    if !is_root() || !works(program("apt-get", &["--version"])) {
+        return;
+    }
+    println!("installing {}", packages.join(" "));
+    let install = ["install", "--yes", "--no-install-recommends"];
+    let run = |args: &[&str]| {
+        let mut command = program("apt-get", args);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        works(command)
+    };
+    // The lists of a fresh image are empty; those of another may do.
+    run(&["update"]);
+    run(&[&install[..], packages].concat());
+}
+
+fn is_root() -> bool {
+    let told = program("id", &["-u"]).output();
+    told.is_ok_and(|told| told.stdout.trim_ascii() == b"0")
+}
