@@ -1,17 +1,19 @@
 //! Ways to order the queue. Users add theirs here: one file, one `mod` line and one row in [`SCHEDULERS`].
 //!
 //! Rule: `--scheduler NAME` and its help read this table; a policy takes a few lines (see `fifo.rs`), a
-//! whole actor a few more (see `one_per_host.rs`).
+//! whole actor a few more (see `spread.rs`).
 
 mod fair;
 mod fifo;
 mod priority;
 mod shortest;
+mod spread;
 
 pub use fair::Fair;
 pub use fifo::Fifo;
 pub use priority::Priority;
 pub use shortest::Shortest;
+pub use spread::Spread;
 
 use crate::messages::SchedulerInbox;
 use crate::scheduler::{Cast, Scheduler};
@@ -48,6 +50,11 @@ pub const SCHEDULERS: &[Entry] = &[
         name: "shortest",
         help: "code that took the least time in earlier runs first",
         start: |cast| Scheduler::start(Shortest::default(), cast),
+    },
+    Entry {
+        name: "spread",
+        help: "the machine that runs the fewest tasks first",
+        start: Spread::start,
     },
 ];
 

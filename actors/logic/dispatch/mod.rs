@@ -84,6 +84,11 @@ impl<P: Policy> Dispatch<P> {
         &self.peers
     }
 
+    /// How many tasks could be handed out now; those that rest after a failure are not among them.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Nothing is handed out any more; what runs still comes in.
     pub fn close(&mut self) {
         self.closed = true;

@@ -1,0 +1,168 @@
+//! The desk of any scheduler actor: a mind, and all that it takes to carry its answers out.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Cast, NAME, report};
+use crate::logic::dispatch::{Ask, Dispatch};
+use crate::logic::effect::{Asker, Effect};
+use crate::logic::policy::Policy;
+use crate::message_log::Cause;
+use crate::messages::{
+    AttemptCancelled, KeepResult, NothingWaits, ReplyTo, ResultAnswered, SessionInbox, TaskEnded,
+    TaskOffered, TaskRequested,
+};
+use crate::model::{Archive, Endpoint, Moment, RequestId, SessionId};
+use crate::port::{Hears, Port};
+
+/// A scheduler's mind and its voice. It knows what to do about every letter of a scheduler's inbox: see
+/// [`Takes`](super::Takes).
+pub struct Desk<P: Policy> {
+    pub(super) mind: Dispatch<P>,
+    pub(super) cast: Cast,
+    /// Where the answers go that somebody still waits for; a closed session's are forgotten.
+    pub(super) asked: HashMap<Asker, Port<SessionInbox>>,
+    /// Where orders to each peer go that is here.
+    pub(super) holders: HashMap<Endpoint, Port<SessionInbox>>,
+    pub(super) arriving: u32,
+}
+
+impl<P: Policy> Desk<P> {
+    /// A desk with an empty queue.
+    pub fn new(policy: P, cast: Cast) -> Self {
+        Self {
+            mind: Dispatch::new(policy, cast.rules),
+            cast: Cast {
+                folders: cast.folders.used_by(NAME),
+                ..cast
+            },
+            asked: HashMap::new(),
+            holders: HashMap::new(),
+            // Until the folders have been looked at there may be something.
+            arriving: 1,
+        }
+    }
+
+    /// What is known of tasks and peers.
+    pub fn mind(&self) -> &Dispatch<P> {
+        &self.mind
+    }
+
+    /// The present time.
+    pub fn now(&self) -> Moment {
+        self.cast.clock.now()
+    }
+
+    /// Time has passed: leases may be over, rests and waits too.
+    pub fn tick(&mut self) {
+        let effects = self.mind.tick(self.now());
+        self.carry_out(effects, None, Cause::OUTSIDE);
+    }
+
+    /// Remembers where the answer to a request for a task goes. It is then owed: by [`Self::request`], or
+    /// sooner by an [`Self::offer`] that comes true.
+    pub fn ask(&mut self, request: TaskRequested) -> Ask {
+        Ask {
+            peer: request.endpoint,
+            asker: self.expect(request.reply, request.session),
+            wait: request.wait,
+        }
+    }
+
+    /// Answers the request as soon as there is a task, or when it has waited as long as it may.
+    pub fn request(&mut self, ask: Ask, cause: Cause) {
+        let effects = self.mind.task_requested(ask, self.now());
+        self.carry_out(effects, None, cause);
+    }
+
+    /// Answers the request if there is a task for its peer now; whether there was.
+    pub fn offer(&mut self, ask: &Ask, cause: Cause) -> bool {
+        let at_once = Ask {
+            wait: Duration::ZERO,
+            ..ask.clone()
+        };
+        let mut effects = self.mind.task_requested(at_once, self.now());
+        let before = effects.len();
+        effects.retain(|effect| *effect != Effect::Nothing(ask.asker));
+        let offered = effects.len() == before;
+        self.carry_out(effects, None, cause);
+        offered
+    }
+
+    /// Remembers where the answer to a request goes.
+    pub(super) fn expect(&mut self, reply: ReplyTo, session: SessionId) -> Asker {
+        let asker = Asker {
+            session,
+            request: reply.request,
+        };
+        self.asked.insert(asker, reply.session.used_by(NAME));
+        asker
+    }
+
+    /// Carries out what the mind decided; a result that is to be kept is the one that was just handed in.
+    pub(super) fn carry_out(
+        &mut self,
+        effects: Vec<Effect>,
+        handed_in: Option<&Archive>,
+        cause: Cause,
+    ) {
+        for effect in effects {
+            match effect {
+                Effect::Offer(asker, offer) => {
+                    self.answer(asker, cause, |request| TaskOffered { request, offer });
+                }
+                Effect::Nothing(asker) => {
+                    self.answer(asker, cause, |request| NothingWaits { request });
+                }
+                Effect::Answer(asker, verdict) => {
+                    self.answer(asker, cause, |request| ResultAnswered { request, verdict });
+                }
+                Effect::Keep {
+                    task,
+                    name,
+                    attempt,
+                    success,
+                } => {
+                    if let Some(archive) = handed_in.cloned() {
+                        let keep = KeepResult {
+                            task,
+                            name,
+                            attempt,
+                            success,
+                            archive,
+                        };
+                        self.cast.folders.tell(keep, cause);
+                    }
+                }
+                Effect::End(task, name, end) => {
+                    tracing::info!(%task, %name, "task {}", report::in_words(&end));
+                    self.cast.folders.tell(TaskEnded { task, name, end }, cause);
+                }
+                Effect::Cancel(peer, task, attempt) => {
+                    if let Some(session) = self.holders.get(&peer) {
+                        session.tell(AttemptCancelled { task, attempt }, cause);
+                    }
+                }
+            }
+        }
+    }
+
+    fn answer<M>(&mut self, asker: Asker, cause: Cause, message: impl FnOnce(RequestId) -> M)
+    where
+        M: Serialize + Send + 'static,
+        SessionInbox: Hears<M>,
+    {
+        if let Some(session) = self.asked.remove(&asker) {
+            session.tell(message(asker.request), cause);
+        }
+    }
+}
+
+impl<P: Policy> fmt::Debug for Desk<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Desk({})", self.cast.title)
+    }
+}

@@ -1,0 +1,162 @@
+//! What the desk does about each letter of a scheduler's inbox, in the order of a task's life.
+
+use super::{Desk, NAME, Takes, report};
+use crate::logic::dispatch::Submission;
+use crate::logic::policy::Policy;
+use crate::message_log::Cause;
+use crate::messages::{
+    CancelTask, CloseQueue, DescribeQueue, DescribeTask, IntakeCounted, OfferFailed, PeerJoined,
+    PeerLeft, PeersListed, QueueDescribed, ReplyTo, ResultKept, ResultRefused, ResultSubmitted,
+    SessionClosed, TallyPeers, TaskArrived, TaskDescribed, TaskRequested, TaskWithdrawn,
+};
+use crate::model::TaskId;
+
+impl<P: Policy> Takes<TaskArrived> for Desk<P> {
+    fn take(&mut self, message: TaskArrived, cause: Cause) {
+        let effects = self.mind.task_arrived(message.task, self.now());
+        self.carry_out(effects, None, cause);
+    }
+}
+
+impl<P: Policy> Takes<TaskWithdrawn> for Desk<P> {
+    fn take(&mut self, message: TaskWithdrawn, cause: Cause) {
+        let effects = self.mind.task_withdrawn(&message.task, message.why);
+        self.carry_out(effects, None, cause);
+    }
+}
+
+impl<P: Policy> Takes<IntakeCounted> for Desk<P> {
+    fn take(&mut self, message: IntakeCounted, _: Cause) {
+        self.arriving = message.arriving;
+    }
+}
+
+impl<P: Policy> Takes<TaskRequested> for Desk<P> {
+    fn take(&mut self, message: TaskRequested, cause: Cause) {
+        let ask = self.ask(message);
+        self.request(ask, cause);
+    }
+}
+
+impl<P: Policy> Takes<OfferFailed> for Desk<P> {
+    fn take(&mut self, message: OfferFailed, cause: Cause) {
+        let OfferFailed { task, attempt, why } = message;
+        tracing::warn!(%task, %attempt, "failed to hand a task out: {why}");
+        let effects = self.mind.offer_failed(&task, attempt, why, self.now());
+        self.carry_out(effects, None, cause);
+    }
+}
+
+impl<P: Policy> Takes<ResultSubmitted> for Desk<P> {
+    fn take(&mut self, message: ResultSubmitted, cause: Cause) {
+        let submission = Submission {
+            peer: message.endpoint,
+            asker: self.expect(message.reply, message.session),
+            claim: message.claim,
+            sha256: message.archive.digest(),
+            outcome: message.outcome,
+        };
+        let effects = self.mind.result_submitted(submission, self.now());
+        self.carry_out(effects, Some(&message.archive), cause);
+    }
+}
+
+impl<P: Policy> Takes<ResultKept> for Desk<P> {
+    fn take(&mut self, message: ResultKept, cause: Cause) {
+        let effects = self.mind.result_kept(&message.task, message.file);
+        self.carry_out(effects, None, cause);
+    }
+}
+
+impl<P: Policy> Takes<ResultRefused> for Desk<P> {
+    fn take(&mut self, message: ResultRefused, cause: Cause) {
+        let ResultRefused { task, attempt, why } = message;
+        tracing::warn!(%task, %attempt, "refused a result: {why}");
+        let effects = self.mind.result_refused(&task, why, self.now());
+        self.carry_out(effects, None, cause);
+    }
+}
+
+impl<P: Policy> Takes<PeerJoined> for Desk<P> {
+    fn take(&mut self, message: PeerJoined, cause: Cause) {
+        let PeerJoined {
+            endpoint,
+            holds,
+            session,
+        } = message;
+        self.holders.insert(endpoint.clone(), session.used_by(NAME));
+        let effects = self
+            .mind
+            .peer_joined(&endpoint, holds.as_deref(), self.now());
+        self.carry_out(effects, None, cause);
+    }
+}
+
+impl<P: Policy> Takes<PeerLeft> for Desk<P> {
+    fn take(&mut self, message: PeerLeft, cause: Cause) {
+        let PeerLeft {
+            endpoint,
+            planned,
+            why,
+        } = message;
+        let effects = self.mind.peer_left(&endpoint, planned, &why, self.now());
+        self.carry_out(effects, None, cause);
+        self.holders.remove(&endpoint);
+    }
+}
+
+impl<P: Policy> Takes<SessionClosed> for Desk<P> {
+    fn take(&mut self, message: SessionClosed, _: Cause) {
+        let SessionClosed { session } = message;
+        self.mind.session_closed(session);
+        self.asked.retain(|asker, _| asker.session != session);
+    }
+}
+
+impl<P: Policy> Takes<DescribeQueue> for Desk<P> {
+    fn take(&mut self, message: DescribeQueue, cause: Cause) {
+        let ReplyTo { session, request } = message.reply;
+        let queue = report::of_queue(&self.mind, self.cast.title, self.arriving, self.now());
+        let described = QueueDescribed { request, queue };
+        session.used_by(NAME).tell(described, cause);
+    }
+}
+
+impl<P: Policy> Takes<DescribeTask> for Desk<P> {
+    fn take(&mut self, message: DescribeTask, cause: Cause) {
+        self.describe_task(&message.task, message.reply, cause);
+    }
+}
+
+impl<P: Policy> Takes<CancelTask> for Desk<P> {
+    fn take(&mut self, message: CancelTask, cause: Cause) {
+        let why = "cancelled by command".to_owned();
+        let effects = self.mind.task_withdrawn(&message.task, why);
+        self.carry_out(effects, None, cause);
+        self.describe_task(&message.task, message.reply, cause);
+    }
+}
+
+impl<P: Policy> Takes<TallyPeers> for Desk<P> {
+    fn take(&mut self, message: TallyPeers, cause: Cause) {
+        let ReplyTo { session, request } = message.reply;
+        let peers = report::of_peers(&self.mind, message.peers);
+        let listed = PeersListed { request, peers };
+        session.used_by(NAME).tell(listed, cause);
+    }
+}
+
+impl<P: Policy> Takes<CloseQueue> for Desk<P> {
+    fn take(&mut self, CloseQueue {}: CloseQueue, _: Cause) {
+        self.mind.close();
+    }
+}
+
+impl<P: Policy> Desk<P> {
+    fn describe_task(&self, task: &TaskId, reply: ReplyTo, cause: Cause) {
+        let ReplyTo { session, request } = reply;
+        let report = self.mind.ledger().get(task).map(report::of_task);
+        let described = TaskDescribed { request, report };
+        session.used_by(NAME).tell(described, cause);
+    }
+}
