@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::connection::{Incoming, Writer, open};
+use crate::connection::{Incoming, Room, Writer, open};
 use crate::logic::client::{Client, Master, Order, Terms};
 use crate::message_log::{Cause, Name};
 use crate::messages::{
@@ -214,7 +214,8 @@ fn events(dialling: Dialling) -> impl Stream<Item = OnLine> {
                 stream: connection,
                 local,
             }) => {
-                let (messages, writer) = open(connection, Caps::REPLIES, take_apart);
+                let (messages, writer) =
+                    open(connection, Caps::REPLIES, Room::of_one(), take_apart);
                 let told = messages.map(|incoming| {
                     OnLine::Told(
                         incoming

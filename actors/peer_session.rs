@@ -23,7 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::connection::{Broken, Incoming, Turn, Writer, open};
+use crate::connection::{Broken, Incoming, Room, Turn, Writer, open};
 use crate::logic::effect::Offer;
 use crate::message_log::{Cause, MessageLog, Name};
 use crate::messages::{
@@ -95,6 +95,8 @@ pub struct Connection<S> {
     pub remote: SocketAddr,
     /// Which connection.
     pub id: SessionId,
+    /// What it shares with the others for long messages.
+    pub room: Room,
     /// What bounds how many there are; dropped when the session ends.
     pub seat: Box<dyn Send>,
 }
@@ -128,10 +130,11 @@ impl PeerSession {
             stream,
             remote,
             id,
+            room,
             seat,
         } = connection;
         let name = Name::numbered("peer_session", id.0);
-        let (messages, writer) = open(stream, Caps::REQUESTS, take_apart);
+        let (messages, writer) = open(stream, Caps::REQUESTS, room, take_apart);
         let session = Self {
             id,
             remote,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mutirao_actors::clock::Clock;
+use mutirao_actors::connection::Room;
 use mutirao_actors::message_log::MessageLog;
 use mutirao_actors::model::SessionId;
 use mutirao_actors::peer_session::{Connection, Desk, PeerSession};
@@ -25,6 +26,7 @@ pub struct Doorway {
     desk: Desk,
     clock: Clock,
     log: MessageLog,
+    room: Room,
     seats: Arc<Mutex<Seats>>,
     last: SessionId,
 }
@@ -48,6 +50,7 @@ impl Doorway {
             desk,
             clock,
             log,
+            room: Room::new(),
             seats: Arc::default(),
             last: SessionId(0),
         }
@@ -81,6 +84,7 @@ impl Doorway {
             stream,
             remote,
             id: self.last,
+            room: self.room.clone(),
             seat: Box::new(seat),
         };
         PeerSession::start(

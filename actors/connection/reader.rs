@@ -1,0 +1,184 @@
+//! The reading end of a connection: bytes in, whole messages out, at the pace of their answers.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::room::{FREE, Room, Ticket};
+use super::{Broken, LAP, LAP_BYTES, Turn, within};
+use crate::wire::scanner::{Caps, Scanner};
+
+/// Room made for the next read of a long message.
+const READ_MAX: usize = 256 << 10;
+/// How long the one message may take that is read although the room is full: 64 MB over the worst Wi-Fi.
+const SEATED: Duration = Duration::from_secs(120);
+/// How long a sender whose message was refused may go on sending before it is cut.
+const DRAIN: Duration = Duration::from_secs(2);
+/// How many bytes it may go on sending: any message that is sent in one go.
+const DRAIN_BYTES_MAX: usize = 64 << 20;
+/// A connection that was of use and is quiet for this long is closed; the slowest speakers beat every 30 s,
+/// and some say nothing while a task runs.
+const QUIET: Duration = Duration::from_secs(6 * 3600);
+
+/// The reading end.
+pub(super) struct Reader<R> {
+    read: R,
+    scanner: Scanner,
+    buffer: BytesMut,
+    room: Room,
+    ticket: Ticket,
+    turns: Arc<Semaphore>,
+    useful: bool,
+    broken: bool,
+}
+
+/// How far one message has come.
+enum Lap {
+    Goes,
+    Done(Bytes),
+    Closed,
+}
+
+impl<R: AsyncRead + Unpin> Reader<R> {
+    pub(super) fn new(read: R, caps: Caps, room: Room, turns: Arc<Semaphore>) -> Self {
+        Self {
+            read,
+            scanner: Scanner::new(caps),
+            buffer: BytesMut::new(),
+            room,
+            ticket: Ticket::default(),
+            turns,
+            useful: false,
+            broken: false,
+        }
+    }
+
+    /// The next whole message; none when the other side has closed between two of them.
+    pub(super) async fn next(&mut self) -> Option<Result<(Bytes, Turn), Broken>> {
+        if self.broken {
+            self.drain().await;
+            return None;
+        }
+        let permit = Arc::clone(&self.turns).acquire_owned().await.ok()?;
+        match self.read_message().await {
+            Ok(Some(bytes)) => {
+                self.useful = true;
+                let ticket = self.part_with(&bytes);
+                Some(Ok((bytes, Turn { permit, ticket })))
+            }
+            Ok(None) => None,
+            Err(broken) => {
+                self.broken = true;
+                self.buffer = BytesMut::new();
+                self.ticket = Ticket::default();
+                Some(Err(broken))
+            }
+        }
+    }
+
+    /// What the message has paid goes with it, save what came after it.
+    fn part_with(&mut self, message: &Bytes) -> Ticket {
+        if message.len() > FREE {
+            // The rest shares its memory with the message, and would keep all of it for as long as it waits.
+            self.buffer = BytesMut::from(self.buffer.as_ref());
+        }
+        let rest = self.ticket.split(self.buffer.len());
+        std::mem::replace(&mut self.ticket, rest)
+    }
+
+    async fn read_message(&mut self) -> Result<Option<Bytes>, Broken> {
+        if let Some(bytes) = self.scanner.split(&mut self.buffer)? {
+            return Ok(Some(bytes));
+        }
+        let patience = if self.useful { QUIET } else { LAP };
+        let lap = within(patience, self.begin_message()).await?;
+        let Lap::Goes = lap else {
+            return Ok(lap.into_message());
+        };
+        loop {
+            let enough = self.next_lap();
+            self.room.pay(&mut self.ticket, enough).await;
+            let lap = if self.ticket.has_seat() {
+                within(SEATED, self.run_lap(usize::MAX)).await?
+            } else {
+                within(LAP, self.run_lap(enough)).await?
+            };
+            if let Lap::Done(bytes) = lap {
+                return Ok(Some(bytes));
+            }
+        }
+    }
+
+    /// How long the message may have become at the end of the next lap: a long one has to move, a short one
+    /// does not pay for what it does not need.
+    fn next_lap(&self) -> usize {
+        let have = self.buffer.len();
+        (have + have.clamp(1, LAP_BYTES)).max(FREE)
+    }
+
+    /// Reads until a message has begun; white space alone is none.
+    async fn begin_message(&mut self) -> Result<Lap, Broken> {
+        while self.buffer.is_empty() {
+            if self.fill(FREE).await? == 0 {
+                return Ok(Lap::Closed);
+            }
+            if let Some(bytes) = self.scanner.split(&mut self.buffer)? {
+                return Ok(Lap::Done(bytes));
+            }
+        }
+        Ok(Lap::Goes)
+    }
+
+    /// Reads until the message is whole or has grown enough to be given more time.
+    async fn run_lap(&mut self, enough: usize) -> Result<Lap, Broken> {
+        while self.buffer.len() < enough {
+            if self.fill(enough).await? == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+            if let Some(bytes) = self.scanner.split(&mut self.buffer)? {
+                return Ok(Lap::Done(bytes));
+            }
+        }
+        Ok(Lap::Goes)
+    }
+
+    /// Reads what a broken sender still sends: closing on unread bytes would reset the connection and
+    /// destroy the reply that says what was wrong.
+    async fn drain(&mut self) {
+        let mut drained = 0;
+        let draining = async {
+            while drained < DRAIN_BYTES_MAX {
+                self.buffer.clear();
+                match self.fill(READ_MAX).await {
+                    Ok(read) if read > 0 => drained += read,
+                    _ => break,
+                }
+            }
+        };
+        // Whoever still sends after that is cut.
+        let _ = timeout(DRAIN, draining).await;
+    }
+
+    /// Reads once, until the buffer holds this many bytes at most.
+    async fn fill(&mut self, most: usize) -> Result<usize, Broken> {
+        let missing = most.saturating_sub(self.buffer.len());
+        let room = missing.min(self.buffer.len().clamp(FREE, READ_MAX));
+        self.buffer.reserve(room);
+        let mut bounded = (&mut self.buffer).limit(room);
+        Ok(self.read.read_buf(&mut bounded).await?)
+    }
+}
+
+impl Lap {
+    fn into_message(self) -> Option<Bytes> {
+        match self {
+            Self::Done(bytes) => Some(bytes),
+            Self::Goes | Self::Closed => None,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Memory for long messages, shared by all connections of one door.
+//!
+//! Rule: what is read beyond [`FREE`] bytes is paid for before it is read, and given back when the message is
+//! answered. Who finds the room full waits for the one seat that is set aside for a message of any length, so
+//! that somebody always goes on, however little the others send.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::wire::scanner::PAYLOAD_MAX;
+
+/// What each connection may keep unpaid: any message without a payload, and 50 MB for all connections together.
+pub(super) const FREE: usize = 4 << 10;
+/// Paid bytes at a time, beside the one seat: as base64 and taken apart these and the longest message make
+/// 200 MB, which with the unpaid bytes is what strangers may make us use (promise R7).
+const PAID_MAX: usize = 24 << 20;
+/// What is paid for at once; a finer unit would not change who fits.
+const UNIT: usize = 1 << 10;
+
+/// The room; clones are the same one.
+#[derive(Debug, Clone)]
+pub struct Room {
+    paid: Arc<Semaphore>,
+    seat: Arc<Semaphore>,
+}
+
+/// What one message has taken of it.
+#[derive(Debug, Default)]
+pub(super) struct Ticket {
+    paid: Option<OwnedSemaphorePermit>,
+    seat: Option<OwnedSemaphorePermit>,
+}
+
+impl Room {
+    /// An empty one, for connections that anybody may open.
+    pub fn new() -> Self {
+        Self::of(PAID_MAX)
+    }
+
+    /// One in which a message of any length finds room at once: for the one connection that we opened ourselves.
+    pub fn of_one() -> Self {
+        Self::of(2 * PAYLOAD_MAX)
+    }
+
+    fn of(bytes: usize) -> Self {
+        Self {
+            paid: Arc::new(Semaphore::new(bytes / UNIT)),
+            seat: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    /// Pays for this many bytes in all, or for any number when the seat is given.
+    pub(super) async fn pay(&self, ticket: &mut Ticket, bytes: usize) {
+        let units = bytes.saturating_sub(FREE).div_ceil(UNIT);
+        let held = ticket
+            .paid
+            .as_ref()
+            .map_or(0, OwnedSemaphorePermit::num_permits);
+        if ticket.has_seat() || units <= held {
+            return;
+        }
+        let missing = u32::try_from(units - held).unwrap_or(u32::MAX);
+        match Arc::clone(&self.paid).try_acquire_many_owned(missing) {
+            Ok(more) => match &mut ticket.paid {
+                Some(paid) => paid.merge(more),
+                None => ticket.paid = Some(more),
+            },
+            // Nobody closes the seat's queue; without it the message is not read on.
+            Err(_) => ticket.seat = Arc::clone(&self.seat).acquire_owned().await.ok(),
+        }
+    }
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Ticket {
+    /// Whether it may be of any length.
+    pub(super) fn has_seat(&self) -> bool {
+        self.seat.is_some()
+    }
+
+    /// Splits off what this many bytes cost that come after the message.
+    pub(super) fn split(&mut self, bytes: usize) -> Self {
+        let units = bytes.saturating_sub(FREE).div_ceil(UNIT);
+        Self {
+            paid: self.paid.as_mut().and_then(|paid| {
+                let units = units.min(paid.num_permits());
+                paid.split(units)
+            }),
+            seat: None,
+        }
+    }
+}
