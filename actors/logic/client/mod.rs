@@ -261,7 +261,8 @@ impl Client {
 
     /// A master answered the search.
     pub fn found(&mut self, master: Master, now: Moment) -> Vec<Order> {
-        if !self.seeking {
+        // The search ends with what it finds; should that not serve us, it begins anew.
+        if !std::mem::take(&mut self.seeking) {
             return Vec::new();
         }
         self.turn_to(master, now)
@@ -295,6 +296,8 @@ impl Client {
         if self.ours.is_some() {
             let served = std::mem::take(&mut self.registered);
             let mut orders = if served {
+                // A master that takes us and hangs up each time must not make us spin.
+                self.dial_at = now.after(REDIAL_FIRST);
                 Vec::new()
             } else {
                 self.round_failed(now)

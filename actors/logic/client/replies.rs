@@ -89,12 +89,8 @@ impl Client {
         self.asks_refused = 0;
         self.ask_at = now;
         self.heartbeat_at = now.after(heartbeat.unwrap_or_default());
-        let sought = std::mem::take(&mut self.seeking);
-        if sought {
-            vec![Order::StopSeeking]
-        } else {
-            Vec::new()
-        }
+        self.seeking = false;
+        vec![Order::StopSeeking]
     }
 
     /// A task came.
