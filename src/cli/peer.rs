@@ -70,6 +70,9 @@ pub async fn leave_when_told(peer: &peer::Peer, signals: &mut Signals) -> ExitCo
                 if wish == Wish::Stop {
                     code = ExitCode::from(INTERRUPTED);
                 }
+                if !now {
+                    tracing::info!("finishing what runs, then leaving (a second signal stops it)");
+                }
                 peer.leave(now);
             }
         }

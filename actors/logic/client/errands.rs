@@ -75,7 +75,7 @@ impl Client {
         if self.ours.is_none() && !self.in_flight.is_empty() {
             return None;
         }
-        if !self.registered {
+        if !self.registered || self.hands_back {
             let registering = self.is_said(|say| matches!(say, Say::Register(_)));
             return (!registering).then(|| Say::Register(self.runs.keys().copied().collect()));
         }

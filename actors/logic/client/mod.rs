@@ -208,6 +208,8 @@ pub struct Client {
     asks_refused: u32,
     leaving: Option<Moment>,
     stopping: bool,
+    /// A task came that will not be run: registering anew tells the master that we do not hold it.
+    hands_back: bool,
     goodbye_said: bool,
     gone: bool,
 }
@@ -236,6 +238,7 @@ impl Client {
             asks_refused: 0,
             leaving: None,
             stopping: false,
+            hands_back: false,
             goodbye_said: false,
             gone: false,
         }

@@ -85,6 +85,7 @@ impl Client {
     fn registered(&mut self, heartbeat: Option<Duration>, now: Moment) -> Vec<Order> {
         self.ours = heartbeat;
         self.registered = true;
+        self.hands_back = false;
         self.failed_rounds = 0;
         self.asks_refused = 0;
         self.ask_at = now;
@@ -103,6 +104,10 @@ impl Client {
         } = task;
         let key = key.unwrap_or_else(|| (TaskId::new(), Attempt(1)));
         if self.runs.contains_key(&key) {
+            return Vec::new();
+        }
+        if self.leaving.is_some() && self.ours.is_some() {
+            self.hands_back = true;
             return Vec::new();
         }
         let run = Run {
