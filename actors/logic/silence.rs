@@ -18,6 +18,7 @@ const LISTENED_MAX: Duration = Duration::from_secs(3);
 /// Words that may be missed: one can be lost with its connection, a second while the peer connects again.
 const INTERVALS: u32 = 3;
 /// The window of a peer whose interval is not known yet: three times the longest seen, 30 s (protocol, section 2).
+/// Peers of ours are told the shortest one when they register, so theirs is known from the start.
 const WINDOW_FIRST: Duration = Duration::from_secs(90);
 /// The shortest window: three times the shortest interval seen, 5 s; a shorter one would see a hiccup as a death.
 const WINDOW_MIN: Duration = Duration::from_secs(15);
@@ -73,10 +74,10 @@ impl Watched {
         self.oldest_gap = (self.oldest_gap + 1) % GAPS;
     }
 
-    /// How long nothing may come before it is given up.
-    fn window(&self) -> Duration {
+    /// How long nothing may come before it is given up; `told` is a peer that was told how often to beat.
+    fn window(&self, told: bool) -> Duration {
         let longest = self.gaps.iter().max().copied().unwrap_or_default();
-        let shortest_window = if self.gaps.contains(&Duration::ZERO) {
+        let shortest_window = if self.gaps.contains(&Duration::ZERO) && !told {
             WINDOW_FIRST
         } else {
             WINDOW_MIN
@@ -108,7 +109,7 @@ impl Silence {
         if beat {
             watched.beat(now);
         }
-        let deadline = self.listened.after(watched.window());
+        let deadline = self.listened.after(watched.window(endpoint.is_ours()));
         let before = std::mem::replace(&mut watched.deadline, deadline);
         self.deadlines.remove(&(before, endpoint.clone()));
         self.deadlines.insert((deadline, endpoint.clone()));

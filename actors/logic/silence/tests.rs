@@ -74,6 +74,18 @@ fn whose_interval_is_not_known_gets_the_first_window() {
 }
 
 #[test]
+fn a_peer_that_was_told_its_interval_gets_three_of_it_from_the_start() {
+    let mut silence = Silence::default();
+    let ours = Endpoint {
+        life: Life::Boot(crate::model::BootId::random()),
+        ..peer(1)
+    };
+    silence.heard(&ours, false, START);
+    assert_eq!(sweep_through(&mut silence, 0..=14), []);
+    assert_eq!(sweep_through(&mut silence, 15..=20), [(15, 1)]);
+}
+
+#[test]
 fn two_early_beats_do_not_shorten_the_first_window() {
     let mut silence = Silence::default();
     silence.heard(&peer(1), true, START);
@@ -177,7 +189,7 @@ proptest! {
             }
             if number > 0 {
                 silence.heard(&peer(number), beat, at_ms(now));
-                let window = silence.watched[&peer(number)].window();
+                let window = silence.watched[&peer(number)].window(false);
                 prop_assert!((WINDOW_MIN..=WINDOW_MAX).contains(&window));
                 last.insert(peer(number), (at_ms(now), window));
             }
