@@ -88,6 +88,8 @@ pub struct MasterSession {
     /// Which connection is the present one; a word from an earlier one is late.
     line: u64,
     writer: Option<Writer>,
+    /// Whom it was opened to.
+    remote: Option<SocketAddr>,
     local: Option<IpAddr>,
     /// Set once all is handed in and said.
     gone: CancellationToken,
@@ -138,6 +140,7 @@ impl MasterSession {
             executor: cast.executor.used_by(NAME),
             line: 0,
             writer: None,
+            remote: None,
             local: None,
             gone: cast.gone,
         }
@@ -193,9 +196,20 @@ impl MasterSession {
 
     fn open_line(&mut self, address: SocketAddr, ctx: &mut Context<Self>) {
         self.hang_up();
+        self.remote = Some(address);
         let line = self.line;
         let events = events((self.dial)(address));
         ctx.add_stream(events.map(move |event| (line, event)));
+    }
+
+    /// Tells whoever started the peer that it is at work, and for whom.
+    fn tell_who_serves(&self) {
+        let (Some(master), Some(remote)) = (self.mind.master(), self.remote) else {
+            return;
+        };
+        let (name, ip, slots) = (&master.name, remote.ip(), self.identity.slots);
+        let python = self.identity.python.as_deref().unwrap_or("unknown");
+        tracing::info!("found {name} ({ip}) · {slots} slots · python {python} · ready");
     }
 
     fn hang_up(&mut self) {
@@ -253,6 +267,7 @@ impl StreamHandler<(u64, OnLine)> for MasterSession {
             return;
         }
         let now = self.clock.now();
+        let served = self.mind.master().is_some();
         let orders = match event {
             OnLine::Up(writer, local) => {
                 self.writer = Some(writer);
@@ -265,7 +280,7 @@ impl StreamHandler<(u64, OnLine)> for MasterSession {
             }
             OnLine::Told(Ok(told)) => self.mind.heard(told.id, told.said, now),
             OnLine::Told(Err(error)) => {
-                tracing::warn!("the master sent something that cannot be read: {error}");
+                tracing::warn!("closing the connection to the master: {error}");
                 self.hang_up();
                 self.mind.closed(now)
             }
@@ -274,6 +289,9 @@ impl StreamHandler<(u64, OnLine)> for MasterSession {
                 self.mind.closed(now)
             }
         };
+        if !served {
+            self.tell_who_serves();
+        }
         self.carry_out(orders, ctx, Cause::OUTSIDE);
     }
 
