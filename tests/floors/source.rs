@@ -65,7 +65,16 @@ impl Source {
     pub fn is_test(&self) -> bool {
         let parts = Path::new(&self.path).components();
         let mut names = parts.map(|part| part.as_os_str().to_str().unwrap());
-        names.any(|name| ["tests", "tests.rs", "testing.rs", "samples.rs"].contains(&name))
+        names.any(|name| {
+            [
+                "tests",
+                "tests.rs",
+                "testing.rs",
+                "samples.rs",
+                "fixtures.rs",
+            ]
+            .contains(&name)
+        })
     }
 
     /// The module that the file is, below the folder of its crate: `actors/logic/mod.rs` is `["logic"]`.
