@@ -60,6 +60,7 @@ impl Registry {
         for effect in effects {
             match effect {
                 Effect::Left(endpoint, departure) => {
+                    tracing::info!(peer = %endpoint, "a peer left: {departure}");
                     let left = PeerLeft {
                         endpoint,
                         planned: departure.is_planned(),
@@ -94,9 +95,16 @@ impl Handler<Letter<PeerRegistered>> for Registry {
         let session = said.reply.session.used_by(NAME);
         let endpoint = said.endpoint;
         let now = self.clock.now();
+        let known = self.members.latest(&endpoint.peer);
+        let is_new = known
+            .is_none_or(|(latest, member)| *latest != endpoint || member.introduction.is_none());
         match self.members.registered(&endpoint, introduction, now) {
             Ok(effects) => {
                 self.follow(effects, cause);
+                if is_new {
+                    // Strangers register on every connection; that is no news.
+                    tracing::info!(peer = %endpoint, "a peer joined");
+                }
                 let joined = PeerJoined {
                     endpoint,
                     holds: said.holds,
