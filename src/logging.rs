@@ -1,10 +1,15 @@
 //! What the program tells a person while it runs: on standard error, as text or as JSON.
 
+use std::fmt;
 use std::io::{self, IsTerminal as _};
 
 use clap::ValueEnum;
+use jiff::tz::TimeZone;
+use mutirao_actors::clock::Clock;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -32,7 +37,30 @@ pub fn start(format: LogFormat, level: LevelFilter) {
     match format {
         // Whoever sits before it sees when a line comes; in a file the time is wanted.
         LogFormat::Text if terminal => builder.compact().without_time().init(),
-        LogFormat::Text => builder.compact().init(),
+        LogFormat::Text => builder.compact().with_timer(OfDay::start()).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+}
+
+/// The time of day, as the reader's clock on the wall shows it; logs that are kept for long are better kept as JSON.
+struct OfDay {
+    clock: Clock,
+    zone: TimeZone,
+}
+
+impl OfDay {
+    fn start() -> Self {
+        Self {
+            clock: Clock::start(),
+            zone: TimeZone::system(),
+        }
+    }
+}
+
+impl FormatTime for OfDay {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        let now = self.clock.wall(self.clock.now());
+        let now = now.to_zoned(self.zone.clone());
+        write!(writer, "{}", now.strftime("%H:%M:%S"))
     }
 }

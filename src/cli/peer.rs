@@ -39,10 +39,11 @@ pub async fn run(args: Peer) -> anyhow::Result<ExitCode> {
     let house = House::open(root(), &args.log)?;
     let interpreter = args.runner.interpreter()?;
     let slots = args.runner.slots();
-    tracing::info!(
-        "{slots} slots · python {} · looking for a master",
-        interpreter.version
+    let (python, unit) = (
+        &interpreter.version,
+        if slots == 1 { "slot" } else { "slots" },
     );
+    tracing::info!("{slots} {unit} · python {python} · looking for a master");
     let config = Config {
         root: root().to_owned(),
         port: args.port,

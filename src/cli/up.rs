@@ -96,11 +96,7 @@ async fn until_drained(master: &master::Master) -> anyhow::Result<ExitCode> {
         let queue = report(&mut control).await?.queue;
         let tasks = queue.tasks;
         if queue.arriving == 0 && tasks.queued + tasks.leased == 0 {
-            tracing::info!(
-                "all is done: {} done, {} failed · results are in results/",
-                tasks.done,
-                tasks.failed
-            );
+            tracing::info!("{}", in_words(tasks.done, tasks.failed));
             return Ok(if tasks.failed == 0 {
                 ExitCode::SUCCESS
             } else {
@@ -108,5 +104,16 @@ async fn until_drained(master: &master::Master) -> anyhow::Result<ExitCode> {
             });
         }
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// How it went, and where to look next.
+fn in_words(done: u64, failed: u64) -> String {
+    match (done, failed) {
+        (0, 0) => "nothing to do: tasks/ holds no new task".to_owned(),
+        (done, 0) => format!("all is done: {done} done · results are in results/"),
+        (done, failed) => format!(
+            "{done} done, {failed} failed · results are in results/, reasons in tasks/failed/"
+        ),
     }
 }
