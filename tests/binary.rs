@@ -1,8 +1,6 @@
 //! The real binary as a person uses it: on this machine alone, each test with ports and a folder of its own.
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
-#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
-
 mod common;
 
 use std::fs;
