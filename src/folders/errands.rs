@@ -9,11 +9,11 @@ use mutirao_actors::logic::effect::End;
 use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::{ReplyTo, TaskAccepted, TaskArrived};
 
-use super::Folders;
 use super::disk::DiskError;
 use super::handlers::refuse;
 use super::intake::{Leaving, Reading, Stamp};
 use super::jobs::{self, Draft, Refused, Shelved};
+use super::{Folders, NAME};
 
 /// Names tried for a task that came over the wire; each failure means that a file was put there just then.
 const NAMES_MAX: u32 = 16;
@@ -110,7 +110,7 @@ impl Folders {
                     desk.intake.adopt(stamp, &task);
                     let (request, id, name) = (reply.request, task.id, task.name.clone());
                     desk.scheduler.tell(TaskArrived { task }, *cause);
-                    reply.session.tell(
+                    reply.session.used_by(NAME).tell(
                         TaskAccepted {
                             request,
                             task: id,

@@ -13,11 +13,14 @@ use mutirao_actors::port::Letter;
 
 use super::jobs::{self, Draft};
 use super::kept::Kept;
-use super::{Folders, Moment};
+use super::{Folders, Moment, NAME};
 
 pub(super) fn refuse(reply: &ReplyTo, why: String, cause: Cause) {
     let request = reply.request;
-    reply.session.tell(RequestRefused { request, why }, cause);
+    reply
+        .session
+        .used_by(NAME)
+        .tell(RequestRefused { request, why }, cause);
 }
 
 impl Folders {
@@ -44,7 +47,7 @@ fn answer(reply: &ReplyTo, name: String, loaded: Result<Archive, String>, cause:
                 name,
                 archive,
             };
-            reply.session.tell(loaded, cause);
+            reply.session.used_by(NAME).tell(loaded, cause);
         }
         Err(why) => refuse(reply, why, cause),
     }

@@ -16,6 +16,8 @@ pub const STORY_MAX: usize = 10_000;
 /// Letters in which a cause is looked for: some seconds of a very busy master in about 20 MB. A letter
 /// waits in a mailbox or for a disk before it causes the next, and both take less.
 pub const LOOKBACK_MAX: usize = 65_536;
+/// Letters that list all that runs: somebody looked, and nothing happened to the task.
+const OVERVIEWS: [&str; 2] = ["QueueDescribed", "PeerReported"];
 /// Shortest part of an id that is taken as one, in characters.
 const ID_PART_MIN: usize = 4;
 
@@ -152,6 +154,9 @@ impl Story {
 
     /// Whether the letter belongs here by itself.
     fn bond(&mut self, record: &Record) -> Option<Bond> {
+        if OVERVIEWS.contains(&record.kind.as_ref()) {
+            return None;
+        }
         let text = record.body.get();
         let cause = record.cause.and_then(|seq| self.places.get(&seq));
         let is_answer = cause
