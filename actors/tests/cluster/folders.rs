@@ -1,0 +1,165 @@
+//! Folders that keep everything in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use actix::{Actor, Context, Handler};
+use mutirao_actors::logic::effect::End;
+use mutirao_actors::message_log::Name;
+use mutirao_actors::messages::{
+    AdoptTask, KeepResult, LoadResult, LoadTask, PayloadLoaded, RequestRefused, ResultKept,
+    ResultRefused, SchedulerInbox, TaskAccepted, TaskArrived, TaskEnded,
+};
+use mutirao_actors::model::{Archive, Digest, Task, TaskId, TaskName};
+use mutirao_actors::port::{Letter, Port};
+
+/// The name of the stand-in in the message log.
+pub const NAME: Name = Name::one("folders");
+/// What a result begins with that is no sound ZIP.
+pub const UNSOUND: &[u8] = b"unsound";
+
+/// What lies in them, to be looked at by the test.
+#[derive(Debug, Default)]
+pub struct Shelves {
+    pub tasks: BTreeMap<TaskId, (TaskName, Archive)>,
+    pub results: BTreeMap<TaskId, Vec<Archive>>,
+    pub ended: BTreeMap<TaskId, Vec<End>>,
+    /// Tasks that are to vanish when they are asked for.
+    pub vanish: bool,
+}
+
+pub struct Folders {
+    shelves: Arc<Mutex<Shelves>>,
+    scheduler: Port<SchedulerInbox>,
+}
+
+impl Folders {
+    pub fn new(shelves: Arc<Mutex<Shelves>>, scheduler: &Port<SchedulerInbox>) -> Self {
+        Self {
+            shelves,
+            scheduler: scheduler.used_by(NAME),
+        }
+    }
+
+    fn shelves(&self) -> MutexGuard<'_, Shelves> {
+        self.shelves.lock().unwrap()
+    }
+}
+
+impl Actor for Folders {
+    type Context = Context<Self>;
+}
+
+impl Handler<Letter<AdoptTask>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<AdoptTask>, _: &mut Context<Self>) {
+        let (adopt, cause) = letter.open();
+        let task = Task {
+            id: TaskId::new(),
+            name: adopt.name.clone(),
+            size: adopt.archive.bytes().len() as u64,
+            sha256: adopt.archive.digest(),
+            code: Digest::of(b"main.py"),
+            group: adopt.group,
+            wishes: adopt.wishes,
+        };
+        let (id, name) = (task.id, adopt.name);
+        self.shelves()
+            .tasks
+            .insert(id, (name.clone(), adopt.archive));
+        self.scheduler.tell(TaskArrived { task }, cause);
+        let accepted = TaskAccepted {
+            request: adopt.reply.request,
+            task: id,
+            name,
+        };
+        adopt.reply.session.used_by(NAME).tell(accepted, cause);
+    }
+}
+
+impl Handler<Letter<LoadTask>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<LoadTask>, _: &mut Context<Self>) {
+        let (LoadTask { task, reply }, cause) = letter.open();
+        let mut shelves = self.shelves();
+        let there = !std::mem::take(&mut shelves.vanish);
+        let found = shelves.tasks.get(&task).filter(|_| there).cloned();
+        let (session, request) = (reply.session.used_by(NAME), reply.request);
+        match found {
+            Some((name, archive)) => {
+                let name = name.to_string();
+                let loaded = PayloadLoaded {
+                    request,
+                    name,
+                    archive,
+                };
+                session.tell(loaded, cause);
+            }
+            None => {
+                let why = "the file is gone".into();
+                session.tell(RequestRefused { request, why }, cause);
+            }
+        }
+    }
+}
+
+impl Handler<Letter<LoadResult>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<LoadResult>, _: &mut Context<Self>) {
+        let (LoadResult { task, reply }, cause) = letter.open();
+        let (session, request) = (reply.session.used_by(NAME), reply.request);
+        let kept = self.shelves().results.get(&task).cloned();
+        match kept.and_then(|kept| kept.first().cloned()) {
+            Some(archive) => {
+                let name = "result.zip".into();
+                let loaded = PayloadLoaded {
+                    request,
+                    name,
+                    archive,
+                };
+                session.tell(loaded, cause);
+            }
+            None => {
+                let why = "there is no result yet".into();
+                session.tell(RequestRefused { request, why }, cause);
+            }
+        }
+    }
+}
+
+impl Handler<Letter<KeepResult>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<KeepResult>, _: &mut Context<Self>) {
+        let (keep, cause) = letter.open();
+        let (task, attempt) = (keep.task, keep.attempt);
+        if keep.archive.bytes().starts_with(UNSOUND) {
+            let why = "it is no ZIP".into();
+            let refused = ResultRefused { task, attempt, why };
+            return self.scheduler.tell(refused, cause);
+        }
+        if keep.success {
+            let mut shelves = self.shelves();
+            shelves.results.entry(task).or_default().push(keep.archive);
+        }
+        let file = keep.name.to_string();
+        let kept = ResultKept {
+            task,
+            attempt,
+            file,
+        };
+        self.scheduler.tell(kept, cause);
+    }
+}
+
+impl Handler<Letter<TaskEnded>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<TaskEnded>, _: &mut Context<Self>) {
+        let (TaskEnded { task, end, .. }, _) = letter.open();
+        self.shelves().ended.entry(task).or_default().push(end);
+    }
+}
