@@ -114,8 +114,8 @@ pub struct PeerSession {
     ours: Option<(PeerId, BootId)>,
     /// Who was last said to live, and when.
     told: Option<(Endpoint, Moment)>,
-    /// Words of the super-peer dialect have been heard: its errors are in its own words from here on.
-    super_peer: bool,
+    /// In which dialect the other side last spoke, as far as its messages tell.
+    spoken: Dialect,
     me: Option<Port<SessionInbox>>,
     _seat: Box<dyn Send>,
 }
@@ -145,7 +145,7 @@ impl PeerSession {
             last_request: RequestId::default(),
             ours: None,
             told: None,
-            super_peer: false,
+            spoken: Dialect::default(),
             me: None,
             _seat: seat,
         };
@@ -203,7 +203,7 @@ impl StreamHandler<Result<Incoming<Told>, Broken>> for PeerSession {
                 tracing::warn!(session, %remote, "closing a connection: {broken}");
                 let reply = self.error(broken.to_string(), Some("broken"));
                 self.writer
-                    .send(encode_reply(Dialect::Flat, None, &reply), None);
+                    .send(encode_reply(self.spoken, None, &reply), None);
             }
         }
     }

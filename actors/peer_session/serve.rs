@@ -26,14 +26,10 @@ const SLOTS_UNSAID: u32 = 1;
 impl PeerSession {
     /// Takes one message in.
     pub(super) fn hear(&mut self, told: Told, turn: Turn) {
-        self.super_peer |= told.dialect == Dialect::SuperPeer;
         self.last_request.0 += 1;
         let request = self.last_request;
-        let dialect = if self.super_peer && told.dialect == Dialect::Flat {
-            Dialect::SuperPeer
-        } else {
-            told.dialect
-        };
+        let dialect = self.dialect_of(&told);
+        self.spoken = dialect;
         let brief = matches!(told.wanted, Ok(Wanted::PeerIds));
         let pending = Pending {
             dialect,
@@ -55,12 +51,26 @@ impl PeerSession {
         }
     }
 
+    /// Most words of the super-peer dialect are anyone's, and what cannot be read may tell of no dialect at all:
+    /// then the words before tell.
+    fn dialect_of(&self, told: &Told) -> Dialect {
+        match (self.spoken, told.dialect, &told.wanted) {
+            (Dialect::SuperPeer, Dialect::Flat, _) | (_, Dialect::Flat, Err(_)) => self.spoken,
+            (_, dialect, _) => dialect,
+        }
+    }
+
     fn serve(&mut self, desk: &MasterDesk, request: RequestId, wanted: Wanted) {
         let cause = Cause::OUTSIDE;
         let Some(reply) = self.reply_to(request) else {
             return;
         };
         match wanted {
+            Wanted::Register(peer, said) if self.is_another(&peer, &said) => self.answer_error(
+                request,
+                "this connection belongs to another peer: open one of your own",
+                "another_peer",
+            ),
             Wanted::Register(peer, said) => self.register(desk, peer, said, reply),
             Wanted::Heartbeat(peer) => {
                 self.lives(desk, &peer, true);
@@ -148,6 +158,13 @@ impl PeerSession {
                 "not_a_master",
             ),
         }
+    }
+
+    /// Whether a peer of ours introduces itself where another, or another life of it, already has.
+    fn is_another(&self, peer: &PeerId, said: &Introduction) -> bool {
+        let named = said.ours.as_ref().map(|ours| (peer, ours.boot));
+        let here = self.ours.as_ref().map(|(peer, boot)| (peer, *boot));
+        here.is_some() && named.is_some() && here != named
     }
 
     fn register(&mut self, desk: &MasterDesk, peer: PeerId, said: Introduction, reply: ReplyTo) {

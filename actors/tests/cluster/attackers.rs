@@ -1,0 +1,108 @@
+//! Senders that want to hurt: floods, silence, and connections that end at the worst moment.
+
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{sleep, timeout};
+
+use super::speakers::introduced;
+use super::world::{Speaker, World, with_master};
+
+/// More than a pipe and a connection take in without being read.
+const FLOOD: usize = 50_000;
+
+/// An honest speaker is still served.
+async fn assert_serves(world: &World) {
+    let mut honest = world.connect(200);
+    let alive = honest.ask(r#"{"action":"HEARTBEAT","peer_id":"honest"}"#);
+    assert_eq!(alive.await, r#"{"status":"ALIVE"}"#);
+}
+
+/// Sends as much as the other side takes while nothing is read, and says how many messages that were.
+async fn flood(speaker: &mut Speaker, message: &str) -> usize {
+    let mut taken = 0;
+    let flooding = async {
+        while taken < FLOOD {
+            speaker.stream.write_all(message.as_bytes()).await.unwrap();
+            taken += 1;
+        }
+    };
+    let _ = timeout(Duration::from_secs(1), flooding).await;
+    taken
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_are_piled_up_without_reading_wait_at_the_sender() {
+    with_master(async |world| {
+        let ask = r#"{"action":"REQUEST_TASK","peer_id":"greedy"}"#;
+        let mut greedy = world.connect(66);
+        let taken = flood(&mut greedy, ask).await;
+        // The pipes hold 4 KiB each way and the reader 4 KiB more; an answer is longer than a question.
+        assert!(
+            taken * ask.len() < 16 << 10,
+            "{taken} requests were taken in"
+        );
+        assert_serves(&world).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_of_ours_that_piles_requests_up_has_64_of_them_waiting() {
+    with_master(async |world| {
+        let mut greedy = introduced(&world, 66, 1).await;
+        let ask = r#"{"action":"REQUEST_TASK","id":9,"peer_id":"ours","wait_ms":60000}"#;
+        flood(&mut greedy, ask).await;
+        assert_eq!(world.stage.said("TaskRequested").len(), 64);
+        drop(greedy);
+        world.until("gone", |world| world.sessions() == 0).await;
+        assert_serves(&world).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_heartbeats_is_answered_one_by_one_and_the_others_are_served() {
+    with_master(async |world| {
+        let beat = r#"{"action":"HEARTBEAT","peer_id":"eager"}"#;
+        let mut eager = world.connect(66);
+        for _ in 0..2_000 {
+            eager.say(beat).await;
+            assert_eq!(eager.next().await.unwrap(), r#"{"status":"ALIVE"}"#);
+        }
+        assert_serves(&world).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_tasks_and_hangs_up_takes_none_for_good() {
+    with_master(async |world| {
+        let task = world.put_task(1, 0);
+        for host in 1..4 {
+            let mut thief = world.connect(host);
+            let ask = format!(r#"{{"action":"REQUEST_TASK","peer_id":"thief-{host}"}}"#);
+            thief.say(ask).await;
+            drop(thief);
+            world.stage.settle().await;
+            assert_eq!(world.sessions(), 0);
+        }
+        let _peer = world.peer(9, 1, &super::world::Cable::default());
+        world.until("done", |world| world.all_done(&[task])).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_says_nothing_or_half_a_message_loses_its_seat() {
+    with_master(async |world| {
+        let silent = world.connect(66);
+        let mut half = world.connect(66);
+        half.say(r#"{"action":"#).await;
+        assert_eq!(world.sessions(), 2);
+        sleep(Duration::from_secs(70)).await;
+        assert_eq!(world.sessions(), 0);
+        drop((silent, half));
+    })
+    .await;
+}

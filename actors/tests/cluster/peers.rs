@@ -36,7 +36,9 @@ async fn wherever_the_connection_is_cut_every_task_is_done_and_run_once() {
             let _peer = world.peer(1, 2, &cable);
             sleep(Duration::from_secs(20)).await;
             cable.mend();
-            world.until("all done", |world| world.all_done(&tasks)).await;
+            world
+                .until("all done", |world| world.all_done(&tasks))
+                .await;
             for task in tasks {
                 let runs = world.runs_of(task);
                 assert_eq!(runs, [Some(Ending::Exit(0))], "cut after {bytes}");
@@ -132,11 +134,15 @@ async fn a_peer_that_leaves_hands_in_what_runs_and_takes_nothing_more() {
         timeout(Duration::from_secs(60), peer.gone.cancelled())
             .await
             .unwrap();
-        world.until("done", |world| world.all_done(&[running])).await;
+        world
+            .until("done", |world| world.all_done(&[running]))
+            .await;
         assert!(world.runs_of(waiting).is_empty());
         assert_eq!(world.stage.said("PeerLeft")[0]["planned"], true);
         let _other = world.peer(2, 1, &Cable::default());
-        world.until("done", |world| world.all_done(&[waiting])).await;
+        world
+            .until("done", |world| world.all_done(&[waiting]))
+            .await;
     })
     .await;
 }

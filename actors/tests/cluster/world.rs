@@ -62,7 +62,10 @@ pub struct World {
 #[derive(Clone)]
 pub struct Door {
     desk: MasterDesk,
-    stage: Arc<(mutirao_actors::clock::Clock, mutirao_actors::message_log::MessageLog)>,
+    stage: Arc<(
+        mutirao_actors::clock::Clock,
+        mutirao_actors::message_log::MessageLog,
+    )>,
     room: Room,
     sessions: Arc<AtomicU64>,
     seats: Arc<()>,
@@ -198,7 +201,7 @@ impl World {
         Speaker::new(self.door.open(host))
     }
 
-    /// Sessions that live.
+    /// Sessions that live, while there is no peer of ours.
     pub fn sessions(&self) -> usize {
         Arc::strong_count(&self.door.seats) - 1
     }
