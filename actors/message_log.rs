@@ -18,6 +18,8 @@ use crate::model::Moment;
 pub const FORMAT: u32 = 1;
 /// Records kept in memory: the last few minutes of a busy master in about 2 MB.
 pub const RING_MAX: usize = 8192;
+/// Bytes kept in memory: a letter may carry a list of all peers, or a long name that a stranger made up.
+pub const RING_BYTES_MAX: usize = 16 << 20;
 
 /// Who sends or receives a letter: the actor's role, and its number where there are several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +86,26 @@ struct Record<'a, M> {
     body: &'a M,
 }
 
+/// The newest lines, bounded in number and in bytes.
+#[derive(Default)]
+struct Ring {
+    lines: VecDeque<Arc<str>>,
+    bytes: usize,
+}
+
+impl Ring {
+    fn push(&mut self, line: Arc<str>) {
+        self.bytes += line.len();
+        self.lines.push_back(line);
+        while self.lines.len() > RING_MAX || self.bytes > RING_BYTES_MAX {
+            let Some(oldest) = self.lines.pop_front() else {
+                return;
+            };
+            self.bytes -= oldest.len();
+        }
+    }
+}
+
 /// Takes the log's lines as they come; must not block.
 pub trait Sink: Send + Sync {
     /// One record as a line of JSON without its line end.
@@ -97,7 +119,7 @@ pub struct MessageLog(Arc<Inner>);
 struct Inner {
     clock: Clock,
     last_seq: AtomicU64,
-    ring: Mutex<VecDeque<Arc<str>>>,
+    ring: Mutex<Ring>,
     sink: Option<Box<dyn Sink>>,
 }
 
@@ -107,7 +129,7 @@ impl MessageLog {
         Self(Arc::new(Inner {
             clock,
             last_seq: AtomicU64::new(0),
-            ring: Mutex::new(VecDeque::new()),
+            ring: Mutex::default(),
             sink,
         }))
     }
@@ -149,16 +171,13 @@ impl MessageLog {
             sink.take(Arc::clone(&line));
         }
         let mut ring = self.0.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        if ring.len() == RING_MAX {
-            ring.pop_front();
-        }
-        ring.push_back(line);
+        ring.push(line);
     }
 
     /// The newest records, oldest first, each a line of JSON.
     pub fn recent(&self) -> Vec<Arc<str>> {
         let ring = self.0.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.iter().cloned().collect()
+        ring.lines.iter().cloned().collect()
     }
 }
 
@@ -167,4 +186,26 @@ pub(crate) struct Written<'a, M> {
     pub(crate) kind: &'a str,
     pub(crate) body: &'a M,
     pub(crate) dead: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ring_keeps_the_newest_and_neither_many_nor_long_letters_fill_the_memory() {
+        let mut ring = Ring::default();
+        for number in 0..=RING_MAX {
+            ring.push(number.to_string().into());
+        }
+        assert_eq!(ring.lines.len(), RING_MAX);
+        assert_eq!(ring.lines.back().unwrap().as_ref(), RING_MAX.to_string());
+        for _ in 0..1_000 {
+            ring.push("x".repeat(64 << 10).into());
+        }
+        assert_eq!(ring.lines.len(), RING_BYTES_MAX / (64 << 10));
+        assert_eq!(ring.bytes, RING_BYTES_MAX);
+        ring.push("x".repeat(RING_BYTES_MAX + 1).into());
+        assert!(ring.lines.is_empty() && ring.bytes == 0);
+    }
 }
