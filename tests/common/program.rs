@@ -127,7 +127,8 @@ impl Program {
         let _ = killpg(self.pid(), Signal::SIGKILL);
     }
 
-    fn pid(&self) -> Pid {
+    /// Its process.
+    pub fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().cast_signed())
     }
 }
