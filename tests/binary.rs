@@ -372,3 +372,20 @@ fn a_continuous_message_log_is_followed_while_it_is_written() {
     let diagram = out(&desk.output(&["trace", "--task", "one.zip", "--mermaid"]));
     assert!(diagram.starts_with("sequenceDiagram"), "{diagram}");
 }
+
+#[test]
+fn a_port_that_another_program_has_ends_the_start_in_words_and_without_a_panic() {
+    let desk = Desk::new();
+    let other = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let port = other.local_addr().unwrap().port().to_string();
+    for words in [["master", "--discovery-port"], ["up", "--discovery-port"]] {
+        let output = desk.output(&[&words[..], &[&port]].concat());
+        let said = err(&output);
+        assert!(!output.status.success());
+        assert!(
+            said.contains(&format!("UDP port {port} is taken")),
+            "{said}"
+        );
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}

@@ -279,7 +279,7 @@ fn many_who_send_half_of_a_large_message_take_bounded_memory_and_no_one_is_shut_
     );
     let hold = |mut stream: TcpStream| {
         stream
-            .set_write_timeout(Some(Duration::from_secs(1)))
+            .set_write_timeout(Some(Duration::from_secs(5)))
             .unwrap();
         // The master stops reading at some point; what it has read is what counts.
         let _ = half

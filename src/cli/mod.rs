@@ -133,7 +133,12 @@ impl Cli {
 
 /// One thread with an actix system: every actor and every socket lives in it.
 fn in_system(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    actix_rt::System::new().block_on(work)
+    actix_rt::System::new().block_on(async {
+        let done = work.await;
+        // An actor that was made and has not started yet would start while the system is torn down, and panic.
+        tokio::task::yield_now().await;
+        done
+    })
 }
 
 /// How the program ends after this error.
