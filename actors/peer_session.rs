@@ -9,6 +9,7 @@
 //! Hears: the connection's messages, and the answers of [`SessionInbox`].
 //! Tells: the registry who speaks, the scheduler what is asked and handed in, the folders what to load.
 
+mod handlers;
 mod inbound;
 mod outbound;
 mod serve;
@@ -18,7 +19,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext as _, Context, Handler, StreamHandler};
+use actix::{Actor, AsyncContext as _, Context, StreamHandler};
 use tokio::io::{AsyncRead, AsyncWrite};
 use uuid::Uuid;
 
@@ -27,13 +28,10 @@ use crate::connection::{Broken, Incoming, Room, Turn, Writer, open};
 use crate::logic::effect::Offer;
 use crate::message_log::{Cause, MessageLog, Name};
 use crate::messages::{
-    AttemptCancelled, FoldersInbox, MasterSessionInbox, NothingWaits, PayloadLoaded, PeerDescribed,
-    PeerReported, PeerWelcomed, PeersListed, QueueDescribed, RegistryInbox, RequestRefused,
-    ResultAnswered, SchedulerInbox, SessionClosed, SessionInbox, TaskAccepted, TaskDescribed,
-    TaskOffered,
+    FoldersInbox, MasterSessionInbox, RegistryInbox, SchedulerInbox, SessionClosed, SessionInbox,
 };
 use crate::model::{BootId, Endpoint, Moment, PeerId, RequestId, SessionId};
-use crate::port::{Letter, Port};
+use crate::port::Port;
 use crate::wire::scanner::Caps;
 use crate::wire::{Dialect, Reply, encode_reply};
 
@@ -206,141 +204,5 @@ impl StreamHandler<Result<Incoming<Told>, Broken>> for PeerSession {
                     .send(encode_reply(self.spoken, None, &reply), None);
             }
         }
-    }
-}
-
-impl Handler<Letter<PeerWelcomed>> for PeerSession {
-    type Result = ();
-
-    fn handle(&mut self, letter: Letter<PeerWelcomed>, _: &mut Context<Self>) {
-        let (welcomed, _) = letter.open();
-        self.welcome(welcomed.request);
-    }
-}
-
-impl Handler<Letter<RequestRefused>> for PeerSession {
-    type Result = ();
-
-    fn handle(&mut self, letter: Letter<RequestRefused>, _: &mut Context<Self>) {
-        let (refused, cause) = letter.open();
-        self.refuse(refused, cause);
-    }
-}
-
-impl Handler<Letter<TaskOffered>> for PeerSession {
-    type Result = ();
-
-    fn handle(&mut self, letter: Letter<TaskOffered>, _: &mut Context<Self>) {
-        let (offered, cause) = letter.open();
-        self.fetch_offered(offered, cause);
-    }
-}
-
-impl Handler<Letter<NothingWaits>> for PeerSession {
-    type Result = ();
-
-    fn handle(&mut self, letter: Letter<NothingWaits>, _: &mut Context<Self>) {
-        let (nothing, _) = letter.open();
-        self.answer(nothing.request, &Reply::NoTask);
-    }
-}
-
-impl Handler<Letter<PayloadLoaded>> for PeerSession {
-    type Result = ();
-
-    fn handle(&mut self, letter: Letter<PayloadLoaded>, _: &mut Context<Self>) {
-        let (loaded, _) = letter.open();
-        self.send_payload(loaded);
-    }
-}
-
-impl Handler<Letter<ResultAnswered>> for PeerSession {
-    type Result = ();
-
-    fn handle(&mut self, letter: Letter<ResultAnswered>, _: &mut Context<Self>) {
-        let (answered, _) = letter.open();
-        self.send_verdict(answered);
-    }
-}
-
-impl Handler<Letter<AttemptCancelled>> for PeerSession {
-    type Result = ();
-
-    fn handle(&mut self, letter: Letter<AttemptCancelled>, _: &mut Context<Self>) {
-        let (cancelled, _) = letter.open();
-        let order = Reply::CancelAttempt {
-            task_id: cancelled.task,
-            attempt: cancelled.attempt,
-        };
-        self.writer
-            .send(encode_reply(Dialect::Flat, None, &order), None);
-    }
-}
-
-impl Handler<Letter<PeersListed>> for PeerSession {
-    type Result = ();
-
-    fn handle(&mut self, letter: Letter<PeersListed>, _: &mut Context<Self>) {
-        let (listed, _) = letter.open();
-        self.send_peers(&listed);
-    }
-}
-
-impl Handler<Letter<PeerDescribed>> for PeerSession {
-    type Result = ();
-
-    fn handle(&mut self, letter: Letter<PeerDescribed>, _: &mut Context<Self>) {
-        let (described, _) = letter.open();
-        self.send_peer_address(described);
-    }
-}
-
-impl Handler<Letter<QueueDescribed>> for PeerSession {
-    type Result = ();
-
-    fn handle(&mut self, letter: Letter<QueueDescribed>, _: &mut Context<Self>) {
-        let (described, _) = letter.open();
-        self.send_status(described);
-    }
-}
-
-impl Handler<Letter<TaskDescribed>> for PeerSession {
-    type Result = ();
-
-    fn handle(&mut self, letter: Letter<TaskDescribed>, _: &mut Context<Self>) {
-        let (described, _) = letter.open();
-        match described.report {
-            Some(report) => self.answer(described.request, &Reply::TaskState(report)),
-            None => self.answer_error(
-                described.request,
-                "no such task is known here",
-                "no_such_task",
-            ),
-        }
-    }
-}
-
-impl Handler<Letter<TaskAccepted>> for PeerSession {
-    type Result = ();
-
-    fn handle(&mut self, letter: Letter<TaskAccepted>, _: &mut Context<Self>) {
-        let (accepted, _) = letter.open();
-        let task_name = accepted.name.as_str().into();
-        self.answer(
-            accepted.request,
-            &Reply::Accepted {
-                task_id: accepted.task,
-                task_name,
-            },
-        );
-    }
-}
-
-impl Handler<Letter<PeerReported>> for PeerSession {
-    type Result = ();
-
-    fn handle(&mut self, letter: Letter<PeerReported>, _: &mut Context<Self>) {
-        let (reported, _) = letter.open();
-        self.answer(reported.request, &Reply::report(&reported.report));
     }
 }

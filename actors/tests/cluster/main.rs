@@ -9,6 +9,7 @@
 
 mod attackers;
 mod folders;
+mod own_port;
 mod peers;
 mod runner;
 mod speakers;

@@ -198,7 +198,12 @@ impl World {
 
     /// A connection from this host of 10.0.0.0/24.
     pub fn connect(&self, host: u8) -> Speaker {
-        Speaker::new(self.door.open(host))
+        self.connect_to(Desk::Master(self.door.desk.clone()), host)
+    }
+
+    /// The same to any desk.
+    pub fn connect_to(&self, desk: Desk, host: u8) -> Speaker {
+        Speaker::new(self.door.open_to(desk, host))
     }
 
     /// Sessions that live, while there is no peer of ours.
@@ -251,6 +256,10 @@ impl World {
 
 impl Door {
     fn open(&self, host: u8) -> DuplexStream {
+        self.open_to(Desk::Master(self.desk.clone()), host)
+    }
+
+    fn open_to(&self, desk: Desk, host: u8) -> DuplexStream {
         let (theirs, ours) = duplex(PIPE);
         let number = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
         let connection = Connection {
@@ -261,14 +270,14 @@ impl Door {
             seat: Box::new(Arc::clone(&self.seats)),
         };
         let (clock, log) = self.stage.as_ref().clone();
-        PeerSession::start(connection, Desk::Master(self.desk.clone()), clock, log);
+        PeerSession::start(connection, desk, clock, log);
         theirs
     }
 }
 
 /// A peer of ours.
 pub struct Peer {
-    session: Port<MasterSessionInbox>,
+    pub session: Port<MasterSessionInbox>,
     pub gone: CancellationToken,
 }
 

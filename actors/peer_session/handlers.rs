@@ -1,0 +1,148 @@
+//! What a session hears from the other actors: each is the answer to one request, save the order to stop a run.
+
+use actix::{Context, Handler};
+
+use super::PeerSession;
+use crate::messages::{
+    AttemptCancelled, NothingWaits, PayloadLoaded, PeerDescribed, PeerReported, PeerWelcomed,
+    PeersListed, QueueDescribed, RequestRefused, ResultAnswered, TaskAccepted, TaskDescribed,
+    TaskOffered,
+};
+use crate::port::Letter;
+use crate::wire::{Dialect, Reply, encode_reply};
+
+impl Handler<Letter<PeerWelcomed>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<PeerWelcomed>, _: &mut Context<Self>) {
+        let (welcomed, _) = letter.open();
+        self.welcome(welcomed.request);
+    }
+}
+
+impl Handler<Letter<RequestRefused>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<RequestRefused>, _: &mut Context<Self>) {
+        let (refused, cause) = letter.open();
+        self.refuse(refused, cause);
+    }
+}
+
+impl Handler<Letter<TaskOffered>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<TaskOffered>, _: &mut Context<Self>) {
+        let (offered, cause) = letter.open();
+        self.fetch_offered(offered, cause);
+    }
+}
+
+impl Handler<Letter<NothingWaits>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<NothingWaits>, _: &mut Context<Self>) {
+        let (nothing, _) = letter.open();
+        self.answer(nothing.request, &Reply::NoTask);
+    }
+}
+
+impl Handler<Letter<PayloadLoaded>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<PayloadLoaded>, _: &mut Context<Self>) {
+        let (loaded, _) = letter.open();
+        self.send_payload(loaded);
+    }
+}
+
+impl Handler<Letter<ResultAnswered>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<ResultAnswered>, _: &mut Context<Self>) {
+        let (answered, _) = letter.open();
+        self.send_verdict(answered);
+    }
+}
+
+impl Handler<Letter<AttemptCancelled>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<AttemptCancelled>, _: &mut Context<Self>) {
+        let (cancelled, _) = letter.open();
+        let order = Reply::CancelAttempt {
+            task_id: cancelled.task,
+            attempt: cancelled.attempt,
+        };
+        self.writer
+            .send(encode_reply(Dialect::Flat, None, &order), None);
+    }
+}
+
+impl Handler<Letter<PeersListed>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<PeersListed>, _: &mut Context<Self>) {
+        let (listed, _) = letter.open();
+        self.send_peers(&listed);
+    }
+}
+
+impl Handler<Letter<PeerDescribed>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<PeerDescribed>, _: &mut Context<Self>) {
+        let (described, _) = letter.open();
+        self.send_peer_address(described);
+    }
+}
+
+impl Handler<Letter<QueueDescribed>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<QueueDescribed>, _: &mut Context<Self>) {
+        let (described, _) = letter.open();
+        self.send_status(described);
+    }
+}
+
+impl Handler<Letter<TaskDescribed>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<TaskDescribed>, _: &mut Context<Self>) {
+        let (described, _) = letter.open();
+        match described.report {
+            Some(report) => self.answer(described.request, &Reply::TaskState(report)),
+            None => self.answer_error(
+                described.request,
+                "no such task is known here",
+                "no_such_task",
+            ),
+        }
+    }
+}
+
+impl Handler<Letter<TaskAccepted>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<TaskAccepted>, _: &mut Context<Self>) {
+        let (accepted, _) = letter.open();
+        let task_name = accepted.name.as_str().into();
+        self.answer(
+            accepted.request,
+            &Reply::Accepted {
+                task_id: accepted.task,
+                task_name,
+            },
+        );
+    }
+}
+
+impl Handler<Letter<PeerReported>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<PeerReported>, _: &mut Context<Self>) {
+        let (reported, _) = letter.open();
+        self.answer(reported.request, &Reply::report(&reported.report));
+    }
+}
