@@ -13,6 +13,9 @@ use crate::wire::dialect::answer_to;
 use crate::wire::request::{Address, PeerOffer};
 use crate::wire::{Dialect, Payload, Request, WireError, parse_request};
 
+/// Longest name of a group of tasks, in bytes: it is kept with each of them.
+const GROUP_MAX: usize = 128;
+
 /// One message of the other side, and how to answer it.
 #[derive(Debug)]
 pub struct Told {
@@ -179,7 +182,7 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
         } => Wanted::NewTask(NewTask {
             name: TaskName::tamed(&task_name),
             archive: whole(&task_data, sha256)?,
-            group: group.map(|group| group.as_ref().into()),
+            group: group.as_deref().map(group_of).transpose()?,
             wishes: Wishes {
                 time_limit: time_limit_s.map(|seconds| Duration::from_secs(seconds.into())),
                 retries: None,
@@ -205,6 +208,16 @@ fn introduction(address: Option<Address<'_>>, ours: Option<PeerOffer<'_>>) -> In
             holds: ours.holds,
         }),
     }
+}
+
+fn group_of(said: &str) -> Result<Arc<str>, WireError> {
+    if said.len() > GROUP_MAX {
+        return Err(WireError::Field {
+            field: "group",
+            wanted: "a text of at most 128 bytes",
+        });
+    }
+    Ok(said.into())
 }
 
 /// The payload's bytes, which must be those that were hashed before they were sent.

@@ -106,3 +106,21 @@ async fn a_connection_that_says_nothing_or_half_a_message_loses_its_seat() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_name_of_a_group_that_would_be_kept_with_every_task_is_short() {
+    with_master(async |world| {
+        let submit = |length: usize| {
+            let group = "g".repeat(length);
+            format!(
+                r#"{{"action":"SUBMIT_TASK","task_name":"x","task_data":"MSAw","group":"{group}"}}"#
+            )
+        };
+        let mut submitter = world.connect(66);
+        let refused = submitter.ask(submit(129)).await;
+        assert!(refused.contains("`group` must be a text"), "{refused}");
+        assert!(submitter.ask(submit(128)).await.contains("ACCEPTED"));
+        assert_eq!(world.shelves().tasks.len(), 1);
+    })
+    .await;
+}
