@@ -184,16 +184,13 @@ impl World {
     }
 
     /// Lets time pass until this holds.
-    #[track_caller]
-    pub fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) -> impl Future<Output = ()> {
-        async move {
-            let waiting = async {
-                while !holds(self) {
-                    sleep(Duration::from_millis(100)).await;
-                }
-            };
-            assert!(timeout(LONG, waiting).await.is_ok(), "never: {what}");
-        }
+    pub async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let waiting = async {
+            while !holds(self) {
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        assert!(timeout(LONG, waiting).await.is_ok(), "never: {what}");
     }
 
     /// A connection from this host of 10.0.0.0/24.
