@@ -1,9 +1,17 @@
 //! As much of Rust as the floors need: words without comments, strings and tests, and the paths that they spell.
 #![expect(clippy::unwrap_used, reason = "what cannot be read fails the test")]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// Files and folders that only tests see.
+const TEST_NAMES: [&str; 5] = [
+    "tests",
+    "tests.rs",
+    "testing.rs",
+    "samples.rs",
+    "fixtures.rs",
+];
 
 /// A source file.
 pub struct Source {
@@ -64,25 +72,15 @@ impl Source {
 
     /// Whether the whole file is tests, or made for them.
     pub fn is_test(&self) -> bool {
-        let parts = Path::new(&self.path).components();
-        let mut names = parts.map(|part| part.as_os_str().to_str().unwrap());
-        names.any(|name| {
-            [
-                "tests",
-                "tests.rs",
-                "testing.rs",
-                "samples.rs",
-                "fixtures.rs",
-            ]
-            .contains(&name)
-        })
+        let mut parts = Path::new(&self.path).iter();
+        parts.any(|part| TEST_NAMES.iter().any(|name| part == *name))
     }
 
     /// The module that the file is, below the folder of its crate: `actors/logic/mod.rs` is `["logic"]`.
     pub fn module(&self) -> Vec<String> {
         let path = PathBuf::from(&self.path).with_extension("");
-        let below = path.components().skip(1);
-        let parts = below.map(|part| part.as_os_str().to_str().unwrap().to_owned());
+        let below = path.iter().skip(1);
+        let parts = below.map(|part| part.to_str().unwrap().to_owned());
         parts
             .filter(|part| !["mod", "lib", "main"].contains(&part.as_str()))
             .collect()
@@ -98,7 +96,6 @@ impl Source {
 
     /// Every path of two parts or more.
     pub fn paths(&self) -> Vec<Used> {
-        let imported = self.imported();
         let mut used = Vec::new();
         let mut at = 0;
         while at < self.tokens.len() {
@@ -111,9 +108,9 @@ impl Source {
                 at += 1;
             }
         }
-        used.iter_mut().for_each(|path| {
-            path.parts = self.resolve(&path.parts, &imported);
-        });
+        for path in &mut used {
+            path.parts = self.resolve(&path.parts);
+        }
         used
     }
 
@@ -149,45 +146,18 @@ impl Source {
         if self.word(at) == "as" { at + 2 } else { at }
     }
 
-    /// Modules of its own crate that the file calls by a short name, such as `places` after `use crate::sockets::places;`.
-    fn imported(&self) -> BTreeMap<String, Vec<String>> {
-        let starts = (0..self.tokens.len()).filter(|at| self.word(*at) == "use");
-        let mut used = Vec::new();
-        for at in starts {
-            if is_name(self.word(at + 1)) {
-                self.path_from(at + 1, &[], &mut used);
-            }
+    /// The path from the root of the crate, if it is relative. A short name that was imported stays short: the import
+    /// was looked at.
+    fn resolve(&self, parts: &[String]) -> Vec<String> {
+        let is_relative = |part: &&String| ["self", "super"].contains(&part.as_str());
+        let relative = parts.iter().take_while(is_relative).count();
+        if relative == 0 {
+            return parts.to_vec();
         }
-        let local = used.into_iter().filter(|path| {
-            ["crate", "super", "self"].contains(&path.parts[0].as_str()) && path.parts.len() > 1
-        });
-        local
-            .map(|path| {
-                let parts = self.resolve(&path.parts, &BTreeMap::new());
-                (parts.last().cloned().unwrap_or_default(), parts)
-            })
-            .collect()
-    }
-
-    fn resolve(&self, parts: &[String], imported: &BTreeMap<String, Vec<String>>) -> Vec<String> {
-        let mut base = match parts[0].as_str() {
-            "self" | "super" => [vec!["crate".to_owned()], self.module()].concat(),
-            short => match imported.get(short) {
-                Some(long) => [long, &parts[1..]].concat(),
-                None => return parts.to_vec(),
-            },
-        };
-        if imported.contains_key(&parts[0]) {
-            return base;
-        }
-        let ups = parts
-            .iter()
-            .take_while(|part| ["self", "super"].contains(&part.as_str()));
-        let ups: Vec<_> = ups.collect();
-        for _ in ups.iter().filter(|part| **part == "super") {
-            base.pop();
-        }
-        [base, parts[ups.len()..].to_vec()].concat()
+        let mut base = [vec!["crate".to_owned()], self.module()].concat();
+        let ups = parts[..relative].iter().filter(|part| *part == "super");
+        base.truncate(base.len().saturating_sub(ups.count()));
+        [&base, &parts[relative..]].concat()
     }
 }
 
@@ -301,7 +271,7 @@ mod tests {
             "crate::model::B",
             "crate::wire",
             "crate::registry::port::P",
-            "crate::wire::go",
+            "wire::go",
             "crate::registry::report::g",
         ];
         assert_eq!(found, expected);
