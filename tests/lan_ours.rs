@@ -1,0 +1,452 @@
+//! Our program on a LAN: among its own, and beside the programs of the other groups on either side.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod common;
+
+use std::env;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::time::Duration;
+
+use common::archives::{SUM_OF_42, put_task, text_in, zips_in};
+use common::lan::{Host, Lan};
+use common::program::Program;
+use common::speakers::{GROUPS, PATIENCE, event, serving, speaker};
+use common::wait_until;
+
+/// Bound for what has to wait until a peer's silence is noticed or a hundred tasks have run.
+const LONG_PATIENCE: Duration = Duration::from_secs(180);
+/// Says its number and takes a moment.
+const COUNTING: &str = "print(sum(int(line) for line in open('input.csv')))";
+const FAILING: &str = "import sys\nprint('about to fail')\nsys.exit(1)";
+/// Hangs, and so does its child: the time limit has to end both.
+const HANGING: &str =
+    "import subprocess, time\nsubprocess.Popen(['sleep', '600'])\ntime.sleep(600)";
+const UNHURRIED: &str = "import time\nprint('begun', flush=True)\ntime.sleep(6)\nprint('ended')";
+
+/// Starts our program on the host, in the host's folder and without the configuration of whoever runs the test;
+/// the arguments are split at spaces.
+fn ours(host: &Host, arguments: &str) -> Program {
+    let mut command = host.command(env!("CARGO_BIN_EXE_mutirao"));
+    command.args(arguments.split_whitespace());
+    command.env("XDG_CONFIG_HOME", host.folder());
+    for (name, _) in env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"MUTIRAO_") {
+            command.env_remove(name);
+        }
+    }
+    Program::spawn(&format!("mutirao {arguments}"), &mut command)
+}
+
+/// A master of ours that serves already.
+fn our_master(host: &Host, arguments: &str) -> Program {
+    let master = ours(host, &format!("master {arguments}"));
+    master.wait_line(|line| line.contains("serving"), PATIENCE);
+    master
+}
+
+/// The name of the master in a peer's line `found NAME (…`.
+fn master_found_by(peer: &Program) -> String {
+    let line = peer.wait_line(|line| line.contains("found "), PATIENCE);
+    let name = line.split_once("found ").unwrap().1.split(' ').next();
+    name.unwrap().trim_matches('"').to_owned()
+}
+
+fn put_sum(master: &Host, name: &str) {
+    put_task(&master.folder().join("tasks"), name, &SUM_OF_42);
+}
+
+/// Waits until the task is done at a master of ours and its result says 42.
+#[track_caller]
+fn wait_for_42(master: &Host, name: &str) {
+    let done = master.folder().join("tasks/done").join(name);
+    wait_until(&format!("{name} is done"), LONG_PATIENCE, || done.exists());
+    let result = master.folder().join("results").join(name);
+    assert_eq!(text_in(&result, "stdout.txt"), "42\n");
+}
+
+/// Waits until a script runs on the host.
+fn wait_until_at_work(peer: &Host) {
+    let runs = || peer.processes().iter().any(|p| p.contains("main.py"));
+    wait_until("a script runs", PATIENCE, runs);
+}
+
+/// What is left in a folder, beside files that only keep it in a repository.
+fn entries(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder).into_iter().flatten();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name != ".gitkeep").collect()
+}
+
+#[test]
+fn a_hundred_tasks_on_three_peers_all_end_as_they_should() {
+    let Some(lan) = Lan::or_leave_out() else {
+        return;
+    };
+    let master_host = lan.host("master");
+    let tasks = master_host.folder().join("tasks");
+    for number in 0..85 {
+        let files = [
+            ("main.py", COUNTING),
+            ("input.csv", &format!("{number}\n1000\n")),
+        ];
+        put_task(&tasks, &format!("sum-{number:02}.zip"), &files);
+    }
+    for number in 0..10 {
+        put_task(
+            &tasks,
+            &format!("fail-{number}.zip"),
+            &[("main.py", FAILING)],
+        );
+    }
+    for number in 0..5 {
+        let files = [("main.py", HANGING), ("task.toml", "time_limit = \"2s\"\n")];
+        put_task(&tasks, &format!("hang-{number}.zip"), &files);
+    }
+    let peer_hosts = ["peer-a", "peer-b", "peer-c"].map(|name| lan.host(name));
+    let master = our_master(&master_host, "--name lab");
+    let peers = peer_hosts
+        .each_ref()
+        .map(|host| ours(host, "peer --slots 4"));
+
+    let terminal = || zips_in(&tasks.join("done")).len() + zips_in(&tasks.join("failed")).len();
+    wait_until("all tasks are terminal", LONG_PATIENCE, || {
+        terminal() == 100
+    });
+
+    assert_eq!(zips_in(&tasks), [""; 0]);
+    assert_eq!(zips_in(&tasks.join("done")).len(), 85);
+    let results = master_host.folder().join("results");
+    assert_eq!(zips_in(&results).len(), 85);
+    for number in 0..85 {
+        let result = results.join(format!("sum-{number:02}.zip"));
+        assert_eq!(
+            text_in(&result, "stdout.txt"),
+            format!("{}\n", 1000 + number)
+        );
+    }
+    assert_eq!(zips_in(&results.join("failed")).len(), 15);
+    let failed = text_in(&results.join("failed/fail-0.zip"), "stdout.txt");
+    assert_eq!(failed, "about to fail\n");
+
+    for (peer, host) in peers.iter().zip(&peer_hosts) {
+        peer.terminate();
+        assert_eq!(peer.wait_end(PATIENCE), Some(0));
+        wait_until("no stray process", PATIENCE, || host.processes().is_empty());
+        assert_eq!(entries(&host.folder().join("work")), [""; 0]);
+    }
+    master.terminate();
+    assert_eq!(master.wait_end(PATIENCE), Some(0));
+    let alone = || master_host.processes().is_empty();
+    wait_until("no stray process", PATIENCE, alone);
+}
+
+#[test]
+fn every_foreign_peer_works_for_our_master() {
+    for group in &GROUPS {
+        let Some(lan) = Lan::or_leave_out() else {
+            return;
+        };
+        let (master_host, peer_host) = (lan.host("master"), lan.host("peer"));
+        put_sum(&master_host, "sum.zip");
+        let _master = our_master(&master_host, "--name lab");
+        let arguments = format!("--discover --tasks 2 {}", group.peer);
+        let peer = speaker(&peer_host, "peer", group.dialect, &arguments);
+        wait_for_42(&master_host, "sum.zip");
+
+        // The queue is empty now, which it must understand; then there is work again.
+        peer.wait_line(event("no_task"), PATIENCE);
+        put_sum(&master_host, "again.zip");
+        wait_for_42(&master_host, "again.zip");
+        assert_eq!(peer.wait_end(PATIENCE), Some(0));
+        assert_eq!(peer.count(event("error")), 0);
+    }
+}
+
+#[test]
+fn each_foreign_peer_finds_its_word_for_an_empty_queue_in_our_answer() {
+    let Some(lan) = Lan::or_leave_out() else {
+        return;
+    };
+    let (master_host, peer_host) = (lan.host("master"), lan.host("peer"));
+    let _master = our_master(&master_host, "--name lab");
+    for (dialect, word) in [
+        ("flat", "no_task"),
+        ("flat", "no_task_message"),
+        ("flat", "no_tasks"),
+        ("flat", "null"),
+        ("envelope", "no_tasks"),
+        ("super-peer", "null"),
+    ] {
+        let asking = format!("--discover --also-asks --empty {word}");
+        let peer = speaker(&peer_host, "peer", dialect, &asking);
+        peer.wait_line(event("no_task"), PATIENCE);
+        assert_eq!(peer.count(event("error")), 0, "{dialect} {word}");
+    }
+}
+
+#[test]
+fn a_foreign_peer_that_is_silent_while_it_works_keeps_its_task() {
+    let Some(lan) = Lan::or_leave_out() else {
+        return;
+    };
+    let (master_host, peer_host) = (lan.host("master"), lan.host("peer"));
+    let tasks = master_host.folder().join("tasks");
+    let slow = "import time\ntime.sleep(12)\nprint(42)";
+    put_task(&tasks, "slow.zip", &[("main.py", slow)]);
+    let _master = our_master(&master_host, "--name lab");
+    let arguments = "--discover --heartbeat 5 --slot-silent --tasks 1";
+    let peer = speaker(&peer_host, "peer", "flat", arguments);
+    wait_for_42(&master_host, "slow.zip");
+    assert_eq!(peer.wait_end(PATIENCE), Some(0));
+    assert_eq!(peer.count(event("task")), 1);
+}
+
+#[test]
+fn our_peer_works_for_every_foreign_master() {
+    for group in &GROUPS {
+        let Some(lan) = Lan::or_leave_out() else {
+            return;
+        };
+        let (master_host, peer_host) = (lan.host("master"), lan.host("peer"));
+        put_sum(&master_host, "sum.zip");
+        let master = serving(&master_host, group.dialect, group.master);
+        let peer = ours(&peer_host, "peer --slots 1");
+        master.wait_line(event("result"), PATIENCE);
+
+        // It must live through what this group says, or does not say, when there is nothing.
+        master.wait_lines(2, event("empty"), LONG_PATIENCE);
+        put_sum(&master_host, "tomorrow.zip");
+        master.wait_lines(2, event("result"), LONG_PATIENCE);
+        assert!(peer.is_running());
+        let results = master_host.folder().join("results");
+        assert_eq!(zips_in(&results).len(), 2);
+        for result in zips_in(&results) {
+            assert_eq!(text_in(&results.join(result), "stdout.txt"), "42\n");
+        }
+        assert_eq!(master.count(event("handed_out")), 2);
+        assert_eq!(master.count(event("error")), 0);
+        // It calls in every dialect, so only what it says to this master's face has to be understood.
+        let puzzled = |line: &str| event("unknown")(line) && line.contains(r#""peer""#);
+        assert_eq!(master.count(puzzled), 0, "{}", group.dialect);
+    }
+}
+
+#[test]
+fn our_result_fits_the_one_recv_of_a_small_reader() {
+    let Some(lan) = Lan::or_leave_out() else {
+        return;
+    };
+    let (master_host, peer_host) = (lan.host("master"), lan.host("peer"));
+    put_sum(&master_host, "sum.zip");
+    let reader = "--style one-recv --recv 1024 --close-after-reply";
+    let master = serving(&master_host, "flat", reader);
+    let _peer = ours(&peer_host, "peer --slots 1");
+    master.wait_line(event("result"), PATIENCE);
+    assert_eq!(master.count(event("error")), 0);
+}
+
+#[test]
+fn a_foreign_master_whose_name_resolves_to_loopback_is_reached_by_our_peer() {
+    let Some(lan) = Lan::or_leave_out() else {
+        return;
+    };
+    let (master_host, peer_host) = (lan.host("master"), lan.host("peer"));
+    master_host.resolve_own_name_to(Ipv4Addr::new(127, 0, 1, 1));
+    put_sum(&master_host, "sum.zip");
+    let master = serving(&master_host, "flat", "");
+    let _peer = ours(&peer_host, "peer");
+    master.wait_line(event("result"), PATIENCE);
+}
+
+#[test]
+fn our_master_whose_name_resolves_to_loopback_announces_where_it_is_reached() {
+    let Some(lan) = Lan::or_leave_out() else {
+        return;
+    };
+    let (master_host, peer_host) = (lan.host("master"), lan.host("peer"));
+    master_host.resolve_own_name_to(Ipv4Addr::new(127, 0, 1, 1));
+    let _master = our_master(&master_host, "--name lab");
+    let peer = speaker(&peer_host, "peer", "flat", "--discover");
+    let found = peer.wait_line(event("found"), PATIENCE);
+    assert!(
+        found.contains(&format!(r#""ip": "{}""#, master_host.address())),
+        "{found}"
+    );
+    peer.wait_line(event("registered"), PATIENCE);
+}
+
+#[test]
+fn a_foreign_master_bound_to_one_address_is_reached_when_it_is_named() {
+    let Some(lan) = Lan::or_leave_out() else {
+        return;
+    };
+    let (master_host, peer_host) = (lan.host("master"), lan.host("peer"));
+    put_sum(&master_host, "sum.zip");
+    let address = master_host.address();
+    let bound = format!("--bind {address} --announce-ip {address} --bound-to-one-address");
+    let master = serving(&master_host, "flat", &bound);
+    let _peer = ours(&peer_host, &format!("peer --discover {address}"));
+    master.wait_line(event("result"), PATIENCE);
+    assert!(master.count(event("discover")) > 0);
+}
+
+#[test]
+fn a_master_on_other_ports_is_reached_when_they_are_given() {
+    let Some(lan) = Lan::or_leave_out() else {
+        return;
+    };
+    let hosts = ["master", "peer", "finder"].map(|name| lan.host(name));
+    let [master_host, peer_host, finder_host] = &hosts;
+    put_sum(master_host, "sum.zip");
+    let _master = our_master(master_host, "--name lab --port 8888 --discovery-port 9999");
+    let address = master_host.address();
+    let peer = ours(peer_host, &format!("peer --master {address}:8888"));
+    wait_for_42(master_host, "sum.zip");
+    peer.kill();
+
+    put_sum(master_host, "again.zip");
+    let _finder = ours(finder_host, "peer --discovery-port 9999");
+    wait_for_42(master_host, "again.zip");
+}
+
+#[test]
+fn peers_that_hear_two_masters_all_choose_the_same() {
+    let Some(lan) = Lan::or_leave_out() else {
+        return;
+    };
+    let master_hosts = ["first", "second"].map(|name| lan.host(name));
+    let _masters = [
+        our_master(&master_hosts[0], "--name alpha"),
+        our_master(&master_hosts[1], "--name beta"),
+    ];
+    let peer_host = lan.host("peer");
+    let choices: Vec<String> = (0..6)
+        .map(|_| master_found_by(&ours(&peer_host, "peer")))
+        .collect();
+    assert!(
+        ["alpha", "beta"].contains(&choices[0].as_str()),
+        "{choices:?}"
+    );
+    assert!(
+        choices.iter().all(|choice| choice == &choices[0]),
+        "{choices:?}"
+    );
+}
+
+#[test]
+fn a_peer_with_two_interfaces_finds_the_master_behind_either() {
+    let (Some(first), Some(second)) = (Lan::or_leave_out(), Lan::or_leave_out()) else {
+        return;
+    };
+    for lan in [&first, &second] {
+        let mut peer_host = first.host("peer");
+        second.connect(&mut peer_host);
+        let master_host = lan.host("master");
+        put_sum(&master_host, "sum.zip");
+        let _master = our_master(&master_host, "--name lab");
+        let _peer = ours(&peer_host, "peer");
+        wait_for_42(&master_host, "sum.zip");
+    }
+}
+
+#[test]
+fn a_master_with_two_interfaces_announces_to_each_lan_the_address_on_it() {
+    let (Some(first), Some(second)) = (Lan::or_leave_out(), Lan::or_leave_out()) else {
+        return;
+    };
+    let mut master_host = first.host("master");
+    second.connect(&mut master_host);
+    let _master = our_master(&master_host, "--name lab");
+    for (lan, address) in [
+        (&first, master_host.address()),
+        (&second, master_host.last_address()),
+    ] {
+        let peer_host = lan.host("peer");
+        let peer = speaker(&peer_host, "peer", "flat", "--discover");
+        let found = peer.wait_line(event("found"), PATIENCE);
+        assert!(found.contains(&format!(r#""ip": "{address}""#)), "{found}");
+        peer.wait_line(event("registered"), PATIENCE);
+    }
+}
+
+#[test]
+fn a_task_that_ends_while_the_cable_is_out_is_handed_in_when_it_is_back() {
+    let Some(lan) = Lan::or_leave_out() else {
+        return;
+    };
+    let (master_host, peer_host) = (lan.host("master"), lan.host("peer"));
+    let tasks = master_host.folder().join("tasks");
+    put_task(&tasks, "slow.zip", &[("main.py", UNHURRIED)]);
+    let _master = our_master(&master_host, "--name lab");
+    let peer = ours(&peer_host, "peer --slots 1");
+    wait_until_at_work(&peer_host);
+
+    peer_host.unplug();
+    let ended = || !peer_host.processes().iter().any(|p| p.contains("main.py"));
+    wait_until("the script has ended", PATIENCE, ended);
+    assert_eq!(zips_in(&tasks.join("done")), [""; 0]);
+    peer_host.plug();
+
+    let done = || zips_in(&tasks.join("done")) == ["slow.zip"];
+    wait_until("the task is done", LONG_PATIENCE, done);
+    let results = master_host.folder().join("results");
+    assert_eq!(zips_in(&results), ["slow.zip"]);
+    let printed = text_in(&results.join("slow.zip"), "stdout.txt");
+    assert_eq!(printed, "begun\nended\n");
+    assert!(peer.is_running());
+}
+
+#[test]
+fn a_task_whose_peer_is_killed_is_done_by_another() {
+    let Some(lan) = Lan::or_leave_out() else {
+        return;
+    };
+    let hosts = ["master", "doomed", "heir"].map(|name| lan.host(name));
+    let [master_host, doomed_host, heir_host] = &hosts;
+    let tasks = master_host.folder().join("tasks");
+    put_task(&tasks, "slow.zip", &[("main.py", UNHURRIED)]);
+    let _master = our_master(master_host, "--name lab");
+    let doomed = ours(doomed_host, "peer --slots 1");
+    wait_until_at_work(doomed_host);
+    let _heir = ours(heir_host, "peer --slots 1");
+
+    doomed_host.unplug();
+    doomed.kill();
+
+    let done = || zips_in(&tasks.join("done")) == ["slow.zip"];
+    wait_until("the task is done", LONG_PATIENCE, done);
+    assert_eq!(zips_in(&master_host.folder().join("results")), ["slow.zip"]);
+}
+
+#[test]
+fn a_peer_that_fails_everything_does_not_spin_and_its_tasks_end_elsewhere() {
+    let Some(lan) = Lan::or_leave_out() else {
+        return;
+    };
+    let hosts = ["master", "failing", "honest"].map(|name| lan.host(name));
+    let [master_host, failing_host, honest_host] = &hosts;
+    let names: Vec<String> = (0..10).map(|number| format!("sum-{number}.zip")).collect();
+    let _master = our_master(master_host, "--name lab");
+    // The honest one is slow to ask again, so that the other is sure to be given tasks.
+    let honest = "--discover --tasks 10 --pause 5";
+    let honest = speaker(honest_host, "peer", "flat", honest);
+    let failing = "--discover --fail --pause 0.1";
+    let failing = speaker(failing_host, "peer", "flat", failing);
+    failing.wait_line(event("no_task"), PATIENCE);
+    honest.wait_line(event("no_task"), PATIENCE);
+    for name in &names {
+        put_sum(master_host, name);
+    }
+
+    for name in &names {
+        wait_for_42(master_host, name);
+    }
+    assert_eq!(honest.wait_end(PATIENCE), Some(0));
+    assert_eq!(zips_in(&master_host.folder().join("tasks/failed")), [""; 0]);
+    // Three failures end a task, and none ended so: no more than two of each fell to it.
+    let taken = failing.count(event("task"));
+    assert!((1..=20).contains(&taken), "it was given {taken} tasks");
+}
