@@ -4,74 +4,22 @@
 
 mod common;
 
-use std::env;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::time::Duration;
 
-use common::archives::{SUM_OF_42, put_task, text_in, zips_in};
-use common::lan::{Host, Lan};
-use common::program::Program;
+use common::archives::{put_task, text_in, zips_in};
+use common::lan::Lan;
+use common::ours::{LONG_PATIENCE, our_master, ours, put_sum, wait_for_42};
 use common::speakers::{GROUPS, PATIENCE, event, serving, speaker};
 use common::wait_until;
 
-/// Bound for what has to wait until a peer's silence is noticed or a hundred tasks have run.
-const LONG_PATIENCE: Duration = Duration::from_secs(180);
 /// Says its number and takes a moment.
 const COUNTING: &str = "print(sum(int(line) for line in open('input.csv')))";
 const FAILING: &str = "import sys\nprint('about to fail')\nsys.exit(1)";
 /// Hangs, and so does its child: the time limit has to end both.
 const HANGING: &str =
     "import subprocess, time\nsubprocess.Popen(['sleep', '600'])\ntime.sleep(600)";
-const UNHURRIED: &str = "import time\nprint('begun', flush=True)\ntime.sleep(6)\nprint('ended')";
-
-/// Starts our program on the host, in the host's folder and without the configuration of whoever runs the test;
-/// the arguments are split at spaces.
-fn ours(host: &Host, arguments: &str) -> Program {
-    let mut command = host.command(env!("CARGO_BIN_EXE_mutirao"));
-    command.args(arguments.split_whitespace());
-    command.env("XDG_CONFIG_HOME", host.folder());
-    for (name, _) in env::vars_os() {
-        if name.as_encoded_bytes().starts_with(b"MUTIRAO_") {
-            command.env_remove(name);
-        }
-    }
-    Program::spawn(&format!("mutirao {arguments}"), &mut command)
-}
-
-/// A master of ours that serves already.
-fn our_master(host: &Host, arguments: &str) -> Program {
-    let master = ours(host, &format!("master {arguments}"));
-    master.wait_line(|line| line.contains("serving"), PATIENCE);
-    master
-}
-
-/// The name of the master in a peer's line `found NAME (…`.
-fn master_found_by(peer: &Program) -> String {
-    let line = peer.wait_line(|line| line.contains("found "), PATIENCE);
-    let name = line.split_once("found ").unwrap().1.split(' ').next();
-    name.unwrap().trim_matches('"').to_owned()
-}
-
-fn put_sum(master: &Host, name: &str) {
-    put_task(&master.folder().join("tasks"), name, &SUM_OF_42);
-}
-
-/// Waits until the task is done at a master of ours and its result says 42.
-#[track_caller]
-fn wait_for_42(master: &Host, name: &str) {
-    let done = master.folder().join("tasks/done").join(name);
-    wait_until(&format!("{name} is done"), LONG_PATIENCE, || done.exists());
-    let result = master.folder().join("results").join(name);
-    assert_eq!(text_in(&result, "stdout.txt"), "42\n");
-}
-
-/// Waits until a script runs on the host.
-fn wait_until_at_work(peer: &Host) {
-    let runs = || peer.processes().iter().any(|p| p.contains("main.py"));
-    wait_until("a script runs", PATIENCE, runs);
-}
 
 /// What is left in a folder, beside files that only keep it in a repository.
 fn entries(folder: &Path) -> Vec<String> {
@@ -313,30 +261,6 @@ fn a_master_on_other_ports_is_reached_when_they_are_given() {
 }
 
 #[test]
-fn peers_that_hear_two_masters_all_choose_the_same() {
-    let Some(lan) = Lan::or_leave_out() else {
-        return;
-    };
-    let master_hosts = ["first", "second"].map(|name| lan.host(name));
-    let _masters = [
-        our_master(&master_hosts[0], "--name alpha"),
-        our_master(&master_hosts[1], "--name beta"),
-    ];
-    let peer_host = lan.host("peer");
-    let choices: Vec<String> = (0..6)
-        .map(|_| master_found_by(&ours(&peer_host, "peer")))
-        .collect();
-    assert!(
-        ["alpha", "beta"].contains(&choices[0].as_str()),
-        "{choices:?}"
-    );
-    assert!(
-        choices.iter().all(|choice| choice == &choices[0]),
-        "{choices:?}"
-    );
-}
-
-#[test]
 fn a_peer_with_two_interfaces_finds_the_master_behind_either() {
     let (Some(first), Some(second)) = (Lan::or_leave_out(), Lan::or_leave_out()) else {
         return;
@@ -370,83 +294,4 @@ fn a_master_with_two_interfaces_announces_to_each_lan_the_address_on_it() {
         assert!(found.contains(&format!(r#""ip": "{address}""#)), "{found}");
         peer.wait_line(event("registered"), PATIENCE);
     }
-}
-
-#[test]
-fn a_task_that_ends_while_the_cable_is_out_is_handed_in_when_it_is_back() {
-    let Some(lan) = Lan::or_leave_out() else {
-        return;
-    };
-    let (master_host, peer_host) = (lan.host("master"), lan.host("peer"));
-    let tasks = master_host.folder().join("tasks");
-    put_task(&tasks, "slow.zip", &[("main.py", UNHURRIED)]);
-    let _master = our_master(&master_host, "--name lab");
-    let peer = ours(&peer_host, "peer --slots 1");
-    wait_until_at_work(&peer_host);
-
-    peer_host.unplug();
-    let ended = || !peer_host.processes().iter().any(|p| p.contains("main.py"));
-    wait_until("the script has ended", PATIENCE, ended);
-    assert_eq!(zips_in(&tasks.join("done")), [""; 0]);
-    peer_host.plug();
-
-    let done = || zips_in(&tasks.join("done")) == ["slow.zip"];
-    wait_until("the task is done", LONG_PATIENCE, done);
-    let results = master_host.folder().join("results");
-    assert_eq!(zips_in(&results), ["slow.zip"]);
-    let printed = text_in(&results.join("slow.zip"), "stdout.txt");
-    assert_eq!(printed, "begun\nended\n");
-    assert!(peer.is_running());
-}
-
-#[test]
-fn a_task_whose_peer_is_killed_is_done_by_another() {
-    let Some(lan) = Lan::or_leave_out() else {
-        return;
-    };
-    let hosts = ["master", "doomed", "heir"].map(|name| lan.host(name));
-    let [master_host, doomed_host, heir_host] = &hosts;
-    let tasks = master_host.folder().join("tasks");
-    put_task(&tasks, "slow.zip", &[("main.py", UNHURRIED)]);
-    let _master = our_master(master_host, "--name lab");
-    let doomed = ours(doomed_host, "peer --slots 1");
-    wait_until_at_work(doomed_host);
-    let _heir = ours(heir_host, "peer --slots 1");
-
-    doomed_host.unplug();
-    doomed.kill();
-
-    let done = || zips_in(&tasks.join("done")) == ["slow.zip"];
-    wait_until("the task is done", LONG_PATIENCE, done);
-    assert_eq!(zips_in(&master_host.folder().join("results")), ["slow.zip"]);
-}
-
-#[test]
-fn a_peer_that_fails_everything_does_not_spin_and_its_tasks_end_elsewhere() {
-    let Some(lan) = Lan::or_leave_out() else {
-        return;
-    };
-    let hosts = ["master", "failing", "honest"].map(|name| lan.host(name));
-    let [master_host, failing_host, honest_host] = &hosts;
-    let names: Vec<String> = (0..10).map(|number| format!("sum-{number}.zip")).collect();
-    let _master = our_master(master_host, "--name lab");
-    // The honest one is slow to ask again, so that the other is sure to be given tasks.
-    let honest = "--discover --tasks 10 --pause 5";
-    let honest = speaker(honest_host, "peer", "flat", honest);
-    let failing = "--discover --fail --pause 0.1";
-    let failing = speaker(failing_host, "peer", "flat", failing);
-    failing.wait_line(event("no_task"), PATIENCE);
-    honest.wait_line(event("no_task"), PATIENCE);
-    for name in &names {
-        put_sum(master_host, name);
-    }
-
-    for name in &names {
-        wait_for_42(master_host, name);
-    }
-    assert_eq!(honest.wait_end(PATIENCE), Some(0));
-    assert_eq!(zips_in(&master_host.folder().join("tasks/failed")), [""; 0]);
-    // Three failures end a task, and none ended so: no more than two of each fell to it.
-    let taken = failing.count(event("task"));
-    assert!((1..=20).contains(&taken), "it was given {taken} tasks");
 }

@@ -5,6 +5,7 @@
 pub mod archives;
 pub mod lan;
 pub mod namespace;
+pub mod ours;
 pub mod program;
 pub mod speakers;
 
