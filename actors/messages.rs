@@ -405,6 +405,7 @@ inbox! {
         payload_loaded: PayloadLoaded,
         result_answered: ResultAnswered,
         attempt_cancelled: AttemptCancelled,
+        hang_up: HangUp,
         peers_listed: PeersListed,
         peer_described: PeerDescribed,
         queue_described: QueueDescribed,
@@ -474,6 +475,10 @@ pub struct AttemptCancelled {
     /// Which try.
     pub attempt: Attempt,
 }
+
+/// The peer of ours on this connection was given up; if it lives, it is to introduce itself anew.
+#[derive(Debug, Serialize)]
+pub struct HangUp {}
 
 /// Who is here.
 #[derive(Debug, Serialize)]

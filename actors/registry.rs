@@ -1,6 +1,7 @@
 //! Who is in the cluster; alone says that a peer joined or left.
 //!
-//! Rule: the scheduler is told of a peer when it registers, and once that it left.
+//! Rule: the scheduler is told of a peer when it registers, and once that it left. A peer of ours that was given
+//! up loses its connection too: if it lives, it comes back and says what it holds.
 //! Hears registrations, words and goodbyes from the sessions and of silence from the heartbeat watch.
 //! Tells the heartbeat watch of every word, the scheduler who joined and left, the sessions their answers.
 //!
@@ -17,16 +18,19 @@
 
 mod report;
 
+use std::collections::HashMap;
+
 use actix::{Actor, Context, Handler};
 
 use crate::clock::Clock;
 use crate::logic::members::{Effect, Introduction, Members};
 use crate::message_log::{Cause, Name};
 use crate::messages::{
-    DescribePeer, ForgetPeer, HeartbeatInbox, ListPeers, PeerDescribed, PeerFellSilent, PeerHeard,
-    PeerJoined, PeerLeft, PeerRegistered, PeerSaidGoodbye, PeerWelcomed, RequestRefused,
-    SchedulerInbox, TallyPeers,
+    DescribePeer, ForgetPeer, HangUp, HeartbeatInbox, ListPeers, PeerDescribed, PeerFellSilent,
+    PeerHeard, PeerJoined, PeerLeft, PeerRegistered, PeerSaidGoodbye, PeerWelcomed, RequestRefused,
+    SchedulerInbox, SessionInbox, TallyPeers,
 };
+use crate::model::Endpoint;
 use crate::port::{Letter, Port};
 
 /// The registry's name in the message log.
@@ -39,6 +43,8 @@ pub struct Registry {
     clock: Clock,
     scheduler: Port<SchedulerInbox>,
     heartbeat: Port<HeartbeatInbox>,
+    /// The lasting connections of the peers of ours that are here.
+    sessions: HashMap<Endpoint, Port<SessionInbox>>,
 }
 
 impl Registry {
@@ -53,14 +59,19 @@ impl Registry {
             clock,
             scheduler: scheduler.used_by(NAME),
             heartbeat: heartbeat.used_by(NAME),
+            sessions: HashMap::new(),
         }
     }
 
-    fn follow(&self, effects: Vec<Effect>, cause: Cause) {
+    fn follow(&mut self, effects: Vec<Effect>, cause: Cause) {
         for effect in effects {
             match effect {
                 Effect::Left(endpoint, departure) => {
                     tracing::info!(peer = %endpoint, "a peer left: {departure}");
+                    let session = self.sessions.remove(&endpoint);
+                    if let Some(session) = session.filter(|_| !departure.is_planned()) {
+                        session.tell(HangUp {}, cause);
+                    }
                     let left = PeerLeft {
                         endpoint,
                         planned: departure.is_planned(),
@@ -101,6 +112,9 @@ impl Handler<Letter<PeerRegistered>> for Registry {
         match self.members.registered(&endpoint, introduction, now) {
             Ok(effects) => {
                 self.follow(effects, cause);
+                if endpoint.is_ours() {
+                    self.sessions.insert(endpoint.clone(), session.clone());
+                }
                 if is_new {
                     // Strangers register on every connection; that is no news.
                     tracing::info!(peer = %endpoint, "a peer joined");

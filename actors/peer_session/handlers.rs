@@ -4,9 +4,9 @@ use actix::{Context, Handler};
 
 use super::PeerSession;
 use crate::messages::{
-    AttemptCancelled, NothingWaits, PayloadLoaded, PeerDescribed, PeerReported, PeerWelcomed,
-    PeersListed, QueueDescribed, RequestRefused, ResultAnswered, TaskAccepted, TaskDescribed,
-    TaskOffered,
+    AttemptCancelled, HangUp, NothingWaits, PayloadLoaded, PeerDescribed, PeerReported,
+    PeerWelcomed, PeersListed, QueueDescribed, RequestRefused, ResultAnswered, TaskAccepted,
+    TaskDescribed, TaskOffered,
 };
 use crate::port::Letter;
 use crate::wire::{Dialect, Reply, encode_reply};
@@ -76,6 +76,15 @@ impl Handler<Letter<AttemptCancelled>> for PeerSession {
         };
         self.writer
             .send(encode_reply(Dialect::Flat, None, &order), None);
+    }
+}
+
+impl Handler<Letter<HangUp>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<HangUp>, _: &mut Context<Self>) {
+        let (HangUp {}, _) = letter.open();
+        self.writer.close();
     }
 }
 

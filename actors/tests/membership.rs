@@ -210,6 +210,25 @@ async fn a_silent_peer_is_back_with_its_next_register() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_of_ours_that_is_given_up_loses_its_connection_and_one_that_left_does_not() {
+    on_stage(async |cast| {
+        cast.registers(&booted(1)).await;
+        let endpoint = booted(1);
+        cast.registry
+            .tell(PeerSaidGoodbye { endpoint }, Cause::OUTSIDE);
+        cast.stage.settle().await;
+        assert_eq!(cast.stage.said("HangUp").len(), 0);
+        cast.registers(&booted(2)).await;
+        cast.registers(&at(1)).await;
+        sleep(Duration::from_secs(600)).await;
+        cast.stage.settle().await;
+        assert_eq!(cast.counts(), (3, 3));
+        assert_eq!(cast.stage.said("HangUp").len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_a_stall_of_ours_nobody_is_gone() {
     on_stage(async |cast| {
         cast.registers(&at(1)).await;
