@@ -61,26 +61,54 @@ impl<P: Policy> Dispatch<P> {
             sha256: task.sha256,
             time_limit,
         };
+        self.lease(&ask.peer, id, tried.attempt, time_limit, now);
+        Some(Effect::Offer(ask.asker, offer))
+    }
+
+    fn lease(
+        &mut self,
+        peer: &Endpoint,
+        task: TaskId,
+        attempt: Attempt,
+        time_limit: Option<Duration>,
+        now: Moment,
+    ) {
         // Only of a peer of ours that is here will we be told that it is gone.
-        let believed = if ask.peer.is_ours() && self.peers.is_present(&ask.peer) {
+        let believed = if peer.is_ours() && self.peers.is_present(peer) {
             time_limit
         } else {
             time_limit.or(Some(SILENT_WORK))
         };
         let deadline = believed.map(|limit| now.after(limit.saturating_add(HAND_IN)));
         if let Some(deadline) = deadline {
-            self.due
-                .insert((deadline, Due::LeaseEnds(id, tried.attempt)));
+            self.due.insert((deadline, Due::LeaseEnds(task, attempt)));
         }
         let lease = Lease {
-            attempt: tried.attempt,
-            holder: tried.holder,
+            attempt,
+            holder: peer.clone(),
             granted: now,
             deadline,
         };
-        self.ledger.set(&id, State::Leased(lease));
-        self.peers.of(&ask.peer).take(id, tried.attempt);
-        Some(Effect::Offer(ask.asker, offer))
+        self.ledger.set(&task, State::Leased(lease));
+        self.peers.of(peer).take(task, attempt);
+    }
+
+    /// A peer that was given up is back and still has the task, which nobody else has taken: its try goes on,
+    /// and what it has done so far is not done again.
+    pub(super) fn take_up(&mut self, peer: &Endpoint, task: TaskId, attempt: Attempt, now: Moment) {
+        let Some(entry) = self.ledger.get(&task) else {
+            return;
+        };
+        let waits = matches!(entry.state, State::Waiting | State::Resting);
+        let open = entry
+            .tried(attempt)
+            .is_some_and(|tried| tried.holder == *peer && !tried.failed && tried.refusals == 0);
+        if !waits || !open || self.peers.of(peer).is_full() {
+            return;
+        }
+        let time_limit = entry.task.wishes.time_limit.or(self.rules.time_limit);
+        self.queue.remove(&task);
+        self.lease(peer, task, attempt, time_limit, now);
     }
 
     /// Whether a peer may have a task that waits: not what it just failed, unless everybody here has.

@@ -138,7 +138,7 @@ impl<P: Policy> Dispatch<P> {
     /// A peer is here, or registered anew: a result that it owed will not come any more.
     ///
     /// A peer of ours says which tries it holds. What else we believe it has never arrived there; what it
-    /// holds and nobody wants is cancelled.
+    /// holds and nobody wants is cancelled, and what waits for somebody to run it goes on there.
     pub fn peer_joined(
         &mut self,
         peer: &Endpoint,
@@ -157,6 +157,9 @@ impl<P: Policy> Dispatch<P> {
                 let why = format!("{peer} never got it");
                 effects.extend(self.try_ended(&task, attempt, Blame::None, why, now));
             }
+        }
+        for (task, attempt) in holds {
+            self.take_up(peer, *task, *attempt, now);
         }
         let unwanted = |task| {
             self.ledger

@@ -270,6 +270,25 @@ fn what_never_reached_a_peer_of_ours_goes_to_another_at_nobodys_fault() {
 }
 
 #[test]
+fn what_a_peer_of_ours_still_runs_after_it_was_given_up_goes_on_there() {
+    let mut desk = Desk::with(&[&ours("a"), &ours("b")]);
+    (1..=3).for_each(|number| drop(desk.arrive(task(number))));
+    let [elsewhere, kept, failed] = [1, 2, 3].map(|_| desk.take(&ours("a")));
+    desk.submit(&ours("a"), by_id(&failed), b"bad", Ending::Exit(1));
+    desk.leave(&ours("a"), false);
+    desk.pass(0);
+    assert_eq!(desk.take(&ours("b")).task, elsewhere.task);
+
+    let holds = [&kept, &elsewhere, &failed].map(|offer| (offer.task, offer.attempt));
+    let effects = desk.mind.peer_joined(&ours("a"), Some(&holds), desk.now);
+    assert_eq!(effects, []);
+    let holder = |task| desk.state(task).lease().map(|lease| lease.holder.clone());
+    assert_eq!(holder(kept.task), Some(ours("a")));
+    assert_eq!(holder(elsewhere.task), Some(ours("b")));
+    assert_eq!(holder(failed.task), None, "its word was taken");
+}
+
+#[test]
 fn what_a_peer_of_ours_still_runs_for_a_task_that_is_over_is_called_off() {
     let mut desk = Desk::with(&[&ours("a")]);
     desk.arrive(task(1));
