@@ -6,7 +6,7 @@
 use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -188,11 +188,12 @@ impl Watch {
     ) -> MutexGuard<'_, Seen> {
         self.changed
             .wait_timeout_while(self.seen(), within, |seen| !enough(seen))
-            .unwrap()
+            .unwrap_or_else(PoisonError::into_inner)
             .0
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap()
+        // A wait that panics poisons the lock, and what was printed is to be shown all the same.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
