@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::fs;
+
 use common::archives::{put_task, text_in, zips_in};
 use common::lan::{Host, Lan};
 use common::ours::{
@@ -22,8 +24,15 @@ calls.bind(("", 50005))
 print("lying", flush=True)
 while True:
     caller = calls.recvfrom(4096)[1]
-    calls.sendto(b'{"action":"MASTER_ANNOUNCE","master_ip":"%s","master_port":9}' % b"127.0.1.1", caller)
+    calls.sendto(b'{"action":"MASTER_ANNOUNCE","master_ip":"127.0.1.1","master_port":9}', caller)
     print("lied", flush=True)
+"#;
+
+/// Ends when a file lies in the folder in which its peer was started.
+const UNTIL_PLUGGED: &str = r#"
+import os, time
+while not os.path.exists("../../../plugged"):
+    time.sleep(0.1)
 "#;
 
 fn put_unhurried(master: &Host) {
@@ -72,32 +81,39 @@ fn a_task_that_ends_while_the_cable_is_out_is_handed_in_when_it_is_back() {
 }
 
 #[test]
-fn a_result_is_taken_from_a_peer_that_was_already_given_up() {
+fn a_peer_that_was_given_up_comes_back_with_what_it_holds() {
     let Some(lan) = Lan::or_leave_out() else {
         return;
     };
     let (master_host, peer_host) = (lan.host("master"), lan.host("peer"));
     put_unhurried(&master_host);
+    let tasks = master_host.folder().join("tasks");
+    put_task(&tasks, "long.zip", &[("main.py", UNTIL_PLUGGED)]);
     let _master = our_master(&master_host, "--name lab");
-    let peer = ours(&peer_host, "peer --slots 1");
-    wait_until_at_work(&peer_host);
+    let peer = ours(&peer_host, "peer --slots 2");
+    let scripts = |count| {
+        let running = peer_host.processes();
+        running.iter().filter(|p| p.contains("main.py")).count() == count
+    };
+    wait_until("both scripts run", PATIENCE, || scripts(2));
 
     peer_host.unplug();
-    let alone = || {
-        json_answer(&master_host, "peers")
-            .as_array()
-            .unwrap()
-            .is_empty()
-    };
+    let peers = || json_answer(&master_host, "peers");
+    let alone = || peers().as_array().unwrap().is_empty();
     wait_until("the peer is given up", LONG_PATIENCE, alone);
-    wait_until_idle(&peer_host);
+    wait_until("one script has ended", PATIENCE, || scripts(1));
     peer_host.plug();
 
+    // What has ended is handed in, and what still runs is not begun anew.
     wait_until_done(&master_host);
     assert_eq!(attempt_of(&master_host, "slow.zip"), 1);
-    put_sum(&master_host, "sum.zip");
-    wait_for_42(&master_host, "sum.zip");
-    assert!(peer.is_running());
+    assert_eq!(peers()[0]["slots"], 2);
+    fs::write(peer_host.folder().join("plugged"), "").unwrap();
+    let done = || tasks.join("done/long.zip").exists();
+    wait_until("the other task is done", LONG_PATIENCE, done);
+    assert_eq!(attempt_of(&master_host, "long.zip"), 1);
+    peer.terminate();
+    assert_eq!(peer.wait_end(PATIENCE), Some(0));
 }
 
 /// A peer is killed at work, with a last word from its system or without, and another comes.
@@ -195,11 +211,9 @@ fn a_peer_that_found_a_master_which_does_not_serve_looks_on() {
     let [liar_host, master_host, peer_host] = &hosts;
     let liar = Program::spawn("liar", liar_host.command("python3").args(["-c", LIAR]));
     liar.wait_line(|line| line == "lying", PATIENCE);
-    let _peer = ours(peer_host, "peer");
-    // It has been answered and has taken the answer for a master's; the calls after it are those of a new search.
+    let peer = ours(peer_host, "peer");
     liar.wait_line(|line| line == "lied", PATIENCE);
-    let choosing = |line: &str| line.contains("the master is gone");
-    _peer.wait_line(choosing, PATIENCE);
+    peer.wait_line(|line| line.contains("the master is gone"), PATIENCE);
     let _master = our_master(master_host, "--name lab");
     put_sum(master_host, "sum.zip");
     wait_for_42(master_host, "sum.zip");

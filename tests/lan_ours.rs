@@ -8,9 +8,13 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
+use serde_json::Value;
+
 use common::archives::{put_task, text_in, zips_in};
 use common::lan::Lan;
-use common::ours::{LONG_PATIENCE, our_master, ours, put_sum, wait_for_42};
+use common::ours::{
+    LONG_PATIENCE, attempt_of, json_answer, our_master, ours, put_sum, wait_for_42,
+};
 use common::speakers::{GROUPS, PATIENCE, event, serving, speaker};
 use common::wait_until;
 
@@ -65,19 +69,39 @@ fn a_hundred_tasks_on_three_peers_all_end_as_they_should() {
     });
 
     assert_eq!(zips_in(&tasks), [""; 0]);
-    assert_eq!(zips_in(&tasks.join("done")).len(), 85);
     let results = master_host.folder().join("results");
+    let printed = |name: &str| text_in(&results.join(name), "stdout.txt");
+    let attempt = |name: &str| attempt_of(&master_host, name);
     assert_eq!(zips_in(&results).len(), 85);
+    assert_eq!(zips_in(&results.join("failed")).len(), 15);
     for number in 0..85 {
-        let result = results.join(format!("sum-{number:02}.zip"));
+        let name = format!("sum-{number:02}.zip");
+        assert_eq!(printed(&name), format!("{}\n", 1000 + number));
+        assert_eq!(attempt(&name), 1, "no fault, so one run");
+    }
+    for number in 0..10 {
+        let name = format!("failed/fail-{number}.zip");
         assert_eq!(
-            text_in(&result, "stdout.txt"),
-            format!("{}\n", 1000 + number)
+            (printed(&name), attempt(&name)),
+            ("about to fail\n".into(), 3)
         );
     }
-    assert_eq!(zips_in(&results.join("failed")).len(), 15);
-    let failed = text_in(&results.join("failed/fail-0.zip"), "stdout.txt");
-    assert_eq!(failed, "about to fail\n");
+    for number in 0..5 {
+        assert_eq!(attempt(&format!("failed/hang-{number}.zip")), 3);
+    }
+    let counts = json_answer(&master_host, "status")["tasks"].clone();
+    assert_eq!(
+        (&counts["done"], &counts["failed"]),
+        (&85.into(), &15.into())
+    );
+    let runs = |row: &Value| row["done"].as_u64().unwrap() + row["failed"].as_u64().unwrap();
+    let rows = json_answer(&master_host, "peers");
+    let rows: Vec<u64> = rows.as_array().unwrap().iter().map(runs).collect();
+    assert_eq!(
+        (rows.len(), rows.iter().sum()),
+        (3, 85 + 3 * 15),
+        "{rows:?}"
+    );
 
     for (peer, host) in peers.iter().zip(&peer_hosts) {
         peer.terminate();
