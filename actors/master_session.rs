@@ -209,7 +209,8 @@ impl MasterSession {
         };
         let (name, ip, slots) = (&master.name, remote.ip(), self.identity.slots);
         let python = self.identity.python.as_deref().unwrap_or("unknown");
-        tracing::info!("found {name} ({ip}) · {slots} slots · python {python} · ready");
+        let unit = if slots == 1 { "slot" } else { "slots" };
+        tracing::info!("found {name} ({ip}) · {slots} {unit} · python {python} · ready");
     }
 
     fn hang_up(&mut self) {
