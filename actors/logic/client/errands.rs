@@ -9,18 +9,24 @@ use crate::model::Moment;
 const HEARTBEAT_UNSAID: Duration = Duration::from_secs(5);
 /// How long a request waits at a master of ours: shorter than NATs and firewalls forget a quiet connection.
 const ASK_WAIT: Duration = Duration::from_secs(25);
-/// A master that is not ours and says nothing to a request has nothing (protocol, section 3).
+/// A master that is not ours and says nothing to a request has nothing (protocol, section 3); one that says
+/// nothing to a heartbeat does not know the word.
 const ASK_SILENCE: Duration = Duration::from_secs(5);
 /// Any other answer is waited for this long before the connection is given up.
 const REPLY_WAIT: Duration = Duration::from_secs(15);
-/// A large result is looked over and written before it is answered: more time for every megabyte.
-const REPLY_WAIT_A_MIB: Duration = Duration::from_secs(1);
+/// Bytes that move buy this much more time, which is a megabyte in 4 s: a task or a result on its way over the
+/// slowest Wi-Fi worth waiting for is no silence, and a large result is written to disk before it is answered.
+const BYTES_A_SECOND: u64 = 256 << 10;
+/// Results on their way at once: enough to fill the link, and a heartbeat behind them is still heard in time.
+const HAND_INS_MAX: usize = 4;
 
 impl Client {
     /// What there is to say or do now.
     pub(super) fn next(&mut self, now: Moment) -> Vec<Order> {
         if self.may_go(now) {
             self.gone = true;
+            self.line = Line::Down;
+            self.in_flight.clear();
             return vec![Order::HangUp, Order::Gone];
         }
         let mut orders = Vec::new();
@@ -62,6 +68,7 @@ impl Client {
             InFlight {
                 say: say.clone(),
                 since: now,
+                moved: self.moved,
             },
         );
         Order::Say(self.said, self.dialect, say)
@@ -86,7 +93,7 @@ impl Client {
             return Some(Say::Heartbeat);
         }
         if self.leaving.is_some() {
-            let done = self.runs.is_empty() && self.ours.is_some() && !self.goodbye_said;
+            let done = self.is_done() && self.ours.is_some() && !self.goodbye_said;
             return done.then_some(Say::Leave);
         }
         let asking = self.is_said(|say| matches!(say, Say::Ask(_)));
@@ -100,12 +107,19 @@ impl Client {
 
     /// The first result that is neither on its way nor to be tried later.
     fn next_hand_in(&self, now: Moment) -> Option<HandIn> {
-        let on_its_way = |key: &RunKey| {
-            self.is_said(|say| matches!(say, Say::HandIn(hand_in) if hand_in.key == *key))
-        };
+        let said = self.in_flight.values().map(|in_flight| &in_flight.say);
+        let said: Vec<RunKey> = said
+            .filter_map(|say| match say {
+                Say::HandIn(hand_in) => Some(hand_in.key),
+                _ => None,
+            })
+            .collect();
+        if self.stopping || said.len() >= HAND_INS_MAX {
+            return None;
+        }
         self.runs.iter().find_map(|(key, run)| {
             let (outcome, result) = run.result.clone()?;
-            let ready = now >= run.not_before && !on_its_way(key);
+            let ready = now >= run.not_before && !said.contains(key);
             ready.then(|| HandIn {
                 key: *key,
                 name: run.name.clone(),
@@ -130,25 +144,40 @@ impl Client {
     }
 
     fn may_go(&self, now: Moment) -> bool {
-        let Some(patience) = self.leaving.filter(|_| !self.gone) else {
+        let Some(until) = self.leaving.filter(|_| !self.gone) else {
             return false;
         };
-        let running = self.runs.values().any(|run| run.result.is_none());
-        let said = match (&self.ours, self.registered) {
+        let taken_leave = match (&self.ours, self.registered) {
             (Some(_), true) => self.goodbye_said && !self.is_said(|say| *say == Say::Leave),
             _ => true,
         };
-        (self.runs.is_empty() && said) || (!running && now >= patience)
+        // A result on its way is waited for as long as it moves, unless somebody presses for the end.
+        let busy = !self.stopping && self.is_said(|say| matches!(say, Say::HandIn(_)));
+        (self.is_done() && taken_leave) || (!self.runs_any() && !busy && now >= until)
+    }
+
+    /// Whether nothing is left to do for one that leaves: a stop only waits until its runs are dead.
+    fn is_done(&self) -> bool {
+        if self.stopping {
+            !self.runs_any()
+        } else {
+            self.runs.is_empty()
+        }
+    }
+
+    fn runs_any(&self) -> bool {
+        self.runs.values().any(|run| run.result.is_none())
     }
 
     /// Gives up on an answer that is overdue.
     pub(super) fn hang_up_if_silent(&mut self, now: Moment) -> Vec<Order> {
         let ours = self.ours.is_some();
-        let overdue = self
-            .in_flight
-            .values()
-            .find(|in_flight| now.since(in_flight.since) > patience(&in_flight.say, ours));
-        if overdue.is_none() {
+        let overdue = |in_flight: &InFlight| {
+            let moved = self.moved.saturating_sub(in_flight.moved);
+            let bought = Duration::from_millis(moved.saturating_mul(1000) / BYTES_A_SECOND);
+            now.since(in_flight.since) > patience(&in_flight.say, ours) + bought
+        };
+        if !self.in_flight.values().any(overdue) {
             return Vec::new();
         }
         let mut orders = vec![Order::HangUp];
@@ -159,13 +188,8 @@ impl Client {
 
 fn patience(say: &Say, ours: bool) -> Duration {
     match say {
-        Say::Ask(_) if !ours => ASK_SILENCE,
+        Say::Ask(_) | Say::Heartbeat if !ours => ASK_SILENCE,
         Say::Ask(wait) => wait.unwrap_or_default() + REPLY_WAIT,
-        Say::HandIn(hand_in) => {
-            let mebibytes = hand_in.result.bytes().len() >> 20;
-            REPLY_WAIT
-                + REPLY_WAIT_A_MIB.saturating_mul(u32::try_from(mebibytes).unwrap_or(u32::MAX))
-        }
-        Say::Register(_) | Say::Heartbeat | Say::Leave => REPLY_WAIT,
+        Say::Register(_) | Say::Heartbeat | Say::HandIn(_) | Say::Leave => REPLY_WAIT,
     }
 }

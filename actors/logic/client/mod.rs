@@ -13,12 +13,15 @@ mod errands;
 mod replies;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::model::{Archive, Attempt, Dialect, Moment, Outcome, TaskId, TaskName};
+use crate::model::{Archive, Dialect, Moment, Outcome};
+
+pub use words::{Assignment, HandIn, Master, Order, RunKey, Said, Say, Terms};
 
 /// Dials of all addresses of a master that may fail in a row before another one is looked for.
 const ROUNDS_MAX: u32 = 3;
@@ -26,133 +29,10 @@ const ROUNDS_MAX: u32 = 3;
 const REDIAL_FIRST: Duration = Duration::from_millis(250);
 /// The longest such pause: a master that comes back is found within some seconds.
 const REDIAL_MAX: Duration = Duration::from_secs(5);
-/// How long a drain waits for a master that is not there before it gives up; the results stay in `work/`.
+/// How long a drain whose runs have ended waits for a receipt before it gives up; the results stay in `work/`.
 const LEAVE_MAX: Duration = Duration::from_secs(30);
-
-/// One try of one task, as the master names it or as we do for one that does not.
-pub type RunKey = (TaskId, Attempt);
-
-/// What to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Order {
-    /// Look for a master; these addresses just failed.
-    Seek(Vec<SocketAddr>),
-    /// A master has taken us.
-    StopSeeking,
-    /// Open a connection; whatever was open is closed.
-    Dial(SocketAddr),
-    /// Close the connection.
-    HangUp,
-    /// Say this, in this dialect; the number comes back with the answer where the master knows how.
-    Say(u64, Dialect, Say),
-    /// Run this.
-    Run(Assignment),
-    /// Kill this run.
-    Stop(RunKey),
-    /// The result was taken, or nobody wants it.
-    Forget(RunKey),
-    /// Kill everything that runs.
-    StopAll,
-    /// All is handed in and said: the peer may end.
-    Gone,
-}
-
-/// What a peer says to its master.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Say {
-    /// Who we are, and which tries we hold.
-    Register(Vec<RunKey>),
-    /// That we live.
-    Heartbeat,
-    /// That we want a task; a master of ours may let it wait this long.
-    Ask(Option<Duration>),
-    /// What a run left.
-    HandIn(Box<HandIn>),
-    /// Goodbye.
-    Leave,
-}
-
-/// A result on its way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HandIn {
-    /// Of which try.
-    pub key: RunKey,
-    /// The name under which the task was handed out, echoed.
-    pub name: String,
-    /// How the run ended.
-    pub outcome: Outcome,
-    /// The result ZIP.
-    pub result: Archive,
-}
-
-/// A task as the master hands it out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assignment {
-    /// Which try.
-    pub key: RunKey,
-    /// Its name as sent, to be echoed.
-    pub sent_name: String,
-    /// The same, fit for a folder.
-    pub name: TaskName,
-    /// The ZIP.
-    pub archive: Archive,
-    /// Killed after this long.
-    pub time_limit: Option<Duration>,
-    /// Whether only the two texts are wanted back.
-    pub plain_result: bool,
-}
-
-/// What a master answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
-    /// We are registered; a master of ours says how often it wants a heartbeat.
-    Registered(Option<Duration>),
-    /// It heard the heartbeat.
-    Alive,
-    /// There is nothing to do now.
-    Nothing,
-    /// A task: with the try's key from a master of ours.
-    Task {
-        /// Which try, if the master says.
-        key: Option<RunKey>,
-        /// Its name as sent.
-        name: String,
-        /// The ZIP.
-        archive: Archive,
-        /// Killed after this long.
-        time_limit: Option<Duration>,
-    },
-    /// The result was taken.
-    Taken,
-    /// It heard the goodbye.
-    Left,
-    /// It will not: for readers, and in a word for machines from a master of ours.
-    Error(String, Option<String>),
-    /// Pushed by a master of ours: this try is no longer wanted.
-    Cancel(RunKey),
-    /// Something else.
-    Unknown(String),
-}
-
-/// A master to work for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Master {
-    /// For people.
-    pub name: String,
-    /// Where to try, in this order.
-    pub addresses: Vec<SocketAddr>,
-    /// Its dialect if it is known from its announcement.
-    pub dialect: Option<Dialect>,
-}
-
-/// What the peer is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
-    /// Tasks at a time with a master of ours.
-    pub slots: u32,
-    /// The master that was named by the user: then no other is looked for.
-    pub fixed: Option<Master>,
-}
+/// How long a stop whose runs are dead waits for the answer to its goodbye: somebody pressed Ctrl-C and watches.
+const GOODBYE_MAX: Duration = Duration::from_secs(2);
 
 /// The connection, as far as the mind knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,6 +50,8 @@ enum Line {
 struct InFlight {
     say: Say,
     since: Moment,
+    /// How many bytes had moved on the connection when it was said.
+    moved: u64,
 }
 
 /// A run, from its assignment until its result is taken.
@@ -182,12 +64,23 @@ struct Run {
     not_before: Moment,
 }
 
+/// How far the search for a master is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Search {
+    /// Nobody looks for one.
+    Off,
+    /// One is looked for.
+    On,
+    /// One was found, and nobody looks on; it has not served us yet.
+    Found,
+}
+
 /// The mind.
 #[derive(Debug)]
 pub struct Client {
     terms: Terms,
     master: Option<Master>,
-    seeking: bool,
+    search: Search,
     line: Line,
     next_address: usize,
     failed_rounds: u32,
@@ -202,10 +95,14 @@ pub struct Client {
     ours: Option<Duration>,
     in_flight: BTreeMap<u64, InFlight>,
     said: u64,
+    /// Bytes that moved on the present connection, in both directions.
+    moved: u64,
     runs: BTreeMap<RunKey, Run>,
     heartbeat_at: Moment,
     ask_at: Moment,
-    asks_refused: u32,
+    /// Errors in a row to what only a peer that is known may say.
+    rebuffs: u32,
+    /// The program is to end; once nothing runs, at this moment at the latest.
     leaving: Option<Moment>,
     stopping: bool,
     /// A task came that will not be run: registering anew tells the master that we do not hold it.
@@ -220,7 +117,7 @@ impl Client {
         Self {
             terms,
             master: None,
-            seeking: false,
+            search: Search::Off,
             line: Line::Down,
             next_address: 0,
             failed_rounds: 0,
@@ -232,10 +129,11 @@ impl Client {
             ours: None,
             in_flight: BTreeMap::new(),
             said: 0,
+            moved: 0,
             runs: BTreeMap::new(),
             heartbeat_at: Moment::default(),
             ask_at: Moment::default(),
-            asks_refused: 0,
+            rebuffs: 0,
             leaving: None,
             stopping: false,
             hands_back: false,
@@ -264,31 +162,26 @@ impl Client {
 
     /// A master answered the search.
     pub fn found(&mut self, master: Master, now: Moment) -> Vec<Order> {
-        // The search ends with what it finds; should that not serve us, it begins anew.
-        if !std::mem::take(&mut self.seeking) {
+        if self.search != Search::On || self.gone {
             return Vec::new();
         }
+        self.search = Search::Found;
         self.turn_to(master, now)
     }
 
     /// The connection is open.
     pub fn connected(&mut self, now: Moment) -> Vec<Order> {
         self.line = Line::Open(0);
+        self.moved = 0;
         self.next(now)
     }
 
     /// The connection could not be opened.
     pub fn not_connected(&mut self, now: Moment) -> Vec<Order> {
         self.line = Line::Down;
-        self.next_address += 1;
-        let addresses = self
-            .master
-            .as_ref()
-            .map_or(0, |master| master.addresses.len());
-        if self.next_address < addresses {
-            return self.next(now);
-        }
-        self.round_failed(now)
+        let mut orders = self.address_failed(now);
+        orders.extend(self.next(now));
+        orders
     }
 
     /// The connection has ended, by either side.
@@ -296,32 +189,38 @@ impl Client {
         let reused = matches!(self.line, Line::Open(answered) if answered > 0);
         self.line = Line::Down;
         let unanswered = std::mem::take(&mut self.in_flight);
-        if self.ours.is_some() {
-            let served = std::mem::take(&mut self.registered);
-            let mut orders = if served {
-                // A master that takes us and hangs up each time must not make us spin.
-                self.dial_at = now.after(REDIAL_FIRST);
-                Vec::new()
-            } else {
-                self.round_failed(now)
-            };
-            orders.extend(self.next(now));
-            return orders;
-        }
-        if unanswered.is_empty() {
-            return self.next(now);
-        }
-        if reused {
+        let mut orders = if self.gone {
+            Vec::new()
+        } else if self.ours.is_some() {
+            self.lost_ours(unanswered.into_values(), now)
+        } else if reused {
             // It answered here before, so it takes one message a connection; this one is said again on a new one.
-            self.keeps_open = false;
-            return self.next(now);
-        }
-        let mut orders = Vec::new();
-        for (_, in_flight) in unanswered {
-            orders.extend(self.unanswered(in_flight.say, now));
-        }
+            self.keeps_open &= unanswered.is_empty();
+            Vec::new()
+        } else {
+            let unanswered = unanswered.into_values();
+            unanswered
+                .flat_map(|in_flight| self.unanswered(in_flight.say, now))
+                .collect()
+        };
         orders.extend(self.next(now));
         orders
+    }
+
+    /// A master of ours keeps its connection, so something is wrong; it is not told at once again what it broke on.
+    fn lost_ours(&mut self, unanswered: impl Iterator<Item = InFlight>, now: Moment) -> Vec<Order> {
+        for InFlight { say, .. } in unanswered {
+            if let Say::HandIn(hand_in) = say {
+                self.hand_in_interrupted(hand_in.key, now);
+            }
+        }
+        if std::mem::take(&mut self.registered) {
+            self.dial_at = now.after(REDIAL_FIRST);
+            return Vec::new();
+        }
+        // Perhaps another program answers there now, in other words.
+        self.ours = None;
+        self.address_failed(now)
     }
 
     /// A run ended.
@@ -332,38 +231,55 @@ impl Client {
         result: Archive,
         now: Moment,
     ) -> Vec<Order> {
-        match self.runs.get_mut(&key) {
-            Some(_) if self.stopping => {
-                let mut orders = self.settled(key);
-                orders.extend(self.next(now));
-                orders
-            }
+        self.put_off_leaving(now);
+        let mut orders = match self.runs.get_mut(&key) {
+            Some(_) if self.stopping => self.settled(key),
             Some(run) => {
                 run.result = Some((outcome, result));
-                self.next(now)
+                Vec::new()
             }
-            None => vec![Order::Forget(key)],
-        }
+            // It was cancelled, and is forgotten already.
+            None => Vec::new(),
+        };
+        orders.extend(self.next(now));
+        orders
     }
 
-    /// The program is to end: hand in what runs, or stop it now.
+    /// The program is to end: hand in what runs, or stop it now. What has ended stays in `work/` then.
     pub fn leave(&mut self, at_once: bool, now: Moment) -> Vec<Order> {
-        self.leaving.get_or_insert(now.after(LEAVE_MAX));
+        let stops = at_once && !self.stopping;
+        self.stopping |= at_once;
+        if stops || self.leaving.is_none() {
+            self.leaving = Some(now);
+            self.put_off_leaving(now);
+        }
         let mut orders = Vec::new();
-        if at_once && !self.stopping {
-            self.stopping = true;
-            // What has ended stays in `work/`; what runs is waited for until it is dead.
-            self.runs.retain(|_, run| run.result.is_none());
+        if stops {
             orders.push(Order::StopAll);
         }
         orders.extend(self.next(now));
         orders
     }
 
+    /// One that leaves has got on; the rest may take its time again.
+    fn put_off_leaving(&mut self, now: Moment) {
+        let patience = if self.stopping {
+            GOODBYE_MAX
+        } else {
+            LEAVE_MAX
+        };
+        self.leaving = self.leaving.map(|_| now.after(patience));
+    }
+
     /// What runs, and under which name.
     pub fn running(&self) -> impl Iterator<Item = (&str, Moment)> {
         let running = self.runs.values().filter(|run| run.result.is_none());
         running.map(|run| (run.name.as_str(), run.since))
+    }
+
+    /// So many bytes have moved on the connection since it was opened, in both directions.
+    pub fn moved(&mut self, bytes: u64) {
+        self.moved = bytes;
     }
 
     /// Time has passed.
@@ -389,16 +305,34 @@ impl Client {
         self.next(now)
     }
 
+    /// Nobody serves us at this address: the next one, and after the last a pause.
+    fn address_failed(&mut self, now: Moment) -> Vec<Order> {
+        self.next_address += 1;
+        let addresses = self
+            .master
+            .as_ref()
+            .map_or(0, |master| master.addresses.len());
+        if self.next_address < addresses {
+            return Vec::new();
+        }
+        self.round_failed(now)
+    }
+
     /// None of the master's addresses serves us: once more after a pause, or look for another.
     fn round_failed(&mut self, now: Moment) -> Vec<Order> {
         self.next_address = 0;
         self.registered = false;
-        self.failed_rounds += 1;
+        for run in self.runs.values_mut() {
+            // Whoever is there next may know better than to refuse them.
+            run.refusals = 0;
+        }
         let pause = REDIAL_FIRST
             .saturating_mul(1 << self.failed_rounds.min(16))
             .min(REDIAL_MAX);
         self.dial_at = now.after(pause);
-        if self.failed_rounds < ROUNDS_MAX || self.terms.fixed.is_some() || self.seeking {
+        self.failed_rounds += 1;
+        let looked_for = self.terms.fixed.is_some() || self.search == Search::On;
+        if self.failed_rounds < ROUNDS_MAX || looked_for {
             return Vec::new();
         }
         self.seek()
@@ -406,7 +340,7 @@ impl Client {
 
     /// Looks for a master; the old one is dialled on meanwhile, for it may come back.
     fn seek(&mut self) -> Vec<Order> {
-        self.seeking = true;
+        self.search = Search::On;
         let failed = self.master.as_ref().map(|master| master.addresses.clone());
         vec![Order::Seek(failed.unwrap_or_default())]
     }

@@ -2,19 +2,24 @@
 
 use std::time::Duration;
 
-use super::{Assignment, Client, InFlight, Line, Order, Run, RunKey, Said, Say};
+use super::{Assignment, Client, InFlight, Line, Order, Run, RunKey, Said, Say, Search};
 use crate::model::{Archive, Attempt, Dialect, Moment, TaskId, TaskName};
 
 /// In which order dialects are tried with a master that was not heard announcing itself.
 const DIALECTS: [Dialect; 3] = [Dialect::Flat, Dialect::Envelope, Dialect::SuperPeer];
 /// The pause after "nothing now": a master that is not ours cannot hold the request, so it is asked again soon.
 const ASK_PAUSE: Duration = Duration::from_secs(1);
-/// The pause before a result is handed in again.
+/// The pause before a result is handed in again, longer by this each time.
 const HAND_IN_PAUSE: Duration = Duration::from_secs(5);
-/// How often a master may refuse a result, or not answer to it, before it is believed.
-const HAND_INS_MAX: u32 = 10;
-/// Refused requests in a row after which the master is believed to have forgotten us.
-const ASKS_REFUSED_MAX: u32 = 3;
+/// The longest such pause.
+const HAND_IN_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How often a master may refuse a result without a code, or not answer to it, before it is believed: over five
+/// minutes in all, counted anew when the master was away meanwhile.
+const REFUSALS_MAX: u32 = 10;
+/// The codes with which a master of ours says that it will never take a result; any other tells of an accident.
+const FINAL_CODES: [&str; 3] = ["too_late", "unmatched", "refused"];
+/// Errors in a row after which the master is believed to have forgotten us.
+const REBUFFS_MAX: u32 = 3;
 
 /// A task as it came.
 struct Arrived {
@@ -30,7 +35,8 @@ impl Client {
         if let Said::Cancel(key) = said {
             return self.cancelled(key);
         }
-        let asked = match id {
+        // A number from a master that was told none is not ours.
+        let asked = match id.filter(|_| self.ours.is_some()) {
             Some(id) => self.in_flight.remove(&id),
             None => self.in_flight.pop_first().map(|(_, in_flight)| in_flight),
         };
@@ -51,7 +57,7 @@ impl Client {
                     time_limit,
                 },
             ) => {
-                self.asks_refused = 0;
+                self.rebuffs = 0;
                 let task = Arrived {
                     key,
                     name,
@@ -60,18 +66,21 @@ impl Client {
                 };
                 self.take(task, now)
             }
-            (Say::HandIn(hand_in), Said::Taken) => self.settled(hand_in.key),
+            (Say::HandIn(hand_in), Said::Taken) => {
+                self.rebuffs = 0;
+                self.put_off_leaving(now);
+                self.settled(hand_in.key)
+            }
             (Say::HandIn(hand_in), Said::Error(_, code)) => {
                 self.hand_in_refused(hand_in.key, code, now)
             }
             (Say::Ask(_), Said::Error(..)) => {
-                self.asks_refused += 1;
-                self.registered &= self.asks_refused < ASKS_REFUSED_MAX;
+                self.rebuffed();
                 self.ask_at = now.after(ASK_PAUSE);
                 Vec::new()
             }
             (Say::Ask(_), Said::Nothing) => {
-                self.asks_refused = 0;
+                self.rebuffs = 0;
                 self.ask_at = now.after(ASK_PAUSE);
                 Vec::new()
             }
@@ -87,11 +96,15 @@ impl Client {
         self.registered = true;
         self.hands_back = false;
         self.failed_rounds = 0;
-        self.asks_refused = 0;
+        self.rebuffs = 0;
         self.ask_at = now;
         self.heartbeat_at = now.after(heartbeat.unwrap_or_default());
-        self.seeking = false;
-        vec![Order::StopSeeking]
+        let search = std::mem::replace(&mut self.search, Search::Off);
+        if search == Search::Off {
+            Vec::new()
+        } else {
+            vec![Order::StopSeeking]
+        }
     }
 
     /// A task came.
@@ -106,8 +119,9 @@ impl Client {
         if self.runs.contains_key(&key) {
             return Vec::new();
         }
-        if self.leaving.is_some() && self.ours.is_some() {
-            self.hands_back = true;
+        // What comes while we leave is for others; a goodbye that is said already tells the master so too.
+        if self.stopping || (self.leaving.is_some() && self.ours.is_some()) {
+            self.hands_back = self.ours.is_some() && !self.goodbye_said;
             return Vec::new();
         }
         let run = Run {
@@ -129,16 +143,24 @@ impl Client {
     }
 
     pub(super) fn settled(&mut self, key: RunKey) -> Vec<Order> {
-        self.runs.remove(&key);
-        vec![Order::Forget(key)]
+        let held = self.runs.remove(&key);
+        held.map(|_| Order::Forget(key)).into_iter().collect()
     }
 
-    /// A master of ours means what it says; another may have stumbled.
+    /// A master of ours means what it says; another may have stumbled, or forgotten us.
     fn hand_in_refused(&mut self, key: RunKey, code: Option<String>, now: Moment) -> Vec<Order> {
-        if code.is_some() {
+        let is_final = code.is_some_and(|code| FINAL_CODES.contains(&code.as_str()));
+        if is_final && self.ours.is_some() {
             return self.settled(key);
         }
+        self.rebuffed();
         self.hand_in_later(key, now)
+    }
+
+    /// An error to what a peer that is known may say.
+    fn rebuffed(&mut self) {
+        self.rebuffs += 1;
+        self.registered &= self.rebuffs < REBUFFS_MAX;
     }
 
     fn hand_in_later(&mut self, key: RunKey, now: Moment) -> Vec<Order> {
@@ -146,11 +168,22 @@ impl Client {
             return Vec::new();
         };
         run.refusals += 1;
-        run.not_before = now.after(HAND_IN_PAUSE);
-        if run.refusals < HAND_INS_MAX {
+        let pause = HAND_IN_PAUSE.saturating_mul(run.refusals);
+        run.not_before = now.after(pause.min(HAND_IN_PAUSE_MAX));
+        if run.refusals < REFUSALS_MAX {
             Vec::new()
         } else {
             self.settled(key)
+        }
+    }
+
+    /// The connection broke under a result: the first time it is handed in on the next one at once, then later
+    /// and later, for perhaps it is what breaks them.
+    pub(super) fn hand_in_interrupted(&mut self, key: RunKey, now: Moment) {
+        if let Some(run) = self.runs.get_mut(&key) {
+            let pause = HAND_IN_PAUSE.saturating_mul(run.refusals);
+            run.refusals = run.refusals.saturating_add(1);
+            run.not_before = now.after(pause.min(HAND_IN_PAUSE_MAX));
         }
     }
 
@@ -181,12 +214,13 @@ impl Client {
         self.dialects_failed += 1;
         let mut orders = vec![Order::HangUp];
         self.line = Line::Down;
+        self.in_flight.clear();
         match DIALECTS.get(self.dialects_failed) {
             Some(dialect) if announced.is_none() => self.dialect = *dialect,
             _ => {
                 self.dialects_failed = 0;
                 self.dialect = announced.unwrap_or_default();
-                orders.extend(self.round_failed(now));
+                orders.extend(self.address_failed(now));
             }
         }
         orders

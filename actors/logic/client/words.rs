@@ -1,0 +1,131 @@
+//! The words between the mind and its desk: what to do, what to say, what was heard.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::model::{Archive, Attempt, Dialect, Outcome, TaskId, TaskName};
+
+/// One try of one task, as the master names it or as we do for one that does not.
+pub type RunKey = (TaskId, Attempt);
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Look for a master; these addresses just failed.
+    Seek(Vec<SocketAddr>),
+    /// A master has taken us.
+    StopSeeking,
+    /// Open a connection; whatever was open is closed.
+    Dial(SocketAddr),
+    /// Close the connection.
+    HangUp,
+    /// Say this, in this dialect; the number comes back with the answer where the master knows how.
+    Say(u64, Dialect, Say),
+    /// Run this.
+    Run(Assignment),
+    /// Kill this run.
+    Stop(RunKey),
+    /// The result was taken, or nobody wants it.
+    Forget(RunKey),
+    /// Kill everything that runs.
+    StopAll,
+    /// All is handed in and said: the peer may end.
+    Gone,
+}
+
+/// What a peer says to its master.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Say {
+    /// Who we are, and which tries we hold.
+    Register(Vec<RunKey>),
+    /// That we live.
+    Heartbeat,
+    /// That we want a task; a master of ours may let it wait this long.
+    Ask(Option<Duration>),
+    /// What a run left.
+    HandIn(Box<HandIn>),
+    /// Goodbye.
+    Leave,
+}
+
+/// A result on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandIn {
+    /// Of which try.
+    pub key: RunKey,
+    /// The name under which the task was handed out, echoed.
+    pub name: String,
+    /// How the run ended.
+    pub outcome: Outcome,
+    /// The result ZIP.
+    pub result: Archive,
+}
+
+/// A task as the master hands it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// Which try.
+    pub key: RunKey,
+    /// Its name as sent, to be echoed.
+    pub sent_name: String,
+    /// The same, fit for a folder.
+    pub name: TaskName,
+    /// The ZIP.
+    pub archive: Archive,
+    /// Killed after this long.
+    pub time_limit: Option<Duration>,
+    /// Whether only the two texts are wanted back.
+    pub plain_result: bool,
+}
+
+/// What a master answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// We are registered; a master of ours says how often it wants a heartbeat.
+    Registered(Option<Duration>),
+    /// It heard the heartbeat.
+    Alive,
+    /// There is nothing to do now.
+    Nothing,
+    /// A task: with the try's key from a master of ours.
+    Task {
+        /// Which try, if the master says.
+        key: Option<RunKey>,
+        /// Its name as sent.
+        name: String,
+        /// The ZIP.
+        archive: Archive,
+        /// Killed after this long.
+        time_limit: Option<Duration>,
+    },
+    /// The result was taken.
+    Taken,
+    /// It heard the goodbye.
+    Left,
+    /// It will not: for readers, and in a word for machines from a master of ours.
+    Error(String, Option<String>),
+    /// Pushed by a master of ours: this try is no longer wanted.
+    Cancel(RunKey),
+    /// Something else.
+    Unknown(String),
+}
+
+/// A master to work for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Master {
+    /// For people.
+    pub name: String,
+    /// Where to try, in this order.
+    pub addresses: Vec<SocketAddr>,
+    /// Its dialect if it is known from its announcement.
+    pub dialect: Option<Dialect>,
+}
+
+/// What the peer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// Tasks at a time with a master of ours.
+    pub slots: u32,
+    /// The master that was named by the user: then no other is looked for.
+    pub fixed: Option<Master>,
+}
