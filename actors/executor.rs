@@ -129,3 +129,180 @@ impl Handler<Letter<StopAll>> for Executor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures_util::FutureExt as _;
+    use futures_util::future::BoxFuture;
+    use tokio::task::LocalSet;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::master_session;
+    use crate::messages::ExecutorInbox;
+    use crate::model::{Archive, Attempt, Ending, Outcome, TaskId, TaskName};
+    use crate::testing::Stage;
+
+    /// Runs nothing: each run ends when it is stopped, or when the test lets it.
+    #[derive(Default)]
+    struct Pretence {
+        done: Mutex<HashMap<TaskId, CancellationToken>>,
+        forgotten: Mutex<Vec<TaskId>>,
+    }
+
+    impl Runner for Pretence {
+        fn run(&self, job: Job, stop: CancellationToken) -> BoxFuture<'static, Finished> {
+            let done = CancellationToken::new();
+            self.done.lock().unwrap().insert(job.task, done.clone());
+            async move {
+                let ending = tokio::select! {
+                    () = stop.cancelled() => Ending::Cancelled,
+                    () = done.cancelled() => Ending::Exit(0),
+                };
+                let outcome = Outcome {
+                    ending,
+                    took: std::time::Duration::ZERO,
+                    peak_rss: None,
+                };
+                Finished {
+                    outcome,
+                    result: Archive::new("result"),
+                }
+            }
+            .boxed()
+        }
+
+        fn forget(&self, task: TaskId, _: Attempt) -> BoxFuture<'static, ()> {
+            self.forgotten.lock().unwrap().push(task);
+            async {}.boxed()
+        }
+    }
+
+    struct Scene {
+        stage: Stage,
+        runner: Arc<Pretence>,
+        executor: Port<ExecutorInbox>,
+    }
+
+    impl Scene {
+        async fn runs(&self, number: u128) -> TaskId {
+            let task = TaskId(Uuid::from_u128(number));
+            let job = Job {
+                task,
+                attempt: Attempt(1),
+                name: TaskName::tamed("exemplo.zip"),
+                archive: Archive::new("task"),
+                time_limit: None,
+                plain_result: false,
+            };
+            self.executor.tell(RunTask { job }, Cause::OUTSIDE);
+            self.stage.settle().await;
+            task
+        }
+
+        async fn ends(&self, task: TaskId) {
+            self.runner.done.lock().unwrap()[&task].cancel();
+            self.stage.settle().await;
+        }
+
+        fn forgotten(&self) -> Vec<TaskId> {
+            self.runner.forgotten.lock().unwrap().clone()
+        }
+
+        fn endings(&self) -> Vec<serde_json::Value> {
+            let ended = self.stage.said("RunEnded").into_iter();
+            ended
+                .map(|mut ended| ended["outcome"]["ending"].take())
+                .collect()
+        }
+    }
+
+    async fn on_stage(play: impl AsyncFnOnce(Scene)) {
+        let scene = async {
+            let stage = Stage::new();
+            let runner = Arc::new(Pretence::default());
+            let session = stage.probe(master_session::NAME, MasterSessionInbox::of);
+            let executor = Executor::new(Arc::clone(&runner) as Arc<dyn Runner>, &session).start();
+            let executor = stage.port(NAME, ExecutorInbox::of(&executor));
+            play(Scene {
+                stage,
+                runner,
+                executor,
+            })
+            .await;
+        };
+        LocalSet::new().run_until(scene).await;
+    }
+
+    #[tokio::test]
+    async fn each_run_ends_by_itself_and_is_told_once() {
+        on_stage(async |scene| {
+            let (first, second) = (scene.runs(1).await, scene.runs(2).await);
+            scene.ends(second).await;
+            assert_eq!(scene.endings().len(), 1);
+            scene.ends(first).await;
+            assert_eq!(scene.endings(), vec![serde_json::json!({"exit": 0}); 2]);
+            assert!(scene.forgotten().is_empty(), "nobody has the results yet");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn one_that_is_stopped_ends_and_the_others_run_on() {
+        on_stage(async |scene| {
+            let (first, attempt) = (scene.runs(1).await, Attempt(1));
+            scene.runs(2).await;
+            let stop = StopRun {
+                task: first,
+                attempt,
+            };
+            scene.executor.tell(stop, Cause::OUTSIDE);
+            scene.stage.settle().await;
+            assert_eq!(scene.endings(), ["cancelled"]);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_while_it_runs_goes_once_when_it_has_ended() {
+        on_stage(async |scene| {
+            let (task, attempt) = (scene.runs(1).await, Attempt(1));
+            scene
+                .executor
+                .tell(ForgetRun { task, attempt }, Cause::OUTSIDE);
+            scene.stage.settle().await;
+            assert!(scene.forgotten().is_empty());
+            scene.ends(task).await;
+            assert_eq!(scene.forgotten(), [task]);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_goes_when_it_is_forgotten() {
+        on_stage(async |scene| {
+            let (task, attempt) = (scene.runs(1).await, Attempt(1));
+            scene.ends(task).await;
+            scene
+                .executor
+                .tell(ForgetRun { task, attempt }, Cause::OUTSIDE);
+            scene.stage.settle().await;
+            assert_eq!(scene.forgotten(), [task]);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_stop_of_all_ends_each() {
+        on_stage(async |scene| {
+            scene.runs(1).await;
+            scene.runs(2).await;
+            scene.executor.tell(StopAll {}, Cause::OUTSIDE);
+            scene.stage.settle().await;
+            assert_eq!(scene.endings(), ["cancelled", "cancelled"]);
+        })
+        .await;
+    }
+}

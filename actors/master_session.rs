@@ -6,12 +6,16 @@
 //! Hears: the master's messages, and [`MasterSessionInbox`]. Tells: the executor what to run and to stop,
 //! discovery when to look for a master.
 
+mod counted;
 mod inbound;
 mod outbound;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext as _, Context, Handler, StreamHandler};
@@ -33,6 +37,7 @@ use crate::port::{Letter, Port};
 use crate::runner::Job;
 use crate::wire::scanner::Caps;
 
+use counted::{Counted, Moved};
 use inbound::{Told, take_apart};
 
 /// How often overdue answers and due errands are looked at.
@@ -91,6 +96,8 @@ pub struct MasterSession {
     /// Whom it was opened to.
     remote: Option<SocketAddr>,
     local: Option<IpAddr>,
+    /// Bytes on the present connection.
+    moved: Moved,
     /// Set once all is handed in and said.
     gone: CancellationToken,
 }
@@ -142,6 +149,7 @@ impl MasterSession {
             writer: None,
             remote: None,
             local: None,
+            moved: Moved::default(),
             gone: cast.gone,
         }
     }
@@ -198,7 +206,8 @@ impl MasterSession {
         self.hang_up();
         self.remote = Some(address);
         let line = self.line;
-        let events = events((self.dial)(address));
+        self.moved = Moved::default();
+        let events = events((self.dial)(address), Moved::clone(&self.moved));
         ctx.add_stream(events.map(move |event| (line, event)));
     }
 
@@ -222,13 +231,14 @@ impl MasterSession {
 }
 
 /// All that happens on one connection, from dialling it to its end.
-fn events(dialling: Dialling) -> impl Stream<Item = OnLine> {
-    let opening = async {
+fn events(dialling: Dialling, moved: Moved) -> impl Stream<Item = OnLine> {
+    let opening = async move {
         match dialling.await {
             Ok(Dialled {
                 stream: connection,
                 local,
             }) => {
+                let connection = Counted::new(connection, moved);
                 let (messages, writer) =
                     open(connection, Caps::REPLIES, Room::of_one(), take_apart);
                 let told = messages.map(|incoming| {
@@ -256,6 +266,7 @@ impl Actor for MasterSession {
         let orders = self.mind.start(self.clock.now());
         self.carry_out(orders, ctx, Cause::OUTSIDE);
         ctx.run_interval(TICK, |session, ctx| {
+            session.mind.moved(session.moved.load(Ordering::Relaxed));
             let orders = session.mind.tick(session.clock.now());
             session.carry_out(orders, ctx, Cause::OUTSIDE);
         });

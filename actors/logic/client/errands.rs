@@ -84,7 +84,8 @@ impl Client {
         }
         if !self.registered || self.hands_back {
             let registering = self.is_said(|say| matches!(say, Say::Register(_)));
-            return (!registering).then(|| Say::Register(self.runs.keys().copied().collect()));
+            let named = self.runs.iter().filter(|(_, run)| run.named);
+            return (!registering).then(|| Say::Register(named.map(|(key, _)| *key).collect()));
         }
         if let Some(hand_in) = self.next_hand_in(now) {
             return Some(Say::HandIn(Box::new(hand_in)));

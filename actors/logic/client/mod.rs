@@ -58,6 +58,8 @@ struct InFlight {
 #[derive(Debug, Clone)]
 struct Run {
     name: String,
+    /// Whether the key is the master's own; else it is ours, and means nothing to any master.
+    named: bool,
     since: Moment,
     result: Option<(Outcome, Archive)>,
     refusals: u32,
@@ -196,6 +198,12 @@ impl Client {
         } else if reused {
             // It answered here before, so it takes one message a connection; this one is said again on a new one.
             self.keeps_open &= unanswered.is_empty();
+            if unanswered
+                .values()
+                .any(|in_flight| in_flight.say == Say::Heartbeat)
+            {
+                self.heartbeat_at = now;
+            }
             Vec::new()
         } else {
             let unanswered = unanswered.into_values();

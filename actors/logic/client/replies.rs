@@ -115,6 +115,7 @@ impl Client {
             archive,
             time_limit,
         } = task;
+        let named = key.is_some();
         let key = key.unwrap_or_else(|| (TaskId::new(), Attempt(1)));
         if self.runs.contains_key(&key) {
             return Vec::new();
@@ -126,6 +127,7 @@ impl Client {
         }
         let run = Run {
             name: sent_name.clone(),
+            named,
             since: now,
             result: None,
             refusals: 0,

@@ -207,3 +207,14 @@ fn a_word_that_is_no_answer_to_an_ask_is_nothing_now() {
     assert_eq!(play.answer(Said::Unknown("HELLO".into())), []);
     assert_eq!(says(&play.wait_s(1)), [&Say::Ask(None)]);
 }
+
+#[test]
+fn tries_that_no_master_named_are_not_said_to_be_held() {
+    let mut play = Play::with_foreign();
+    play.take_unnamed();
+    play.closed();
+    play.wait_s(6);
+    play.not_connected();
+    play.wait_s(6);
+    assert_eq!(says(&play.connected()), [&Say::Register(vec![])]);
+}
