@@ -16,7 +16,6 @@ mod tests;
 mod words;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::model::{Archive, Dialect, Moment, Outcome};

@@ -6,6 +6,8 @@ mod foreign;
 mod leaving;
 mod ours;
 
+use std::net::SocketAddr;
+
 use super::*;
 use crate::model::{Attempt, Ending, TaskId};
 

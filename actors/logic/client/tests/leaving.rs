@@ -132,6 +132,7 @@ fn one_that_stops_runs_nothing_new() {
     play.leave(true);
     let late = play.answer_to(is_ask, task(Some(super::key(2))));
     assert_eq!(runs(&late), []);
+    play.answer_to(is_register, Said::Registered(Some(BEAT)));
     assert!(says_any(&play.ended(key), is_leave));
 }
 
