@@ -166,6 +166,21 @@ fn run_without_a_master_runs_the_script_here_and_prints_what_it_printed() {
 }
 
 #[test]
+fn run_without_a_master_leaves_what_waits_in_tasks_alone() {
+    let desk = Desk::new();
+    put_task(
+        &desk.path("tasks"),
+        "other.zip",
+        &[("main.py", "print('not asked for')")],
+    );
+    desk.write("slow.py", "import time; time.sleep(1); print('asked for')");
+    let output = desk.output(&["run", "slow.py"]);
+    assert_eq!(out(&output), "asked for\n", "{}", err(&output));
+    assert_eq!(zips_in(&desk.path("tasks")), ["other.zip"]);
+    assert_eq!(zips_in(&desk.path("results")), ["slow.zip"]);
+}
+
+#[test]
 fn run_of_a_script_that_fails_shows_its_traceback_and_ends_with_1() {
     let desk = Desk::new();
     fs::create_dir(desk.path("job")).unwrap();

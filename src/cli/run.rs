@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mutirao_actors::model::{Archive, TaskId, TaskName};
 use mutirao_actors::wire::report::{TaskReport, TaskState};
 use mutirao_actors::wire::{Payload, Reply, Request};
+use tempfile::TempDir;
 
 use super::FAILED;
 use super::house::{House, Signals};
@@ -54,6 +55,8 @@ struct Embedded {
     house: House,
     master: master::Master,
     peer: Peer,
+    /// The master's: what lies in `tasks/` here is not this command's to do.
+    folders: TempDir,
 }
 
 /// Packs, submits, waits, prints and leaves the result.
@@ -71,7 +74,7 @@ pub async fn run(args: Run) -> anyhow::Result<ExitCode> {
     };
     let mut control = Control::connect(address).await?;
     let code = tokio::select! {
-        code = submit_and_wait(&args, task, &mut control, embedded.is_some()) => code?,
+        code = submit_and_wait(&args, task, &mut control) => code?,
         _ = signals.next() => {
             eprintln!("interrupted; a task that was handed in goes on where a master is running");
             ExitCode::from(INTERRUPTED)
@@ -81,12 +84,15 @@ pub async fn run(args: Run) -> anyhow::Result<ExitCode> {
         house,
         master,
         peer,
+        folders,
     }) = embedded
     {
         peer.leave(true);
         peer.gone().await;
         master.tidied().await;
         house.close(root());
+        // The script is done, so what cannot be removed is not worth an error.
+        let _ = folders.close();
     }
     Ok(code)
 }
@@ -122,6 +128,8 @@ async fn embed(args: &Run) -> anyhow::Result<(std::net::SocketAddr, Embedded)> {
     let mut config = config(&options, &args.find.ports, &limit);
     // Nobody is to find a master that ends with this command.
     config.discovery_ports.clear();
+    let folders = tempfile::tempdir().context("failed to make a temporary folder")?;
+    config.root = folders.path().to_owned();
     let master = master::start(config, house.clock.clone(), house.log.clone()).await?;
     let peer = start_peer(&master, &args.runner, interpreter, &house).await?;
     let address = own_address(&master);
@@ -131,6 +139,7 @@ async fn embed(args: &Run) -> anyhow::Result<(std::net::SocketAddr, Embedded)> {
             house,
             master,
             peer,
+            folders,
         },
     ))
 }
@@ -139,7 +148,6 @@ async fn submit_and_wait(
     args: &Run,
     task: Archive,
     control: &mut Control,
-    here: bool,
 ) -> anyhow::Result<ExitCode> {
     let id = submit(args, &task, control).await?;
     let report = wait(id, control).await?;
@@ -164,11 +172,7 @@ async fn submit_and_wait(
     };
     io::stdout().write_all(&text_of(&archive, "stdout.txt")?)?;
     io::stderr().write_all(&text_of(&archive, "stderr.txt")?)?;
-    let left = if here {
-        PathBuf::from("results").join(name)
-    } else {
-        leave(&name, &archive)?
-    };
+    let left = leave(&name, &archive)?;
     let attempts = report.attempts;
     if report.state == TaskState::Failed {
         let why = report.reason.unwrap_or_default();
@@ -256,10 +260,17 @@ async fn fetch(task: TaskId, control: &mut Control) -> Result<(String, Archive),
         .await
 }
 
-/// Puts the result into our own `results/`, for the master's is on another machine.
+/// Puts the result into our own `results/`, as the master does into its own: failed ones into a folder of theirs.
 fn leave(name: &str, archive: &Archive) -> anyhow::Result<PathBuf> {
+    let mut folder = PathBuf::from("results");
+    let name = match name.strip_prefix("failed/") {
+        Some(name) => {
+            folder.push("failed");
+            name
+        }
+        None => name,
+    };
     let name = TaskName::tamed(name.rsplit('/').next().unwrap_or(name));
-    let folder = PathBuf::from("results");
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to make the folder {}", folder.display()))?;
     let name = publish(&folder, name.as_str(), archive.bytes())
