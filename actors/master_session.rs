@@ -3,7 +3,7 @@
 //! Rule: decides nothing by itself; the mind does ([`Client`]). Connections come and go below it; a word from
 //! a connection that was given up changes nothing.
 //!
-//! Hears: the master's messages, and [`MasterSessionInbox`]. Tells: the executor what to run and to stop,
+//! Hears: the master's messages, and [`MasterSessionInbox`](crate::messages::MasterSessionInbox). Tells: the executor what to run and to stop,
 //! discovery when to look for a master.
 
 mod counted;
