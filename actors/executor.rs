@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt as _, AsyncContext as _, Context, Handler, WrapFuture as _};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span, error_span};
 
 use crate::logic::client::RunKey;
 use crate::message_log::{Cause, Name};
@@ -54,15 +55,17 @@ impl Executor {
                 forgotten: false,
             },
         );
-        tracing::info!(task = %job.task, attempt = %job.attempt, name = %job.name, "running a task");
-        let run = self.runner.run(job, stop).into_actor(self);
+        let span = span_of(key);
+        span.in_scope(|| tracing::info!(name = %job.name, "running a task"));
+        let run = self.runner.run(job, stop).instrument(span).into_actor(self);
         ctx.spawn(run.map(move |finished, executor, ctx| executor.end(key, finished, ctx, cause)));
     }
 
     fn end(&mut self, key: RunKey, finished: Finished, ctx: &mut Context<Self>, cause: Cause) {
         let (task, attempt) = key;
         let Finished { outcome, result } = finished;
-        tracing::info!(%task, %attempt, took = ?outcome.took, "a task ended: {}", outcome.ending);
+        let span = span_of(key);
+        span.in_scope(|| tracing::info!(took = ?outcome.took, "a task ended: {}", outcome.ending));
         let forgotten = self.running.remove(&key).is_some_and(|run| run.forgotten);
         if forgotten {
             self.forget(key, ctx);
@@ -78,9 +81,17 @@ impl Executor {
         );
     }
 
-    fn forget(&self, (task, attempt): RunKey, ctx: &mut Context<Self>) {
-        ctx.spawn(self.runner.forget(task, attempt).into_actor(self));
+    fn forget(&self, key: RunKey, ctx: &mut Context<Self>) {
+        let (task, attempt) = key;
+        let removal = self.runner.forget(task, attempt);
+        ctx.spawn(removal.instrument(span_of(key)).into_actor(self));
     }
+}
+
+/// What every log line of a run carries. Of the highest level, for a span that is filtered out takes its fields
+/// from the lines that are not.
+fn span_of((task, attempt): RunKey) -> Span {
+    error_span!("attempt", %task, %attempt)
 }
 
 impl Actor for Executor {

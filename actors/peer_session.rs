@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext as _, Context, StreamHandler};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tracing::{Span, error_span};
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -35,7 +36,7 @@ use crate::port::Port;
 use crate::wire::scanner::Caps;
 use crate::wire::{Dialect, Reply, encode_reply};
 
-use inbound::{Told, take_apart};
+use inbound::{Told, Wanted, take_apart};
 
 /// Whom a session serves for.
 #[derive(Debug, Clone)]
@@ -157,6 +158,17 @@ impl PeerSession {
         });
     }
 
+    /// What every log line about a message carries: the connection, and who speaks as far as that is known. Of the
+    /// highest level, for a span that is filtered out takes its fields from the lines that are not.
+    fn span_of(&self, incoming: Option<&Incoming<Told>>) -> Span {
+        let speaker = incoming
+            .and_then(|incoming| incoming.message.wanted.as_ref().ok())
+            .and_then(Wanted::speaker);
+        let known = self.told.as_ref().map(|(endpoint, _)| &endpoint.peer);
+        let peer = speaker.or(known).map(PeerId::as_str);
+        error_span!("session", session = self.id.0, peer)
+    }
+
     /// Answers a request; what was answered before stays answered.
     fn answer(&mut self, request: RequestId, reply: &Reply<'_>) {
         if let Some(pending) = self.pending.remove(&request) {
@@ -194,11 +206,12 @@ impl Actor for PeerSession {
 
 impl StreamHandler<Result<Incoming<Told>, Broken>> for PeerSession {
     fn handle(&mut self, incoming: Result<Incoming<Told>, Broken>, _: &mut Context<Self>) {
+        let span = self.span_of(incoming.as_ref().ok());
+        let _entered = span.enter();
         match incoming {
             Ok(Incoming { message, turn }) => self.hear(message, turn),
             Err(broken) => {
-                let (session, remote) = (self.id.0, self.remote);
-                tracing::warn!(session, %remote, "closing a connection: {broken}");
+                tracing::warn!(remote = %self.remote, "closing a connection: {broken}");
                 let reply = self.error(broken.to_string(), Some("broken"));
                 self.writer
                     .send(encode_reply(self.spoken, None, &reply), None);

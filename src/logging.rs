@@ -38,7 +38,12 @@ pub fn start(format: LogFormat, level: LevelFilter) {
         // Whoever sits before it sees when a line comes; in a file the time is wanted.
         LogFormat::Text if terminal => builder.compact().without_time().init(),
         LogFormat::Text => builder.compact().with_timer(OfDay::start()).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
+        // A line's innermost span is in the list of its spans too.
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .init(),
     }
 }
 

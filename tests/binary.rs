@@ -4,7 +4,8 @@
 mod common;
 
 use std::fs;
-use std::net::UdpSocket;
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use common::archives::{put_task, text_in, zips_in};
 use common::program::Program;
 use common::wait_until;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Long enough for the slowest machine; a test that passes does not wait for it.
@@ -80,6 +81,12 @@ fn out(output: &Output) -> String {
 
 fn err(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn json_lines(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn is_empty(folder: &Path) -> bool {
@@ -342,7 +349,7 @@ fn a_wrong_turn_ends_in_words_that_help_and_in_its_exit_code() {
 #[test]
 fn a_taken_port_is_named_with_the_flag_that_chooses_another() {
     let desk = Desk::new();
-    let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let taken = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let output = desk.output(&["master", "--port", &port]);
     assert_eq!(output.status.code(), Some(2));
@@ -357,10 +364,7 @@ fn a_taken_port_is_named_with_the_flag_that_chooses_another() {
 fn logs_are_json_when_asked_and_the_version_names_the_commit() {
     let desk = Desk::new();
     let output = desk.output(&["up", "--drain", "--log-format", "json"]);
-    let lines: Vec<Value> = err(&output)
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines = json_lines(&err(&output));
     assert!(lines.iter().any(|line| {
         line["message"]
             .as_str()
@@ -370,6 +374,56 @@ fn logs_are_json_when_asked_and_the_version_names_the_commit() {
     let parts: Vec<_> = version.split_whitespace().collect();
     assert_eq!(parts[..2], ["mutirao", env!("CARGO_PKG_VERSION")]);
     assert!(parts[2].len() > 8, "{version}");
+}
+
+#[test]
+fn every_log_line_of_a_run_says_which_run_it_is() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("tasks")).unwrap();
+    put_task(&desk.path("tasks"), "one.zip", &[("main.py", "print(1)")]);
+    let output = desk.output(&["up", "--drain", "--log-format", "json"]);
+    let lines = json_lines(&err(&output));
+    for said in ["running a task", "a task ended: exit code 0"] {
+        let line = lines.iter().find(|line| line["message"] == said).unwrap();
+        let span = &line["spans"][0];
+        assert_eq!(
+            (&span["name"], &span["attempt"]),
+            (&json!("attempt"), &json!("1"))
+        );
+        assert_eq!(span["task"].as_str().unwrap().len(), 36, "{line}");
+    }
+    put_task(&desk.path("tasks"), "two.zip", &[("main.py", "print(1)")]);
+    let text = err(&desk.output(&["up", "--drain"]));
+    let line = text.lines().find(|line| line.contains("running a task"));
+    let line = line.unwrap();
+    assert!(
+        line.contains("task=") && line.contains("attempt=1"),
+        "{line}"
+    );
+}
+
+#[test]
+fn every_log_line_about_a_message_says_on_which_connection_and_of_whom_it_came() {
+    let desk = Desk::new();
+    // Also where only what is wrong is told.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let port = address.port().to_string();
+    let master = desk.start(&["master", "--port", &port, "--log-format", "json", "--quiet"]);
+    let mut connection = None;
+    wait_until("the master listens", PATIENCE, || {
+        connection = TcpStream::connect(address).ok();
+        connection.is_some()
+    });
+    let connection = &mut connection.unwrap();
+    connection
+        .write_all(br#"{"action":"HEARTBEAT","peer_id":"ana"}{"action":"HEARTBEAT","peer_id":7}"#)
+        .unwrap();
+    let line = master.wait_line(|line| line.contains("refused a message"), PATIENCE);
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let span = json!({"name": "session", "session": 1, "peer": "ana"});
+    assert_eq!(line["spans"], json!([span]));
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl PeerSession {
                 Desk::Peer(_) => self.serve_at_peer(request, &wanted),
             },
             Err(error) => {
-                tracing::warn!(session = self.id.0, remote = %self.remote, "refused a message: {error}");
+                tracing::warn!(remote = %self.remote, "refused a message: {error}");
                 self.answer_error(request, &error.to_string(), error.code());
             }
         }

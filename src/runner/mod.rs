@@ -108,7 +108,10 @@ impl Runner for ScriptRunner {
             for folder in forgotten.into_iter().flatten().filter(|_| !keep) {
                 let shown = folder.display().to_string();
                 if let Err(error) = tokio::fs::remove_dir_all(folder).await {
-                    tracing::warn!(%task, %attempt, folder = shown, "failed to remove the folder of a run: {error}");
+                    tracing::warn!(
+                        folder = shown,
+                        "failed to remove the folder of a run: {error}"
+                    );
                 }
             }
         };
