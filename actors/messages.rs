@@ -250,6 +250,8 @@ pub struct ResultRefused {
     pub task: TaskId,
     /// Of which try.
     pub attempt: Attempt,
+    /// Whether our disk is to blame, and not the ZIP.
+    pub by_disk: bool,
     /// In words for a reader.
     pub why: String,
 }

@@ -177,6 +177,11 @@ impl Desk {
         self.mind.result_refused(&task, "no ZIP".into(), self.now)
     }
 
+    pub(crate) fn not_stored(&mut self, task: TaskId) -> Vec<Effect> {
+        self.mind
+            .result_not_stored(&task, "the disk is full".into(), self.now)
+    }
+
     pub(crate) fn leave(&mut self, peer: &Endpoint, planned: bool) -> Vec<Effect> {
         self.mind.peer_left(peer, planned, "gone", self.now)
     }

@@ -70,9 +70,19 @@ impl<P: Policy> Takes<ResultKept> for Desk<P> {
 
 impl<P: Policy> Takes<ResultRefused> for Desk<P> {
     fn take(&mut self, message: ResultRefused, cause: Cause) {
-        let ResultRefused { task, attempt, why } = message;
+        let ResultRefused {
+            task,
+            attempt,
+            by_disk,
+            why,
+        } = message;
         tracing::warn!(%task, %attempt, "refused a result: {why}");
-        let effects = self.mind.result_refused(&task, why, self.now());
+        let now = self.now();
+        let effects = if by_disk {
+            self.mind.result_not_stored(&task, why, now)
+        } else {
+            self.mind.result_refused(&task, why, now)
+        };
         self.carry_out(effects, None, cause);
     }
 }

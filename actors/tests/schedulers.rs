@@ -59,6 +59,7 @@ async fn a_refused_result_is_said_so_and_its_task_is_handed_out_again() {
         let refused = ResultRefused {
             task,
             attempt: Attempt(1),
+            by_disk: false,
             why: "no ZIP".into(),
         };
         house.tell(refused).await;

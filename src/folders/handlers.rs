@@ -11,7 +11,7 @@ use mutirao_actors::messages::{
 use mutirao_actors::model::Archive;
 use mutirao_actors::port::Letter;
 
-use super::jobs::{self, Draft};
+use super::jobs::{self, Draft, Refused};
 use super::kept::Kept;
 use super::{Folders, Moment, NAME};
 
@@ -125,6 +125,7 @@ impl Handler<Letter<KeepResult>> for Folders {
         let (places, sha256) = (Arc::clone(&self.places), archive.digest());
         let keep = move || jobs::keep(&places, &name, success, &archive);
         self.work(ctx, keep, move |desk, kept, _| {
+            let by_disk = matches!(kept, Err(Refused::Disk(_)));
             match desk.heard("keep", kept) {
                 Ok(file) => {
                     let kept = Kept {
@@ -142,9 +143,15 @@ impl Handler<Letter<KeepResult>> for Folders {
                         cause,
                     );
                 }
-                Err(why) => desk
-                    .scheduler
-                    .tell(ResultRefused { task, attempt, why }, cause),
+                Err(why) => {
+                    let refused = ResultRefused {
+                        task,
+                        attempt,
+                        by_disk,
+                        why,
+                    };
+                    desk.scheduler.tell(refused, cause);
+                }
             }
         });
     }

@@ -178,6 +178,7 @@ async fn a_result_never_overwrites_another() {
             refused["why"].as_str().unwrap().contains("ZIP"),
             "{refused}"
         );
+        assert_eq!(refused["by_disk"], false);
         assert_eq!(stage.names("results").len(), 4);
     })
     .await;
@@ -383,6 +384,7 @@ async fn a_disk_that_refuses_is_tried_again() {
                 .contains("failed to make the folder"),
             "{refused}"
         );
+        assert_eq!(refused["by_disk"], true);
         stage.end(task, End::Done);
         stage.pass(PATIENCE).await;
         assert!(stage.path("tasks/a.zip").exists());

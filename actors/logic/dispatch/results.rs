@@ -100,8 +100,17 @@ impl<P: Policy> Dispatch<P> {
         }
     }
 
-    /// The result was no sound ZIP or could not be stored: the try has failed.
+    /// The result was no sound ZIP: the try has failed.
     pub fn result_refused(&mut self, task: &TaskId, why: String, now: Moment) -> Vec<Effect> {
+        self.not_kept(task, Blame::Run, why, now)
+    }
+
+    /// Our disk would not take the result: neither the task nor the peer is to blame, and it is run again.
+    pub fn result_not_stored(&mut self, task: &TaskId, why: String, now: Moment) -> Vec<Effect> {
+        self.not_kept(task, Blame::None, why, now)
+    }
+
+    fn not_kept(&mut self, task: &TaskId, blame: Blame, why: String, now: Moment) -> Vec<Effect> {
         let Some(State::Keeping { lease, submitted }) =
             self.ledger.get(task).map(|entry| entry.state.clone())
         else {
@@ -111,7 +120,9 @@ impl<P: Policy> Dispatch<P> {
         let mut effects = self.answer_keepers(task, refused.clone(), refused);
         let attempt = submitted.attempt;
         let entry = self.ledger.get_mut(task);
-        if let Some(tried) = entry.and_then(|entry| entry.tried_mut(attempt)) {
+        if blame == Blame::Run
+            && let Some(tried) = entry.and_then(|entry| entry.tried_mut(attempt))
+        {
             tried.refusals = tried.refusals.saturating_add(1);
             if let Some(standing) = self.peers.get_mut(&tried.holder) {
                 standing.run_failed(now);
@@ -127,7 +138,7 @@ impl<P: Policy> Dispatch<P> {
             }
             own => {
                 // A late result was a gift: that it was no good is no new failure of the task.
-                let blame = own.as_ref().map_or(Blame::None, |_| Blame::Run);
+                let blame = own.as_ref().map_or(Blame::None, |_| blame);
                 self.disarm(*task, attempt, own.and_then(|lease| lease.deadline));
                 let of = (&submitted.peer, attempt);
                 effects.extend(self.put_back(task, of, blame, why, now));

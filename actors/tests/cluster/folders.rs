@@ -138,7 +138,13 @@ impl Handler<Letter<KeepResult>> for Folders {
         let (task, attempt) = (keep.task, keep.attempt);
         if keep.archive.bytes().starts_with(UNSOUND) {
             let why = "it is no ZIP".into();
-            let refused = ResultRefused { task, attempt, why };
+            let by_disk = false;
+            let refused = ResultRefused {
+                task,
+                attempt,
+                by_disk,
+                why,
+            };
             return self.scheduler.tell(refused, cause);
         }
         if keep.success {

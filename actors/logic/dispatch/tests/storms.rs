@@ -51,6 +51,7 @@ enum Fact {
     },
     Kept(u8),
     Refused(u8),
+    NotStored(u8),
     /// Ours may say what they hold: what we believe, nothing, or anything.
     Joins(u8, u8),
     Leaves(u8, bool),
@@ -80,6 +81,7 @@ fn facts() -> impl Strategy<Value = Vec<Fact>> {
         }),
         3 => any::<u8>().prop_map(Fact::Kept),
         2 => any::<u8>().prop_map(Fact::Refused),
+        1 => any::<u8>().prop_map(Fact::NotStored),
         3 => (any::<u8>(), 0u8..4).prop_map(|(peer, says)| Fact::Joins(peer, says)),
         2 => any::<(u8, bool)>().prop_map(|(peer, planned)| Fact::Leaves(peer, planned)),
         1 => any::<u8>().prop_map(Fact::Closes),
@@ -144,11 +146,12 @@ impl Storm {
                 self.submits(*peer, claim, *bytes, ending.clone())
             }
             Fact::Kept(number) => self.is_kept(*number),
-            Fact::Refused(number) => match pick(&self.keeping, *number).copied() {
-                Some(task) => {
-                    self.keeping.retain(|other| *other != task);
-                    self.mind.result_refused(&task, "no".into(), self.now)
-                }
+            Fact::Refused(number) => match self.no_longer_keeping(*number) {
+                Some(task) => self.mind.result_refused(&task, "no".into(), self.now),
+                None => Vec::new(),
+            },
+            Fact::NotStored(number) => match self.no_longer_keeping(*number) {
+                Some(task) => self.mind.result_not_stored(&task, "full".into(), self.now),
                 None => Vec::new(),
             },
             Fact::Joins(number, says) => self.joins(*number, *says),
@@ -240,6 +243,12 @@ impl Storm {
             },
         };
         self.mind.result_submitted(submission, self.now)
+    }
+
+    fn no_longer_keeping(&mut self, number: u8) -> Option<TaskId> {
+        let task = pick(&self.keeping, number).copied()?;
+        self.keeping.retain(|other| *other != task);
+        Some(task)
     }
 
     fn is_kept(&mut self, number: u8) -> Vec<Effect> {

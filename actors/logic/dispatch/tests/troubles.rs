@@ -56,6 +56,23 @@ fn a_last_output_that_cannot_be_kept_fails_the_task_all_the_same() {
 }
 
 #[test]
+fn a_full_disk_of_ours_is_nobodys_failure_however_often() {
+    let mut desk = Desk::with(&[&ours("a")]);
+    desk.arrive(task(1));
+    for _ in 0..9 {
+        let offer = desk.take(&ours("a"));
+        desk.succeed(&ours("a"), &offer);
+        let effects = desk.not_stored(offer.task);
+        assert!(matches!(&verdicts(&effects)[..], [Verdict::Refused(why)] if why.contains("full")));
+        assert_eq!(desk.entry(offer.task).failures, 0);
+        desk.pass(1);
+    }
+    let offer = desk.take(&ours("a"));
+    desk.succeed(&ours("a"), &offer);
+    assert_eq!(verdicts(&desk.kept(offer.task)), [Verdict::Taken]);
+}
+
+#[test]
 fn as_many_retries_as_the_task_wishes_count() {
     for retries in [0, 1, 4] {
         let mut desk = Desk::with(&[&ours("a")]);
