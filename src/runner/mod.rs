@@ -54,8 +54,8 @@ pub struct ScriptRunner {
     config: Arc<Config>,
     /// The folders of runs that were not forgotten; bounded by the slots and by what waits to be handed in.
     folders: Arc<Mutex<Folders>>,
-    /// The removals under way: the program waits for them before it ends.
-    removals: TaskTracker,
+    /// The runs and removals under way: the program waits for them before it ends.
+    under_way: TaskTracker,
 }
 
 impl ScriptRunner {
@@ -70,21 +70,22 @@ impl ScriptRunner {
         Ok(Self {
             config: Arc::new(config),
             folders: Arc::default(),
-            removals: TaskTracker::new(),
+            under_way: TaskTracker::new(),
         })
     }
 
-    /// Comes back when what was forgotten is gone; nothing may be forgotten after this.
+    /// Comes back when what runs has ended, also what was stopped and forgotten, and what was forgotten is gone;
+    /// nothing may be run after this.
     pub async fn tidied(&self) {
-        self.removals.close();
-        self.removals.wait().await;
+        self.under_way.close();
+        self.under_way.wait().await;
     }
 }
 
 impl Runner for ScriptRunner {
     fn run(&self, job: Job, stop: CancellationToken) -> BoxFuture<'static, Finished> {
         let (config, folders) = (self.config.clone(), self.folders.clone());
-        async move {
+        let run = async move {
             let register = |folder| {
                 let mut folders = folders.lock().unwrap_or_else(PoisonError::into_inner);
                 folders
@@ -93,8 +94,8 @@ impl Runner for ScriptRunner {
                     .push(folder);
             };
             run::run(&config, &job, stop, register).await
-        }
-        .boxed()
+        };
+        self.under_way.track_future(run).boxed()
     }
 
     fn forget(&self, task: TaskId, attempt: Attempt) -> BoxFuture<'static, ()> {
@@ -115,7 +116,7 @@ impl Runner for ScriptRunner {
                 }
             }
         };
-        self.removals.track_future(removal).boxed()
+        self.under_way.track_future(removal).boxed()
     }
 }
 

@@ -446,6 +446,22 @@ async fn a_forgotten_run_leaves_the_disk() {
 }
 
 #[tokio::test]
+async fn a_run_that_was_stopped_is_waited_for_before_the_program_ends() {
+    let stage = Stage::new();
+    let script = format!(
+        "open({:?}, 'w')\nimport time; time.sleep(600)",
+        stage.note()
+    );
+    let stop = CancellationToken::new();
+    let job = job(&[("main.py", &script)]);
+    let run = tokio::spawn(stage.runner.run(job, stop.clone()));
+    until("it runs", || stage.note().exists()).await;
+    stop.cancel();
+    stage.runner.tidied().await;
+    assert!(run.is_finished());
+}
+
+#[tokio::test]
 async fn kept_work_stays() {
     let stage = Stage::keeping(true);
     let job = job(&[("main.py", "print(1)")]);
