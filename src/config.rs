@@ -14,7 +14,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use clap::Command;
+use clap::{Arg, Command};
 use etcetera::BaseStrategy as _;
 use toml::{Table, Value};
 
@@ -103,27 +103,32 @@ fn apply_table(command: Command, file: &Path, settings: &Table) -> Result<Comman
         .flat_map(|(key, value)| keys(key, value))
         .collect();
     let mut odd = None;
-    let command = command.mut_subcommands(|sub| {
-        let name = sub.get_name().to_owned();
-        let of_one = settings.get(&name).and_then(Value::as_table);
-        sub.mut_args(|arg| {
-            let Some(key) = arg.get_long().map(str::to_owned) else {
-                return arg;
-            };
-            let special = of_one.and_then(|table| table.get(&key));
-            let general = settings.get(&key).filter(|value| !value.is_table());
-            unknown.remove(&key);
-            unknown.remove(&format!("{name}.{key}"));
-            match special.or(general).map(texts) {
-                Some(Some(values)) => arg.default_values(values),
-                Some(None) => {
-                    odd = Some(key);
-                    arg
-                }
-                None => arg,
+    let mut set = |name: &str, arg: Arg| {
+        let Some(key) = arg.get_long().map(str::to_owned) else {
+            return arg;
+        };
+        let of_one = settings.get(name).and_then(Value::as_table);
+        let special = of_one.and_then(|table| table.get(&key));
+        let general = settings.get(&key).filter(|value| !value.is_table());
+        unknown.remove(&key);
+        unknown.remove(&format!("{name}.{key}"));
+        match special.or(general).map(texts) {
+            Some(Some(values)) => arg.default_values(values),
+            Some(None) => {
+                odd = Some(key);
+                arg
             }
-        })
-    });
+            None => arg,
+        }
+    };
+    let program = command.get_name().to_owned();
+    // The program's own options are those that every subcommand has.
+    let command = command
+        .mut_args(|arg| set(&program, arg))
+        .mut_subcommands(|sub| {
+            let name = sub.get_name().to_owned();
+            sub.mut_args(|arg| set(&name, arg))
+        });
     let file = file.to_path_buf();
     match (unknown.pop_first(), odd) {
         (Some(key), _) => Err(ConfigError::Unknown { file, key }),
@@ -157,7 +162,7 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Arg, ArgAction};
+    use clap::ArgAction;
 
     use super::*;
 
@@ -169,6 +174,7 @@ mod tests {
         let ports = Arg::new("ports").long("ports").action(ArgAction::Append);
         let keep = Arg::new("keep").long("keep").action(ArgAction::SetTrue);
         Command::new("mutirao")
+            .arg(Arg::new("format").long("format").global(true))
             .subcommand(Command::new("master").arg(port.clone()))
             .subcommand(Command::new("peer").args([port, ports, keep]))
     }
@@ -222,6 +228,18 @@ mod tests {
         );
         assert!(args.get_flag("keep"));
         assert_eq!(port(&with(&[file], &["mutirao", "master"]).unwrap()), "2");
+    }
+
+    #[test]
+    fn an_option_that_every_subcommand_has_is_set_for_all_of_them() {
+        for typed in [["mutirao", "master"], ["mutirao", "peer"]] {
+            let matches = with(&["format = \"json\""], &typed).unwrap();
+            let (_, args) = matches.subcommand().unwrap();
+            assert_eq!(args.get_one::<String>("format").unwrap(), "json");
+        }
+        let typed = ["mutirao", "master", "--format", "text"];
+        let matches = with(&["format = \"json\""], &typed).unwrap();
+        assert_eq!(matches.get_one::<String>("format").unwrap(), "text");
     }
 
     #[test]
