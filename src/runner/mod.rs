@@ -108,7 +108,9 @@ impl Runner for ScriptRunner {
         let removal = async move {
             for folder in forgotten.into_iter().flatten().filter(|_| !keep) {
                 let shown = folder.display().to_string();
-                if let Err(error) = tokio::fs::remove_dir_all(folder).await {
+                if let Err(error) = tokio::fs::remove_dir_all(folder).await
+                    && error.kind() != io::ErrorKind::NotFound
+                {
                     tracing::warn!(
                         folder = shown,
                         "failed to remove the folder of a run: {error}"

@@ -2,7 +2,6 @@
 //! what was done and the other why it ended.
 
 use std::collections::VecDeque;
-use std::path::Path;
 
 use serde::Serialize;
 use tokio::fs::File;
@@ -30,15 +29,16 @@ pub struct Tally {
     pub failed: Option<String>,
 }
 
-/// Copies a stream into a file until its end, or until `give_up`. It reads on whatever happens, so that a script never
+/// Copies a stream into an open file until its end, or until `give_up`: a name is the script's to replace, while it runs,
+/// by a link to somewhere else. It reads on whatever happens, so that a script never
 /// blocks or dies of what it prints.
 pub async fn pump(
     mut from: impl AsyncRead + Unpin,
-    into: &Path,
+    into: std::fs::File,
     give_up: CancellationToken,
 ) -> Tally {
     let mut capped = Capped::new(OUTPUT_MAX - TAIL_MAX, TAIL_MAX);
-    let mut file = File::create(into).await;
+    let mut file = Ok(File::from_std(into));
     let mut chunk = vec![0; CHUNK];
     let mut bytes = 0;
     loop {
@@ -164,25 +164,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_cannot_be_written_does_not_stop_the_stream() {
-        let tally = pump(
-            &b"hello"[..],
-            Path::new("/nonexistent/stdout.txt"),
-            CancellationToken::new(),
-        )
-        .await;
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let full = full.unwrap();
+        let tally = pump(&b"hello"[..], full, CancellationToken::new()).await;
         assert_eq!(tally.bytes, 5);
         assert!(tally.failed.is_some());
     }
 
     #[tokio::test]
     async fn a_stream_that_does_not_end_is_given_up_on_request() {
-        let home = tempfile::tempdir().unwrap();
+        let file = tempfile::tempfile().unwrap();
         let (_open, reader) = tokio::io::duplex(16);
         let give_up = CancellationToken::new();
         give_up.cancel();
-        assert_eq!(
-            pump(reader, &home.path().join("x"), give_up).await,
-            Tally::default()
-        );
+        assert_eq!(pump(reader, file, give_up).await, Tally::default());
     }
 }

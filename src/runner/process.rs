@@ -1,6 +1,7 @@
 //! One script from its start to the end of everything it started.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::future::pending;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
@@ -41,9 +42,9 @@ pub struct Plan {
     /// Killed after this long.
     pub time_limit: Option<Duration>,
     /// The file for what it prints.
-    pub stdout: PathBuf,
+    pub stdout: File,
     /// The file for its errors.
-    pub stderr: PathBuf,
+    pub stderr: File,
 }
 
 /// What became of it.
@@ -164,11 +165,11 @@ fn peak_rss_of(_: u32) -> Option<u64> {
 
 async fn drain(
     from: Option<impl AsyncRead + Unpin>,
-    into: PathBuf,
+    into: File,
     give_up: CancellationToken,
 ) -> Tally {
     match from {
-        Some(from) => pump(from, &into, give_up).await,
+        Some(from) => pump(from, into, give_up).await,
         None => Tally::default(),
     }
 }

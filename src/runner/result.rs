@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -95,9 +95,9 @@ pub struct Remains {
     /// What lay there before.
     pub before: BTreeMap<PathBuf, Stamp>,
     /// What it printed.
-    pub stdout: PathBuf,
+    pub stdout: File,
     /// What it printed as errors.
-    pub stderr: PathBuf,
+    pub stderr: File,
 }
 
 /// The ZIP of these texts alone.
@@ -138,18 +138,28 @@ pub fn full(remains: &Remains, mut report: Report) -> Result<Vec<u8>, PackError>
 }
 
 fn add_printed(packer: &mut Packer, remains: &Remains) -> Result<(), PackError> {
-    for (name, path) in [
+    for (name, mut file) in [
         ("stdout.txt", &remains.stdout),
         ("stderr.txt", &remains.stderr),
     ] {
+        let rewound = file.rewind().map_err(|source| PackError::Read {
+            path: name.into(),
+            source,
+        });
+        rewound?;
         // The line that marks what was left out comes on top of the cap.
-        add_file(packer, name, path, OUTPUT_MAX as u64 + MARK_MAX)?;
+        packer.add(name, file.take(OUTPUT_MAX as u64 + MARK_MAX))?;
     }
     Ok(())
 }
 
 /// Adds the files that were made or changed, in the order of their names, while they fit.
 fn add_made(packer: &mut Packer, remains: &Remains, skipped: &mut Skipped) {
+    // A script can move its folder away and leave a link to any other in its place.
+    if remains.folder.canonicalize().ok().as_ref() != Some(&remains.folder) {
+        skipped.add("*", "the folder that the script ran in is gone");
+        return;
+    }
     let Some(after) = list(&remains.folder) else {
         skipped.add("*", format!("there are more than {LISTED_MAX} files"));
         return;

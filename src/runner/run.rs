@@ -32,7 +32,7 @@ const GIVEN: [(&str, &str); 3] = [
 ];
 
 /// A run that may start.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Place {
     /// The folder of the run: the task and what is printed.
     whole: PathBuf,
@@ -41,6 +41,10 @@ struct Place {
     contents: TaskContents,
     input: Option<Digest>,
     before: BTreeMap<PathBuf, Stamp>,
+    /// What is printed; held open from before the start, because its name is the script's to replace.
+    stdout: File,
+    /// The same for errors.
+    stderr: File,
 }
 
 /// Runs the job to its end; `register` hears of the folder that it leaves on the disk.
@@ -60,7 +64,13 @@ pub(super) async fn run(
     if stop.is_cancelled() {
         return unrun(config, started, Ending::Cancelled).await;
     }
-    let plan = plan(config, job, &place);
+    let plan = match plan(config, job, &place) {
+        Ok(plan) => plan,
+        Err(error) => {
+            let why = format!("failed to keep what it prints: {error}");
+            return unrun(config, started, Ending::NotStarted(why)).await;
+        }
+    };
     let program = plan
         .command
         .first()
@@ -80,6 +90,15 @@ fn prepare(work: &Path, job: &Job) -> Result<Place, String> {
     let contents = inspect_task(job.archive.bytes()).map_err(|refusal| refusal.to_string())?;
     let whole = place::claim(work, job.name.stem())
         .map_err(|error| format!("failed to make a folder in {}: {error}", work.display()))?;
+    let printed = |name: &str| {
+        let mut anew = File::options();
+        let opened = anew
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(whole.join(name));
+        opened.map_err(|error| format!("failed to make {name}: {error}"))
+    };
     let fill = || {
         unpack(job.archive.bytes(), &whole.join("task")).map_err(|error| error.to_string())?;
         let folder = whole.join("task").join(&contents.root);
@@ -89,15 +108,23 @@ fn prepare(work: &Path, job: &Job) -> Result<Place, String> {
             .then(|| digest_of(&folder.join("input.csv")))
             .transpose();
         let input = input.map_err(|error| format!("failed to read input.csv: {error}"))?;
-        Ok((folder, before, input))
+        Ok((
+            folder,
+            before,
+            input,
+            printed("stdout.txt")?,
+            printed("stderr.txt")?,
+        ))
     };
     match fill() {
-        Ok((folder, before, input)) => Ok(Place {
+        Ok((folder, before, input, stdout, stderr)) => Ok(Place {
             whole,
             folder,
             contents,
             input,
             before,
+            stdout,
+            stderr,
         }),
         Err(why) => {
             // The reason matters more than a folder that stays.
@@ -107,7 +134,7 @@ fn prepare(work: &Path, job: &Job) -> Result<Place, String> {
     }
 }
 
-fn plan(config: &Config, job: &Job, place: &Place) -> Plan {
+fn plan(config: &Config, job: &Job, place: &Place) -> io::Result<Plan> {
     let python = || config.interpreter.path.clone().into_os_string();
     let command = match &place.contents.command {
         Some(words) => {
@@ -131,15 +158,15 @@ fn plan(config: &Config, job: &Job, place: &Place) -> Plan {
         }
     };
     let limits = [job.time_limit, place.contents.wishes.time_limit];
-    Plan {
+    Ok(Plan {
         command,
         folder: place.folder.clone(),
         env: environment(job, place),
         marker: Uuid::new_v4().to_string(),
         time_limit: limits.into_iter().flatten().min(),
-        stdout: place.whole.join("stdout.txt"),
-        stderr: place.whole.join("stderr.txt"),
-    }
+        stdout: place.stdout.try_clone()?,
+        stderr: place.stderr.try_clone()?,
+    })
 }
 
 /// Later ones win: the task may change what is given, but not who it is.
@@ -201,8 +228,8 @@ async fn finish(config: &Config, job: &Job, place: Place, started: Moment, ran: 
         skipped: Skipped::default(),
     };
     let remains = Remains {
-        stdout: place.whole.join("stdout.txt"),
-        stderr: place.whole.join("stderr.txt"),
+        stdout: place.stdout,
+        stderr: place.stderr,
         folder: place.folder,
         before: place.before,
     };

@@ -473,3 +473,39 @@ async fn kept_work_stays() {
         b"1\n"
     );
 }
+
+#[tokio::test]
+async fn what_was_printed_is_told_whatever_the_script_makes_of_its_file() {
+    for (what, trick) in [
+        ("a pipe", "os.remove(path); os.mkfifo(path)"),
+        ("a link", "os.remove(path); os.symlink('/etc/passwd', path)"),
+        ("a folder", "os.remove(path); os.mkdir(path)"),
+        (
+            "nothing",
+            "import shutil; shutil.rmtree(os.path.dirname(os.getcwd()))",
+        ),
+    ] {
+        let script = format!("import os; path = '../stdout.txt'; print('said'); {trick}");
+        let told = tokio::time::timeout(PATIENCE, Stage::new().script(&script)).await;
+        let told = told.expect(what);
+        assert_eq!(
+            (&told.ending, told.stdout()),
+            (&Ending::Exit(0), "said\n"),
+            "{what}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_link_in_the_place_of_the_folder_leads_nowhere() {
+    let stage = Stage::new();
+    let elsewhere = stage.home.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("secret"), "x").unwrap();
+    let script = format!(
+        "import os; os.rename('../task', '../moved'); os.symlink({elsewhere:?}, '../task')"
+    );
+    let told = stage.script(&script).await;
+    assert_eq!(told.names(), ["result.json", "stderr.txt", "stdout.txt"]);
+    assert_eq!(told.report()["skipped"]["count"], 1);
+}
