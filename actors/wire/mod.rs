@@ -10,6 +10,7 @@ pub mod datagram;
 pub mod dialect;
 mod error;
 mod fields;
+mod json;
 pub mod payload;
 pub mod reply;
 pub mod report;

@@ -41,7 +41,7 @@ impl Payload<'_> {
                 write_base64(bytes, out);
                 out.push(b'"');
             }
-            Self::Text(text) => super::writer::write_json(text, out),
+            Self::Text(text) => super::json::write_json(text, out),
         }
     }
 }

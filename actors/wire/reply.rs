@@ -142,7 +142,7 @@ impl Reply<'_> {
     /// A [`Reply::Report`] of this value.
     pub fn report(value: &impl serde::Serialize) -> Reply<'static> {
         let mut json = Vec::new();
-        super::writer::write_json(value, &mut json);
+        super::json::write_json(value, &mut json);
         Reply::Report(String::from_utf8_lossy(&json).into_owned().into())
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::dialect::Dialect;
+use super::json::write_json;
 use super::payload::Payload;
 
 /// Room for everything but the payload of nearly every message, so that the buffer grows once at most.
@@ -89,15 +90,5 @@ impl Writer {
         }
         write_json(key, &mut self.out);
         self.out.push(b':');
-    }
-}
-
-/// Appends a value as JSON.
-pub(super) fn write_json<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
-    let start = out.len();
-    // Memory takes every byte and our values have string keys only, so this cannot fail; if it did, null is still JSON.
-    if serde_json::to_writer(&mut *out, value).is_err() {
-        out.truncate(start);
-        out.extend_from_slice(b"null");
     }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use mutirao_actors::model::{Digest, Wishes};
 
+use super::limits::Limits;
 use super::refusal::Refusal;
 use super::task_toml::{self, TaskToml};
-use super::vetted::{Limits, Vetted};
+use super::vetted::Vetted;
 
 /// Longest `main.py`, in bytes: it is hashed whole; code is small, and what is not belongs beside it.
 const MAIN_BYTES_MAX: u64 = 16 << 20;

@@ -5,6 +5,7 @@
 //! arbiter.
 
 mod inspect;
+mod limits;
 mod names;
 mod pack;
 mod refusal;
@@ -15,8 +16,8 @@ mod unpack;
 mod vetted;
 
 pub use inspect::{ResultContents, TaskContents, inspect_result, inspect_task};
+pub use limits::{ENTRIES_MAX, RATIO_FLOOR, RATIO_MAX, UNPACKED_BYTES_MAX};
 pub use names::{NAME_MAX, NameFault, PART_MAX, tidy};
 pub use pack::{Compression, PackError, Packer, pack, pack_folder, pack_script};
 pub use refusal::Refusal;
 pub use unpack::{UnpackError, unpack};
-pub use vetted::{ENTRIES_MAX, RATIO_FLOOR, RATIO_MAX, UNPACKED_BYTES_MAX};

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
+use super::limits::{ENTRIES_MAX, UNPACKED_BYTES_MAX};
 use super::names::{NameFault, tidy};
-use super::vetted::{ENTRIES_MAX, UNPACKED_BYTES_MAX};
 
 /// How hard to compress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Why a ZIP is not taken, said to the person who made it.
 
+use super::limits::{ENTRIES_MAX, UNPACKED_BYTES_MAX};
 use super::names::{NAME_MAX, NameFault};
-use super::vetted::{ENTRIES_MAX, UNPACKED_BYTES_MAX};
 
 /// Why a ZIP is not taken. Names from inside it are shown escaped, for they may hold anything.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::limits::Limits;
 use super::refusal::Refusal;
-use super::vetted::{Limits, Vetted};
+use super::vetted::Vetted;
 
 /// Why a ZIP was not unpacked; nothing of it is left behind.
 #[derive(Debug, thiserror::Error)]

@@ -21,7 +21,7 @@ use mutirao_actors::model::{Moment, Task, TaskId, TaskName};
 
 pub use self::nouns::{Adopted, Deed, Leaving, Listing, Reading, Stamp};
 use self::nouns::{File, Phase};
-use super::publish::free_number;
+use super::numbers::free_number;
 
 mod nouns;
 

@@ -33,6 +33,7 @@ mod handlers;
 mod intake;
 mod jobs;
 mod kept;
+mod numbers;
 pub mod publish;
 mod stay;
 mod watch;

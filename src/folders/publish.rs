@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
 use super::disk::{DiskError, OnDisk as _, make_folder, sync_folder};
+use super::numbers::free_number;
 
 /// Temporary files begin with this; the dot hides them from whoever lists the folder for ZIPs.
 const TEMP_PREFIX: &str = ".mutirao-";
@@ -21,8 +22,6 @@ const TEMP_SUFFIX: &str = ".part";
 const FILE_NAME_MAX: usize = 240;
 /// Names tried for one file after the first that looked free: each failure means that somebody else took one just then.
 const CLAIMS_MAX: u64 = 64;
-/// Highest number that a name may get; no folder holds as many files of one name.
-const NUMBER_MAX: u64 = 1 << 40;
 
 /// Publishes bytes in a folder, which is made when missing, and says under which name:
 /// the one given, or with a number when that is taken (`exemplo.2.zip`).
@@ -94,26 +93,6 @@ pub fn sweep(folder: &Path) -> Result<(), DiskError> {
         }
     }
     Ok(())
-}
-
-/// A number that is free or will be soon, found in a logarithm of looks: all below it need not be taken.
-pub(super) fn free_number(taken: impl Fn(u64) -> bool) -> u64 {
-    if !taken(1) {
-        return 1;
-    }
-    let (mut low, mut high) = (1, 2);
-    while high < NUMBER_MAX && taken(high) {
-        (low, high) = (high, high * 2);
-    }
-    while high - low > 1 {
-        let middle = low + (high - low) / 2;
-        if taken(middle) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    high
 }
 
 fn is_temp(name: &OsStr) -> bool {
@@ -308,19 +287,6 @@ mod tests {
             [".stay", "a.zip", "b.part"].map(String::from).into()
         );
         sweep(&temp.path().join("missing")).unwrap();
-    }
-
-    #[test]
-    fn a_free_number_is_found_in_few_looks() {
-        for count in [0, 1, 2, 3, 5, 1000, 1_000_000] {
-            let looks = std::cell::Cell::new(0);
-            let taken = |number| {
-                looks.set(looks.get() + 1);
-                number <= count
-            };
-            assert_eq!(free_number(taken), count + 1);
-            assert!(looks.get() <= 45, "{} looks for {count}", looks.get());
-        }
     }
 
     #[test]
