@@ -1,5 +1,7 @@
 //! What the program tells a person while it runs: on standard error, as text or as JSON.
 
+mod bounded;
+
 use std::fmt;
 use std::io::{self, IsTerminal as _};
 
@@ -10,6 +12,10 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use self::bounded::Bounded;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -29,20 +35,22 @@ pub fn start(format: LogFormat, level: LevelFilter) {
         .from_env_lossy();
     let terminal = io::stderr().is_terminal();
     let colours = terminal && std::env::var_os("NO_COLOR").is_none();
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let wanted = tracing_subscriber::registry()
+        .with(filter)
+        .with(Bounded::new(Clock::start()));
+    let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_ansi(colours)
         .with_writer(io::stderr);
     match format {
         // Whoever sits before it sees when a line comes; in a file the time is wanted.
-        LogFormat::Text if terminal => builder.compact().without_time().init(),
-        LogFormat::Text => builder.compact().with_timer(OfDay::start()).init(),
+        LogFormat::Text if terminal => wanted.with(lines.compact().without_time()).init(),
+        LogFormat::Text => wanted
+            .with(lines.compact().with_timer(OfDay::start()))
+            .init(),
         // A line's innermost span is in the list of its spans too.
-        LogFormat::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
+        LogFormat::Json => wanted
+            .with(lines.json().flatten_event(true).with_current_span(false))
             .init(),
     }
 }
