@@ -74,12 +74,13 @@ pub async fn run(args: Run) -> anyhow::Result<ExitCode> {
     };
     let mut control = Control::connect(address).await?;
     let code = tokio::select! {
-        code = submit_and_wait(&args, task, &mut control) => code?,
+        code = submit_and_wait(&args, task, &mut control) => code,
         _ = signals.next() => {
             eprintln!("interrupted; a task that was handed in goes on where a master is running");
-            ExitCode::from(INTERRUPTED)
+            Ok(ExitCode::from(INTERRUPTED))
         }
     };
+    // Also after an error: what was started here is ended here, and leaves its message log.
     if let Some(Embedded {
         house,
         master,
@@ -94,7 +95,7 @@ pub async fn run(args: Run) -> anyhow::Result<ExitCode> {
         // The script is done, so what cannot be removed is not worth an error.
         let _ = folders.close();
     }
-    Ok(code)
+    code
 }
 
 fn pack(what: &Path, input: Option<&Path>) -> anyhow::Result<Vec<u8>> {
