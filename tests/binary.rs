@@ -299,6 +299,36 @@ fn sigterm_lets_a_peer_finish_and_hand_in_what_runs() {
 }
 
 #[test]
+fn sigterm_lets_up_take_in_what_runs_elsewhere_and_hand_out_no_more() {
+    let desk = Desk::new();
+    let elsewhere = Desk {
+        folder: TempDir::new().unwrap(),
+        discovery: desk.discovery,
+    };
+    let up = desk.start(&["up", "--slots", "1"]);
+    up.wait_line(|line| line.contains("serving"), PATIENCE);
+    let _peer = elsewhere.start(&["peer", "--slots", "1"]);
+    let go = desk.path("go");
+    let script = format!(
+        "import os, time\nwhile not os.path.exists({go:?}):\n    time.sleep(0.01)\nprint('finished')\n"
+    );
+    for name in ["one.zip", "two.zip"] {
+        put_task(&desk.path("tasks"), name, &[("main.py", &script)]);
+    }
+    let tasks = |of: &str| desk.json(&["status", "--json"])["tasks"][of].clone();
+    wait_until("both run", PATIENCE, || tasks("leased") == 2);
+    up.terminate();
+    up.wait_line(|line| line.contains("nothing out any more"), PATIENCE);
+    put_task(&desk.path("tasks"), "later.zip", &[("main.py", "print(1)")]);
+    wait_until("the third waits", PATIENCE, || tasks("queued") == 1);
+    desk.write("go", "");
+    assert_eq!(up.wait_end(PATIENCE), Some(0));
+    assert_eq!(zips_in(&desk.path("results")), ["one.zip", "two.zip"]);
+    assert_eq!(zips_in(&desk.path("tasks")), ["later.zip"]);
+    assert!(is_empty(&desk.path("work")));
+}
+
+#[test]
 fn deleting_a_zip_cancels_its_task_and_kills_its_script() {
     let desk = Desk::new();
     let up = desk.start(&["up", "--slots", "1"]);
@@ -319,6 +349,24 @@ fn deleting_a_zip_cancels_its_task_and_kills_its_script() {
     wait_until("its folder is gone", PATIENCE, || {
         is_empty(&desk.path("work"))
     });
+}
+
+#[test]
+fn run_leaves_nothing_running_and_its_message_log_when_the_task_is_taken_back() {
+    let desk = Desk::new();
+    let started = desk.path("started");
+    let script = format!("import time\nopen({started:?}, 'w').close()\ntime.sleep(3600)\n");
+    desk.write("long.py", &script);
+    let temporary = desk.path("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let mut command = desk.command(&["run", "long.py"]);
+    let run = Program::spawn("run", command.env("TMPDIR", &temporary));
+    wait_until("the script runs", PATIENCE, || started.exists());
+    let folders = fs::read_dir(&temporary).unwrap().next().unwrap().unwrap();
+    fs::remove_file(folders.path().join("tasks/long.zip")).unwrap();
+    assert_eq!(run.wait_end(PATIENCE), Some(2));
+    assert!(is_empty(&desk.path("work")) && is_empty(&temporary));
+    assert!(desk.path(".mutirao/messages.jsonl").exists());
 }
 
 #[test]

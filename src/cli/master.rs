@@ -43,18 +43,32 @@ pub async fn run(args: Master) -> anyhow::Result<ExitCode> {
     let config = config(&args.master, &args.discovery, &args.limit);
     let master = master::start(config, house.clock.clone(), house.log.clone()).await?;
     announce(&master, &args.discovery);
-    let code = match signals.next().await {
-        Wish::Stop => ExitCode::from(INTERRUPTED),
-        Wish::Drain => {
-            tracing::info!(
-                "handing nothing out any more; waiting for what runs (a second signal ends now)"
-            );
-            drain(&master, &mut signals).await?
-        }
-    };
+    let told = until_told(&master, &mut signals).await;
     master.tidied().await;
     house.close(root());
-    Ok(code)
+    Ok(code_of(told?))
+}
+
+/// Serves until a signal: SIGTERM lets what runs come in first. The wish that ended it, if it was not to wait for that.
+pub async fn until_told(
+    master: &master::Master,
+    signals: &mut Signals,
+) -> anyhow::Result<Option<Wish>> {
+    if signals.next().await == Wish::Stop {
+        return Ok(Some(Wish::Stop));
+    }
+    tracing::info!(
+        "handing nothing out any more; waiting for what runs (a second signal ends now)"
+    );
+    drain(master, signals).await
+}
+
+/// How a program ends that was told to.
+pub fn code_of(told: Option<Wish>) -> ExitCode {
+    match told {
+        Some(Wish::Stop) => ExitCode::from(INTERRUPTED),
+        Some(Wish::Drain) | None => ExitCode::SUCCESS,
+    }
 }
 
 /// What a master is to be, from its options.
@@ -90,19 +104,16 @@ pub fn announce(master: &master::Master, discovery: &DiscoveryOptions) {
 }
 
 /// Waits until no peer holds a task, or until told again.
-async fn drain(master: &master::Master, signals: &mut Signals) -> anyhow::Result<ExitCode> {
+async fn drain(master: &master::Master, signals: &mut Signals) -> anyhow::Result<Option<Wish>> {
     master.close_queue();
     let mut control = Control::connect(own_address(master)).await?;
     loop {
         if report(&mut control).await?.queue.tasks.leased == 0 {
-            return Ok(ExitCode::SUCCESS);
+            return Ok(None);
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
-            wish = signals.next() => return Ok(match wish {
-                Wish::Stop => ExitCode::from(INTERRUPTED),
-                Wish::Drain => ExitCode::SUCCESS,
-            }),
+            wish = signals.next() => return Ok(Some(wish)),
         }
     }
 }

@@ -61,7 +61,7 @@ pub async fn run(args: Peer) -> anyhow::Result<ExitCode> {
 }
 
 /// Leaves on a signal: SIGTERM finishes what runs, Ctrl-C or a second signal does not.
-pub async fn leave_when_told(peer: &peer::Peer, signals: &mut Signals) -> ExitCode {
+async fn leave_when_told(peer: &peer::Peer, signals: &mut Signals) -> ExitCode {
     let (mut code, mut told) = (ExitCode::SUCCESS, false);
     loop {
         tokio::select! {

@@ -8,11 +8,10 @@ use mutirao_actors::model::Dialect;
 
 use super::FAILED;
 use super::house::{House, Signals};
-use super::master::{LOOK_EVERY, announce, config, own_address, report};
+use super::master::{LOOK_EVERY, announce, code_of, config, own_address, report, until_told};
 use super::options::{
     DiscoveryOptions, LimitOptions, LogOptions, MasterOptions, RunnerOptions, root,
 };
-use super::peer::leave_when_told;
 use crate::control::Control;
 use crate::master;
 use crate::peer::{self, Peer};
@@ -46,22 +45,16 @@ pub async fn run(args: Up) -> anyhow::Result<ExitCode> {
     let master = master::start(config, house.clock.clone(), house.log.clone()).await?;
     announce(&master, &args.discovery);
     let peer = start_peer(&master, &args.runner, interpreter, &house).await?;
-    let code = if args.drain {
-        tokio::select! {
-            code = until_drained(&master) => {
-                let code = code?;
-                peer.leave(true);
-                peer.gone().await;
-                code
-            }
-            code = leave_when_told(&peer, &mut signals) => code,
-        }
-    } else {
-        leave_when_told(&peer, &mut signals).await
+    let ended = tokio::select! {
+        code = until_drained(&master), if args.drain => code.map(|code| (code, false)),
+        told = until_told(&master, &mut signals) => told.map(|told| (code_of(told), told.is_some())),
     };
+    // Nothing runs any more, unless it is not to be waited for.
+    peer.leave(ended.as_ref().map_or(true, |(_, at_once)| *at_once));
+    peer.gone().await;
     master.tidied().await;
     house.close(root());
-    Ok(code)
+    Ok(ended?.0)
 }
 
 /// A peer in the same process, which needs no search for its master.
