@@ -3,6 +3,7 @@
 //! Rule: nothing is read while as many requests as agreed are unanswered, so a fast sender waits in its own
 //! TCP window; a slow reader is cut, not buffered. Heavy messages are taken apart off the arbiter.
 
+mod counted;
 mod reader;
 mod room;
 mod writer;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::wire::scanner::{Caps, ScanError};
 
+pub use counted::{Counted, Moved};
 use reader::Reader;
 pub use room::Room;
 use room::Ticket;

@@ -6,7 +6,6 @@
 //! Hears: the master's messages, and [`MasterSessionInbox`](crate::messages::MasterSessionInbox). Tells: the executor what to run and to stop,
 //! discovery when to look for a master.
 
-mod counted;
 mod inbound;
 mod outbound;
 #[cfg(test)]
@@ -25,7 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::connection::{Incoming, Room, Writer, open};
+use crate::connection::{Counted, Incoming, Moved, Room, Writer, open};
 use crate::logic::client::{Client, Master, Order, Terms};
 use crate::message_log::{Cause, Name};
 use crate::messages::{
@@ -37,7 +36,6 @@ use crate::port::{Letter, Port};
 use crate::runner::Job;
 use crate::wire::scanner::Caps;
 
-use counted::{Counted, Moved};
 use inbound::{Told, take_apart};
 
 /// How often overdue answers and due errands are looked at.

@@ -25,7 +25,7 @@ use tracing::{Span, error_span};
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::connection::{Broken, Incoming, Room, Turn, Writer, open};
+use crate::connection::{Broken, Counted, Incoming, Moved, Room, Turn, Writer, open};
 use crate::logic::effect::Offer;
 use crate::message_log::{Cause, MessageLog, Name};
 use crate::messages::{
@@ -37,6 +37,9 @@ use crate::wire::scanner::Caps;
 use crate::wire::{Dialect, Reply, encode_reply};
 
 use inbound::{Told, Wanted, take_apart};
+
+/// How often it is looked whether bytes have moved: a third of the shortest time after which a silent peer is given up.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Whom a session serves for.
 #[derive(Debug, Clone)]
@@ -113,6 +116,9 @@ pub struct PeerSession {
     ours: Option<(PeerId, BootId)>,
     /// Who was last said to live, and when.
     told: Option<(Endpoint, Moment)>,
+    /// Bytes that moved on the connection, and how many had when it was last looked.
+    moved: Moved,
+    moved_before: u64,
     /// In which dialect the other side last spoke, as far as its messages tell.
     spoken: Dialect,
     me: Option<Port<SessionInbox>>,
@@ -123,7 +129,7 @@ impl PeerSession {
     /// Starts a session on a connection; `seat` is held as long as the session lives.
     pub fn start<S>(connection: Connection<S>, desk: Desk, clock: Clock, log: MessageLog)
     where
-        S: AsyncRead + AsyncWrite + Send + 'static,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let Connection {
             stream,
@@ -133,6 +139,8 @@ impl PeerSession {
             seat,
         } = connection;
         let name = Name::numbered("peer_session", id.0);
+        let moved = Moved::default();
+        let stream = Counted::new(stream, Moved::clone(&moved));
         let (messages, writer) = open(stream, Caps::REQUESTS, room, take_apart);
         let session = Self {
             id,
@@ -144,6 +152,8 @@ impl PeerSession {
             last_request: RequestId::default(),
             ours: None,
             told: None,
+            moved,
+            moved_before: 0,
             spoken: Dialect::default(),
             me: None,
             _seat: seat,
@@ -195,6 +205,10 @@ impl Desk {
 
 impl Actor for PeerSession {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_interval(LOOK_EVERY, |session, _| session.tell_if_moving());
+    }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
         if let (Desk::Master(desk), Some(_)) = (&self.desk, &self.ours) {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::inbound::{HandIn, Introduction, NewTask, Ours, Told, Wanted};
@@ -223,6 +224,18 @@ impl PeerSession {
         Endpoint {
             peer: peer.clone(),
             life,
+        }
+    }
+
+    /// A long message is one word that takes its time, and a heartbeat behind it cannot be heard: whoever moves bytes
+    /// lives. Others than ours are not given up while they work, and need not be told.
+    pub(super) fn tell_if_moving(&mut self) {
+        let moved = self.moved.load(Ordering::Relaxed);
+        if std::mem::replace(&mut self.moved_before, moved) == moved {
+            return;
+        }
+        if let (Desk::Master(desk), Some((peer, _))) = (self.desk.clone(), self.ours.clone()) {
+            self.lives(&desk, &peer, false);
         }
     }
 

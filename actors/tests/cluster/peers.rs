@@ -6,6 +6,7 @@ use mutirao_actors::logic::effect::End;
 use mutirao_actors::model::Ending;
 use tokio::time::{sleep, timeout};
 
+use super::speakers::introduced;
 use super::world::{Cable, with_master};
 
 const FOREVER: u32 = 100_000;
@@ -164,6 +165,24 @@ async fn a_result_that_is_no_zip_is_refused_and_the_task_tried_elsewhere() {
         let _peer = world.peer(1, 1, &Cable::default());
         world.until("done", |world| world.all_done(&[task])).await;
         assert_eq!(world.runs_of(task).len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_takes_minutes_to_arrive_is_no_silence() {
+    with_master(async |world| {
+        let mut slow = introduced(&world, 2, 1).await;
+        slow.say(r#"{"action":"SUBMIT_RESULT","id":2,"peer_id":"ours","result_data":""#)
+            .await;
+        for _ in 0..120 {
+            slow.say("A".repeat(64 << 10)).await;
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(world.stage.said("PeerLeft").len(), 0);
+        // What stands still is.
+        sleep(Duration::from_secs(25)).await;
+        assert_eq!(world.stage.said("PeerLeft").len(), 1);
     })
     .await;
 }

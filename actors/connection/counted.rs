@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The count; read by the session, written by the connection's tasks.
+/// How many bytes have moved; read by a session, written by its connection's tasks.
 pub type Moved = Arc<AtomicU64>;
 
 /// A stream and the count of its bytes in both directions.
