@@ -43,7 +43,7 @@ impl Family {
             .process_group(0)
             .kill_on_drop(true);
         #[cfg(target_os = "linux")]
-        let (child, relatives) = Relatives::start(command, marker)?;
+        let (child, relatives) = Relatives::start(command, MARKER, marker)?;
         #[cfg(not(target_os = "linux"))]
         let child = command.spawn()?;
         let id = child.id().and_then(|id| i32::try_from(id).ok());

@@ -11,8 +11,6 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getpgrp};
 use tokio::process::{Child, Command};
 
-use super::family::MARKER;
-
 /// Children belong to a process, so there is one list in a process. It is held while a script is started, so that no sweep
 /// meets a child that is not on it yet.
 static SCRIPTS: Mutex<Scripts> = Mutex::new(Scripts {
@@ -42,14 +40,21 @@ pub(super) struct Relatives {
     script: i32,
     /// Whether the script is on the list.
     is_listed: bool,
+    /// `NAME=` of the variable that marks what a run starts.
+    variable: Vec<u8>,
+    /// The same with this run's value.
     marker: Vec<u8>,
     /// By process id, with the time of their start: a number alone may be another process by now.
     seen: BTreeMap<i32, u64>,
 }
 
 impl Relatives {
-    /// Starts the script with orphans falling to us.
-    pub fn start(command: &mut Command, marker: &str) -> std::io::Result<(Child, Self)> {
+    /// Starts the script, which `variable` marks with `value`, with orphans falling to us.
+    pub fn start(
+        command: &mut Command,
+        variable: &str,
+        value: &str,
+    ) -> std::io::Result<(Child, Self)> {
         // It holds for the whole process and is inherited by no child; setting it again changes nothing.
         prctl::set_child_subreaper(true)?;
         let mut scripts = scripts();
@@ -65,7 +70,8 @@ impl Relatives {
         let relatives = Self {
             script,
             is_listed: true,
-            marker: format!("{MARKER}={marker}").into_bytes(),
+            variable: format!("{variable}=").into_bytes(),
+            marker: format!("{variable}={value}").into_bytes(),
             seen: BTreeMap::new(),
         };
         Ok((child, relatives))
@@ -141,8 +147,7 @@ impl Relatives {
         }
         let environment = fs::read(format!("/proc/{}/environ", child.id)).unwrap_or_default();
         let mut variables = environment.split(|byte| *byte == 0);
-        let prefix = format!("{MARKER}=");
-        if let Some(found) = variables.find(|variable| variable.starts_with(prefix.as_bytes())) {
+        if let Some(found) = variables.find(|set| set.starts_with(&self.variable)) {
             return found == self.marker;
         }
         // It dropped its marker. What cannot be told apart is left to the last run that ends.
