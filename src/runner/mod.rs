@@ -9,6 +9,7 @@ mod place;
 mod process;
 #[cfg(target_os = "linux")]
 mod procfs;
+mod removal;
 mod result;
 mod run;
 
@@ -23,6 +24,7 @@ use futures_util::future::BoxFuture;
 use mutirao_actors::clock::Clock;
 use mutirao_actors::model::{Attempt, PeerId, TaskId};
 use mutirao_actors::runner::{Finished, Job, Runner};
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -108,9 +110,8 @@ impl Runner for ScriptRunner {
         let removal = async move {
             for folder in forgotten.into_iter().flatten().filter(|_| !keep) {
                 let shown = folder.display().to_string();
-                if let Err(error) = tokio::fs::remove_dir_all(folder).await
-                    && error.kind() != io::ErrorKind::NotFound
-                {
+                let removed = spawn_blocking(move || removal::remove(&folder)).await;
+                if let Ok(Err(error)) = removed {
                     tracing::warn!(
                         folder = shown,
                         "failed to remove the folder of a run: {error}"

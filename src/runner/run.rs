@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::Config;
 use super::place::{self, Stamp};
 use super::process::{self, Plan, Ran};
+use super::removal;
 use super::result::{self, Remains, Report, Skipped};
 use crate::archive::{TaskContents, inspect_task, unpack};
 
@@ -128,7 +129,7 @@ fn prepare(work: &Path, job: &Job) -> Result<Place, String> {
         }),
         Err(why) => {
             // The reason matters more than a folder that stays.
-            let _ = fs::remove_dir_all(&whole);
+            let _ = removal::remove(&whole);
             Err(why)
         }
     }

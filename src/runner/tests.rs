@@ -509,3 +509,13 @@ async fn a_link_in_the_place_of_the_folder_leads_nowhere() {
     assert_eq!(told.names(), ["result.json", "stderr.txt", "stdout.txt"]);
     assert_eq!(told.report()["skipped"]["count"], 1);
 }
+
+#[tokio::test]
+async fn folders_nested_deeper_than_files_may_be_open_leave_the_disk() {
+    let stage = Stage::new();
+    let script = "import os\nfor _ in range(5_000): os.mkdir('d'); os.chdir('d')";
+    let job = job(&[("main.py", script)]);
+    stage.run(job.clone()).await;
+    stage.runner.forget(job.task, job.attempt).await;
+    assert!(stage.folders().is_empty());
+}
