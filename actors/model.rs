@@ -342,6 +342,17 @@ impl Archive {
         }
     }
 
+    /// The same archive with its bytes held by another owner, who is dropped with the last copy of them.
+    ///
+    /// The bytes must be the same: they are not hashed again.
+    #[must_use]
+    pub fn held_by(&self, bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            digest: self.digest,
+        }
+    }
+
     /// The ZIP itself.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes

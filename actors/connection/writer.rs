@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{Broken, HEAVY, IN_FLIGHT_MAX, LAP, LAP_BYTES, Turn, within};
+use crate::model::Archive;
 
 /// Replies that wait to be written: every request in flight, and an order to stop each of the 1,024 runs that
 /// a peer may hold; only a reader that has stopped fills it.
@@ -19,7 +20,8 @@ pub(super) const REPLIES_MAX: usize = 1024 + 2 * IN_FLIGHT_MAX;
 /// What goes out: bytes, or the making of many.
 pub(super) enum Outgoing {
     Ready(Vec<u8>),
-    Heavy(Box<dyn FnOnce() -> Vec<u8> + Send>),
+    /// With what the bytes are made of: whoever bounds how much of that is in memory counts it until it is written.
+    Heavy(Box<dyn FnOnce() -> Vec<u8> + Send>, Archive),
 }
 
 /// The writing end; clones are not needed, a session has one.
@@ -34,7 +36,7 @@ impl std::fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Ready(bytes) => write!(f, "{} bytes", bytes.len()),
-            Self::Heavy(_) => f.write_str("heavy"),
+            Self::Heavy(_, archive) => write!(f, "{archive:?}"),
         }
     }
 }
@@ -45,15 +47,15 @@ impl Writer {
         self.queue(Outgoing::Ready(bytes), turn);
     }
 
-    /// The same for a message with a payload of this size, which is put together off the arbiter if it is heavy.
+    /// The same for a message that carries this payload; it is put together off the arbiter if that is heavy.
     pub fn send_payload(
         &self,
-        size: usize,
+        payload: Archive,
         encode: impl FnOnce() -> Vec<u8> + Send + 'static,
         turn: Option<Turn>,
     ) {
-        let outgoing = if size > HEAVY {
-            Outgoing::Heavy(Box::new(encode))
+        let outgoing = if payload.bytes().len() > HEAVY {
+            Outgoing::Heavy(Box::new(encode), payload)
         } else {
             Outgoing::Ready(encode())
         };
@@ -99,9 +101,12 @@ pub(super) async fn write_all<W: AsyncWrite + Unpin>(
 }
 
 async fn write_one<W: AsyncWrite + Unpin>(write: &mut W, outgoing: Outgoing) -> Result<(), Broken> {
-    let bytes = match outgoing {
-        Outgoing::Ready(bytes) => bytes,
-        Outgoing::Heavy(encode) => spawn_blocking(encode).await.map_err(io::Error::other)?,
+    let (bytes, _payload) = match outgoing {
+        Outgoing::Ready(bytes) => (bytes, None),
+        Outgoing::Heavy(encode, payload) => {
+            let bytes = spawn_blocking(encode).await.map_err(io::Error::other)?;
+            (bytes, Some(payload))
+        }
     };
     for part in bytes.chunks(LAP_BYTES) {
         within(LAP, async { Ok(write.write_all(part).await?) }).await?;

@@ -17,9 +17,9 @@ impl MasterSession {
         let peer_id = self.identity.id.clone();
         // Only a master of ours is told numbers: others were never asked to send them back.
         let id = self.mind.is_ours().then_some(id);
-        let size = match &say {
-            Say::HandIn(hand_in) => hand_in.result.bytes().len(),
-            _ => 0,
+        let payload = match &say {
+            Say::HandIn(hand_in) => Some(hand_in.result.clone()),
+            _ => None,
         };
         let introduction = matches!(say, Say::Register(_)).then(|| self.identity.clone());
         let ours = self.mind.is_ours();
@@ -64,7 +64,10 @@ impl MasterSession {
             };
             encode_request(dialect, id, &request)
         };
-        writer.send_payload(size, encode, None);
+        match payload {
+            Some(payload) => writer.send_payload(payload, encode, None),
+            None => writer.send(encode(), None),
+        }
     }
 
     /// Tells somebody who asked on this peer's own port how it is.

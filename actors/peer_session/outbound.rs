@@ -53,7 +53,7 @@ impl PeerSession {
         };
         let PayloadLoaded { name, archive, .. } = loaded;
         let ours = self.ours.is_some();
-        let size = archive.bytes().len();
+        let kept = archive.clone();
         let (dialect, id, turn) = (pending.dialect, pending.id, pending.turn);
         let encode = move || match pending.offer {
             Some(offer) => {
@@ -91,7 +91,7 @@ impl PeerSession {
                 )
             }
         };
-        self.writer.send_payload(size, encode, Some(turn));
+        self.writer.send_payload(kept, encode, Some(turn));
     }
 
     /// What was asked cannot be done. A task that could not be loaded is nothing to the peer: it may ask again.

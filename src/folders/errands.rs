@@ -1,13 +1,14 @@
 //! What the desk has done for it on the disk, and what it makes of the outcome.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use actix::Context;
+use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::message_log::Cause;
-use mutirao_actors::messages::{ReplyTo, TaskAccepted, TaskArrived};
+use mutirao_actors::messages::{PayloadLoaded, ReplyTo, TaskAccepted, TaskArrived};
+use mutirao_actors::model::{Archive, Digest, Moment};
 
 use super::disk::DiskError;
 use super::handlers::refuse;
@@ -18,7 +19,52 @@ use super::{Folders, NAME};
 /// Names tried for a task that came over the wire; each failure means that a file was put there just then.
 const NAMES_MAX: u32 = 16;
 
+/// A ZIP on our disk that somebody needs.
+pub(super) struct Payload {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// How it is called towards whoever needs it.
+    pub name: String,
+    /// What it must be.
+    pub sha256: Digest,
+    /// How long it was when it was adopted or kept, in bytes.
+    pub size: u64,
+}
+
 impl Folders {
+    /// Has a payload loaded for a session, once there is room for it.
+    pub(super) fn load(
+        &mut self,
+        payload: Payload,
+        asked: (ReplyTo, Cause),
+        ctx: &mut Context<Self>,
+    ) {
+        let (reply, cause) = asked;
+        if !self.has_hands(&reply, cause) {
+            return;
+        }
+        let room = self.loads.room_for(payload.size).into_actor(self);
+        ctx.spawn(room.map(move |berth, desk: &mut Self, ctx| {
+            let Payload {
+                path, name, sha256, ..
+            } = payload;
+            let load = move || jobs::load(&path, sha256);
+            desk.work(ctx, load, move |desk, loaded, _| {
+                let loaded = desk.heard("load", loaded);
+                if loaded.is_err() {
+                    // The file is not what was adopted: the next look tells the scheduler what became of it.
+                    desk.soonest = Moment::default();
+                }
+                answer(
+                    &reply,
+                    name,
+                    loaded.map(|archive| berth.hold(&archive)),
+                    cause,
+                );
+            });
+        }));
+    }
+
     /// Has a file read that may be a task.
     pub(super) fn read(&mut self, name: OsString, stamp: Stamp, ctx: &mut Context<Self>) {
         let (places, file) = (Arc::clone(&self.places), name.clone());
@@ -138,5 +184,20 @@ impl Folders {
                 }
             }
         });
+    }
+}
+
+fn answer(reply: &ReplyTo, name: String, loaded: Result<Archive, String>, cause: Cause) {
+    let request = reply.request;
+    match loaded {
+        Ok(archive) => {
+            let loaded = PayloadLoaded {
+                request,
+                name,
+                archive,
+            };
+            reply.session.used_by(NAME).tell(loaded, cause);
+        }
+        Err(why) => refuse(reply, why, cause),
     }
 }

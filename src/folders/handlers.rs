@@ -5,15 +5,15 @@ use std::sync::Arc;
 use actix::Handler;
 use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::{
-    AdoptTask, KeepResult, LoadResult, LoadTask, PayloadLoaded, ReplyTo, RequestRefused,
-    ResultKept, ResultRefused, TaskEnded,
+    AdoptTask, KeepResult, LoadResult, LoadTask, ReplyTo, RequestRefused, ResultKept,
+    ResultRefused, TaskEnded,
 };
-use mutirao_actors::model::Archive;
 use mutirao_actors::port::Letter;
 
+use super::errands::Payload;
 use super::jobs::{self, Draft, Refused};
 use super::kept::Kept;
-use super::{Folders, Moment, NAME};
+use super::{Folders, NAME};
 
 pub(super) fn refuse(reply: &ReplyTo, why: String, cause: Cause) {
     let request = reply.request;
@@ -25,7 +25,7 @@ pub(super) fn refuse(reply: &ReplyTo, why: String, cause: Cause) {
 
 impl Folders {
     /// Answers a request that would wait too long; true when it may be done.
-    fn has_hands(&self, reply: &ReplyTo, cause: Cause) -> bool {
+    pub(super) fn has_hands(&self, reply: &ReplyTo, cause: Cause) -> bool {
         let is_behind = self.crew.is_behind();
         if is_behind {
             refuse(
@@ -35,21 +35,6 @@ impl Folders {
             );
         }
         !is_behind
-    }
-}
-
-fn answer(reply: &ReplyTo, name: String, loaded: Result<Archive, String>, cause: Cause) {
-    let request = reply.request;
-    match loaded {
-        Ok(archive) => {
-            let loaded = PayloadLoaded {
-                request,
-                name,
-                archive,
-            };
-            reply.session.used_by(NAME).tell(loaded, cause);
-        }
-        Err(why) => refuse(reply, why, cause),
     }
 }
 
@@ -91,22 +76,13 @@ impl Handler<Letter<LoadTask>> for Folders {
         let Some((file, open)) = self.intake.find(task) else {
             return refuse(&reply, format!("the task {task} is not open"), cause);
         };
-        let (path, sha256) = (self.places.tasks.join(file), open.sha256);
-        let name = open.name.to_string();
-        if self.has_hands(&reply, cause) {
-            self.work(
-                ctx,
-                move || jobs::load(&path, sha256),
-                move |desk, loaded, _| {
-                    let loaded = desk.heard("load", loaded);
-                    if loaded.is_err() {
-                        // The file is not what was adopted: the next look tells the scheduler what became of it.
-                        desk.soonest = Moment::default();
-                    }
-                    answer(&reply, name, loaded, cause);
-                },
-            );
-        }
+        let payload = Payload {
+            path: self.places.tasks.join(file),
+            name: open.name.to_string(),
+            sha256: open.sha256,
+            size: open.stamp.size,
+        };
+        self.load(payload, (reply, cause), ctx);
     }
 }
 
@@ -123,6 +99,7 @@ impl Handler<Letter<KeepResult>> for Folders {
             archive,
         } = message;
         let (places, sha256) = (Arc::clone(&self.places), archive.digest());
+        let size = archive.bytes().len() as u64;
         let keep = move || jobs::keep(&places, &name, success, &archive);
         self.work(ctx, keep, move |desk, kept, _| {
             let by_disk = matches!(kept, Err(Refused::Disk(_)));
@@ -131,6 +108,7 @@ impl Handler<Letter<KeepResult>> for Folders {
                     let kept = Kept {
                         file: file.clone(),
                         sha256,
+                        size,
                         success,
                     };
                     desk.results.add(task, kept);
@@ -179,16 +157,12 @@ impl Handler<Letter<LoadResult>> for Folders {
                 format!("no result of {task} is known since the master started: look in results/");
             return refuse(&reply, why, cause);
         };
-        if self.has_hands(&reply, cause) {
-            let path = self.places.results.join(&kept.file);
-            self.work(
-                ctx,
-                move || jobs::load(&path, kept.sha256),
-                move |desk, loaded, _| {
-                    let loaded = desk.heard("load", loaded);
-                    answer(&reply, kept.file, loaded, cause);
-                },
-            );
-        }
+        let payload = Payload {
+            path: self.places.results.join(&kept.file),
+            name: kept.file,
+            sha256: kept.sha256,
+            size: kept.size,
+        };
+        self.load(payload, (reply, cause), ctx);
     }
 }

@@ -14,6 +14,8 @@ pub(super) struct Kept {
     pub file: String,
     /// SHA-256 of its ZIP.
     pub sha256: Digest,
+    /// Its length in bytes.
+    pub size: u64,
     /// Whether it is the task's success.
     pub success: bool,
 }
@@ -57,6 +59,7 @@ mod tests {
         Kept {
             file: file.into(),
             sha256: Digest::of(file.as_bytes()),
+            size: 1,
             success,
         }
     }

@@ -24,6 +24,7 @@ use self::crew::Crew;
 use self::disk::{DiskError, Troubles};
 use self::intake::{Deed, Intake, Leaving, Listing, STILL, TASKS_MAX};
 use self::kept::Results;
+use self::loads::Loads;
 use self::watch::Waker;
 
 mod crew;
@@ -33,6 +34,7 @@ mod handlers;
 mod intake;
 mod jobs;
 mod kept;
+mod loads;
 mod numbers;
 pub mod publish;
 mod stay;
@@ -57,6 +59,7 @@ pub struct Folders {
     intake: Intake,
     results: Results,
     crew: Crew,
+    loads: Loads,
     /// Holds a token of every job: the program waits for them before it ends.
     under_way: TaskTracker,
     troubles: Troubles,
@@ -85,6 +88,7 @@ impl Folders {
             intake: Intake::default(),
             results: Results::default(),
             crew: Crew::opening(),
+            loads: Loads::default(),
             under_way,
             troubles: Troubles::default(),
             unshelved: Vec::new(),
