@@ -1,8 +1,8 @@
 //! Memory for long messages, shared by all connections of one door.
 //!
 //! Rule: what is read beyond [`FREE`] bytes is paid for before it is read, and given back when the message is
-//! answered. Who finds the room full waits for the one seat that is set aside for a message of any length, so
-//! that somebody always goes on, however little the others send.
+//! answered. Who finds the room full waits for it, or for the one seat that is set aside for a message of any
+//! length, so that somebody always goes on, however little the others send.
 
 use std::sync::Arc;
 
@@ -61,13 +61,14 @@ impl Room {
             return;
         }
         let missing = u32::try_from(units - held).unwrap_or(u32::MAX);
-        match Arc::clone(&self.paid).try_acquire_many_owned(missing) {
-            Ok(more) => match &mut ticket.paid {
-                Some(paid) => paid.merge(more),
-                None => ticket.paid = Some(more),
+        // Whichever comes first: who waits for the seat takes room that others have left. Nobody closes either queue.
+        tokio::select! {
+            biased;
+            more = Arc::clone(&self.paid).acquire_many_owned(missing) => match (&mut ticket.paid, more.ok()) {
+                (Some(paid), Some(more)) => paid.merge(more),
+                (paid, more) => *paid = paid.take().or(more),
             },
-            // Nobody closes the seat's queue; without it the message is not read on.
-            Err(_) => ticket.seat = Arc::clone(&self.seat).acquire_owned().await.ok(),
+            seat = Arc::clone(&self.seat).acquire_owned() => ticket.seat = seat.ok(),
         }
     }
 }
