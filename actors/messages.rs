@@ -3,7 +3,7 @@
 //! Rule: facts are in the past tense, orders imperative; no answer is awaited, it is another letter.
 //! None of these is a wire message: the sessions translate.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,6 +74,8 @@ pub struct PeerRegistered {
     pub endpoint: Endpoint,
     /// The connection on which it did.
     pub session: SessionId,
+    /// The address from which it did.
+    pub from: IpAddr,
     /// Where it says that it listens.
     pub listens: Option<SocketAddr>,
     /// What it says it is: program and version.

@@ -98,6 +98,7 @@ impl Handler<Letter<PeerRegistered>> for Registry {
     fn handle(&mut self, letter: Letter<PeerRegistered>, _: &mut Context<Self>) {
         let (said, cause) = letter.open();
         let introduction = Introduction {
+            from: said.from,
             listens: said.listens,
             agent: said.agent,
             slots: said.slots,

@@ -1,12 +1,12 @@
 //! The registry's mind: who is in the cluster.
 //!
 //! Rule: a member is an [`Endpoint`], so two speakers of one `peer_id` from two addresses are two members
-//! (reliability, attribution rule 5), while a new boot id ends the life before it at once. Any word makes
+//! (reliability, attribution rule 5), while a new boot id from the same machine ends the life before it at once. Any word makes
 //! its speaker a member; the others are told of it when it registers, and told that it left once.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -29,6 +29,12 @@ pub enum Refusal {
          give each machine its own identity and start the peer again"
     )]
     LifeOver(PeerId),
+    /// Another program of this `peer_id` lives elsewhere, and a word from there must not end it.
+    #[error(
+        "peer {0} is here already, from another address; give each machine its own identity, or try again \
+         when that one has left"
+    )]
+    Namesake(PeerId),
     /// There is no room.
     #[error("the cluster is full with {MEMBERS_MAX} peers; try again when some have left")]
     Full,
@@ -37,6 +43,8 @@ pub enum Refusal {
 /// What a peer says of itself when it registers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Introduction {
+    /// The address from which it said so.
+    pub from: IpAddr,
     /// Where it listens, if it says.
     pub listens: Option<SocketAddr>,
     /// Program and version, if it says.
@@ -130,6 +138,9 @@ impl Members {
         if let Some(agent) = &mut introduction.agent {
             *agent = agent.chars().take(AGENT_MAX).collect();
         }
+        if self.has_namesake(endpoint, introduction.from) {
+            return Err(Refusal::Namesake(endpoint.peer.clone()));
+        }
         let (member, mut effects) = self.admit(endpoint, now)?;
         member.introduction = Some(introduction);
         effects.push(Effect::Watch(endpoint.clone(), false));
@@ -218,6 +229,20 @@ impl Members {
         };
         let rest = self.here.range(first..);
         rest.take_while(move |(endpoint, _)| endpoint.peer == peer)
+    }
+
+    /// Whether another life of this peer is here that a word from this address may not end: only a machine that
+    /// started anew is believed to have ended its life before.
+    fn has_namesake(&self, endpoint: &Endpoint, from: IpAddr) -> bool {
+        let elder = self
+            .booted(&endpoint.peer)
+            .filter(|elder| elder != endpoint);
+        let elder = elder
+            .filter(|_| endpoint.is_ours())
+            .and_then(|elder| self.here.get(&elder));
+        elder
+            .and_then(|member| member.introduction.as_ref())
+            .is_some_and(|said| said.from != from)
     }
 
     /// The member of this `peer_id` that names a boot id; there is at most one.

@@ -188,6 +188,7 @@ impl PeerSession {
             }) => PeerRegistered {
                 endpoint,
                 session,
+                from: self.remote.ip(),
                 listens,
                 agent: Some(agent),
                 slots: slots.max(1),
@@ -197,6 +198,7 @@ impl PeerSession {
             None => PeerRegistered {
                 endpoint,
                 session,
+                from: self.remote.ip(),
                 listens,
                 agent: None,
                 slots: SLOTS_UNSAID,

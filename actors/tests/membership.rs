@@ -44,6 +44,7 @@ impl Cast {
         let registered = PeerRegistered {
             endpoint: endpoint.clone(),
             session: SessionId(1),
+            from: [10, 0, 0, 9].into(),
             listens: Some(SocketAddr::from(([10, 0, 0, 9], 4000))),
             agent: Some("mutirao/1".into()),
             holds: None,

@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::net::IpAddr;
 
 use proptest::prelude::*;
 
@@ -22,6 +23,7 @@ fn at(peer: &str, host: u8) -> Endpoint {
 
 fn introduction() -> Introduction {
     Introduction {
+        from: IpAddr::from([10, 0, 0, 9]),
         listens: None,
         agent: None,
         slots: 1,
@@ -168,6 +170,23 @@ fn the_name_of_a_program_is_cut() {
     let (_, member) = members.iter().next().unwrap();
     let agent = member.introduction.as_ref().unwrap().agent.as_ref();
     assert_eq!(agent.unwrap().chars().count(), AGENT_MAX);
+}
+
+#[test]
+fn a_namesake_elsewhere_does_not_end_a_life_and_may_come_when_it_has_ended() {
+    let mut members = Members::default();
+    let (honest, thief) = (booted("p", 1), booted("p", 2));
+    register(&mut members, &honest);
+    let mut elsewhere = introduction();
+    elsewhere.from = IpAddr::from([10, 0, 0, 66]);
+    let refused = members.registered(&thief, elsewhere.clone(), NOW);
+    assert_eq!(refused, Err(Refusal::Namesake(honest.peer.clone())));
+    assert_eq!(
+        members.iter().map(|(here, _)| here).collect::<Vec<_>>(),
+        [&honest]
+    );
+    members.fell_silent(&honest, Duration::ZERO, NOW);
+    assert!(members.registered(&thief, elsewhere, NOW).is_ok());
 }
 
 #[derive(Debug, Clone, Copy)]
