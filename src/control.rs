@@ -17,10 +17,10 @@ use crate::sockets::tcp::dial;
 
 /// How long a master may take to accept the connection.
 const DIAL_WITHIN: Duration = Duration::from_secs(3);
-/// How long a reply may take: a large task is looked over and written first.
+/// How long nothing may move: a large task is looked over and written before it is answered.
 const REPLY_WITHIN: Duration = Duration::from_secs(60);
-/// Room made for the next read of a reply.
-const READ_AT_ONCE: usize = 64 << 10;
+/// What is written or read at once, and moves within that time even over the worst link.
+const MOVES: usize = 64 << 10;
 
 /// Why a master did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -81,12 +81,10 @@ impl Control {
         request: &Request<'_>,
         read: impl FnOnce(Reply<'_>) -> Option<T>,
     ) -> Result<T, ControlError> {
-        self.stream
-            .write_all(&encode_request(Dialect::Flat, None, request))
-            .await?;
-        let bytes = timeout(REPLY_WITHIN, self.read())
-            .await
-            .map_err(|_| ControlError::Silent)??;
+        for part in encode_request(Dialect::Flat, None, request).chunks(MOVES) {
+            moving(self.stream.write_all(part)).await?;
+        }
+        let bytes = self.read().await?;
         match parse_reply(&bytes)?.reply {
             Reply::Error { message, .. } => Err(ControlError::Refused(message.into_owned())),
             reply => read(reply).ok_or(ControlError::Strange(self.address)),
@@ -98,10 +96,16 @@ impl Control {
             if let Some(bytes) = self.scanner.split(&mut self.buffer)? {
                 return Ok(bytes);
             }
-            self.buffer.reserve(READ_AT_ONCE);
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+            self.buffer.reserve(MOVES);
+            if moving(self.stream.read_buf(&mut self.buffer)).await? == 0 {
                 return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
             }
         }
     }
+}
+
+/// A step of a transfer, which may be slow but must not stand still.
+async fn moving<T>(step: impl Future<Output = std::io::Result<T>>) -> Result<T, ControlError> {
+    let moved = timeout(REPLY_WITHIN, step).await;
+    Ok(moved.map_err(|_| ControlError::Silent)??)
 }
