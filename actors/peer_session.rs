@@ -211,6 +211,7 @@ impl Actor for PeerSession {
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
+        self.hand_back_offers();
         if let (Desk::Master(desk), Some(_)) = (&self.desk, &self.ours) {
             desk.scheduler
                 .tell(SessionClosed { session: self.id }, Cause::OUTSIDE);

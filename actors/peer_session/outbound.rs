@@ -47,6 +47,23 @@ impl PeerSession {
         }
     }
 
+    /// The connection is gone: what was offered and not loaded yet reaches nobody.
+    pub(super) fn hand_back_offers(&mut self) {
+        let Desk::Master(desk) = &self.desk else {
+            return;
+        };
+        for offer in self
+            .pending
+            .drain()
+            .filter_map(|(_, pending)| pending.offer)
+        {
+            let (task, attempt) = (offer.task, offer.attempt);
+            let why = "the peer hung up before it got the task".to_owned();
+            desk.scheduler
+                .tell(OfferFailed { task, attempt, why }, Cause::OUTSIDE);
+        }
+    }
+
     pub(super) fn send_payload(&mut self, loaded: PayloadLoaded) {
         let Some(pending) = self.pending.remove(&loaded.request) else {
             return;
