@@ -97,3 +97,29 @@ impl Ticket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn who_waits_for_the_seat_takes_room_that_is_left() {
+        let room = Room::of(4 * UNIT);
+        let mut tickets = [(); 3].map(|()| Ticket::default());
+        let [paid, seated, waiting] = &mut tickets;
+        room.pay(paid, FREE + 4 * UNIT).now_or_never().unwrap();
+        room.pay(seated, FREE + UNIT).now_or_never().unwrap();
+        assert!(!paid.has_seat() && seated.has_seat());
+        let mut pay = Box::pin(room.pay(waiting, FREE + UNIT));
+        assert!(pay.as_mut().now_or_never().is_none());
+        *paid = Ticket::default();
+        assert!(
+            pay.as_mut().now_or_never().is_some(),
+            "the seat is still taken"
+        );
+        drop(pay);
+        assert!(!waiting.has_seat());
+    }
+}
