@@ -274,6 +274,9 @@ impl Actor for MasterSession {
 impl StreamHandler<(u64, OnLine)> for MasterSession {
     fn handle(&mut self, (line, event): (u64, OnLine), ctx: &mut Context<Self>) {
         if line != self.line {
+            if let OnLine::Up(writer, _) = event {
+                writer.close();
+            }
             return;
         }
         let now = self.clock.now();

@@ -9,6 +9,11 @@ use crate::model::Archive;
 use crate::wire::reply::{Lease, Welcome};
 use crate::wire::{Reply, WireError, parse_reply};
 
+/// The quickest heartbeat that a master is given, whatever it wants.
+const HEARTBEAT_MIN: Duration = Duration::from_secs(1);
+/// The slowest: a connection that is quiet for longer is forgotten by NATs and firewalls.
+const HEARTBEAT_MAX: Duration = Duration::from_secs(60);
+
 /// One message of the master.
 #[derive(Debug)]
 pub struct Told {
@@ -56,7 +61,7 @@ fn read(reply: Reply<'_>) -> Result<Said, WireError> {
 }
 
 fn heartbeat(welcome: &Welcome<'_>) -> Duration {
-    Duration::from_secs(welcome.heartbeat_s.max(1).into())
+    Duration::from_secs(welcome.heartbeat_s.into()).clamp(HEARTBEAT_MIN, HEARTBEAT_MAX)
 }
 
 fn time_limit(lease: &Lease) -> Option<Duration> {

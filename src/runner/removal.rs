@@ -70,7 +70,7 @@ mod tests {
             std::os::unix::fs::symlink(&other, folder.join(place)).unwrap();
         }
         for forbidden in ["a/b/c", "a/b", "a", ""] {
-            fs::set_permissions(folder.join(forbidden), Permissions::from_mode(0o0)).unwrap();
+            fs::set_permissions(folder.join(forbidden), Permissions::from_mode(0o000)).unwrap();
         }
         remove(&folder).unwrap();
         assert!(!folder.exists() && other.join("kept").exists());

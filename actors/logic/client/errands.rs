@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Client, HandIn, InFlight, Line, Order, RunKey, Say};
+use super::{Client, HandIn, InFlight, Line, Order, Run, RunKey, Say};
 use crate::model::Moment;
 
 /// Heartbeats to a master that does not say how often it wants them: the quickest seen of others.
@@ -19,6 +19,9 @@ const REPLY_WAIT: Duration = Duration::from_secs(15);
 const BYTES_A_SECOND: u64 = 256 << 10;
 /// Results on their way at once: enough to fill the link, and a heartbeat behind them is still heard in time.
 const HAND_INS_MAX: usize = 4;
+
+/// Results that a master has not taken before it gets no more work done: they are kept in memory and in `work/`.
+const UNTAKEN_MAX: usize = 64;
 
 impl Client {
     /// What there is to say or do now.
@@ -137,11 +140,8 @@ impl Client {
         } else {
             1
         };
-        self.runs
-            .values()
-            .filter(|run| run.result.is_none() || self.ours.is_none())
-            .count()
-            < at_once
+        let busy = |run: &&Run| run.result.is_none() || self.ours.is_none();
+        self.runs.values().filter(busy).count() < at_once && self.runs.len() < at_once + UNTAKEN_MAX
     }
 
     fn may_go(&self, now: Moment) -> bool {

@@ -215,3 +215,27 @@ fn one_that_was_not_welcomed_back_gives_up_nothing() {
     orders.extend(play.reach(is_hand_in));
     assert!(!orders.contains(&Order::Forget(key)));
 }
+
+#[test]
+fn a_master_that_takes_no_results_gets_no_more_work_done() {
+    let mut play = Play::with_ours();
+    let mut done = 0;
+    while play.open.iter().any(|(_, say)| is_ask(say)) {
+        assert!(done < 1000, "it works on for nothing");
+        play.take(done);
+        play.ended(key(done));
+        done += 1;
+    }
+    assert!(play.mind.runs.len() > 2, "some may wait");
+    let orders = play.answer_to(is_hand_in, Said::Taken);
+    assert!(says_any(&orders, is_ask), "it took one");
+}
+
+#[test]
+fn a_master_that_hands_out_what_is_held_is_not_asked_in_a_tight_loop() {
+    let mut play = Play::with_ours();
+    play.take(1);
+    let orders = play.answer_to(is_ask, task(Some(key(1))));
+    assert!(runs(&orders).is_empty() && !says_any(&orders, is_ask));
+    assert!(says_any(&play.wait(Duration::from_secs(2)), is_ask));
+}
