@@ -22,7 +22,7 @@ pub struct Peer {
         value_name = "PORT",
         default_value_t = 0,
         hide_default_value = true,
-        env = "MUTIRAO_PORT"
+        env = "MUTIRAO_PEER_PORT"
     )]
     port: u16,
     #[command(flatten)]
