@@ -14,6 +14,7 @@ use super::status::read_report;
 use crate::control::{Control, ControlError};
 use crate::master::{self, Config};
 use crate::sockets::places::routes_towards;
+use crate::sockets::udp::DISCOVERY_PORT;
 
 /// How often a master that drains, or a command that waits, looks whether all is done.
 pub const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -97,8 +98,16 @@ pub fn announce(master: &master::Master, discovery: &DiscoveryOptions) {
         .map(u16::to_string)
         .collect();
     let name = &master.identity.name;
+    // A peer looks on the standard port only, unless it is told another.
+    let wish = match discovery.discovery_port.as_slice() {
+        ports if ports.contains(&DISCOVERY_PORT) => String::new(),
+        ports => ports
+            .first()
+            .map(|port| format!(" --discovery-port {port}"))
+            .unwrap_or_default(),
+    };
     tracing::info!(
-        "serving {name:?} on {shown}:{port} (discovery {}) · join with: mutirao peer",
+        "serving {name:?} on {shown}:{port} (discovery {}) · join with: mutirao peer{wish}",
         ports.join(", ")
     );
 }
