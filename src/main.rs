@@ -8,8 +8,42 @@ fn main() -> ExitCode {
     match Cli::read().and_then(Cli::run) {
         Ok(code) => code,
         Err(error) => {
-            anstream::eprintln!("error: {error:#}");
+            anstream::eprintln!("error: {}", told(&error));
             exit_code(&error)
         }
+    }
+}
+
+/// The error and its causes; a cause that the text before it ends with already is not said twice.
+fn told(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .map(ToString::to_string)
+        .reduce(|told, cause| {
+            if told.ends_with(&cause) {
+                told
+            } else {
+                format!("{told}: {cause}")
+            }
+        })
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = || anyhow::anyhow!("no such file");
+        assert_eq!(told(&cause()), "no such file");
+        assert_eq!(
+            told(&cause().context("failed to read a.csv")),
+            "failed to read a.csv: no such file"
+        );
+        assert_eq!(
+            told(&cause().context("failed to read a.csv: no such file")),
+            "failed to read a.csv: no such file"
+        );
     }
 }
