@@ -7,6 +7,7 @@ mod peer;
 mod peers;
 mod run;
 mod status;
+mod typed;
 mod up;
 
 pub mod masters;

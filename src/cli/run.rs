@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -21,8 +21,9 @@ use super::options::{
     FindOptions, LimitOptions, LogOptions, MasterOptions, RunnerOptions, duration, root,
 };
 use super::peer::INTERRUPTED;
+use super::typed::{pack, stem};
 use super::up::start_peer;
-use crate::archive::{inspect_task, pack_folder, pack_script};
+use crate::archive::inspect_task;
 use crate::control::{Control, ControlError};
 use crate::folders::publish::publish;
 use crate::master;
@@ -76,7 +77,7 @@ pub async fn run(args: Run) -> anyhow::Result<ExitCode> {
     let code = tokio::select! {
         code = submit_and_wait(&args, task, &mut control) => code,
         _ = signals.next() => {
-            eprintln!("interrupted; a task that was handed in goes on where a master is running");
+            eprintln!("interrupted; {}", left_behind(embedded.is_some()));
             Ok(ExitCode::from(INTERRUPTED))
         }
     };
@@ -98,17 +99,12 @@ pub async fn run(args: Run) -> anyhow::Result<ExitCode> {
     code
 }
 
-fn pack(what: &Path, input: Option<&Path>) -> anyhow::Result<Vec<u8>> {
-    let shown = what.display();
-    let kind = fs::metadata(what).with_context(|| format!("failed to find {shown}"))?;
-    let is_zip = what
-        .extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
-    match (kind.is_dir(), is_zip, input) {
-        (true, _, None) => Ok(pack_folder(what)?),
-        (false, true, None) => fs::read(what).with_context(|| format!("failed to read {shown}")),
-        (false, false, input) => Ok(pack_script(what, input)?),
-        (_, _, Some(_)) => bail!("an input goes with a script; put it into {shown} as input.csv"),
+/// What becomes of the task when this command is interrupted.
+fn left_behind(embedded: bool) -> &'static str {
+    if embedded {
+        "the script is stopped"
+    } else {
+        "a task that was handed in goes on: to stop it, delete its ZIP from tasks/ of the master"
     }
 }
 
@@ -177,7 +173,11 @@ async fn submit_and_wait(
     let attempts = report.attempts;
     if report.state == TaskState::Failed {
         let why = report.reason.unwrap_or_default();
-        eprintln!("failed after {attempts} tries: {why} · {}", left.display());
+        let tries = if attempts == 1 { "try" } else { "tries" };
+        eprintln!(
+            "failed after {attempts} {tries}: {why} · {}",
+            left.display()
+        );
         return Ok(ExitCode::from(FAILED));
     }
     eprintln!("done · {}", left.display());
@@ -185,8 +185,7 @@ async fn submit_and_wait(
 }
 
 async fn submit(args: &Run, task: &Archive, control: &mut Control) -> Result<TaskId, ControlError> {
-    let stem = args.what.file_stem().unwrap_or_default().to_string_lossy();
-    let name = TaskName::tamed(&format!("{stem}.zip"));
+    let name = TaskName::tamed(&format!("{}.zip", stem(&args.what)));
     let request = Request::SubmitTask {
         task_name: name.as_str().into(),
         task_data: Payload::Raw(task.bytes()),
