@@ -62,11 +62,16 @@ pub fn read_report<T: DeserializeOwned>(reply: Reply<'_>) -> Option<T> {
 fn of_master(report: &MasterReport) -> String {
     let tasks = &report.queue.tasks;
     let mut text = format!(
-        "master {:?} · up {} · {} peers · scheduler {}\n\
+        "master {:?} · up {} · {} {} · scheduler {}\n\
          tasks: {} waiting · {} running · {} done · {} failed · {} cancelled\n",
         report.name,
         in_words(report.uptime_s),
         report.queue.peers,
+        if report.queue.peers == 1 {
+            "peer"
+        } else {
+            "peers"
+        },
         report.queue.scheduler,
         tasks.queued,
         tasks.leased,

@@ -148,7 +148,7 @@ fn conclude<W: Write>(args: &Trace, view: &View<W>) -> ExitCode {
     }
     match &args.task {
         Some(task) => eprintln!(
-            "no letter in {} is about a task {task}",
+            "no letter in {} is about a task {task}; `mutirao status` and results/ know the names",
             args.file.display()
         ),
         None => eprintln!("no letter in {} matches", args.file.display()),

@@ -20,8 +20,8 @@ use std::path::PathBuf;
 pub enum TraceError {
     /// There is no such file, nor an older one beside it.
     #[error(
-        "there is no message log at {0}: `mutirao master` and `mutirao peer` write it where they are \
-         started; name another one with --file"
+        "there is no message log at {0}: `mutirao master` and `mutirao peer` write it where they were \
+         started, when they end, or all the time with --message-log; name another one with --file"
     )]
     Missing(PathBuf),
     /// The system would not let it be read.
