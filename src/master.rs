@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::doorway::Doorway;
+use crate::folders::claim::{Claim, ClaimError};
 use crate::folders::{self, Folders, Places};
 use crate::sockets::SocketError;
 use crate::sockets::places::routes_towards;
@@ -63,6 +64,18 @@ pub struct Master {
     pub identity: Arc<MasterIdentity>,
     scheduler: Port<SchedulerInbox>,
     under_way: TaskTracker,
+    _claim: Claim,
+}
+
+/// Why a master cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum MasterError {
+    /// A socket could not be opened.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// Its folder cannot be had.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
 }
 
 impl Master {
@@ -81,8 +94,9 @@ impl Master {
 /// Starts a master in the current arbiter.
 ///
 /// # Errors
-/// When a port is taken or a socket cannot be opened.
-pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Master, SocketError> {
+/// When a port is taken, a socket cannot be opened, or another master has the folder.
+pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Master, MasterError> {
+    let claim = Claim::of(&config.root)?;
     let listener = listen_tcp(SocketAddr::new(
         IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         config.port,
@@ -106,6 +120,7 @@ pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Mast
         identity,
         scheduler,
         under_way,
+        _claim: claim,
     })
 }
 

@@ -27,6 +27,7 @@ use self::kept::Results;
 use self::loads::Loads;
 use self::watch::Waker;
 
+pub mod claim;
 mod crew;
 mod disk;
 mod errands;
