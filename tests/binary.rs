@@ -153,12 +153,27 @@ fn up_drain_ends_with_1_when_a_task_failed_and_its_last_output_is_kept() {
     let output = desk.output(&["up", "--drain"]);
     assert_eq!(output.status.code(), Some(1), "{}", err(&output));
     assert_eq!(zips_in(&desk.path("tasks/failed")), ["bad.zip"]);
+    let note = fs::read_to_string(desk.path("tasks/failed/bad.zip.txt")).unwrap();
+    assert!(
+        note.contains("exit code 3") && note.contains("results/failed/bad.zip"),
+        "{note}"
+    );
     assert_eq!(
         text_in(&desk.path("results/failed/bad.zip"), "stdout.txt"),
         "so far\n"
     );
     assert_eq!(zips_in(&desk.path("results")), ["good.zip"]);
     assert_eq!(zips_in(&desk.path("tasks/rejected")), ["junk.zip"]);
+}
+
+#[test]
+fn a_second_master_in_one_folder_is_refused_and_the_first_goes_on() {
+    let desk = Desk::new();
+    let first = desk.master();
+    let output = desk.output(&["master"]);
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert!(err(&output).contains("already serves"), "{}", err(&output));
+    assert!(first.is_running());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix::Handler;
+use mutirao_actors::logic::effect::End;
 use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::{
     AdoptTask, KeepResult, LoadResult, LoadTask, ReplyTo, RequestRefused, ResultKept,
@@ -139,7 +140,11 @@ impl Handler<Letter<TaskEnded>> for Folders {
     type Result = ();
 
     fn handle(&mut self, letter: Letter<TaskEnded>, ctx: &mut Self::Context) {
-        let (TaskEnded { task, end, .. }, _) = letter.open();
+        let (TaskEnded { task, mut end, .. }, _) = letter.open();
+        if let (End::Failed(why), Some(kept)) = (&mut end, self.results.find(task)) {
+            let output = self.places.results.join(&kept.file);
+            why.push_str(&format!("\nits last output: {}", output.display()));
+        }
         // None when the task ended because its file was deleted or replaced.
         if let Some(leaving) = self.intake.end(task) {
             self.shelve(leaving, end, ctx);
