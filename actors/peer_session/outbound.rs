@@ -47,7 +47,8 @@ impl PeerSession {
         }
     }
 
-    /// The connection is gone: what was offered and not loaded yet reaches nobody.
+    /// The connection is gone: what was offered and not loaded yet reaches nobody. Of a stranger this shows only
+    /// when it is answered, for until then nothing more is read from it.
     pub(super) fn hand_back_offers(&mut self) {
         let Desk::Master(desk) = &self.desk else {
             return;

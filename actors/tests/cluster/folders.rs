@@ -26,6 +26,8 @@ pub struct Shelves {
     pub ended: BTreeMap<TaskId, Vec<End>>,
     /// Tasks that are to vanish when they are asked for.
     pub vanish: bool,
+    /// The next task that is asked for is never loaded, as by a disk that stands still.
+    pub stall: bool,
 }
 
 pub struct Folders {
@@ -84,6 +86,9 @@ impl Handler<Letter<LoadTask>> for Folders {
     fn handle(&mut self, letter: Letter<LoadTask>, _: &mut Context<Self>) {
         let (LoadTask { task, reply }, cause) = letter.open();
         let mut shelves = self.shelves();
+        if std::mem::take(&mut shelves.stall) {
+            return;
+        }
         let there = !std::mem::take(&mut shelves.vanish);
         let found = shelves.tasks.get(&task).filter(|_| there).cloned();
         let (session, request) = (reply.session.used_by(NAME), reply.request);

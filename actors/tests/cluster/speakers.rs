@@ -243,6 +243,31 @@ async fn a_namesake_elsewhere_neither_ends_nor_gives_up_what_a_living_peer_holds
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_still_loaded_when_a_peer_of_ours_hangs_up_is_handed_to_the_next() {
+    with_master(async |world| {
+        world.shelves().stall = true;
+        let task = world.put_task(1, 0);
+        let mut gone = introduced(&world, 2, 1).await;
+        gone.say(r#"{"action":"REQUEST_TASK","id":2,"peer_id":"ours"}"#)
+            .await;
+        world
+            .until("it is offered", |world| {
+                world.stage.said("LoadTask").len() == 1
+            })
+            .await;
+        drop(gone);
+        world
+            .until("it is handed back", |world| {
+                world.stage.said("OfferFailed").len() == 1
+            })
+            .await;
+        let _peer = world.peer(1, 1, &Cable::default());
+        world.until("done", |world| world.all_done(&[task])).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_control_actions_tell_what_goes_on() {
     with_master(async |world| {
         let task = world.put_task(60, 0);
