@@ -431,6 +431,19 @@ pub struct Wishes {
     pub priority: i32,
 }
 
+/// What changes when a file's content does, as far as the file system tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Length in bytes.
+    pub size: u64,
+    /// When its content changed last, in seconds and nanoseconds of the wall clock; compared for equality only.
+    pub modified: (i64, i64),
+    /// When its content, name or rights changed last; unlike `modified` nobody can set it back.
+    pub changed: (i64, i64),
+    /// Its number in the file system: another file under the same name has another.
+    pub inode: u64,
+}
+
 /// How one run of a script ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -439,12 +452,16 @@ pub enum Ending {
     Exit(i32),
     /// A signal that we did not send ended it.
     Signal(i32),
+    /// There was not as much memory as it wanted.
+    OutOfMemory,
     /// It was killed because its time limit passed.
     TimeLimit,
     /// It was killed because the task was cancelled or the peer stopped.
     Cancelled,
     /// It could not be started at all: no `main.py`, no disk, no interpreter.
     NotStarted(String),
+    /// The peer could not run it for a reason of its own, as a full disk: the task is not to blame.
+    PeerTrouble(String),
     /// A peer of section 1 handed in a result; it says nothing of how the run ended.
     Unsaid,
 }
@@ -461,9 +478,11 @@ impl fmt::Display for Ending {
         match self {
             Self::Exit(code) => write!(f, "exit code {code}"),
             Self::Signal(signal) => write!(f, "killed by signal {signal}"),
+            Self::OutOfMemory => f.write_str("out of memory"),
             Self::TimeLimit => f.write_str("time limit passed"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::NotStarted(why) => write!(f, "not started: {why}"),
+            Self::PeerTrouble(why) => write!(f, "the peer is in trouble: {why}"),
             Self::Unsaid => f.write_str("finished"),
         }
     }

@@ -68,8 +68,10 @@ pub enum Verdict {
     TooLate,
     /// It belongs to no try that is known; in words for a reader.
     Unmatched(String),
-    /// It is no sound ZIP, or could not be stored; in words for a reader.
+    /// It is no sound ZIP; in words for a reader.
     Refused(String),
+    /// Our disk does not take it now: it is to be handed in again later; in words for a reader.
+    NotStored(String),
 }
 
 /// How a task is terminal.

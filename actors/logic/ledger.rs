@@ -15,10 +15,14 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 mod counts;
 
 pub use counts::Counts;
 
+use super::fault::{Blame, Fault};
+use super::record::{Conflict, Fate, Record, Remembered};
 use crate::model::{Attempt, Digest, Endpoint, Moment, PeerId, Task, TaskId, TaskName};
 
 /// Terminal tasks that are remembered, to recognise late results and to answer for them: some 50 MB.
@@ -27,6 +31,9 @@ pub const TERMINAL_MAX: usize = 100_000;
 /// Tries of one task that are remembered, to recognise their results: more than any sound task needs, and
 /// a task that is handed back without blame for ever stays small.
 const TRIES_MAX: usize = 64;
+
+/// Conflicting results of one task that are remembered: enough to see who sends them.
+const CONFLICTS_MAX: usize = 16;
 
 /// How a task stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +62,8 @@ pub enum State {
     Failed {
         /// The last reason, in words for a reader.
         why: String,
+        /// What the last try handed in, and its file below `results/`.
+        output: Option<(Submitted, String)>,
     },
     /// It was taken back.
     Cancelled {
@@ -70,6 +79,16 @@ impl State {
             self,
             Self::Done { .. } | Self::Failed { .. } | Self::Cancelled { .. }
         )
+    }
+
+    /// How the task ended, if it did.
+    fn fate(&self) -> Option<Fate> {
+        match self.clone() {
+            Self::Done { submitted, file } => Some(Fate::Done { submitted, file }),
+            Self::Failed { why, output } => Some(Fate::Failed { why, output }),
+            Self::Cancelled { why } => Some(Fate::Cancelled { why }),
+            Self::Waiting | Self::Resting | Self::Leased(_) | Self::Keeping { .. } => None,
+        }
     }
 
     /// The lease, if a peer has the task.
@@ -96,7 +115,7 @@ pub struct Lease {
 }
 
 /// A result that was handed in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Submitted {
     /// Of which try.
     pub attempt: Attempt,
@@ -107,11 +126,11 @@ pub struct Submitted {
     /// How long the run took, as the peer says or since the lease.
     pub took: Duration,
     /// Whether it is a success; else the last output of a failure, with its reason.
-    pub failure: Option<String>,
+    pub failure: Option<Fault>,
 }
 
 /// A try that was handed out, kept to recognise its result whenever it comes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tried {
     /// Which.
     pub attempt: Attempt,
@@ -119,10 +138,20 @@ pub struct Tried {
     pub name: TaskName,
     /// To whom.
     pub holder: Endpoint,
-    /// Whether it failed by itself; a late result of it may still be taken.
-    pub failed: bool,
+    /// Why it ended without a result that counts, if it did; a late result of it may still be taken.
+    pub fault: Option<Fault>,
     /// How many of its results were refused.
     pub refusals: u8,
+    /// Whether our disk would not take its result: then it counts against nobody if it does not come again.
+    pub not_stored: bool,
+}
+
+impl Tried {
+    /// Whether the run failed by itself.
+    pub fn has_failed(&self) -> bool {
+        let fault = self.fault.as_ref();
+        fault.is_some_and(|fault| fault.blame() == Blame::Run)
+    }
 }
 
 /// A task with all that is known of it.
@@ -138,6 +167,8 @@ pub struct Entry {
     pub failures: u32,
     /// Tries whose peer was lost.
     pub losses: u32,
+    /// Results that came and are not the one that was taken; at most [`CONFLICTS_MAX`], the first ones.
+    pub conflicts: Vec<Conflict>,
     /// Peers that should not get it while others are here, each until a moment.
     pub avoided: Vec<(PeerId, Moment)>,
     /// What went wrong last, in words for a reader.
@@ -165,6 +196,8 @@ pub struct Ledger {
     terminal: VecDeque<TaskId>,
     counts: Counts,
     names_given: u64,
+    /// What happened since it was last taken out to be written down.
+    news: Vec<Record>,
 }
 
 impl Ledger {
@@ -173,7 +206,12 @@ impl Ledger {
         self.counts
     }
 
-    /// Takes a new task in; whether it is new.
+    /// What happened since this was last asked, to be written down.
+    pub fn take_news(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Takes a new task in, which was written down before; whether it is new.
     pub fn insert(&mut self, task: Task) -> bool {
         if self.entries.contains_key(&task.id) {
             return false;
@@ -184,6 +222,7 @@ impl Ledger {
             tries: Vec::new(),
             failures: 0,
             losses: 0,
+            conflicts: Vec::new(),
             avoided: Vec::new(),
             trouble: None,
             task,
@@ -239,16 +278,121 @@ impl Ledger {
             attempt,
             name: name.clone(),
             holder: holder.clone(),
-            failed: false,
+            fault: None,
             refusals: 0,
+            not_stored: false,
         };
         if entry.tries.len() >= TRIES_MAX {
             let oldest = entry.tries.remove(0);
             self.names.remove(&oldest.name);
         }
         entry.tries.push(tried.clone());
-        self.names.insert(name, (*task, attempt));
+        self.names.insert(name.clone(), (*task, attempt));
+        self.news.push(Record::Leased {
+            task: *task,
+            attempt,
+            name,
+            holder: holder.clone(),
+        });
         Some(tried)
+    }
+
+    /// A peer goes on with a try that was believed over, perhaps in another life.
+    pub fn take_up(&mut self, task: &TaskId, attempt: Attempt, holder: &Endpoint) {
+        let entry = self.entries.get_mut(task);
+        let Some(tried) = entry.and_then(|entry| entry.tried_mut(attempt)) else {
+            return;
+        };
+        (tried.fault, tried.holder) = (None, holder.clone());
+        self.news.push(Record::TakenUp {
+            task: *task,
+            attempt,
+            holder: holder.clone(),
+        });
+    }
+
+    /// Writes down that a try ended without a result that counts, and counts it.
+    pub fn end_try(&mut self, task: &TaskId, attempt: Attempt, fault: Fault) {
+        let Some(entry) = self.entries.get_mut(task) else {
+            return;
+        };
+        match fault.blame() {
+            Blame::Run => entry.failures += 1,
+            Blame::Peer => entry.losses += 1,
+            Blame::None => {}
+        }
+        if let Some(tried) = entry.tried_mut(attempt) {
+            tried.fault = Some(fault.clone());
+        }
+        self.news.push(Record::TryEnded {
+            task: *task,
+            attempt,
+            fault,
+        });
+    }
+
+    /// Writes down that a result came which is not the one that was taken.
+    pub fn conflict(&mut self, task: &TaskId, conflict: Conflict) {
+        let Some(entry) = self.entries.get_mut(task) else {
+            return;
+        };
+        if entry.conflicts.contains(&conflict) || entry.conflicts.len() >= CONFLICTS_MAX {
+            return;
+        }
+        entry.conflicts.push(conflict.clone());
+        let Conflict {
+            attempt,
+            peer,
+            sha256,
+        } = conflict;
+        self.news.push(Record::Conflict {
+            task: *task,
+            attempt,
+            peer,
+            sha256,
+        });
+    }
+
+    /// Takes a task in as the records gave it back; `state` is what its fate comes to in this life.
+    pub fn restore(&mut self, remembered: Remembered, state: State) {
+        let Remembered {
+            task,
+            tries,
+            conflicts,
+            ..
+        } = remembered;
+        let id = task.id;
+        let blamed = |blame| {
+            let faults = tries.iter().filter_map(|tried| tried.fault.as_ref());
+            let count = faults.filter(|fault| fault.blame() == blame).count();
+            u32::try_from(count).unwrap_or(u32::MAX)
+        };
+        let last_fault = tries
+            .iter()
+            .rev()
+            .find_map(|tried| Some(tried.fault.as_ref()?.on(&tried.holder.peer)));
+        for tried in &tries {
+            self.names.insert(tried.name.clone(), (id, tried.attempt));
+        }
+        if state.lease().is_some() {
+            self.leased.insert(id);
+        }
+        if state.is_terminal() {
+            self.terminal.push_back(id);
+        }
+        *self.counts.of(&state) += 1;
+        let entry = Entry {
+            failures: blamed(Blame::Run),
+            losses: blamed(Blame::Peer),
+            avoided: Vec::new(),
+            trouble: last_fault,
+            task,
+            state,
+            tries,
+            conflicts,
+        };
+        self.entries.insert(id, entry);
+        self.forget_oldest();
     }
 
     /// Moves a task to another state and gives back the one it left; a terminal task does not move.
@@ -265,6 +409,9 @@ impl Ledger {
             None => self.leased.remove(task),
         };
         let left = std::mem::replace(&mut entry.state, state);
+        if let Some(fate) = entry.state.fate() {
+            self.news.push(Record::Ended { task: *task, fate });
+        }
         if ended {
             self.terminal.push_back(*task);
             self.forget_oldest();

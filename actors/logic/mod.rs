@@ -8,6 +8,7 @@ pub mod client;
 pub mod dispatch;
 pub mod effect;
 pub mod ended;
+pub mod fault;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod ledger;
@@ -15,6 +16,7 @@ pub mod masters;
 pub mod members;
 pub mod policy;
 pub mod queue;
+pub mod record;
 pub mod seeking;
 pub mod silence;
 pub mod standing;

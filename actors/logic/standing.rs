@@ -77,6 +77,13 @@ impl Standing {
         self.holds.push((task, attempt));
     }
 
+    /// What it handed in could not be stored: it is owed as before.
+    pub fn owe_again(&mut self, task: TaskId, attempt: Attempt) {
+        if !self.holds.contains(&(task, attempt)) {
+            self.holds.push((task, attempt));
+        }
+    }
+
     /// Its lease expired, and its result would come without a name.
     pub fn owe(&mut self, task: TaskId, attempt: Attempt, now: Moment) {
         self.owes = Some((task, attempt));

@@ -145,6 +145,7 @@ impl PeerSession {
             }
             Verdict::Unmatched(why) => self.answer_error(answered.request, &why, "unmatched"),
             Verdict::Refused(why) => self.answer_error(answered.request, &why, "refused"),
+            Verdict::NotStored(why) => self.answer_error(answered.request, &why, "not_stored"),
         }
     }
 

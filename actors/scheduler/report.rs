@@ -22,7 +22,7 @@ pub fn of_queue<P: Policy>(
         .ledger()
         .newest_terminal()
         .filter_map(|entry| match &entry.state {
-            State::Failed { why } => Some(FailureRow {
+            State::Failed { why, .. } => Some(FailureRow {
                 task_name: entry.task.name.clone(),
                 reason: why.clone(),
             }),
@@ -66,7 +66,7 @@ pub fn of_task(entry: &Entry) -> TaskReport {
         State::Waiting | State::Resting => (TaskState::Queued, entry.trouble.clone()),
         State::Leased(_) | State::Keeping { .. } => (TaskState::Leased, entry.trouble.clone()),
         State::Done { .. } => (TaskState::Done, None),
-        State::Failed { why } => (TaskState::Failed, Some(why.clone())),
+        State::Failed { why, .. } => (TaskState::Failed, Some(why.clone())),
         State::Cancelled { why } => (TaskState::Cancelled, Some(why.clone())),
     };
     let done = match &entry.state {

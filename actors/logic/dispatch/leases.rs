@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Ask, Blame, Dispatch, Due};
+use super::{Ask, Dispatch, Due};
 use crate::logic::effect::{Effect, Offer};
+use crate::logic::fault::Fault;
 use crate::logic::ledger::{Lease, State};
 use crate::logic::policy::Policy;
 use crate::model::{Attempt, Endpoint, Moment, TaskId};
@@ -26,15 +27,20 @@ impl<P: Policy> Dispatch<P> {
             .unwrap_or_default();
         let mut effects = Vec::new();
         for (task, attempt) in held {
-            let why = format!("{peer} came back without a result");
             let standing = self.peers.of(peer);
             // The task itself may be forgotten by now.
             standing.settle(task, attempt);
             let entry = self.ledger.get(&task);
-            if entry.is_some_and(|entry| !entry.state.is_terminal()) {
-                standing.came_back_without(now);
-            }
-            effects.extend(self.try_ended(&task, attempt, Blame::Run, why, now));
+            let tried = entry.and_then(|entry| entry.tried(attempt));
+            let fault = if tried.is_some_and(|tried| tried.not_stored) {
+                Fault::NotStored("the master's disk did not take the result".into())
+            } else {
+                if entry.is_some_and(|entry| !entry.state.is_terminal()) {
+                    standing.came_back_without(now);
+                }
+                Fault::GivenUp
+            };
+            effects.extend(self.try_ended(&task, attempt, fault, now));
         }
         effects
     }
@@ -100,14 +106,15 @@ impl<P: Policy> Dispatch<P> {
             return;
         };
         let waits = matches!(entry.state, State::Waiting | State::Resting);
-        let open = entry
-            .tried(attempt)
-            .is_some_and(|tried| tried.holder == *peer && !tried.failed && tried.refusals == 0);
+        let open = entry.tried(attempt).is_some_and(|tried| {
+            tried.holder == *peer && !tried.has_failed() && tried.refusals == 0
+        });
         if !waits || !open || self.peers.of(peer).is_full() {
             return;
         }
         let time_limit = entry.task.wishes.time_limit.or(self.rules.time_limit);
         self.queue.remove(&task);
+        self.ledger.take_up(&task, attempt, peer);
         self.lease(peer, task, attempt, time_limit, now);
     }
 
@@ -160,12 +167,11 @@ impl<P: Policy> Dispatch<P> {
             self.extend_lease(task, now);
             return Vec::new();
         }
-        let why = format!("no result from {holder} in time");
         let mut effects = Vec::new();
         if holder.is_ours() {
             effects.push(Effect::Cancel(holder.clone(), *task, attempt));
         }
-        effects.extend(self.try_ended(task, attempt, Blame::Peer, why, now));
+        effects.extend(self.try_ended(task, attempt, Fault::Late, now));
         let standing = self.peers.of(&holder);
         if !standing.names && !holder.is_ours() {
             standing.owe(*task, attempt, now);

@@ -15,6 +15,7 @@ pub use facts::{Ask, Rules, Submission};
 use waiting::Waiting;
 
 use super::effect::{Asker, Effect, End};
+use super::fault::Fault;
 use super::ledger::{Ledger, State};
 use super::policy::Policy;
 use super::queue::Queue;
@@ -24,17 +25,6 @@ use crate::model::{Attempt, Endpoint, Moment, SessionId, Task, TaskId};
 /// Waiting requests that are passed over after one fact: a peer is passed over only while it pauses, is full
 /// or has just failed what waits, and the next fact or tick looks at those behind.
 const PASSED_OVER_MAX: usize = 256;
-
-/// Why a try ended without a result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Blame {
-    /// The task, or who ran it: counts as a failure of the task.
-    Run,
-    /// The peer went away: counts as a loss.
-    Peer,
-    /// Nobody: planned, or our own doing.
-    None,
-}
 
 /// What falls due at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,7 +122,7 @@ impl<P: Policy> Dispatch<P> {
         why: String,
         now: Moment,
     ) -> Vec<Effect> {
-        self.try_ended(task, attempt, Blame::None, why, now)
+        self.try_ended(task, attempt, Fault::NotDelivered(why), now)
     }
 
     /// A peer is here, or registered anew: a result that it owed will not come any more.
@@ -155,7 +145,8 @@ impl<P: Policy> Dispatch<P> {
         for (task, attempt) in standing.holds.clone() {
             if !holds.contains(&(task, attempt)) {
                 let why = format!("{peer} never got it");
-                effects.extend(self.try_ended(&task, attempt, Blame::None, why, now));
+                let fault = Fault::NotDelivered(why);
+                effects.extend(self.try_ended(&task, attempt, fault, now));
             }
         }
         for (task, attempt) in holds {
@@ -191,9 +182,12 @@ impl<P: Policy> Dispatch<P> {
         let mut effects: Vec<Effect> = dropped.map(Effect::Nothing).collect();
         // Others fall silent while they work: their leases end by their deadline, not with their words.
         if peer.is_ours() {
-            let blame = if planned { Blame::None } else { Blame::Peer };
             for (task, attempt) in holds {
-                effects.extend(self.try_ended(&task, attempt, blame, why.to_owned(), now));
+                let fault = match planned {
+                    true => Fault::HandedBack(why.to_owned()),
+                    false => Fault::PeerLost(why.to_owned()),
+                };
+                effects.extend(self.try_ended(&task, attempt, fault, now));
             }
         }
         self.peers.depart(peer);

@@ -1,11 +1,13 @@
 //! Results: of which try one is, whether it is taken, and what follows when it is kept or refused.
 
-use super::{Blame, Dispatch, Submission};
+use super::{Dispatch, Due, Submission};
 use crate::logic::attribution::{Match, attribute};
 use crate::logic::effect::{Effect, End, Verdict};
-use crate::logic::ledger::{State, Submitted};
+use crate::logic::fault::{Blame, Fault};
+use crate::logic::ledger::{Lease, State, Submitted};
 use crate::logic::policy::Policy;
-use crate::model::{Endpoint, Moment, TaskId};
+use crate::logic::record::Conflict;
+use crate::model::{Attempt, Endpoint, Moment, TaskId};
 
 /// Who waits for one result to be kept: a peer whose connection breaks sends the same again, some times.
 const KEEPERS_MAX: usize = 8;
@@ -71,8 +73,15 @@ impl<P: Policy> Dispatch<P> {
                 self.learn(task, &submitted);
                 effects.extend(self.end(task, End::Done, State::Done { submitted, file }));
             }
-            Some(why) => {
-                effects.extend(self.end(task, End::Failed(why.clone()), State::Failed { why }))
+            Some(fault) => {
+                let why = fault.to_string();
+                self.ledger.end_try(task, submitted.attempt, fault);
+                let output = Some((submitted, file));
+                let state = State::Failed {
+                    why: why.clone(),
+                    output,
+                };
+                effects.extend(self.end(task, End::Failed(why), state));
             }
         }
         effects
@@ -92,7 +101,7 @@ impl<P: Policy> Dispatch<P> {
                     standing.came_back_with();
                     self.peers.forget(&tried.holder);
                 }
-            } else if tried.failed
+            } else if tried.has_failed()
                 && let Some(standing) = self.peers.get_mut(&tried.holder)
             {
                 standing.doubt();
@@ -102,15 +111,6 @@ impl<P: Policy> Dispatch<P> {
 
     /// The result was no sound ZIP: the try has failed.
     pub fn result_refused(&mut self, task: &TaskId, why: String, now: Moment) -> Vec<Effect> {
-        self.not_kept(task, Blame::Run, why, now)
-    }
-
-    /// Our disk would not take the result: neither the task nor the peer is to blame, and it is run again.
-    pub fn result_not_stored(&mut self, task: &TaskId, why: String, now: Moment) -> Vec<Effect> {
-        self.not_kept(task, Blame::None, why, now)
-    }
-
-    fn not_kept(&mut self, task: &TaskId, blame: Blame, why: String, now: Moment) -> Vec<Effect> {
         let Some(State::Keeping { lease, submitted }) =
             self.ledger.get(task).map(|entry| entry.state.clone())
         else {
@@ -120,32 +120,73 @@ impl<P: Policy> Dispatch<P> {
         let mut effects = self.answer_keepers(task, refused.clone(), refused);
         let attempt = submitted.attempt;
         let entry = self.ledger.get_mut(task);
-        if blame == Blame::Run
-            && let Some(tried) = entry.and_then(|entry| entry.tried_mut(attempt))
-        {
+        if let Some(tried) = entry.and_then(|entry| entry.tried_mut(attempt)) {
             tried.refusals = tried.refusals.saturating_add(1);
             if let Some(standing) = self.peers.get_mut(&tried.holder) {
                 standing.run_failed(now);
             }
         }
-        if let Some(why) = submitted.failure {
-            effects.extend(self.end(task, End::Failed(why.clone()), State::Failed { why }));
+        if let Some(fault) = submitted.failure {
+            let why = fault.to_string();
+            self.ledger.end_try(task, attempt, fault);
+            let state = State::Failed {
+                why: why.clone(),
+                output: None,
+            };
+            effects.extend(self.end(task, End::Failed(why), state));
             return effects;
         }
         match lease {
-            Some(other) if other.attempt != attempt => {
-                self.ledger.set(task, State::Leased(other));
-            }
-            own => {
-                // A late result was a gift: that it was no good is no new failure of the task.
-                let blame = own.as_ref().map_or(Blame::None, |_| blame);
-                self.disarm(*task, attempt, own.and_then(|lease| lease.deadline));
+            Some(lease) if lease.attempt == attempt => {
+                self.disarm(*task, attempt, lease.deadline);
                 let of = (&submitted.peer, attempt);
-                effects.extend(self.put_back(task, of, blame, why, now));
+                effects.extend(self.put_back(task, of, Fault::BadResult(why), now));
             }
+            // A late result was a gift: that it was no good is no new failure of the task.
+            lease => self.unkeep(task, lease, now),
         }
         effects.extend(self.serve_waiting(now));
         effects
+    }
+
+    /// Our disk would not take the result: nobody is to blame, and whoever has it is to hand it in again.
+    pub fn result_not_stored(&mut self, task: &TaskId, why: String, now: Moment) -> Vec<Effect> {
+        let Some(State::Keeping { lease, submitted }) =
+            self.ledger.get(task).map(|entry| entry.state.clone())
+        else {
+            return Vec::new();
+        };
+        let not_stored = Verdict::NotStored(why);
+        let effects = self.answer_keepers(task, not_stored.clone(), not_stored);
+        let own = lease
+            .as_ref()
+            .filter(|lease| lease.attempt == submitted.attempt);
+        if let Some(lease) = own {
+            // It was answered for when the result came, and is owed again.
+            self.peers.of(&lease.holder).owe_again(*task, lease.attempt);
+        }
+        let entry = self.ledger.get_mut(task);
+        if let Some(tried) = entry.and_then(|entry| entry.tried_mut(submitted.attempt)) {
+            tried.not_stored = true;
+        }
+        self.unkeep(task, lease, now);
+        effects
+    }
+
+    /// The task stands again as it stood before the result came.
+    fn unkeep(&mut self, task: &TaskId, lease: Option<Lease>, now: Moment) {
+        let Some(lease) = lease else {
+            self.ledger.set(task, State::Resting);
+            self.due.insert((now, Due::Rested(*task)));
+            return;
+        };
+        let (attempt, deadline) = (lease.attempt, lease.deadline);
+        self.ledger.set(task, State::Leased(lease));
+        if deadline.is_some() {
+            // It has run; only its way to our disk takes longer.
+            self.disarm(*task, attempt, deadline);
+            self.extend_lease(task, now);
+        }
     }
 
     /// Decides about a result whose try is known.
@@ -159,7 +200,11 @@ impl<P: Policy> Dispatch<P> {
             State::Done { submitted, .. } if submitted.sha256 == submission.sha256 => {
                 return answer(Verdict::TakenBefore);
             }
-            State::Done { .. } | State::Failed { .. } | State::Cancelled { .. } => {
+            State::Done { submitted, .. } => {
+                let taken = submitted.attempt;
+                return self.conflicting(&submission, &of, taken);
+            }
+            State::Failed { .. } | State::Cancelled { .. } => {
                 return answer(Verdict::TooLate);
             }
             State::Keeping { submitted, .. } => {
@@ -180,7 +225,7 @@ impl<P: Policy> Dispatch<P> {
             .is_some_and(|lease| lease.attempt == of.attempt);
         let ending = &submission.outcome.ending;
         let name = entry.task.name.clone();
-        let failure = (!ending.is_success()).then(|| ending.to_string());
+        let failure = (!ending.is_success()).then(|| Fault::Run(ending.clone()));
         let tried = entry.tried(of.attempt);
         if tried.is_some_and(|tried| tried.refusals >= REFUSALS_MAX) {
             return answer(Verdict::TooLate);
@@ -194,10 +239,11 @@ impl<P: Policy> Dispatch<P> {
         {
             standing.run_failed(now);
         }
-        if failure.is_some() && entry.failures + 1 < self.failures_max(&of.task) {
-            let why = format!("{} on {}", ending, submission.peer);
+        if let Some(fault) = &failure
+            && (fault.blame() != Blame::Run || entry.failures + 1 < self.failures_max(&of.task))
+        {
             let mut effects = answer(Verdict::Taken);
-            effects.extend(self.try_ended(&of.task, of.attempt, Blame::Run, why, now));
+            effects.extend(self.try_ended(&of.task, of.attempt, fault.clone(), now));
             return effects;
         }
         let since_lease = lease
@@ -215,9 +261,6 @@ impl<P: Policy> Dispatch<P> {
             failure,
         };
         let success = submitted.failure.is_none();
-        if !success && let Some(entry) = self.ledger.get_mut(&of.task) {
-            entry.failures += 1;
-        }
         self.queue.remove(&of.task);
         self.ledger
             .set(&of.task, State::Keeping { lease, submitted });
@@ -228,6 +271,20 @@ impl<P: Policy> Dispatch<P> {
             attempt: of.attempt,
             success,
         }]
+    }
+
+    /// Another result of a task that has one: the first stays (promise R3), and this one is remembered.
+    fn conflicting(&mut self, submission: &Submission, of: &Match, taken: Attempt) -> Vec<Effect> {
+        // The failure of another try says nothing against the result that was taken.
+        if submission.outcome.ending.is_success() || of.attempt == taken {
+            let conflict = Conflict {
+                attempt: of.attempt,
+                peer: submission.peer.peer.clone(),
+                sha256: submission.sha256,
+            };
+            self.ledger.conflict(&of.task, conflict);
+        }
+        vec![Effect::Answer(submission.asker, Verdict::TooLate)]
     }
 
     /// Answers whoever waits for a result to be kept: the first with one verdict, who sent the same again

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Blame, Dispatch, Due};
+use super::{Dispatch, Due};
 use crate::logic::effect::{Effect, End, Verdict};
+use crate::logic::fault::{Blame, Fault};
 use crate::logic::ledger::State;
 use crate::logic::policy::Policy;
 use crate::model::{Attempt, Moment, PeerId, TaskId};
@@ -24,8 +25,7 @@ impl<P: Policy> Dispatch<P> {
         &mut self,
         task: &TaskId,
         attempt: Attempt,
-        blame: Blame,
-        why: String,
+        fault: Fault,
         now: Moment,
     ) -> Vec<Effect> {
         let Some(entry) = self.ledger.get(task) else {
@@ -38,7 +38,7 @@ impl<P: Policy> Dispatch<P> {
             State::Leased(lease) if lease.attempt == attempt => {
                 let (peer, deadline) = (lease.holder.peer.clone(), lease.deadline);
                 self.disarm(*task, attempt, deadline);
-                self.put_back(task, (&peer, attempt), blame, why, now)
+                self.put_back(task, (&peer, attempt), fault, now)
             }
             _ => {
                 self.release(task, attempt);
@@ -72,29 +72,21 @@ impl<P: Policy> Dispatch<P> {
         &mut self,
         task: &TaskId,
         (peer, attempt): (&PeerId, Attempt),
-        blame: Blame,
-        why: String,
+        fault: Fault,
         now: Moment,
     ) -> Vec<Effect> {
         let failures_max = self.failures_max(task);
+        let (why, blame) = (fault.on(peer), fault.blame());
+        let avoided = match (blame, &fault) {
+            (Blame::Run, _) => Some(FAILED_AVOIDED),
+            (Blame::Peer, _) | (_, Fault::Run(_)) => Some(LOST_AVOIDED),
+            (Blame::None, _) => None,
+        };
+        self.ledger.end_try(task, attempt, fault);
         let Some(entry) = self.ledger.get_mut(task) else {
             return Vec::new();
         };
         entry.trouble = Some(why.clone());
-        let avoided = match blame {
-            Blame::Run => {
-                entry.failures += 1;
-                if let Some(tried) = entry.tried_mut(attempt) {
-                    tried.failed = true;
-                }
-                Some(FAILED_AVOIDED)
-            }
-            Blame::Peer => {
-                entry.losses += 1;
-                Some(LOST_AVOIDED)
-            }
-            Blame::None => None,
-        };
         if let Some(avoided) = avoided {
             entry
                 .avoided
@@ -105,7 +97,12 @@ impl<P: Policy> Dispatch<P> {
         let given_up = entry.failures >= failures_max || entry.losses >= self.rules.losses_max;
         self.ledger.set(task, State::Resting);
         if given_up {
-            return self.end(task, End::Failed(why.clone()), State::Failed { why });
+            let output = None;
+            return self.end(
+                task,
+                End::Failed(why.clone()),
+                State::Failed { why, output },
+            );
         }
         let rested = match blame {
             Blame::Run => now.after(doubled.min(REST_MAX)),

@@ -2,7 +2,10 @@ use super::*;
 use crate::logic::fixtures::{ours, plain, task};
 
 fn failed() -> State {
-    State::Failed { why: "it".into() }
+    State::Failed {
+        why: "it".into(),
+        output: None,
+    }
 }
 
 #[test]

@@ -130,9 +130,11 @@ fn write_outcome(outcome: &Outcome, writer: Writer) -> Writer {
     let writer = match &outcome.ending {
         Ending::Exit(code) => writer.field("ending", "exit").field("exit_code", code),
         Ending::Signal(signal) => writer.field("ending", "signal").field("signal", signal),
+        Ending::OutOfMemory => writer.field("ending", "out_of_memory"),
         Ending::TimeLimit => writer.field("ending", "time_limit"),
         Ending::Cancelled => writer.field("ending", "cancelled"),
         Ending::NotStarted(why) => writer.field("ending", "not_started").field("reason", why),
+        Ending::PeerTrouble(why) => writer.field("ending", "peer_trouble").field("reason", why),
         Ending::Unsaid => writer.field("ending", "unsaid"),
     };
     let took_ms = u64::try_from(outcome.took.as_millis()).unwrap_or(u64::MAX);

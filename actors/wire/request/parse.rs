@@ -152,14 +152,16 @@ fn read_outcome(fields: &Fields<'_>) -> Result<Option<Outcome>, WireError> {
     let ending = match ending.as_ref() {
         "exit" => Ending::Exit(code("exit_code")?),
         "signal" => Ending::Signal(code("signal")?),
+        "out_of_memory" => Ending::OutOfMemory,
         "time_limit" => Ending::TimeLimit,
         "cancelled" => Ending::Cancelled,
         "not_started" => Ending::NotStarted(fields.need_text("reason")?.into_owned()),
+        "peer_trouble" => Ending::PeerTrouble(fields.need_text("reason")?.into_owned()),
         "unsaid" => Ending::Unsaid,
         _ => {
             return Err(WireError::Field {
                 field: "ending",
-                wanted: "exit, signal, time_limit, cancelled, not_started or unsaid",
+                wanted: "exit, signal, out_of_memory, time_limit, cancelled, not_started, peer_trouble or unsaid",
             });
         }
     };

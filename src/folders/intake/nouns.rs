@@ -4,20 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+pub use mutirao_actors::model::Stamp;
 use mutirao_actors::model::{Digest, Moment, Task, TaskId, TaskName};
-
-/// What changes when a file's content does, as far as the file system tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stamp {
-    /// Length in bytes.
-    pub size: u64,
-    /// When its content changed last, in seconds and nanoseconds of the wall clock; compared for equality only.
-    pub modified: (i64, i64),
-    /// When its content, name or rights changed last; unlike `modified` nobody can set it back.
-    pub changed: (i64, i64),
-    /// Its number in the file system: another file under the same name has another.
-    pub inode: u64,
-}
 
 /// What a look at `tasks/` found.
 #[derive(Debug, Clone, Default)]

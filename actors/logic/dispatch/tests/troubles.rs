@@ -4,7 +4,7 @@ use crate::logic::dispatch::Rules;
 use crate::logic::effect::{Effect, End, Verdict};
 use crate::logic::fixtures::{Desk, by_name, ends, keeps, offered, ours, plain, task, verdicts};
 use crate::logic::ledger::State;
-use crate::model::Ending;
+use crate::model::{Attempt, Ending};
 
 #[test]
 fn a_failed_run_is_tried_again_after_a_rest_that_doubles() {
@@ -56,20 +56,36 @@ fn a_last_output_that_cannot_be_kept_fails_the_task_all_the_same() {
 }
 
 #[test]
-fn a_full_disk_of_ours_is_nobodys_failure_however_often() {
-    let mut desk = Desk::with(&[&ours("a")]);
+fn a_full_disk_of_ours_is_nobodys_failure_and_whoever_has_the_result_keeps_its_task() {
+    let mut desk = Desk::with(&[&ours("a"), &ours("b")]);
     desk.arrive(task(1));
+    let offer = desk.take(&ours("a"));
     for _ in 0..9 {
-        let offer = desk.take(&ours("a"));
         desk.succeed(&ours("a"), &offer);
         let effects = desk.not_stored(offer.task);
-        assert!(matches!(&verdicts(&effects)[..], [Verdict::Refused(why)] if why.contains("full")));
+        assert!(
+            matches!(&verdicts(&effects)[..], [Verdict::NotStored(why)] if why.contains("full"))
+        );
         assert_eq!(desk.entry(offer.task).failures, 0);
-        desk.pass(1);
+        assert!(desk.entry(offer.task).state.lease().is_some());
+        assert_eq!(desk.ask(&ours("b")).len(), 1, "nothing waits");
+        desk.pass(5);
     }
-    let offer = desk.take(&ours("a"));
     desk.succeed(&ours("a"), &offer);
     assert_eq!(verdicts(&desk.kept(offer.task)), [Verdict::Taken]);
+}
+
+#[test]
+fn a_plain_peer_whose_result_our_disk_did_not_take_has_not_failed() {
+    let mut desk = Desk::with(&[&plain("a")]);
+    desk.arrive(task(1));
+    let offer = desk.take(&plain("a"));
+    desk.succeed(&plain("a"), &offer);
+    desk.not_stored(offer.task);
+    desk.ask(&plain("a"));
+    assert_eq!(desk.entry(offer.task).failures, 0);
+    desk.pass(1);
+    assert_eq!(desk.take(&plain("a")).attempt, Attempt(2));
 }
 
 #[test]

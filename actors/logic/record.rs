@@ -1,0 +1,150 @@
+//! What must outlive the process: each change of the ledger, in the order in which it happened.
+//!
+//! Rule: whoever is told something that a record makes true is told it after the record was committed. Read back in
+//! the same order, the records give the tasks as they were.
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::Fault;
+use super::ledger::{Submitted, Tried};
+use crate::model::{Attempt, Digest, Endpoint, PeerId, Stamp, Task, TaskId, TaskName};
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// A task is open, and its ZIP lies in `tasks/`.
+    Adopted {
+        /// The task.
+        task: Task,
+        /// Where it lies.
+        lies: Place,
+    },
+    /// A try was handed out.
+    Leased {
+        /// Of which task.
+        task: TaskId,
+        /// Which.
+        attempt: Attempt,
+        /// The name under which it was handed out.
+        name: TaskName,
+        /// To whom.
+        holder: Endpoint,
+    },
+    /// A peer that was given up is back, or came back in another life, and goes on with a try.
+    TakenUp {
+        /// Of which task.
+        task: TaskId,
+        /// Which.
+        attempt: Attempt,
+        /// Who has it now.
+        holder: Endpoint,
+    },
+    /// A try ended without a result that counts; if it was the one that was leased, the task waits again.
+    TryEnded {
+        /// Of which task.
+        task: TaskId,
+        /// Which.
+        attempt: Attempt,
+        /// Why.
+        fault: Fault,
+    },
+    /// The task is terminal.
+    Ended {
+        /// Which.
+        task: TaskId,
+        /// How.
+        fate: Fate,
+    },
+    /// The files of a terminal task lie where they belong.
+    Settled {
+        /// Which.
+        task: TaskId,
+        /// Where its last output lies below `results/`, if it has one.
+        file: Option<String>,
+    },
+    /// A result came that is not the one that was taken (promise R3).
+    Conflict {
+        /// Of which task.
+        task: TaskId,
+        /// Of which try.
+        attempt: Attempt,
+        /// From whom.
+        peer: PeerId,
+        /// SHA-256 of its bytes.
+        sha256: Digest,
+    },
+}
+
+/// Where a task's ZIP lies, and how it looked when it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The file's name in `tasks/`, byte for byte.
+    pub file: Vec<u8>,
+    /// Its stamp.
+    pub stamp: Stamp,
+}
+
+/// How a task stands, as far as it outlives the process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// It waits.
+    Queued,
+    /// A peer has it: its newest try, unless another was taken up.
+    Leased(Attempt),
+    /// It has its result.
+    Done {
+        /// What was handed in.
+        submitted: Submitted,
+        /// Where it lies, or will, below `results/`.
+        file: String,
+    },
+    /// It failed as often as it may.
+    Failed {
+        /// The last reason, in words for a reader.
+        why: String,
+        /// What the last try handed in, and where it lies, or will, below `results/`.
+        output: Option<(Submitted, String)>,
+    },
+    /// It was taken back.
+    Cancelled {
+        /// In words for a reader.
+        why: String,
+    },
+}
+
+impl Fate {
+    /// Whether nothing changes it any more.
+    pub fn is_terminal(&self) -> bool {
+        !matches!(self, Self::Queued | Self::Leased(_))
+    }
+}
+
+/// A task as the records give it back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remembered {
+    /// The task.
+    pub task: Task,
+    /// How it stands.
+    pub fate: Fate,
+    /// The newest tries that were handed out, oldest first.
+    pub tries: Vec<Tried>,
+    /// Results that came and are not the one that was taken.
+    pub conflicts: Vec<Conflict>,
+    /// Where its ZIP lay when it was adopted.
+    pub lies: Place,
+    /// Whether its files lie where they belong, once it is terminal.
+    pub settled: bool,
+}
+
+/// A result that came and is not the one that was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// Of which try.
+    pub attempt: Attempt,
+    /// From whom.
+    pub peer: PeerId,
+    /// SHA-256 of its bytes.
+    pub sha256: Digest,
+}
