@@ -142,8 +142,6 @@ pub struct Tried {
     pub fault: Option<Fault>,
     /// How many of its results were refused.
     pub refusals: u8,
-    /// Whether our disk would not take its result: then it counts against nobody if it does not come again.
-    pub not_stored: bool,
 }
 
 impl Tried {
@@ -280,7 +278,6 @@ impl Ledger {
             holder: holder.clone(),
             fault: None,
             refusals: 0,
-            not_stored: false,
         };
         if entry.tries.len() >= TRIES_MAX {
             let oldest = entry.tries.remove(0);

@@ -51,15 +51,13 @@ impl<T> OnDisk<T> for io::Result<T> {
     }
 }
 
-impl Stamp {
-    /// The stamp of a file, as the system tells it.
-    pub(super) fn of(metadata: &Metadata) -> Self {
-        Self {
-            size: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            inode: metadata.ino(),
-        }
+/// The stamp of a file, as the system tells it.
+pub(super) fn stamp_of(metadata: &Metadata) -> Stamp {
+    Stamp {
+        size: metadata.len(),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+        inode: metadata.ino(),
     }
 }
 

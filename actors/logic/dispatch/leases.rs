@@ -31,23 +31,17 @@ impl<P: Policy> Dispatch<P> {
             // The task itself may be forgotten by now.
             standing.settle(task, attempt);
             let entry = self.ledger.get(&task);
-            let tried = entry.and_then(|entry| entry.tried(attempt));
-            let fault = if tried.is_some_and(|tried| tried.not_stored) {
-                Fault::NotStored("the master's disk did not take the result".into())
-            } else {
-                if entry.is_some_and(|entry| !entry.state.is_terminal()) {
-                    standing.came_back_without(now);
-                }
-                Fault::GivenUp
-            };
-            effects.extend(self.try_ended(&task, attempt, fault, now));
+            if entry.is_some_and(|entry| !entry.state.is_terminal()) {
+                standing.came_back_without(now);
+            }
+            effects.extend(self.try_ended(&task, attempt, Fault::GivenUp, now));
         }
         effects
     }
 
     /// Gives the asker the next task that it may have.
     pub(super) fn offer(&mut self, ask: &Ask, now: Moment) -> Option<Effect> {
-        if self.closed {
+        if self.closed || self.stalled || now < self.disk_rests_until {
             return None;
         }
         let standing = self.peers.get(&ask.peer);

@@ -46,6 +46,10 @@ pub struct Dispatch<P: Policy> {
     passed_over: u64,
     due: BTreeSet<(Moment, Due)>,
     closed: bool,
+    /// Whether what happens cannot be written down now.
+    stalled: bool,
+    /// Our disk did not take a result: what would be run meanwhile could not be kept either.
+    disk_rests_until: Moment,
 }
 
 impl<P: Policy> Dispatch<P> {
@@ -61,6 +65,8 @@ impl<P: Policy> Dispatch<P> {
             passed_over: 0,
             due: BTreeSet::new(),
             closed: false,
+            stalled: false,
+            disk_rests_until: Moment::default(),
         }
     }
 
@@ -82,6 +88,12 @@ impl<P: Policy> Dispatch<P> {
     /// Nothing is handed out any more; what runs still comes in.
     pub fn close(&mut self) {
         self.closed = true;
+    }
+
+    /// The store does not take what happens, or takes it again. Nothing new is begun meanwhile, for nothing of it
+    /// could be promised.
+    pub fn stall(&mut self, stalled: bool) {
+        self.stalled = stalled;
     }
 
     /// A task was adopted.

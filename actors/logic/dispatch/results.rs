@@ -1,5 +1,7 @@
 //! Results: of which try one is, whether it is taken, and what follows when it is kept or refused.
 
+use std::time::Duration;
+
 use super::{Dispatch, Due, Submission};
 use crate::logic::attribution::{Match, attribute};
 use crate::logic::effect::{Effect, End, Verdict};
@@ -11,6 +13,9 @@ use crate::model::{Attempt, Endpoint, Moment, TaskId};
 
 /// Who waits for one result to be kept: a peer whose connection breaks sends the same again, some times.
 const KEEPERS_MAX: usize = 8;
+/// How long nothing is handed out after our disk did not take a result: long enough not to run tasks in vain, short
+/// enough to resume within seconds (promise R6).
+const DISK_REST: Duration = Duration::from_secs(5);
 /// Refused results of one try, after which no more of it is looked at: a disk that was full gets another
 /// chance, a peer that sends rubbish does not keep its task from the others.
 const REFUSALS_MAX: u8 = 3;
@@ -29,6 +34,9 @@ impl<P: Policy> Dispatch<P> {
                 return vec![Effect::Answer(submission.asker, verdict)];
             }
         };
+        if self.stalled {
+            return self.turned_away(&submission, matched, now);
+        }
         let standing = self.peers.of(speaker);
         standing.settle(matched.task, matched.attempt);
         standing.names |= matched.named;
@@ -156,21 +164,57 @@ impl<P: Policy> Dispatch<P> {
         else {
             return Vec::new();
         };
-        let not_stored = Verdict::NotStored(why);
-        let effects = self.answer_keepers(task, not_stored.clone(), not_stored);
-        let own = lease
-            .as_ref()
-            .filter(|lease| lease.attempt == submitted.attempt);
-        if let Some(lease) = own {
-            // It was answered for when the result came, and is owed again.
-            self.peers.of(&lease.holder).owe_again(*task, lease.attempt);
+        let not_stored = Verdict::NotStored(why.clone());
+        let mut effects = self.answer_keepers(task, not_stored.clone(), not_stored);
+        self.disk_rests_until = now.after(DISK_REST);
+        match lease {
+            Some(lease) if lease.attempt == submitted.attempt => {
+                self.disarm(*task, lease.attempt, lease.deadline);
+                effects.extend(self.not_stored_of(*task, lease, why, now));
+            }
+            lease => self.unkeep(task, lease, now),
         }
-        let entry = self.ledger.get_mut(task);
-        if let Some(tried) = entry.and_then(|entry| entry.tried_mut(submitted.attempt)) {
-            tried.not_stored = true;
-        }
-        self.unkeep(task, lease, now);
         effects
+    }
+
+    /// A result came while the store does not take it.
+    pub(super) fn turned_away(
+        &mut self,
+        submission: &Submission,
+        of: Match,
+        now: Moment,
+    ) -> Vec<Effect> {
+        let why = "the master's disk does not take it now: hand it in again later";
+        let verdict = Verdict::NotStored(why.into());
+        let mut effects = vec![Effect::Answer(submission.asker, verdict)];
+        // Others do not hand it in again.
+        if !submission.peer.is_ours() {
+            let fault = Fault::NotStored(why.into());
+            effects.extend(self.try_ended(&of.task, of.attempt, fault, now));
+        }
+        effects
+    }
+
+    /// The holder of a lease has a result that our disk did not take. One of ours keeps it, and so its lease;
+    /// others do not, and the task is run again.
+    fn not_stored_of(
+        &mut self,
+        task: TaskId,
+        lease: Lease,
+        why: String,
+        now: Moment,
+    ) -> Vec<Effect> {
+        if lease.holder.is_ours() && self.peers.is_present(&lease.holder) {
+            self.peers.of(&lease.holder).owe_again(task, lease.attempt);
+            let is_timed = lease.deadline.is_some();
+            self.ledger.set(&task, State::Leased(lease));
+            if is_timed {
+                self.extend_lease(&task, now);
+            }
+            return Vec::new();
+        }
+        let of = (&lease.holder.peer, lease.attempt);
+        self.put_back(&task, of, Fault::NotStored(why), now)
     }
 
     /// The task stands again as it stood before the result came.
@@ -180,13 +224,7 @@ impl<P: Policy> Dispatch<P> {
             self.due.insert((now, Due::Rested(*task)));
             return;
         };
-        let (attempt, deadline) = (lease.attempt, lease.deadline);
         self.ledger.set(task, State::Leased(lease));
-        if deadline.is_some() {
-            // It has run; only its way to our disk takes longer.
-            self.disarm(*task, attempt, deadline);
-            self.extend_lease(task, now);
-        }
     }
 
     /// Decides about a result whose try is known.

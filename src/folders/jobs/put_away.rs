@@ -8,8 +8,8 @@ use mutirao_actors::model::{Archive, Digest, TaskName};
 
 use super::{Places, Refused, is_absent, load};
 use crate::archive::inspect_result;
-use crate::folders::disk::{DiskError, OnDisk as _};
-use crate::folders::intake::{Leaving, Stamp};
+use crate::folders::disk::{DiskError, OnDisk as _, stamp_of};
+use crate::folders::intake::Leaving;
 use crate::folders::{publish, stay};
 
 /// What became of the file of a task that ended.
@@ -92,7 +92,7 @@ fn is_still(path: &Path, leaving: &Leaving) -> Result<bool, DiskError> {
         Err(error) if is_absent(&error) => return Ok(false),
         metadata => metadata.on_disk("look at", path)?,
     };
-    if Stamp::of(&metadata) == leaving.stamp {
+    if stamp_of(&metadata) == leaving.stamp {
         return Ok(true);
     }
     match leaving.sha256.map(|sha256| load(path, sha256)) {

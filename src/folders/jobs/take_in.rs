@@ -12,7 +12,7 @@ use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 use super::{Places, Refused, is_absent};
 use crate::archive::{TaskContents, inspect_task};
 use crate::folders::disk::{
-    DiskError, OnDisk as _, make_folder, open_plain, read_at_most, sync_folder,
+    DiskError, OnDisk as _, make_folder, open_plain, read_at_most, stamp_of, sync_folder,
 };
 use crate::folders::intake::{Listing, Reading, Stamp, TASKS_MAX};
 use crate::folders::{publish, stay};
@@ -48,7 +48,7 @@ pub(in crate::folders) fn look(
         }
         match entry.metadata() {
             Ok(metadata) if metadata.is_file() => {
-                listing.files.insert(name, Stamp::of(&metadata));
+                listing.files.insert(name, stamp_of(&metadata));
             }
             Ok(_) => {
                 listing.others.insert(name);
@@ -127,7 +127,7 @@ pub(in crate::folders) fn adopt(
     };
     let path = places.tasks.join(name);
     let metadata = file.metadata().on_disk("look at", &path)?;
-    Ok(Some((Stamp::of(&metadata), task_of(draft, contents))))
+    Ok(Some((stamp_of(&metadata), task_of(draft, contents))))
 }
 
 /// Plain ZIP names; a dot before hides a file from us as from `ls`.
@@ -170,7 +170,7 @@ fn read_listed(path: &Path, stamp: Stamp) -> io::Result<Option<Vec<u8>>> {
         Err(error) if is_absent(&error) => return Ok(None),
         opened => opened?,
     };
-    let is_listed = || Ok::<_, io::Error>(Stamp::of(&file.metadata()?) == stamp);
+    let is_listed = || Ok::<_, io::Error>(stamp_of(&file.metadata()?) == stamp);
     if !is_listed()? {
         return Ok(None);
     }

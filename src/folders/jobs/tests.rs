@@ -7,6 +7,7 @@ use mutirao_actors::model::{TaskName, Wishes};
 use super::take_in::{task_name, task_of};
 use super::*;
 use crate::archive::{Compression, inspect_task, pack};
+use crate::folders::disk::stamp_of;
 use crate::folders::intake::{Leaving, Reading, Stamp};
 
 fn places() -> (tempfile::TempDir, Places) {
@@ -22,7 +23,7 @@ fn places() -> (tempfile::TempDir, Places) {
 fn put(places: &Places, name: &str, bytes: &[u8]) -> Stamp {
     let path = places.tasks.join(name);
     fs::write(&path, bytes).unwrap();
-    Stamp::of(&fs::metadata(path).unwrap())
+    stamp_of(&fs::metadata(path).unwrap())
 }
 
 fn zip() -> Vec<u8> {
@@ -54,7 +55,7 @@ fn a_rewrite_that_hides_its_time_still_changes_the_stamp() {
         fs::write(&path, b"two").unwrap();
         let file = fs::File::options().write(true).open(&path).unwrap();
         file.set_modified(modified).unwrap();
-        Stamp::of(&fs::metadata(&path).unwrap())
+        stamp_of(&fs::metadata(&path).unwrap())
     };
     let after = std::iter::repeat_with(changed).find(|after| after.changed != before.changed);
     assert_eq!(after.unwrap().modified, before.modified);
@@ -83,7 +84,7 @@ fn what_is_too_large_to_travel_is_no_task_and_is_not_read() {
     let path = places.tasks.join("a.zip");
     let file = fs::File::options().write(true).open(&path).unwrap();
     file.set_len(ARCHIVE_MAX as u64 + 1).unwrap();
-    let stamp = Stamp::of(&file.metadata().unwrap());
+    let stamp = stamp_of(&file.metadata().unwrap());
     let told = read(&places, OsStr::new("a.zip"), stamp).unwrap();
     assert!(matches!(told, Reading::Unsound(why) if why.contains("64 MiB")));
 }
