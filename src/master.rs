@@ -26,7 +26,8 @@ use uuid::Uuid;
 
 use crate::doorway::Doorway;
 use crate::folders::claim::{Claim, ClaimError};
-use crate::folders::{self, Folders, Places};
+use crate::folders::{self, Folders};
+use crate::ground::Ground;
 use crate::sockets::SocketError;
 use crate::sockets::places::routes_towards;
 use crate::sockets::tcp::{listen_tcp, local_address};
@@ -149,9 +150,9 @@ fn start_actors(
         clock: clock.clone(),
     };
     let to_scheduler = port(log, scheduler::NAME, (config.scheduler.start)(cast));
-    let places = Places::under(&config.root);
     folders.run(Folders::new(
-        places,
+        &config.root,
+        Ground::real(),
         clock.clone(),
         to_scheduler.used_by(folders::NAME),
         under_way,

@@ -25,7 +25,8 @@ use super::typed::{pack, stem};
 use super::up::start_peer;
 use crate::archive::inspect_task;
 use crate::control::{Control, ControlError};
-use crate::folders::publish::publish;
+use crate::disk::Volume;
+use crate::disk::publish::publish;
 use crate::master;
 use crate::peer::Peer;
 
@@ -273,7 +274,7 @@ fn leave(name: &str, archive: &Archive) -> anyhow::Result<PathBuf> {
     let name = TaskName::tamed(name.rsplit('/').next().unwrap_or(name));
     fs::create_dir_all(&folder)
         .with_context(|| format!("failed to make the folder {}", folder.display()))?;
-    let name = publish(&folder, name.as_str(), archive.bytes())
+    let name = publish(&Volume::real(), &folder, name.as_str(), archive.bytes())
         .with_context(|| format!("failed to leave the result in {}", folder.display()))?;
     Ok(folder.join(name))
 }

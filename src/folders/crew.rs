@@ -1,14 +1,17 @@
-//! The desk's hands: jobs that block run on other threads, a few at a time, and come back as a call on the desk.
+//! The desk's crew: jobs that block are done by other hands, a few at a time, and come back as a call on the desk.
 //!
 //! Rule: whatever a job found is heard with the desk's state at hand, in a turn of its own; nobody awaits.
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 
 use actix::{ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
-use tokio::task::JoinError;
+use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::RecvError;
 
 use super::Folders;
+use crate::disk::Hands;
 
 /// Jobs that run at a time: enough that flushes of several files share one commit of the disk, few enough that a burst of
 /// large ZIPs does not take all memory.
@@ -19,26 +22,28 @@ pub(super) const WAITING_MAX: usize = 1024;
 
 type Start = Box<dyn FnOnce(&mut Folders, &mut Context<Folders>)>;
 
-/// How many jobs run, how many may, and those that wait.
+/// Who does the jobs, how many run, how many may, and those that wait.
 pub(super) struct Crew {
+    hands: Arc<dyn Hands>,
     running: usize,
-    hands: usize,
+    at_a_time: usize,
     waiting: VecDeque<Start>,
 }
 
 impl Crew {
-    /// A crew of one hand: the first job is to open the folders, and nothing may write there meanwhile.
-    pub fn opening() -> Self {
+    /// A crew that does one job at a time: the first is to open the folders, and nothing may write there meanwhile.
+    pub fn opening(hands: Arc<dyn Hands>) -> Self {
         Self {
+            hands,
             running: 0,
-            hands: 1,
+            at_a_time: 1,
             waiting: VecDeque::new(),
         }
     }
 
     /// From now on all may work.
     pub fn opened(&mut self) {
-        self.hands = WORK_MAX;
+        self.at_a_time = WORK_MAX;
     }
 
     /// Whether requests are to be refused.
@@ -54,7 +59,7 @@ impl fmt::Debug for Crew {
 }
 
 impl Folders {
-    /// Has a job done on another thread, now or in its turn, and hears what it found.
+    /// Has a job done, now or in its turn, and hears what it found.
     pub(super) fn work<T: Send + 'static>(
         &mut self,
         ctx: &mut Context<Self>,
@@ -63,8 +68,12 @@ impl Folders {
     ) {
         let under_way = self.under_way.token();
         let start = |desk: &mut Self, ctx: &mut Context<Self>| {
-            let job = tokio::task::spawn_blocking(job).into_actor(desk);
-            ctx.spawn(job.map(|found, desk: &mut Self, ctx| {
+            let (tell, found) = oneshot::channel();
+            // A desk that is gone wants to know nothing.
+            desk.crew
+                .hands
+                .take(Box::new(move || drop(tell.send(job()))));
+            ctx.spawn(found.into_actor(desk).map(|found, desk: &mut Self, ctx| {
                 desk.worked(found, done, ctx);
                 drop(under_way);
             }));
@@ -74,7 +83,7 @@ impl Folders {
     }
 
     fn fill_hands(&mut self, ctx: &mut Context<Self>) {
-        while self.crew.running < self.crew.hands {
+        while self.crew.running < self.crew.at_a_time {
             let Some(next) = self.crew.waiting.pop_front() else {
                 return;
             };
@@ -85,7 +94,7 @@ impl Folders {
 
     fn worked<T>(
         &mut self,
-        found: Result<T, JoinError>,
+        found: Result<T, RecvError>,
         done: impl FnOnce(&mut Self, T, &mut Context<Self>),
         ctx: &mut Context<Self>,
     ) {

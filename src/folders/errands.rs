@@ -8,13 +8,13 @@ use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::{PayloadLoaded, ReplyTo, TaskAccepted, TaskArrived};
-use mutirao_actors::model::{Archive, Digest, Moment};
+use mutirao_actors::model::{Archive, Digest, Moment, Stamp};
 
-use super::disk::DiskError;
 use super::handlers::refuse;
-use super::intake::{Leaving, Reading, Stamp};
+use super::intake::{Leaving, Reading};
 use super::jobs::{self, Draft, Refused, Shelved};
 use super::{Folders, NAME};
+use crate::disk::DiskError;
 
 /// Names tried for a task that came over the wire; each failure means that a file was put there just then.
 const NAMES_MAX: u32 = 16;
@@ -48,7 +48,8 @@ impl Folders {
             let Payload {
                 path, name, sha256, ..
             } = payload;
-            let load = move || jobs::load(&path, sha256);
+            let places = Arc::clone(&desk.places);
+            let load = move || jobs::load(&places.volume, &path, sha256);
             desk.work(ctx, load, move |desk, loaded, _| {
                 let loaded = desk.heard("load", loaded);
                 if loaded.is_err() {
@@ -67,8 +68,8 @@ impl Folders {
 
     /// Has a file read that may be a task.
     pub(super) fn read(&mut self, name: OsString, stamp: Stamp, ctx: &mut Context<Self>) {
-        let (places, file) = (Arc::clone(&self.places), name.clone());
-        let read = move || jobs::read(&places, &file, stamp);
+        let (places, file, id) = (Arc::clone(&self.places), name.clone(), self.ids.task());
+        let read = move || jobs::read(&places, &file, stamp, id);
         self.work(ctx, read, move |desk, told, ctx| {
             desk.hear_of("read", &name, told.as_ref().err());
             let told = told.unwrap_or(Reading::Unread);

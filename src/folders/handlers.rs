@@ -59,6 +59,7 @@ impl Handler<Letter<AdoptTask>> for Folders {
             );
         } else if self.has_hands(&reply, cause) {
             let draft = Draft {
+                id: self.ids.task(),
                 name,
                 archive,
                 group,

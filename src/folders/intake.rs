@@ -17,11 +17,11 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mutirao_actors::model::{Moment, Task, TaskId, TaskName};
+use mutirao_actors::model::{Moment, Stamp, Task, TaskId, TaskName};
 
-pub use self::nouns::{Adopted, Deed, Leaving, Listing, Reading, Stamp};
+pub use self::nouns::{Adopted, Deed, Leaving, Listing, Reading};
 use self::nouns::{File, Phase};
-use super::numbers::free_number;
+use crate::disk::numbers::free_number;
 
 mod nouns;
 

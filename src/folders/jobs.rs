@@ -2,24 +2,24 @@
 //!
 //! Rule: a job is given plain values and gives one back; what it means is decided by the desk and its mind.
 
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mutirao_actors::model::{Archive, Digest};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
-use nix::errno::Errno;
 
 pub(super) use self::put_away::{Shelved, keep, reject, shelve};
 pub(super) use self::take_in::{Draft, adopt, look, read};
-use super::disk::{DiskError, OnDisk as _, make_folder, open_plain, read_at_most};
-use super::publish;
+use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
 
 mod put_away;
 mod take_in;
 
 /// Where everything lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Places {
+    /// The disk that all of it lies on.
+    pub volume: Arc<Volume>,
     /// Tasks come in here.
     pub tasks: PathBuf,
     /// Results go out here.
@@ -28,8 +28,9 @@ pub struct Places {
 
 impl Places {
     /// The usual ones below a folder.
-    pub fn under(root: &Path) -> Self {
+    pub fn under(root: &Path, volume: Arc<Volume>) -> Self {
         Self {
+            volume,
             tasks: root.join("tasks"),
             results: root.join("results"),
         }
@@ -65,25 +66,25 @@ pub(super) enum Refused {
 
 /// Makes the two folders and clears away what an earlier life left half-written.
 pub(super) fn open(places: &Places) -> Result<(), DiskError> {
-    make_folder(&places.tasks)?;
-    make_folder(&places.results)?;
-    publish::sweep(&places.tasks)?;
-    publish::sweep(&places.results)?;
-    publish::sweep(&places.failed_results())?;
-    publish::sweep(&places.done())?;
-    publish::sweep(&places.failed())?;
-    publish::sweep(&places.rejected())
+    let volume = &places.volume;
+    volume.make_folder(&places.tasks)?;
+    volume.make_folder(&places.results)?;
+    publish::sweep(volume, &places.tasks)?;
+    publish::sweep(volume, &places.results)?;
+    publish::sweep(volume, &places.failed_results())?;
+    publish::sweep(volume, &places.done())?;
+    publish::sweep(volume, &places.failed())?;
+    publish::sweep(volume, &places.rejected())
 }
 
 /// Reads a ZIP that must be the one with this digest.
-pub(super) fn load(path: &Path, sha256: Digest) -> Result<Archive, Refused> {
+pub(super) fn load(volume: &Volume, path: &Path, sha256: Digest) -> Result<Archive, Refused> {
     let shown = path.display();
-    let read = open_plain(path).and_then(|file| read_at_most(&file, ARCHIVE_MAX as u64 + 1));
-    let bytes = match read {
+    let bytes = match volume.read(path, ARCHIVE_MAX as u64 + 1) {
         Err(error) if is_absent(&error) => {
             return Err(Refused::Cannot(format!("{shown} is gone: put it back")));
         }
-        read => read.on_disk("read", path)?,
+        read => read.on_disk("read", path)?.bytes,
     };
     let archive = Archive::new(bytes);
     if archive.digest() == sha256 {
@@ -93,11 +94,6 @@ pub(super) fn load(path: &Path, sha256: Digest) -> Result<Archive, Refused> {
             "{shown} has changed since mutirao wrote or adopted it"
         )))
     }
-}
-
-/// Whether the path leads to no file of its own: nothing, or a link.
-fn is_absent(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ELOOP as i32)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! Tells the scheduler: `TaskArrived`, `TaskWithdrawn`, `IntakeCounted`, `ResultKept`, `ResultRefused`; tells sessions:
 //! `TaskAccepted`, `PayloadLoaded`, `RequestRefused`.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,27 +22,25 @@ use mutirao_actors::port::Port;
 use tokio_util::task::TaskTracker;
 
 use self::crew::Crew;
-use self::disk::{DiskError, Troubles};
 use self::intake::{Deed, Intake, Leaving, Listing, STILL, TASKS_MAX};
 use self::kept::Results;
 use self::loads::Loads;
 use self::watch::Waker;
+use crate::disk::{DiskError, Troubles};
+use crate::ground::{Ground, Ids};
 
 pub mod claim;
 mod crew;
-mod disk;
 mod errands;
 mod handlers;
 mod intake;
 mod jobs;
 mod kept;
 mod loads;
-mod numbers;
-pub mod publish;
 mod stay;
 mod watch;
 
-pub use self::jobs::Places;
+use self::jobs::Places;
 
 /// The folders' name in the message log.
 pub const NAME: Name = Name::one("folders");
@@ -54,6 +53,9 @@ const REST: u32 = 4;
 #[derive(Debug)]
 pub struct Folders {
     places: Arc<Places>,
+    ids: Ids,
+    /// Whether the system is to wake us.
+    is_woken: bool,
     clock: Clock,
     scheduler: Port<SchedulerInbox>,
     waker: Option<Waker>,
@@ -73,22 +75,25 @@ pub struct Folders {
 }
 
 impl Folders {
-    /// A desk for these folders; they are made and listed when it starts. `under_way` tells whoever ends the
-    /// program when nothing is half moved.
+    /// A desk for `tasks/` and `results/` below a folder; they are made and listed when it starts. `under_way` tells
+    /// whoever ends the program when nothing is half moved.
     pub fn new(
-        places: Places,
+        root: &Path,
+        ground: Ground,
         clock: Clock,
         scheduler: Port<SchedulerInbox>,
         under_way: TaskTracker,
     ) -> Self {
         Self {
-            places: Arc::new(places),
+            places: Arc::new(Places::under(root, ground.volume)),
+            ids: ground.ids,
+            is_woken: ground.is_watched,
             clock,
             scheduler,
             waker: None,
             intake: Intake::default(),
             results: Results::default(),
-            crew: Crew::opening(),
+            crew: Crew::opening(ground.hands),
             loads: Loads::default(),
             under_way,
             troubles: Troubles::default(),
@@ -101,7 +106,16 @@ impl Folders {
     fn open(&mut self, ctx: &mut Context<Self>) {
         self.looking = true;
         let places = Arc::clone(&self.places);
-        let open = move || (jobs::open(&places), Waker::of(&places.tasks));
+        let is_woken = self.is_woken;
+        let open = move || {
+            let opened = jobs::open(&places);
+            let waker = if is_woken {
+                Waker::of(&places.tasks)
+            } else {
+                Waker::asleep()
+            };
+            (opened, waker)
+        };
         self.work(ctx, open, |desk, (opened, waker), ctx| {
             let places = Arc::clone(&desk.places);
             desk.troubles

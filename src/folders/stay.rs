@@ -4,13 +4,12 @@
 //! file is not adopted again; so a ZIP that git tracks can run, and git still calls the clone clean.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use mutirao_actors::model::Digest;
 
-use super::disk::{DiskError, OnDisk as _, open_plain, read_at_most};
+use crate::disk::{DiskError, OnDisk as _, Volume};
 
 /// The file that lists the names.
 const STAY: &str = ".stay";
@@ -21,10 +20,11 @@ const STAY_BYTES_MAX: u64 = 256 << 10;
 ///
 /// # Errors
 /// Whatever the disk refuses.
-pub fn names(tasks: &Path) -> Result<BTreeSet<String>, DiskError> {
+pub fn names(volume: &Volume, tasks: &Path) -> Result<BTreeSet<String>, DiskError> {
     let path = tasks.join(STAY);
-    let read = || read_at_most(&open_plain(&path)?, STAY_BYTES_MAX);
-    let text = read()
+    let read = volume.read(&path, STAY_BYTES_MAX);
+    let text = read
+        .map(|contents| contents.bytes)
         .or_else(missing_is(Vec::new))
         .on_disk("read", &path)?;
     let text = String::from_utf8_lossy(&text);
@@ -38,6 +38,7 @@ pub fn names(tasks: &Path) -> Result<BTreeSet<String>, DiskError> {
 /// # Errors
 /// Whatever the disk refuses.
 pub fn find_copy(
+    volume: &Volume,
     folders: &[PathBuf],
     name: &str,
     size: u64,
@@ -46,14 +47,14 @@ pub fn find_copy(
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let prefix = format!("{stem}.");
     for folder in folders {
-        let entries = fs::read_dir(folder).map(|entries| entries.collect::<io::Result<Vec<_>>>());
-        let entries = entries
-            .or_else(missing_is(|| Ok(Vec::new())))
-            .and_then(|entries| entries);
-        for entry in entries.on_disk("list", folder)? {
-            let path = entry.path();
-            let is_named = entry.file_name().to_string_lossy().starts_with(&prefix);
-            if is_named && is_copy(&path, size, sha256).on_disk("read", &path)? {
+        let names = volume.list(folder).and_then(Iterator::collect);
+        let names: Vec<_> = names
+            .or_else(missing_is(Vec::new))
+            .on_disk("list", folder)?;
+        for name in names {
+            let path = folder.join(&name);
+            let is_named = name.to_string_lossy().starts_with(&prefix);
+            if is_named && is_copy(volume, &path, size, sha256).on_disk("read", &path)? {
                 return Ok(Some(path));
             }
         }
@@ -61,13 +62,12 @@ pub fn find_copy(
     Ok(None)
 }
 
-fn is_copy(path: &Path, size: u64, sha256: Digest) -> io::Result<bool> {
-    let metadata = fs::symlink_metadata(path)?;
-    if !metadata.is_file() || metadata.len() != size {
+fn is_copy(volume: &Volume, path: &Path, size: u64, sha256: Digest) -> io::Result<bool> {
+    let stat = volume.stat(path)?;
+    if !stat.is_file || stat.stamp.size != size {
         return Ok(false);
     }
-    let bytes = read_at_most(&open_plain(path)?, size)?;
-    Ok(Digest::of(&bytes) == sha256)
+    Ok(Digest::of(&volume.read(path, size)?.bytes) == sha256)
 }
 
 /// What a missing file or folder stands for.
@@ -80,16 +80,18 @@ fn missing_is<T>(empty: impl FnOnce() -> T) -> impl FnOnce(io::Error) -> io::Res
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
     fn names_stand_one_a_line_between_comments() {
         let temp = tempfile::tempdir().unwrap();
-        assert!(names(temp.path()).unwrap().is_empty());
+        assert!(names(&Volume::real(), temp.path()).unwrap().is_empty());
         let text = "# shipped\n\nexample.zip\r\n  with space.zip \n#gone.zip\n";
         fs::write(temp.path().join(STAY), text).unwrap();
         assert_eq!(
-            names(temp.path()).unwrap(),
+            names(&Volume::real(), temp.path()).unwrap(),
             ["example.zip", "with space.zip"].map(String::from).into()
         );
     }
@@ -98,7 +100,7 @@ mod tests {
     fn only_an_identical_copy_of_that_name_is_found() {
         let temp = tempfile::tempdir().unwrap();
         let folders = ["done", "failed"].map(|name| temp.path().join(name));
-        let find = || find_copy(&folders, "a.zip", 3, Digest::of(b"one")).unwrap();
+        let find = || find_copy(&Volume::real(), &folders, "a.zip", 3, Digest::of(b"one")).unwrap();
         assert_eq!(find(), None, "the folders need not be there");
         fs::create_dir(&folders[1]).unwrap();
         for (name, bytes) in [

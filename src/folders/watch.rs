@@ -46,6 +46,15 @@ impl Waker {
         }
     }
 
+    /// Watches nothing and never wakes.
+    pub fn asleep() -> Self {
+        let (_, wakes) = mpsc::channel(WAKES_MAX);
+        Self {
+            _watcher: None,
+            wakes,
+        }
+    }
+
     /// Whether something happened since this was asked last.
     pub fn was_woken(&mut self) -> bool {
         self.wakes.try_recv().is_ok()

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-pub use mutirao_actors::model::Stamp;
-use mutirao_actors::model::{Digest, Moment, Task, TaskId, TaskName};
+use mutirao_actors::model::{Digest, Moment, Stamp, Task, TaskId, TaskName};
 
 /// What a look at `tasks/` found.
 #[derive(Debug, Clone, Default)]

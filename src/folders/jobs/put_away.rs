@@ -1,16 +1,15 @@
 //! What goes out: results, and the files of tasks that ended or never were tasks.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::model::{Archive, Digest, TaskName};
 
-use super::{Places, Refused, is_absent, load};
+use super::{Places, Refused, load};
 use crate::archive::inspect_result;
-use crate::folders::disk::{DiskError, OnDisk as _, stamp_of};
+use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
 use crate::folders::intake::Leaving;
-use crate::folders::{publish, stay};
+use crate::folders::stay;
 
 /// What became of the file of a task that ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,11 +28,11 @@ pub(in crate::folders) fn keep(
     archive: &Archive,
 ) -> Result<String, Refused> {
     inspect_result(archive.bytes()).map_err(|refusal| Refused::Cannot(refusal.to_string()))?;
-    let name = name.as_str();
+    let (volume, name, bytes) = (&places.volume, name.as_str(), archive.bytes());
     if success {
-        return Ok(publish::publish(&places.results, name, archive.bytes())?);
+        return Ok(publish::publish(volume, &places.results, name, bytes)?);
     }
-    let file = publish::publish(&places.failed_results(), name, archive.bytes())?;
+    let file = publish::publish(volume, &places.failed_results(), name, bytes)?;
     Ok(format!("failed/{file}"))
 }
 
@@ -43,8 +42,9 @@ pub(in crate::folders) fn shelve(
     leaving: &Leaving,
     end: &End,
 ) -> Result<Shelved, DiskError> {
+    let volume = &*places.volume;
     let path = places.tasks.join(&leaving.file);
-    if !is_still(&path, leaving)? {
+    if !is_still(volume, &path, leaving)? {
         return Ok(Shelved::Left);
     }
     let (folder, note) = match end {
@@ -53,16 +53,16 @@ pub(in crate::folders) fn shelve(
         End::Cancelled(why) => (places.failed(), Some(format!("cancelled: {why}\n"))),
     };
     let name = leaving.file.to_string_lossy();
-    let stays = stay::names(&places.tasks)?.contains(&*name);
+    let stays = stay::names(volume, &places.tasks)?.contains(&*name);
     let lies_as = match leaving.sha256 {
-        Some(sha256) if stays => match copy(&folder, &name, &path, sha256)? {
+        Some(sha256) if stays => match copy(volume, &folder, &name, &path, sha256)? {
             Some(lies_as) => lies_as,
             None => return Ok(Shelved::Left),
         },
-        _ => publish::move_into(&folder, &path)?,
+        _ => publish::move_into(volume, &folder, &path)?,
     };
     if let Some(note) = note {
-        explain(&folder, &lies_as, &note);
+        explain(volume, &folder, &lies_as, &note);
     }
     if stays {
         Ok(Shelved::Stays(folder.join(lies_as)))
@@ -77,25 +77,31 @@ pub(in crate::folders) fn reject(
     leaving: &Leaving,
     why: &str,
 ) -> Result<bool, DiskError> {
+    let volume = &*places.volume;
     let path = places.tasks.join(&leaving.file);
-    let still = is_still(&path, leaving)?;
+    let still = is_still(volume, &path, leaving)?;
     if still {
-        let name = publish::move_into(&places.rejected(), &path)?;
-        explain(&places.rejected(), &name, &format!("rejected: {why}\n"));
+        let name = publish::move_into(volume, &places.rejected(), &path)?;
+        explain(
+            volume,
+            &places.rejected(),
+            &name,
+            &format!("rejected: {why}\n"),
+        );
     }
     Ok(still)
 }
 
 /// Whether the file is the one that is to leave: untouched, or touched but the same.
-fn is_still(path: &Path, leaving: &Leaving) -> Result<bool, DiskError> {
-    let metadata = match fs::symlink_metadata(path) {
+fn is_still(volume: &Volume, path: &Path, leaving: &Leaving) -> Result<bool, DiskError> {
+    let stat = match volume.stat(path) {
         Err(error) if is_absent(&error) => return Ok(false),
-        metadata => metadata.on_disk("look at", path)?,
+        stat => stat.on_disk("look at", path)?,
     };
-    if stamp_of(&metadata) == leaving.stamp {
+    if stat.stamp == leaving.stamp {
         return Ok(true);
     }
-    match leaving.sha256.map(|sha256| load(path, sha256)) {
+    match leaving.sha256.map(|sha256| load(volume, path, sha256)) {
         Some(Ok(_)) => Ok(true),
         Some(Err(Refused::Disk(error))) => Err(error),
         Some(Err(Refused::Cannot(_))) | None => Ok(false),
@@ -104,27 +110,34 @@ fn is_still(path: &Path, leaving: &Leaving) -> Result<bool, DiskError> {
 
 /// Copies a task's file, unless an earlier try did; none when the file is gone or another.
 fn copy(
+    volume: &Volume,
     folder: &Path,
     name: &str,
     path: &Path,
     sha256: Digest,
 ) -> Result<Option<String>, DiskError> {
-    let archive = match load(path, sha256) {
+    let archive = match load(volume, path, sha256) {
         Ok(archive) => archive,
         Err(Refused::Disk(error)) => return Err(error),
         Err(Refused::Cannot(_)) => return Ok(None),
     };
     let bytes = archive.bytes();
-    let earlier = stay::find_copy(&[folder.to_owned()], name, bytes.len() as u64, sha256)?;
+    let earlier = stay::find_copy(
+        volume,
+        &[folder.to_owned()],
+        name,
+        bytes.len() as u64,
+        sha256,
+    )?;
     if let Some(name) = earlier.as_deref().and_then(Path::file_name) {
         return Ok(Some(name.to_string_lossy().into_owned()));
     }
-    publish::publish(folder, name, bytes).map(Some)
+    publish::publish(volume, folder, name, bytes).map(Some)
 }
 
 /// Lays a note beside a file; the file is in its place, so a note that cannot be written undoes nothing.
-fn explain(folder: &Path, name: &str, text: &str) {
-    if let Err(error) = publish::publish_note(folder, &format!("{name}.txt"), text) {
+fn explain(volume: &Volume, folder: &Path, name: &str, text: &str) {
+    if let Err(error) = publish::publish_note(volume, folder, &format!("{name}.txt"), text) {
         tracing::warn!("{error}; the note would have said: {}", text.trim_end());
     }
 }

@@ -1,21 +1,18 @@
 //! What comes in: listing `tasks/`, reading what lies there, writing what came over the wire.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mutirao_actors::model::{Archive, Task, TaskId, TaskName, Wishes};
+use mutirao_actors::model::{Archive, Stamp, Task, TaskId, TaskName, Wishes};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
-use super::{Places, Refused, is_absent};
+use super::{Places, Refused};
 use crate::archive::{TaskContents, inspect_task};
-use crate::folders::disk::{
-    DiskError, OnDisk as _, make_folder, open_plain, read_at_most, stamp_of, sync_folder,
-};
-use crate::folders::intake::{Listing, Reading, Stamp, TASKS_MAX};
-use crate::folders::{publish, stay};
+use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
+use crate::folders::intake::{Listing, Reading, TASKS_MAX};
+use crate::folders::stay;
 
 /// The group of the tasks that were put into the folder by hand.
 const GROUP: &str = "tasks";
@@ -23,6 +20,7 @@ const GROUP: &str = "tasks";
 /// A task that came over the wire, to be written.
 #[derive(Debug, Clone)]
 pub(in crate::folders) struct Draft {
+    pub id: TaskId,
     pub name: TaskName,
     pub archive: Archive,
     pub group: Arc<str>,
@@ -34,11 +32,12 @@ pub(in crate::folders) fn look(
     places: &Places,
     resting: &[(OsString, PathBuf)],
 ) -> Result<Listing, DiskError> {
-    make_folder(&places.tasks)?;
+    let volume = &*places.volume;
+    volume.make_folder(&places.tasks)?;
     let mut listing = Listing::default();
-    for entry in fs::read_dir(&places.tasks).on_disk("list", &places.tasks)? {
-        let entry = entry.on_disk("list", &places.tasks)?;
-        let name = entry.file_name();
+    let names = volume.list(&places.tasks);
+    for name in names.on_disk("list", &places.tasks)? {
+        let name = name.on_disk("list", &places.tasks)?;
         if !is_named_like_a_task(&name) {
             continue;
         }
@@ -46,21 +45,22 @@ pub(in crate::folders) fn look(
             listing.cut = true;
             break;
         }
-        match entry.metadata() {
-            Ok(metadata) if metadata.is_file() => {
-                listing.files.insert(name, stamp_of(&metadata));
+        let path = places.tasks.join(&name);
+        match volume.stat(&path) {
+            Ok(stat) if stat.is_file => {
+                listing.files.insert(name, stat.stamp);
             }
             Ok(_) => {
                 listing.others.insert(name);
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error).on_disk("look at", &entry.path()),
+            Err(error) => return Err(error).on_disk("look at", &path),
         }
     }
     if !resting.is_empty() {
-        let stay = stay::names(&places.tasks)?;
+        let stay = stay::names(volume, &places.tasks)?;
         let rests = |name: &OsStr, copy: &Path| {
-            stay.contains(&*name.to_string_lossy()) && fs::symlink_metadata(copy).is_ok()
+            stay.contains(&*name.to_string_lossy()) && volume.stat(copy).is_ok()
         };
         let awake = resting.iter().filter(|(name, copy)| !rests(name, copy));
         listing.awake = awake.map(|(name, _)| name.clone()).collect();
@@ -68,12 +68,14 @@ pub(in crate::folders) fn look(
     Ok(listing)
 }
 
-/// Reads one file of `tasks/` that was listed with this stamp.
+/// Reads one file of `tasks/` that was listed with this stamp; a task gets this id.
 pub(in crate::folders) fn read(
     places: &Places,
     name: &OsStr,
     stamp: Stamp,
+    id: TaskId,
 ) -> Result<Reading, DiskError> {
+    let volume = &*places.volume;
     let path = places.tasks.join(name);
     if stamp.size > ARCHIVE_MAX as u64 {
         let most = ARCHIVE_MAX >> 20;
@@ -81,7 +83,7 @@ pub(in crate::folders) fn read(
             "the ZIP is larger than {most} MiB: split the task"
         )));
     }
-    let Some(bytes) = read_listed(&path, stamp).on_disk("read", &path)? else {
+    let Some(bytes) = read_listed(volume, &path, stamp).on_disk("read", &path)? else {
         return Ok(Reading::Changed);
     };
     let contents = match inspect_task(&bytes) {
@@ -89,20 +91,20 @@ pub(in crate::folders) fn read(
         Err(refusal) => return Ok(Reading::Unsound(refusal.to_string())),
     };
     // An accepted task outlasts a power cut (promise R1), and whoever copied the file here did not flush it.
-    open_plain(&path)
-        .and_then(|file| file.sync_all())
-        .on_disk("flush", &path)?;
-    sync_folder(&places.tasks)?;
+    volume.sync_file(&path)?;
+    volume.sync_folder(&places.tasks)?;
     let name = name.to_string_lossy();
     let draft = Draft {
+        id,
         name: task_name(&name),
         archive: Archive::new(bytes),
         group: GROUP.into(),
         wishes: Wishes::default(),
     };
     let task = task_of(draft, contents);
-    let copy = if stay::names(&places.tasks)?.contains(&*name) {
+    let copy = if stay::names(volume, &places.tasks)?.contains(&*name) {
         stay::find_copy(
+            volume,
             &[places.done(), places.failed()],
             &name,
             task.size,
@@ -122,12 +124,8 @@ pub(in crate::folders) fn adopt(
     let contents = inspect_task(draft.archive.bytes());
     let contents = contents.map_err(|refusal| Refused::Cannot(refusal.to_string()))?;
     let (name, bytes) = (draft.name.as_str(), draft.archive.bytes());
-    let Some(file) = publish::publish_as(&places.tasks, name, bytes)? else {
-        return Ok(None);
-    };
-    let path = places.tasks.join(name);
-    let metadata = file.metadata().on_disk("look at", &path)?;
-    Ok(Some((stamp_of(&metadata), task_of(draft, contents))))
+    let stamp = publish::publish_as(&places.volume, &places.tasks, name, bytes)?;
+    Ok(stamp.map(|stamp| (stamp, task_of(draft, contents))))
 }
 
 /// Plain ZIP names; a dot before hides a file from us as from `ls`.
@@ -146,7 +144,7 @@ pub(super) fn task_name(file: &str) -> TaskName {
 pub(super) fn task_of(draft: Draft, contents: TaskContents) -> Task {
     let (asked, said) = (draft.wishes, contents.wishes);
     Task {
-        id: TaskId::new(),
+        id: draft.id,
         name: draft.name,
         size: draft.archive.bytes().len() as u64,
         sha256: draft.archive.digest(),
@@ -165,16 +163,11 @@ pub(super) fn task_of(draft: Draft, contents: TaskContents) -> Task {
 }
 
 /// The content that was listed; none when the file is another, or changes while it is read.
-fn read_listed(path: &Path, stamp: Stamp) -> io::Result<Option<Vec<u8>>> {
-    let file = match open_plain(path) {
+fn read_listed(volume: &Volume, path: &Path, stamp: Stamp) -> io::Result<Option<Vec<u8>>> {
+    let contents = match volume.read(path, stamp.size) {
         Err(error) if is_absent(&error) => return Ok(None),
-        opened => opened?,
+        contents => contents?,
     };
-    let is_listed = || Ok::<_, io::Error>(stamp_of(&file.metadata()?) == stamp);
-    if !is_listed()? {
-        return Ok(None);
-    }
-    let bytes = read_at_most(&file, stamp.size)?;
-    let is_whole = bytes.len() as u64 == stamp.size;
-    Ok((is_whole && is_listed()?).then_some(bytes))
+    let is_whole = contents.bytes.len() as u64 == stamp.size;
+    Ok((is_whole && contents.stamp == Some(stamp)).then_some(contents.bytes))
 }

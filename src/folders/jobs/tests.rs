@@ -2,20 +2,16 @@ use std::ffi::OsStr;
 use std::fs;
 
 use mutirao_actors::logic::effect::End;
-use mutirao_actors::model::{TaskName, Wishes};
+use mutirao_actors::model::{Stamp, TaskId, TaskName, Wishes};
 
 use super::take_in::{task_name, task_of};
 use super::*;
 use crate::archive::{Compression, inspect_task, pack};
-use crate::folders::disk::stamp_of;
-use crate::folders::intake::{Leaving, Reading, Stamp};
+use crate::folders::intake::{Leaving, Reading};
 
 fn places() -> (tempfile::TempDir, Places) {
     let temp = tempfile::tempdir().unwrap();
-    let places = Places {
-        tasks: temp.path().join("tasks"),
-        results: temp.path().join("results"),
-    };
+    let places = Places::under(temp.path(), Arc::new(Volume::real()));
     open(&places).unwrap();
     (temp, places)
 }
@@ -23,7 +19,11 @@ fn places() -> (tempfile::TempDir, Places) {
 fn put(places: &Places, name: &str, bytes: &[u8]) -> Stamp {
     let path = places.tasks.join(name);
     fs::write(&path, bytes).unwrap();
-    stamp_of(&fs::metadata(path).unwrap())
+    stamp(places, &path)
+}
+
+fn stamp(places: &Places, path: &Path) -> Stamp {
+    places.volume.stat(path).unwrap().stamp
 }
 
 fn zip() -> Vec<u8> {
@@ -55,7 +55,7 @@ fn a_rewrite_that_hides_its_time_still_changes_the_stamp() {
         fs::write(&path, b"two").unwrap();
         let file = fs::File::options().write(true).open(&path).unwrap();
         file.set_modified(modified).unwrap();
-        stamp_of(&fs::metadata(&path).unwrap())
+        stamp(&places, &path)
     };
     let after = std::iter::repeat_with(changed).find(|after| after.changed != before.changed);
     assert_eq!(after.unwrap().modified, before.modified);
@@ -65,7 +65,7 @@ fn a_rewrite_that_hides_its_time_still_changes_the_stamp() {
 fn what_changed_since_the_listing_is_not_read() {
     let (_temp, places) = places();
     let stamp = put(&places, "a.zip", &zip());
-    let read = |name: &str, stamp| read(&places, OsStr::new(name), stamp).unwrap();
+    let read = |name: &str, stamp| read(&places, OsStr::new(name), stamp, TaskId::new()).unwrap();
     assert!(matches!(read("a.zip", stamp), Reading::Sound(_, None)));
     let other = Stamp {
         inode: stamp.inode + 1,
@@ -84,8 +84,8 @@ fn what_is_too_large_to_travel_is_no_task_and_is_not_read() {
     let path = places.tasks.join("a.zip");
     let file = fs::File::options().write(true).open(&path).unwrap();
     file.set_len(ARCHIVE_MAX as u64 + 1).unwrap();
-    let stamp = stamp_of(&file.metadata().unwrap());
-    let told = read(&places, OsStr::new("a.zip"), stamp).unwrap();
+    let stamp = stamp(&places, &path);
+    let told = read(&places, OsStr::new("a.zip"), stamp, TaskId::new()).unwrap();
     assert!(matches!(told, Reading::Unsound(why) if why.contains("64 MiB")));
 }
 
@@ -152,6 +152,7 @@ fn what_the_submitter_does_not_ask_for_is_as_task_toml_says() {
     )
     .unwrap();
     let draft = Draft {
+        id: TaskId::new(),
         name: TaskName::tamed("a.zip"),
         archive: Archive::new(zip.clone()),
         group: "lab".into(),

@@ -19,8 +19,9 @@ use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
 
 use crate::archive::{Compression, pack};
+use crate::folders::Folders;
 use crate::folders::intake::STILL;
-use crate::folders::{Folders, Places};
+use crate::ground::Ground;
 
 /// Longest virtual time that anything awaited may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -74,11 +75,9 @@ impl Stage {
             Name::one("session"),
             SessionInbox::of(&listener),
         );
-        let places = Places {
-            tasks: root.path().join("tasks"),
-            results: root.path().join("results"),
-        };
-        let folders = Folders::new(places, clock, scheduler, TaskTracker::new()).start();
+        let ground = Ground::real();
+        let under_way = TaskTracker::new();
+        let folders = Folders::new(root.path(), ground, clock, scheduler, under_way).start();
         let folders = Port::new(log.clone(), test, me, FoldersInbox::of(&folders));
         Self {
             root,

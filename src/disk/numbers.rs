@@ -4,7 +4,7 @@
 const NUMBER_MAX: u64 = 1 << 40;
 
 /// A number that is free or will be soon, found in a logarithm of looks: all below it need not be taken.
-pub(super) fn free_number(taken: impl Fn(u64) -> bool) -> u64 {
+pub(crate) fn free_number(taken: impl Fn(u64) -> bool) -> u64 {
     if !taken(1) {
         return 1;
     }

@@ -3,14 +3,10 @@
 //! Rule: a disk error is never the end. It is said once with what to do, and the work is tried again at the next look.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
-
-use super::intake::Stamp;
+use nix::errno::Errno;
 
 /// Troubles that are remembered as said: beyond this many all are forgotten, and said once more.
 const TROUBLES_MAX: usize = 1024;
@@ -36,7 +32,7 @@ fn advice(kind: ErrorKind) -> &'static str {
 }
 
 /// Adds to an I/O error what was being done, and to what.
-pub(super) trait OnDisk<T> {
+pub(crate) trait OnDisk<T> {
     /// `doing` completes "failed to …".
     fn on_disk(self, doing: &'static str, path: &Path) -> Result<T, DiskError>;
 }
@@ -51,63 +47,14 @@ impl<T> OnDisk<T> for io::Result<T> {
     }
 }
 
-/// The stamp of a file, as the system tells it.
-pub(super) fn stamp_of(metadata: &Metadata) -> Stamp {
-    Stamp {
-        size: metadata.len(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
-        inode: metadata.ino(),
-    }
-}
-
-/// Opens a plain file to read it; a link in its place fails, and a pipe does not block.
-pub(super) fn open_plain(path: &Path) -> io::Result<File> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits())
-        .open(path)
-}
-
-/// Reads a file to its end, but not more than `max` bytes of it.
-pub(super) fn read_at_most(file: &File, max: u64) -> io::Result<Vec<u8>> {
-    let size = file.metadata()?.len().min(max);
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-    file.take(max).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Makes a folder and those above it, so that they outlast a power cut.
-pub(super) fn make_folder(folder: &Path) -> Result<(), DiskError> {
-    if folder.as_os_str().is_empty() || folder.is_dir() {
-        return Ok(());
-    }
-    let above = folder.parent().unwrap_or(Path::new(""));
-    make_folder(above)?;
-    match fs::create_dir(folder) {
-        // Another job made it just now.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
-        made => made.on_disk("make the folder", folder)?,
-    }
-    sync_folder(above)
-}
-
-/// Names in a folder outlast a power cut only after this.
-pub(super) fn sync_folder(folder: &Path) -> Result<(), DiskError> {
-    let here = Path::new(".");
-    let folder = if folder.as_os_str().is_empty() {
-        here
-    } else {
-        folder
-    };
-    let synced = File::open(folder).and_then(|opened| opened.sync_all());
-    synced.on_disk("flush the folder", folder)
+/// Whether a path leads to no file of its own: nothing, or a link.
+pub(crate) fn is_absent(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ELOOP as i32)
 }
 
 /// Says each trouble once: again only after it had gone, or when it has become another.
 #[derive(Debug, Default)]
-pub(super) struct Troubles(BTreeMap<(&'static str, PathBuf), ErrorKind>);
+pub(crate) struct Troubles(BTreeMap<(&'static str, PathBuf), ErrorKind>);
 
 impl Troubles {
     /// How this work went on this path; a trouble is a warning, unless it is the same as last time.
@@ -158,25 +105,5 @@ mod tests {
         );
         troubles.hear("keep", results, None);
         assert!(troubles.0.is_empty());
-    }
-
-    #[test]
-    fn a_link_is_not_opened() {
-        let temp = tempfile::tempdir().unwrap();
-        fs::write(temp.path().join("real"), b"x").unwrap();
-        std::os::unix::fs::symlink("real", temp.path().join("link")).unwrap();
-        assert!(open_plain(&temp.path().join("real")).is_ok());
-        assert!(open_plain(&temp.path().join("link")).is_err());
-    }
-
-    #[test]
-    fn no_more_is_read_than_allowed() {
-        let temp = tempfile::tempdir().unwrap();
-        let path = temp.path().join("file");
-        fs::write(&path, b"abcdef").unwrap();
-        assert_eq!(
-            read_at_most(&open_plain(&path).unwrap(), 4).unwrap(),
-            b"abcd"
-        );
     }
 }

@@ -1,0 +1,109 @@
+//! The disk as the program uses it: a trait, so that a simulated one can lose what was not flushed.
+//!
+//! Rule: whatever the folders do to files goes through [`Disk`], and blocks; it is called by [`Hands`], never by an actor.
+//! What the trait's methods do is one system call or a few; what outlasts a power cut is made of them in `publish.rs`.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use mutirao_actors::model::Stamp;
+
+pub mod hands;
+pub(crate) mod numbers;
+pub mod publish;
+mod real;
+mod trouble;
+mod volume;
+
+pub use self::hands::Hands;
+pub use self::real::RealDisk;
+pub use self::trouble::DiskError;
+pub(crate) use self::trouble::{OnDisk, Troubles, is_absent};
+pub use self::volume::Volume;
+
+/// What lies under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// How it is now.
+    pub stamp: Stamp,
+    /// Whether it is a plain file: no folder, no link, no pipe.
+    pub is_file: bool,
+}
+
+/// What a file held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// Its first bytes, as many as were asked for.
+    pub bytes: Vec<u8>,
+    /// Its stamp, if that was the same before and after reading.
+    pub stamp: Option<Stamp>,
+}
+
+/// The names in a folder, in no order.
+pub type Names = Box<dyn Iterator<Item = io::Result<OsString>>>;
+
+/// What is done to files and folders. Errors are those of the system calls in the names of the methods.
+pub trait Disk: fmt::Debug + Send + Sync {
+    /// Makes one folder; false when it is there, or a link to one.
+    ///
+    /// # Errors
+    /// `NotFound` when the folder above is missing, and whatever else the system refuses.
+    fn make_dir(&self, folder: &Path) -> io::Result<bool>;
+
+    /// The names in a folder, hidden ones too; read bit by bit, for there may be very many.
+    ///
+    /// # Errors
+    /// `NotFound` when it is missing, and whatever else the system refuses.
+    fn list(&self, folder: &Path) -> io::Result<Names>;
+
+    /// What lies there; a link is looked at itself.
+    ///
+    /// # Errors
+    /// `NotFound` when there is nothing, and whatever else the system refuses.
+    fn stat(&self, path: &Path) -> io::Result<Stat>;
+
+    /// Reads a plain file to its end, but not more than `max` bytes of it; a link fails, and a pipe does not block.
+    ///
+    /// # Errors
+    /// One for which [`is_absent`] holds when there is no file of its own, and whatever else the system refuses.
+    fn read(&self, path: &Path, max: u64) -> io::Result<Contents>;
+
+    /// Writes a file that must not be there, and flushes it; its name outlasts a power cut only after
+    /// [`sync_dir`](Self::sync_dir). Gives the new file's stamp.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when the name is taken, and whatever else the system refuses; then no half file is left.
+    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<Stamp>;
+
+    /// Flushes the bytes of a plain file that somebody wrote.
+    ///
+    /// # Errors
+    /// Whatever the system refuses.
+    fn sync_file(&self, path: &Path) -> io::Result<()>;
+
+    /// Flushes the names in a folder: what was renamed, made or removed there outlasts a power cut.
+    ///
+    /// # Errors
+    /// Whatever the system refuses; then some of it may be lost, whatever a second flush says.
+    fn sync_dir(&self, folder: &Path) -> io::Result<()>;
+
+    /// Renames; a file that has the name already is replaced.
+    ///
+    /// # Errors
+    /// Whatever the system refuses.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Renames and never replaces.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when the name is taken, even by a dangling link, and whatever else the system refuses.
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// Whatever the system refuses.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+}

@@ -1,0 +1,221 @@
+//! A disk, and what all who write to it share: the numbers of temporary files.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use mutirao_actors::model::Stamp;
+
+use super::publish::{TEMP_PREFIX, TEMP_SUFFIX};
+use super::{Contents, Disk, DiskError, Names, OnDisk as _, RealDisk, Stat};
+
+/// Names tried for one temporary file. Only what another process, or an earlier life in a folder that nobody sweeps,
+/// left half-written stands in the way: a few at a time each.
+const PARTS_MAX: u64 = 1024;
+
+/// A disk with what its writers share.
+#[derive(Debug)]
+pub struct Volume {
+    disk: Arc<dyn Disk>,
+    /// Temporary files that were begun.
+    parts: AtomicU64,
+}
+
+/// A flushed temporary file, which vanishes with this value unless it was given a name.
+#[derive(Debug)]
+pub(super) struct Part<'a> {
+    volume: &'a Volume,
+    path: PathBuf,
+    /// Its stamp before it was named.
+    pub stamp: Stamp,
+    is_named: bool,
+}
+
+impl Volume {
+    /// What writers of this disk share.
+    pub fn new(disk: Arc<dyn Disk>) -> Self {
+        Self {
+            disk,
+            parts: AtomicU64::new(0),
+        }
+    }
+
+    /// The disk of this machine.
+    pub fn real() -> Self {
+        Self::new(Arc::new(RealDisk))
+    }
+
+    /// The names in a folder, as [`Disk::list`] gives them.
+    ///
+    /// # Errors
+    /// Those of [`Disk::list`].
+    pub fn list(&self, folder: &Path) -> io::Result<Names> {
+        self.disk.list(folder)
+    }
+
+    /// What lies there, as [`Disk::stat`] tells it.
+    ///
+    /// # Errors
+    /// Those of [`Disk::stat`].
+    pub fn stat(&self, path: &Path) -> io::Result<Stat> {
+        self.disk.stat(path)
+    }
+
+    /// Reads a plain file, as [`Disk::read`] does.
+    ///
+    /// # Errors
+    /// Those of [`Disk::read`].
+    pub fn read(&self, path: &Path, max: u64) -> io::Result<Contents> {
+        self.disk.read(path, max)
+    }
+
+    /// Makes a folder and those above it, so that they outlast a power cut.
+    ///
+    /// # Errors
+    /// Whatever the disk refuses.
+    pub fn make_folder(&self, folder: &Path) -> Result<(), DiskError> {
+        if folder.as_os_str().is_empty() {
+            return Ok(());
+        }
+        let above = folder.parent().unwrap_or(Path::new(""));
+        let made = match self.disk.make_dir(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.make_folder(above)?;
+                self.disk.make_dir(folder)
+            }
+            made => made,
+        };
+        if made.on_disk("make the folder", folder)? {
+            self.sync_folder(above)?;
+        }
+        Ok(())
+    }
+
+    /// Names in a folder outlast a power cut only after this.
+    ///
+    /// # Errors
+    /// Whatever the disk refuses.
+    pub fn sync_folder(&self, folder: &Path) -> Result<(), DiskError> {
+        let here = Path::new(".");
+        let folder = if folder.as_os_str().is_empty() {
+            here
+        } else {
+            folder
+        };
+        let flushed = self.disk.sync_dir(folder);
+        flushed.on_disk("flush the folder", folder)
+    }
+
+    /// The bytes of a file outlast a power cut only after this, if somebody else wrote them.
+    ///
+    /// # Errors
+    /// Whatever the disk refuses.
+    pub fn sync_file(&self, path: &Path) -> Result<(), DiskError> {
+        self.disk.sync_file(path).on_disk("flush", path)
+    }
+
+    /// Removes a file; its name may come back with a power cut.
+    ///
+    /// # Errors
+    /// Whatever the disk refuses.
+    pub fn remove(&self, path: &Path) -> Result<(), DiskError> {
+        self.disk.remove(path).on_disk("remove", path)
+    }
+
+    pub(super) fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename_new(from, to)
+    }
+
+    /// The bytes in a new temporary file of the folder.
+    pub(super) fn write_part(&self, folder: &Path, bytes: &[u8]) -> Result<Part<'_>, DiskError> {
+        let write = || {
+            let number = self.parts.fetch_add(1, Ordering::Relaxed);
+            let path = folder.join(format!("{TEMP_PREFIX}{number}{TEMP_SUFFIX}"));
+            let written = self.disk.write_new(&path, bytes);
+            written.map(|stamp| Part {
+                volume: self,
+                path,
+                stamp,
+                is_named: false,
+            })
+        };
+        let is_taken = |error: &io::Error| error.kind() == ErrorKind::AlreadyExists;
+        let mut part = write();
+        for _ in 1..PARTS_MAX {
+            if !part.as_ref().is_err_and(is_taken) {
+                break;
+            }
+            part = write();
+        }
+        part.on_disk("write a file into", folder)
+    }
+}
+
+impl Part<'_> {
+    /// Gives it a name that must be free; after an error another can be tried.
+    pub fn rename_new(&mut self, to: &Path) -> io::Result<()> {
+        self.volume.disk.rename_new(&self.path, to)?;
+        self.is_named = true;
+        Ok(())
+    }
+
+    /// Gives it a name, whoever has it.
+    pub fn rename(mut self, to: &Path) -> io::Result<()> {
+        self.volume.disk.rename(&self.path, to)?;
+        self.is_named = true;
+        Ok(())
+    }
+}
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        if !self.is_named {
+            // What is left is swept by the next life.
+            let _ = self.volume.disk.remove(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_part_that_gets_no_name_vanishes() {
+        let temp = tempfile::tempdir().unwrap();
+        let volume = Volume::real();
+        let part = volume.write_part(temp.path(), b"x").unwrap();
+        assert!(part.path.exists());
+        drop(part);
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
+        let part = volume.write_part(temp.path(), b"x").unwrap();
+        part.rename(&temp.path().join("a")).unwrap();
+        assert_eq!(fs::read(temp.path().join("a")).unwrap(), b"x");
+    }
+
+    #[test]
+    fn what_another_process_is_writing_is_not_touched() {
+        let temp = tempfile::tempdir().unwrap();
+        let (one, other) = (Volume::real(), Volume::real());
+        let ones = one.write_part(temp.path(), b"one").unwrap();
+        let others = other.write_part(temp.path(), b"other").unwrap();
+        assert_ne!(ones.path, others.path);
+        assert_eq!(fs::read(&ones.path).unwrap(), b"one");
+    }
+
+    #[test]
+    fn folders_are_made_with_those_above_them() {
+        let temp = tempfile::tempdir().unwrap();
+        let volume = Volume::real();
+        let folder = temp.path().join("a/b/c");
+        for _ in 0..2 {
+            volume.make_folder(&folder).unwrap();
+            assert!(folder.is_dir());
+        }
+        fs::write(temp.path().join("file"), b"").unwrap();
+        assert!(volume.make_folder(&temp.path().join("file/d")).is_err());
+    }
+}
