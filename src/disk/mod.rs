@@ -10,6 +10,7 @@ use std::path::Path;
 
 use mutirao_actors::model::Stamp;
 
+mod flushes;
 pub mod hands;
 pub(crate) mod numbers;
 pub mod publish;

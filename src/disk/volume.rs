@@ -1,4 +1,4 @@
-//! A disk, and what all who write to it share: the numbers of temporary files.
+//! A disk, and what all who write to it share: the numbers of temporary files and the flushes of folders.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mutirao_actors::model::Stamp;
 
+use super::flushes::Flushes;
 use super::publish::{TEMP_PREFIX, TEMP_SUFFIX};
 use super::{Contents, Disk, DiskError, Names, OnDisk as _, RealDisk, Stat};
 
@@ -18,6 +19,7 @@ const PARTS_MAX: u64 = 1024;
 #[derive(Debug)]
 pub struct Volume {
     disk: Arc<dyn Disk>,
+    flushes: Flushes,
     /// Temporary files that were begun.
     parts: AtomicU64,
 }
@@ -37,6 +39,7 @@ impl Volume {
     pub fn new(disk: Arc<dyn Disk>) -> Self {
         Self {
             disk,
+            flushes: Flushes::default(),
             parts: AtomicU64::new(0),
         }
     }
@@ -92,7 +95,7 @@ impl Volume {
         Ok(())
     }
 
-    /// Names in a folder outlast a power cut only after this.
+    /// Names in a folder outlast a power cut only after this; those who ask at a time share one flush.
     ///
     /// # Errors
     /// Whatever the disk refuses.
@@ -103,7 +106,7 @@ impl Volume {
         } else {
             folder
         };
-        let flushed = self.disk.sync_dir(folder);
+        let flushed = self.flushes.flush(folder, || self.disk.sync_dir(folder));
         flushed.on_disk("flush the folder", folder)
     }
 
