@@ -168,6 +168,8 @@ inbox! {
         cancel_task: CancelTask,
         tally_peers: TallyPeers,
         close_queue: CloseQueue,
+        written_down: WrittenDown,
+        store_changed: StoreChanged,
     }
 }
 
@@ -336,6 +338,8 @@ inbox! {
         load_result: LoadResult,
         keep_result: KeepResult,
         task_ended: TaskEnded,
+        written_down: WrittenDown,
+        store_changed: StoreChanged,
     }
 }
 

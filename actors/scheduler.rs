@@ -22,8 +22,9 @@ pub use desk::Desk;
 use crate::clock::Clock;
 use crate::logic::dispatch::Rules;
 use crate::logic::policy::Policy;
+use crate::logic::record::Remembered;
 use crate::message_log::{Cause, Name};
-use crate::messages::{FoldersInbox, SchedulerInbox};
+use crate::messages::{FoldersInbox, SchedulerInbox, StoreInbox};
 use crate::port::{Letter, Port};
 
 /// How often due leases, rests and waits are looked at: a retry may be this late.
@@ -38,6 +39,10 @@ pub struct Cast {
     pub title: &'static str,
     /// Where results and ended tasks go.
     pub folders: Port<FoldersInbox>,
+    /// Where it is written down what must survive.
+    pub store: Port<StoreInbox>,
+    /// The tasks of earlier lives, in the order of their arrival.
+    pub remembered: Vec<Remembered>,
     /// How often a task may go wrong.
     pub rules: Rules,
     /// The time.
@@ -72,7 +77,7 @@ pub struct Scheduler<P: Policy> {
 }
 
 impl<P: Policy> Scheduler<P> {
-    /// Starts a scheduler with an empty queue.
+    /// Starts a scheduler with the tasks of earlier lives.
     pub fn start(policy: P, cast: Cast) -> SchedulerInbox {
         let desk = Desk::new(policy, cast);
         SchedulerInbox::of(&Actor::start(Self { desk }))

@@ -4,6 +4,8 @@
 //! Rule: what an actor did is what it said, so tests read the message log and look into nobody. Nothing here
 //! waits for real time; tests that need time to pass run under a paused tokio clock and sleep there.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::{Actor, Addr, Context, Handler};
@@ -11,12 +13,14 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::message_log::{MessageLog, Name, Sink};
-use crate::messages::{ReplyTo, SessionInbox};
+use crate::messages::{ReplyTo, SchedulerInbox, SessionInbox, StoreInbox, WriteDown, WrittenDown};
 use crate::model::{RequestId, SessionId};
 use crate::port::{Letter, Port};
 
 /// Who speaks when the test itself does.
 pub const TEST: Name = Name::one("test");
+/// The store's name in the message log.
+const STORE: Name = Name::one("store");
 /// Turns of the runtime without a letter after which everybody has had one: a turn polls some sixty actors.
 const QUIET_TURNS: u32 = 32;
 /// Turns after which a conversation has no end.
@@ -34,6 +38,41 @@ impl<M> Handler<Letter<M>> for Deaf {
     type Result = ();
 
     fn handle(&mut self, _: Letter<M>, _: &mut Context<Self>) {}
+}
+
+/// A store that forgets everything, and says at once that it is safe.
+#[derive(Debug, Clone)]
+pub struct Notebook {
+    scheduler: Rc<OnceCell<Port<SchedulerInbox>>>,
+    /// Where a scheduler has it written down what must survive.
+    pub port: Port<StoreInbox>,
+}
+
+impl Notebook {
+    /// Who is told that what it had written down is safe; to be said before it has anything.
+    pub fn serve(&self, scheduler: &Port<SchedulerInbox>) {
+        // A second scheduler is never told, and its test stands still.
+        let _ = self.scheduler.set(scheduler.used_by(STORE));
+    }
+}
+
+struct Writer {
+    scheduler: Rc<OnceCell<Port<SchedulerInbox>>>,
+}
+
+impl Actor for Writer {
+    type Context = Context<Self>;
+}
+
+impl Handler<Letter<WriteDown>> for Writer {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<WriteDown>, _: &mut Context<Self>) {
+        let (WriteDown { ticket, .. }, cause) = letter.open();
+        if let Some(scheduler) = self.scheduler.get() {
+            scheduler.tell(WrittenDown { ticket }, cause);
+        }
+    }
 }
 
 /// Every letter of one test, as the log's lines.
@@ -98,6 +137,16 @@ impl Stage {
     /// A stand-in behind any inbox: `stage.probe(scheduler::NAME, SchedulerInbox::of)`.
     pub fn probe<I>(&self, to: Name, inbox_of: impl FnOnce(&Addr<Deaf>) -> I) -> Port<I> {
         self.port(to, inbox_of(&Deaf.start()))
+    }
+
+    /// A store that keeps nothing.
+    pub fn notebook(&self) -> Notebook {
+        let scheduler = Rc::new(OnceCell::new());
+        let writer = Writer {
+            scheduler: Rc::clone(&scheduler),
+        };
+        let port = self.port(STORE, StoreInbox::of(&writer.start()));
+        Notebook { scheduler, port }
     }
 
     /// A request of a session that is a probe: its answers are addressed to `peer_session#1` and so on.

@@ -112,6 +112,8 @@ pub struct Lease {
     pub granted: Moment,
     /// Until when, whatever the holder says; none: as long as the holder is here.
     pub deadline: Option<Moment>,
+    /// Whether the holder has spoken of it in this life of the master.
+    pub confirmed: bool,
 }
 
 /// A result that was handed in.

@@ -20,3 +20,4 @@ pub mod record;
 pub mod seeking;
 pub mod silence;
 pub mod standing;
+pub mod withheld;

@@ -10,10 +10,11 @@ use super::{Cast, NAME, report};
 use crate::logic::dispatch::{Ask, Dispatch};
 use crate::logic::effect::{Asker, Effect};
 use crate::logic::policy::Policy;
+use crate::logic::withheld::Withheld;
 use crate::message_log::Cause;
 use crate::messages::{
-    AttemptCancelled, KeepResult, NothingWaits, ReplyTo, ResultAnswered, SessionInbox, TaskEnded,
-    TaskOffered, TaskRequested,
+    AttemptCancelled, KeepResult, NothingWaits, ReplyTo, ResultAnswered, Scribe, SessionInbox,
+    TaskEnded, TaskOffered, TaskRequested, WriteDown,
 };
 use crate::model::{Archive, Endpoint, Moment, RequestId, SessionId};
 use crate::port::{Hears, Port};
@@ -28,21 +29,32 @@ pub struct Desk<P: Policy> {
     /// Where orders to each peer go that is here.
     pub(super) holders: HashMap<Endpoint, Port<SessionInbox>>,
     pub(super) arriving: u32,
+    /// What is to be told once all that was decided before it is written down.
+    withheld: Withheld<Told<P>>,
+    /// Why nothing can be written down now, if so.
+    pub(super) trouble: Option<String>,
 }
 
+type Told<P> = Box<dyn FnOnce(&mut Desk<P>)>;
+
 impl<P: Policy> Desk<P> {
-    /// A desk with an empty queue.
-    pub fn new(policy: P, cast: Cast) -> Self {
+    /// A desk with the tasks of earlier lives.
+    pub fn new(policy: P, mut cast: Cast) -> Self {
+        let mut mind = Dispatch::new(policy, cast.rules);
+        mind.restore(std::mem::take(&mut cast.remembered), cast.clock.now());
         Self {
-            mind: Dispatch::new(policy, cast.rules),
+            mind,
             cast: Cast {
                 folders: cast.folders.used_by(NAME),
+                store: cast.store.used_by(NAME),
                 ..cast
             },
             asked: HashMap::new(),
             holders: HashMap::new(),
             // Until the folders have been looked at there may be something.
             arriving: 1,
+            withheld: Withheld::default(),
+            trouble: None,
         }
     }
 
@@ -74,12 +86,18 @@ impl<P: Policy> Desk<P> {
 
     /// Answers the request as soon as there is a task, or when it has waited as long as it may.
     pub fn request(&mut self, ask: Ask, cause: Cause) {
+        if self.trouble.is_some() {
+            return self.answer(ask.asker, cause, |request| NothingWaits { request });
+        }
         let effects = self.mind.task_requested(ask, self.now());
         self.carry_out(effects, None, cause);
     }
 
     /// Answers the request if there is a task for its peer now; whether there was.
     pub fn offer(&mut self, ask: &Ask, cause: Cause) -> bool {
+        if self.trouble.is_some() {
+            return false;
+        }
         let at_once = Ask {
             wait: Duration::ZERO,
             ..ask.clone()
@@ -102,13 +120,44 @@ impl<P: Policy> Desk<P> {
         asker
     }
 
-    /// Carries out what the mind decided; a result that is to be kept is the one that was just handed in.
+    /// Has written down what the mind decided, and then carries it out; a result that is to be kept is the one
+    /// that was just handed in.
     pub(super) fn carry_out(
         &mut self,
         effects: Vec<Effect>,
-        handed_in: Option<&Archive>,
+        handed_in: Option<Archive>,
         cause: Cause,
     ) {
+        let records = self.mind.take_news();
+        if !records.is_empty() {
+            let write_down = WriteDown {
+                scribe: Scribe::Scheduler,
+                ticket: self.withheld.ticket(),
+                records,
+            };
+            self.cast.store.tell(write_down, cause);
+        }
+        if !effects.is_empty() {
+            self.once_written_down(move |desk| desk.tell(effects, handed_in.as_ref(), cause));
+        }
+    }
+
+    /// Does something when all that was decided before it is written down: nobody is told what a crash undoes.
+    pub(super) fn once_written_down(&mut self, told: impl FnOnce(&mut Self) + 'static) {
+        if self.withheld.is_clear() {
+            told(self);
+        } else {
+            self.withheld.hold(Box::new(told));
+        }
+    }
+
+    pub(super) fn written_down(&mut self, ticket: u64) {
+        for told in self.withheld.release(ticket) {
+            told(self);
+        }
+    }
+
+    fn tell(&mut self, effects: Vec<Effect>, handed_in: Option<&Archive>, cause: Cause) {
         for effect in effects {
             match effect {
                 Effect::Offer(asker, offer) => {

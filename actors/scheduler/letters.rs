@@ -7,7 +7,8 @@ use crate::message_log::Cause;
 use crate::messages::{
     CancelTask, CloseQueue, DescribeQueue, DescribeTask, IntakeCounted, OfferFailed, PeerJoined,
     PeerLeft, PeersListed, QueueDescribed, ReplyTo, ResultKept, ResultRefused, ResultSubmitted,
-    SessionClosed, TallyPeers, TaskArrived, TaskDescribed, TaskRequested, TaskWithdrawn,
+    SessionClosed, StoreChanged, TallyPeers, TaskArrived, TaskDescribed, TaskRequested,
+    TaskWithdrawn, WrittenDown,
 };
 use crate::model::TaskId;
 
@@ -57,7 +58,7 @@ impl<P: Policy> Takes<ResultSubmitted> for Desk<P> {
             outcome: message.outcome,
         };
         let effects = self.mind.result_submitted(submission, self.now());
-        self.carry_out(effects, Some(&message.archive), cause);
+        self.carry_out(effects, Some(message.archive), cause);
     }
 }
 
@@ -126,9 +127,10 @@ impl<P: Policy> Takes<SessionClosed> for Desk<P> {
 impl<P: Policy> Takes<DescribeQueue> for Desk<P> {
     fn take(&mut self, message: DescribeQueue, cause: Cause) {
         let ReplyTo { session, request } = message.reply;
-        let queue = report::of_queue(&self.mind, self.cast.title, self.arriving, self.now());
+        let mut queue = report::of_queue(&self.mind, self.cast.title, self.arriving, self.now());
+        queue.trouble.clone_from(&self.trouble);
         let described = QueueDescribed { request, queue };
-        session.used_by(NAME).tell(described, cause);
+        self.report(move || session.used_by(NAME).tell(described, cause));
     }
 }
 
@@ -152,7 +154,7 @@ impl<P: Policy> Takes<TallyPeers> for Desk<P> {
         let ReplyTo { session, request } = message.reply;
         let peers = report::of_peers(&self.mind, message.peers);
         let listed = PeersListed { request, peers };
-        session.used_by(NAME).tell(listed, cause);
+        self.report(move || session.used_by(NAME).tell(listed, cause));
     }
 }
 
@@ -162,11 +164,32 @@ impl<P: Policy> Takes<CloseQueue> for Desk<P> {
     }
 }
 
+impl<P: Policy> Takes<WrittenDown> for Desk<P> {
+    fn take(&mut self, WrittenDown { ticket }: WrittenDown, _: Cause) {
+        self.written_down(ticket);
+    }
+}
+
+impl<P: Policy> Takes<StoreChanged> for Desk<P> {
+    fn take(&mut self, StoreChanged { trouble }: StoreChanged, _: Cause) {
+        self.mind.stall(trouble.is_some());
+        self.trouble = trouble;
+    }
+}
+
 impl<P: Policy> Desk<P> {
-    fn describe_task(&self, task: &TaskId, reply: ReplyTo, cause: Cause) {
+    fn describe_task(&mut self, task: &TaskId, reply: ReplyTo, cause: Cause) {
         let ReplyTo { session, request } = reply;
         let report = self.mind.ledger().get(task).map(report::of_task);
         let described = TaskDescribed { request, report };
-        session.used_by(NAME).tell(described, cause);
+        self.report(move || session.used_by(NAME).tell(described, cause));
+    }
+
+    /// Tells a reader how things stand: what is written down, or while nothing can be, what is not yet.
+    fn report(&mut self, told: impl FnOnce() + 'static) {
+        match self.trouble {
+            Some(_) => told(),
+            None => self.once_written_down(|_| told()),
+        }
     }
 }

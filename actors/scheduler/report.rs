@@ -39,6 +39,7 @@ pub fn of_queue<P: Policy>(
             cancelled: counts.cancelled,
         },
         peers: mind.peers().present() as u64,
+        trouble: None,
         running: mind
             .ledger()
             .leased()

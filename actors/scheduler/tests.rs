@@ -7,8 +7,12 @@ use uuid::Uuid;
 
 use super::{Cast, Desk, Takes as _};
 use crate::logic::dispatch::Rules;
+use crate::logic::fixtures::task;
 use crate::message_log::{Cause, Name};
-use crate::messages::{FoldersInbox, SessionClosed, TaskRequested};
+use crate::messages::{
+    DescribeQueue, FoldersInbox, SessionClosed, StoreChanged, StoreInbox, TaskArrived,
+    TaskRequested, WrittenDown,
+};
 use crate::model::{BootId, Endpoint, Life, RequestId, SessionId};
 use crate::schedulers::Fifo;
 use crate::testing::Stage;
@@ -17,6 +21,8 @@ fn desk(stage: &Stage) -> Desk<Fifo> {
     let cast = Cast {
         title: "fifo",
         folders: stage.probe(Name::one("folders"), FoldersInbox::of),
+        store: stage.probe(Name::one("store"), StoreInbox::of),
+        remembered: Vec::new(),
         rules: Rules::default(),
         clock: stage.clock(),
     };
@@ -64,6 +70,47 @@ async fn a_closed_session_is_forgotten_and_no_other() {
         desk.take(SessionClosed { session }, Cause::OUTSIDE);
         let left: Vec<_> = desk.asked.keys().map(|asker| asker.session).collect();
         assert_eq!(left, [SessionId(2)]);
+    };
+    LocalSet::new().run_until(play).await;
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_lease_before_it_is_written_down() {
+    let play = async {
+        let stage = Stage::new();
+        let mut desk = desk(&stage);
+        desk.take(TaskArrived { task: task(1) }, Cause::OUTSIDE);
+        desk.take(request(&stage, 1, Duration::ZERO), Cause::OUTSIDE);
+        desk.take(request(&stage, 2, Duration::ZERO), Cause::OUTSIDE);
+        assert_eq!(stage.said("WriteDown").len(), 1);
+        assert_eq!(stage.said("TaskOffered").len(), 0);
+        assert_eq!(stage.said("NothingWaits").len(), 0, "told in order");
+        desk.take(WrittenDown { ticket: 1 }, Cause::OUTSIDE);
+        assert_eq!(stage.said("TaskOffered").len(), 1);
+        assert_eq!(stage.said("NothingWaits").len(), 1);
+    };
+    LocalSet::new().run_until(play).await;
+}
+
+#[tokio::test]
+async fn while_nothing_can_be_written_down_nothing_is_handed_out_and_whoever_asks_hears_why() {
+    let play = async {
+        let stage = Stage::new();
+        let mut desk = desk(&stage);
+        desk.take(TaskArrived { task: task(1) }, Cause::OUTSIDE);
+        let full = StoreChanged {
+            trouble: Some("the disk is full".into()),
+        };
+        desk.take(full, Cause::OUTSIDE);
+        desk.take(request(&stage, 1, Duration::from_secs(5)), Cause::OUTSIDE);
+        assert_eq!(stage.said("NothingWaits").len(), 1);
+        let reply = stage.reply_to(SessionId(2), RequestId(1));
+        desk.take(DescribeQueue { reply }, Cause::OUTSIDE);
+        let queue = &stage.said("QueueDescribed")[0]["queue"];
+        assert_eq!(queue["trouble"], "the disk is full");
+        desk.take(StoreChanged { trouble: None }, Cause::OUTSIDE);
+        desk.take(request(&stage, 1, Duration::ZERO), Cause::OUTSIDE);
+        assert_eq!(stage.said("WriteDown").len(), 1);
     };
     LocalSet::new().run_until(play).await;
 }

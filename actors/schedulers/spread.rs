@@ -16,7 +16,7 @@ use crate::message_log::Cause;
 use crate::messages::{
     CancelTask, CloseQueue, DescribeQueue, DescribeTask, IntakeCounted, OfferFailed, PeerJoined,
     PeerLeft, ResultKept, ResultRefused, ResultSubmitted, SchedulerInbox, SessionClosed,
-    TallyPeers, TaskArrived, TaskRequested, TaskWithdrawn,
+    StoreChanged, TallyPeers, TaskArrived, TaskRequested, TaskWithdrawn, WrittenDown,
 };
 use crate::model::Moment;
 use crate::port::Letter;
@@ -148,5 +148,5 @@ impl Handler<Letter<SessionClosed>> for Spread {
 // What a scheduler has to hear is in `SchedulerInbox`; the compiler says what is missing here.
 leave_to_desk! { Spread:
     TaskWithdrawn, IntakeCounted, OfferFailed, ResultSubmitted, ResultKept, ResultRefused, PeerJoined,
-    DescribeQueue, DescribeTask, CancelTask, TallyPeers, CloseQueue,
+    DescribeQueue, DescribeTask, CancelTask, TallyPeers, CloseQueue, WrittenDown, StoreChanged,
 }

@@ -37,6 +37,9 @@ pub struct QueueReport {
     pub tasks: TaskCounts,
     /// How many peers are in the cluster.
     pub peers: u64,
+    /// What keeps the master from working, if anything does: a disk that takes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
     /// What runs now, longest first; at most [`REPORT_ROWS_MAX`].
     pub running: Vec<RunningRow>,
     /// The latest tasks that failed for good, latest first; at most [`REPORT_ROWS_MAX`].

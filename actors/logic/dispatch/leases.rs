@@ -7,12 +7,12 @@ use crate::logic::effect::{Effect, Offer};
 use crate::logic::fault::Fault;
 use crate::logic::ledger::{Lease, State};
 use crate::logic::policy::Policy;
-use crate::model::{Attempt, Endpoint, Moment, TaskId};
+use crate::model::{Attempt, Endpoint, Moment, Task, TaskId};
 
 /// After its limit a run gets this long to pack and hand in its result.
-const HAND_IN: Duration = Duration::from_secs(60);
+pub(super) const HAND_IN: Duration = Duration::from_secs(60);
 /// How long a peer that says nothing while it works is believed to be working, when the task has no limit.
-const SILENT_WORK: Duration = Duration::from_secs(600);
+pub(super) const SILENT_WORK: Duration = Duration::from_secs(600);
 
 impl<P: Policy> Dispatch<P> {
     /// A speaker of section 1 that asks again has given up what it held.
@@ -53,7 +53,7 @@ impl<P: Policy> Dispatch<P> {
         self.queue.remove(&id);
         let task = &self.ledger.get(&id)?.task;
         self.queue.handed_out(task);
-        let time_limit = task.wishes.time_limit.or(self.rules.time_limit);
+        let time_limit = self.limit_of(task);
         let offer = Offer {
             task: id,
             attempt: tried.attempt,
@@ -65,7 +65,7 @@ impl<P: Policy> Dispatch<P> {
         Some(Effect::Offer(ask.asker, offer))
     }
 
-    fn lease(
+    pub(super) fn lease(
         &mut self,
         peer: &Endpoint,
         task: TaskId,
@@ -88,6 +88,7 @@ impl<P: Policy> Dispatch<P> {
             holder: peer.clone(),
             granted: now,
             deadline,
+            confirmed: true,
         };
         self.ledger.set(&task, State::Leased(lease));
         self.peers.of(peer).take(task, attempt);
@@ -106,7 +107,7 @@ impl<P: Policy> Dispatch<P> {
         if !waits || !open || self.peers.of(peer).is_full() {
             return;
         }
-        let time_limit = entry.task.wishes.time_limit.or(self.rules.time_limit);
+        let time_limit = self.limit_of(&entry.task);
         self.queue.remove(&task);
         self.ledger.take_up(&task, attempt, peer);
         self.lease(peer, task, attempt, time_limit, now);
@@ -122,6 +123,11 @@ impl<P: Policy> Dispatch<P> {
             let everybody = here.count() >= self.peers.ids_present();
             everybody || !avoided.any(|(id, _)| *id == peer.peer)
         })
+    }
+
+    /// The time limit of a task's run, if there is one.
+    pub(super) fn limit_of(&self, task: &Task) -> Option<Duration> {
+        task.wishes.time_limit.or(self.rules.time_limit)
     }
 
     pub(super) fn failures_max(&self, task: &TaskId) -> u32 {
@@ -151,13 +157,7 @@ impl<P: Policy> Dispatch<P> {
             (State::Leased(lease), _) if lease.attempt == attempt => lease.holder.clone(),
             _ => return Vec::new(),
         };
-        let limited = entry
-            .task
-            .wishes
-            .time_limit
-            .or(self.rules.time_limit)
-            .is_some();
-        if !limited && self.peers.is_present(&holder) {
+        if self.limit_of(&entry.task).is_none() && self.peers.is_present(&holder) {
             self.extend_lease(task, now);
             return Vec::new();
         }

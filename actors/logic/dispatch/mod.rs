@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 mod facts;
 mod leases;
+mod restart;
 mod results;
 mod tries;
 mod waiting;
@@ -19,6 +20,7 @@ use super::fault::Fault;
 use super::ledger::{Ledger, State};
 use super::policy::Policy;
 use super::queue::Queue;
+use super::record::Record;
 use super::standing::{Standing, Standings};
 use crate::model::{Attempt, Endpoint, Moment, SessionId, Task, TaskId};
 
@@ -68,6 +70,11 @@ impl<P: Policy> Dispatch<P> {
             stalled: false,
             disk_rests_until: Moment::default(),
         }
+    }
+
+    /// What happened since this was last asked, to be written down before anybody is told of it.
+    pub fn take_news(&mut self) -> Vec<Record> {
+        self.ledger.take_news()
     }
 
     /// Every task, for reports.
@@ -162,6 +169,7 @@ impl<P: Policy> Dispatch<P> {
             }
         }
         for (task, attempt) in holds {
+            self.confirm(peer, *task, *attempt, now);
             self.take_up(peer, *task, *attempt, now);
         }
         let unwanted = |task| {

@@ -23,6 +23,7 @@ fn the_counts_follow_each_move_and_add_up() {
         holder: ours("a"),
         granted: Moment(0),
         deadline: None,
+        confirmed: true,
     };
     ledger.set(&task(4).id, State::Leased(lease));
     let expected = Counts {

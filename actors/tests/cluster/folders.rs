@@ -8,7 +8,7 @@ use mutirao_actors::logic::effect::End;
 use mutirao_actors::message_log::Name;
 use mutirao_actors::messages::{
     AdoptTask, KeepResult, LoadResult, LoadTask, PayloadLoaded, RequestRefused, ResultKept,
-    ResultRefused, SchedulerInbox, TaskAccepted, TaskArrived, TaskEnded,
+    ResultRefused, SchedulerInbox, StoreChanged, TaskAccepted, TaskArrived, TaskEnded, WrittenDown,
 };
 use mutirao_actors::model::{Archive, Digest, Task, TaskId, TaskName};
 use mutirao_actors::port::{Letter, Port};
@@ -173,4 +173,16 @@ impl Handler<Letter<TaskEnded>> for Folders {
         let (TaskEnded { task, end, .. }, _) = letter.open();
         self.shelves().ended.entry(task).or_default().push(end);
     }
+}
+
+impl Handler<Letter<WrittenDown>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, _: Letter<WrittenDown>, _: &mut Context<Self>) {}
+}
+
+impl Handler<Letter<StoreChanged>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, _: Letter<StoreChanged>, _: &mut Context<Self>) {}
 }

@@ -87,13 +87,17 @@ impl World {
         let registry = stage.port(registry::NAME, RegistryInbox::of(&desk.address()));
         let heartbeat = stage.port(heartbeat::NAME, HeartbeatInbox::of(&watch.address()));
         let folders = stage.port(folders::NAME, FoldersInbox::of(&keeper.address()));
+        let notebook = stage.notebook();
         let cast = Cast {
             title: SCHEDULERS[0].name,
             folders: folders.clone(),
+            store: notebook.port.clone(),
+            remembered: Vec::new(),
             rules: Rules::default(),
             clock: stage.clock(),
         };
         let scheduler = stage.port(scheduler::NAME, (SCHEDULERS[0].start)(cast));
+        notebook.serve(&scheduler);
         keeper.run(Folders::new(Arc::clone(&shelves), &scheduler));
         watch.run(Heartbeat::new(stage.clock(), &registry));
         desk.run(Registry::new(stage.clock(), &scheduler, &heartbeat));

@@ -57,13 +57,17 @@ impl House {
     fn with(scheduler: &str) -> Self {
         let stage = Stage::new();
         let entry = schedulers::named(scheduler).unwrap();
+        let notebook = stage.notebook();
         let cast = Cast {
             title: entry.name,
             folders: stage.probe(Name::one("folders"), FoldersInbox::of),
+            store: notebook.port.clone(),
+            remembered: Vec::new(),
             rules: Rules::default(),
             clock: stage.clock(),
         };
         let scheduler = stage.port(scheduler::NAME, (entry.start)(cast));
+        notebook.serve(&scheduler);
         Self {
             stage,
             scheduler,

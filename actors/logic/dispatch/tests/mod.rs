@@ -1,4 +1,5 @@
 mod leases;
+mod restart;
 mod results;
 mod storms;
 mod troubles;

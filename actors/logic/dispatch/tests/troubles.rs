@@ -84,7 +84,7 @@ fn a_plain_peer_whose_result_our_disk_did_not_take_has_not_failed() {
     desk.not_stored(offer.task);
     desk.ask(&plain("a"));
     assert_eq!(desk.entry(offer.task).failures, 0);
-    desk.pass(1);
+    desk.pass(6);
     assert_eq!(desk.take(&plain("a")).attempt, Attempt(2));
 }
 

@@ -1,0 +1,97 @@
+//! A restart: the tasks of earlier lives, and the peers that come back with what they had.
+//!
+//! Rule: a try that was leased stays leased until its peer is back, or has had the time to come back.
+
+use std::time::Duration;
+
+use super::leases::{HAND_IN, SILENT_WORK};
+use super::{Dispatch, Due};
+use crate::logic::ledger::{Lease, State};
+use crate::logic::policy::Policy;
+use crate::logic::record::{Fate, Remembered};
+use crate::model::{Attempt, Endpoint, Moment, Task, TaskId};
+
+/// How long a peer of ours has to come back to a master that was away. It looks for its master about every ten
+/// seconds, and the answer may be lost some times.
+const RETURN: Duration = Duration::from_secs(60);
+
+impl<P: Policy> Dispatch<P> {
+    /// Takes the tasks of earlier lives, in the order of their arrival.
+    pub fn restore(&mut self, remembered: Vec<Remembered>, now: Moment) {
+        for known in remembered {
+            let task = known.task.clone();
+            let state = self.recall(&known, now);
+            let lease = state.lease().cloned();
+            let waits = state == State::Waiting;
+            self.ledger.restore(known, state);
+            if let Some(lease) = lease {
+                let deadline = lease.deadline.unwrap_or(now);
+                self.due
+                    .insert((deadline, Due::LeaseEnds(task.id, lease.attempt)));
+                self.peers.of(&lease.holder).take(task.id, lease.attempt);
+            } else if waits {
+                self.queue.push(&task);
+            }
+        }
+    }
+
+    fn recall(&self, known: &Remembered, now: Moment) -> State {
+        match known.fate.clone() {
+            Fate::Queued => State::Waiting,
+            Fate::Leased(attempt) => {
+                let tried = known.tries.iter().find(|tried| tried.attempt == attempt);
+                tried.map_or(State::Waiting, |tried| {
+                    State::Leased(self.believed(&known.task, attempt, &tried.holder, now))
+                })
+            }
+            Fate::Done { submitted, file } => State::Done { submitted, file },
+            Fate::Failed { why, output } => State::Failed { why, output },
+            Fate::Cancelled { why } => State::Cancelled { why },
+        }
+    }
+
+    /// A lease of an earlier life: nobody remembers how much of it was over.
+    fn believed(&self, task: &Task, attempt: Attempt, holder: &Endpoint, now: Moment) -> Lease {
+        let term = match holder.is_ours() {
+            true => RETURN,
+            false => self.limit_of(task).unwrap_or(SILENT_WORK) + HAND_IN,
+        };
+        Lease {
+            attempt,
+            holder: holder.clone(),
+            granted: now,
+            deadline: Some(now.after(term)),
+            confirmed: !holder.is_ours(),
+        }
+    }
+
+    /// A peer of ours is back and says that it has this try: if it is leased to it, or to an earlier life of it,
+    /// the lease runs on from now.
+    pub(super) fn confirm(&mut self, peer: &Endpoint, task: TaskId, attempt: Attempt, now: Moment) {
+        let Some(entry) = self.ledger.get(&task) else {
+            return;
+        };
+        let State::Leased(lease) = &entry.state else {
+            return;
+        };
+        let own = lease.holder == *peer && !lease.confirmed;
+        let inherited = self.is_earlier_life(&lease.holder, peer);
+        if lease.attempt != attempt || !(own || inherited) {
+            return;
+        }
+        let (holder, deadline) = (lease.holder.clone(), lease.deadline);
+        let time_limit = self.limit_of(&entry.task);
+        self.disarm(task, attempt, deadline);
+        self.peers.settle(&holder, task, attempt);
+        if inherited {
+            self.ledger.take_up(&task, attempt, peer);
+        }
+        self.lease(peer, task, attempt, time_limit, now);
+    }
+
+    /// Whether the one is a life of the other that is over: ours keep their names from life to life.
+    pub(super) fn is_earlier_life(&self, earlier: &Endpoint, peer: &Endpoint) -> bool {
+        let same = earlier.peer == peer.peer && earlier.is_ours() && peer.is_ours();
+        same && earlier.life != peer.life && !self.peers.is_present(earlier)
+    }
+}

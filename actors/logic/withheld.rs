@@ -1,0 +1,73 @@
+//! What may be told only once something is written down.
+//!
+//! Rule: it leaves in the order in which it was decided, so that nobody is told the later without the earlier.
+
+use std::collections::VecDeque;
+
+/// What waits to be told. There is no more of it than there are requests in flight, whose number the sessions
+/// bound: who has something written down stops to take requests while the store does not take it.
+#[derive(Debug)]
+pub struct Withheld<T> {
+    waiting: VecDeque<(u64, T)>,
+    asked: u64,
+    safe: u64,
+}
+
+impl<T> Default for Withheld<T> {
+    fn default() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            asked: 0,
+            safe: 0,
+        }
+    }
+}
+
+impl<T> Withheld<T> {
+    /// Something is to be written down: under this ticket, the next.
+    pub fn ticket(&mut self) -> u64 {
+        self.asked += 1;
+        self.asked
+    }
+
+    /// Whether all that was to be written down is safe.
+    pub fn is_clear(&self) -> bool {
+        self.safe == self.asked
+    }
+
+    /// Keeps something back until all that was to be written down so far is safe.
+    pub fn hold(&mut self, item: T) {
+        self.waiting.push_back((self.asked, item));
+    }
+
+    /// All up to this ticket is safe: what may now be told.
+    pub fn release(&mut self, ticket: u64) -> Vec<T> {
+        self.safe = self.safe.max(ticket);
+        let due = |(asked, _): &(u64, T)| *asked <= self.safe;
+        let count = self.waiting.iter().take_while(|item| due(item)).count();
+        let told = self.waiting.drain(..count);
+        told.map(|(_, item)| item).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_decided_later_waits_for_the_earlier() {
+        let mut withheld = Withheld::default();
+        assert!(withheld.is_clear());
+        let first = withheld.ticket();
+        withheld.hold("a");
+        withheld.hold("b");
+        let second = withheld.ticket();
+        withheld.hold("c");
+        assert!(!withheld.is_clear());
+        assert_eq!(withheld.release(first), ["a", "b"]);
+        assert_eq!(withheld.release(first), [""; 0]);
+        assert!(!withheld.is_clear());
+        assert_eq!(withheld.release(second), ["c"]);
+        assert!(withheld.is_clear());
+    }
+}
