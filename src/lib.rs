@@ -15,6 +15,7 @@ pub mod peer;
 pub mod runner;
 pub mod search;
 pub mod sockets;
+pub mod store;
 pub mod trace;
 
 /// Version and commit, as `--version` prints them.

@@ -30,10 +30,10 @@ pub const TERMINAL_MAX: usize = 100_000;
 
 /// Tries of one task that are remembered, to recognise their results: more than any sound task needs, and
 /// a task that is handed back without blame for ever stays small.
-const TRIES_MAX: usize = 64;
+pub const TRIES_MAX: usize = 64;
 
 /// Conflicting results of one task that are remembered: enough to see who sends them.
-const CONFLICTS_MAX: usize = 16;
+pub const CONFLICTS_MAX: usize = 16;
 
 /// How a task stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,258 @@
+//! What each record does to the rows.
+//!
+//! Rule: the same records again change nothing, for after an error nobody knows how far a commit came; and nothing
+//! but where its files lie changes about a terminal task.
+
+use mutirao_actors::logic::fault::Fault;
+use mutirao_actors::logic::ledger::{CONFLICTS_MAX, TRIES_MAX};
+use mutirao_actors::logic::record::{Conflict, Fate, Place, Record};
+use mutirao_actors::model::{Attempt, Endpoint, Task, TaskId, TaskName};
+use rusqlite::Connection;
+
+use super::fail::Fail;
+use super::row::Sealed as _;
+use super::rows::{ConflictRow, ResultRow, Standing, TaskRow, TryRow, Wall};
+
+/// How many tasks there are, and the number of the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Rows of the table `task`.
+    pub tasks: u64,
+    /// The number of the newest.
+    pub seq: i64,
+}
+
+/// One transaction in the making.
+#[derive(Debug)]
+pub struct Writing<'a> {
+    /// Where.
+    pub base: &'a Connection,
+    /// The time for people.
+    pub now: Wall,
+    /// Of all tasks, those of this transaction too.
+    pub tally: Tally,
+}
+
+impl Writing<'_> {
+    /// Writes one record.
+    pub fn apply(&mut self, record: &Record) -> Result<(), Fail> {
+        let is_known = match record {
+            Record::Adopted { task, lies } => self.adopt(task, lies)?,
+            Record::Leased {
+                task,
+                attempt,
+                name,
+                holder,
+            } => self.lease(*task, *attempt, name, holder)?,
+            Record::TakenUp {
+                task,
+                attempt,
+                holder,
+            } => self.take_up(*task, *attempt, holder)?,
+            Record::TryEnded {
+                task,
+                attempt,
+                fault,
+            } => self.end_try(*task, *attempt, fault)?,
+            Record::Ended { task, fate } => self.end(*task, fate)?,
+            Record::Settled { task, file } => self.settle(*task, file.as_deref())?,
+            Record::Conflict {
+                task,
+                attempt,
+                peer,
+                sha256,
+            } => {
+                let (attempt, peer, sha256) = (*attempt, peer.clone(), *sha256);
+                let conflict = Conflict {
+                    attempt,
+                    peer,
+                    sha256,
+                };
+                self.conflict(*task, &conflict)?
+            }
+        };
+        if !is_known {
+            tracing::warn!(
+                ?record,
+                "the store does not know the task of a record: it is not written down"
+            );
+        }
+        Ok(())
+    }
+
+    fn task(&self, task: TaskId) -> Result<Option<TaskRow>, Fail> {
+        TaskRow::get(self.base, &[task.0.as_bytes()])
+    }
+
+    fn tried(&self, task: TaskId, attempt: Attempt) -> Result<Option<TryRow>, Fail> {
+        TryRow::get(self.base, &[task.0.as_bytes(), &attempt.0])
+    }
+
+    fn adopt(&mut self, task: &Task, lies: &Place) -> Result<bool, Fail> {
+        let seq = self.tally.seq + 1;
+        let row = TaskRow::adopted(task.clone(), lies.clone(), seq, self.now);
+        if row.add(self.base)? {
+            self.tally.seq = seq;
+            self.tally.tasks += 1;
+        }
+        Ok(true)
+    }
+
+    fn lease(
+        &self,
+        task: TaskId,
+        attempt: Attempt,
+        name: &TaskName,
+        holder: &Endpoint,
+    ) -> Result<bool, Fail> {
+        let Some(mut row) = self.task(task)? else {
+            return Ok(false);
+        };
+        let tried = TryRow {
+            task: task.0,
+            attempt: attempt.0,
+            name: name.clone(),
+            peer: holder.peer.clone(),
+            life: holder.life,
+            fault: None,
+            began_at: self.now,
+            ended_at: None,
+        };
+        tried.put(self.base)?;
+        row.tries = row.tries.max(attempt.0);
+        self.forget_tries(&row)?;
+        self.stand(row, Standing::Leased, Some(attempt))
+    }
+
+    /// The ledger remembers no more of them either.
+    fn forget_tries(&self, row: &TaskRow) -> Result<(), Fail> {
+        let kept = u32::try_from(TRIES_MAX).unwrap_or(u32::MAX);
+        let Some(last) = row.tries.checked_sub(kept).filter(|last| *last > 0) else {
+            return Ok(());
+        };
+        let mut forget = self
+            .base
+            .prepare_cached("DELETE FROM try WHERE task = ? AND attempt <= ?")?;
+        forget.execute((row.id.as_bytes(), last))?;
+        Ok(())
+    }
+
+    fn take_up(&self, task: TaskId, attempt: Attempt, holder: &Endpoint) -> Result<bool, Fail> {
+        let (Some(row), Some(tried)) = (self.task(task)?, self.tried(task, attempt)?) else {
+            return Ok(false);
+        };
+        let tried = TryRow {
+            peer: holder.peer.clone(),
+            life: holder.life,
+            fault: None,
+            ended_at: None,
+            ..tried
+        };
+        tried.put(self.base)?;
+        self.stand(row, Standing::Leased, Some(attempt))
+    }
+
+    fn end_try(&self, task: TaskId, attempt: Attempt, fault: &Fault) -> Result<bool, Fail> {
+        let (Some(row), Some(tried)) = (self.task(task)?, self.tried(task, attempt)?) else {
+            return Ok(false);
+        };
+        let tried = TryRow {
+            fault: Some(fault.clone()),
+            ended_at: Some(self.now),
+            ..tried
+        };
+        tried.put(self.base)?;
+        if row.state == Standing::Leased && row.attempt == Some(attempt.0) {
+            return self.stand(row, Standing::Queued, None);
+        }
+        Ok(true)
+    }
+
+    fn end(&self, task: TaskId, fate: &Fate) -> Result<bool, Fail> {
+        let Some(mut row) = self.task(task)? else {
+            return Ok(false);
+        };
+        if row.state.is_terminal() {
+            return Ok(true);
+        }
+        let (standing, result) = match fate {
+            Fate::Queued => return self.stand(row, Standing::Queued, None),
+            Fate::Leased(attempt) => return self.stand(row, Standing::Leased, Some(*attempt)),
+            Fate::Done { submitted, file } => (Standing::Done, Some((submitted, file))),
+            Fate::Failed { why, output } => {
+                row.reason = Some(why.clone());
+                let output = output.as_ref();
+                (
+                    Standing::Failed,
+                    output.map(|(submitted, file)| (submitted, file)),
+                )
+            }
+            Fate::Cancelled { why } => {
+                row.reason = Some(why.clone());
+                (Standing::Cancelled, None)
+            }
+        };
+        row.ended_at = Some(self.now);
+        let attempt = result.map(|(submitted, _)| submitted.attempt);
+        if let Some((submitted, file)) = result {
+            ResultRow::taken(task, submitted.clone(), file.clone(), self.now).put(self.base)?;
+        }
+        self.stand(row, standing, attempt)
+    }
+
+    fn stand(
+        &self,
+        mut row: TaskRow,
+        standing: Standing,
+        attempt: Option<Attempt>,
+    ) -> Result<bool, Fail> {
+        if !row.state.is_terminal() {
+            row.state = standing;
+            row.attempt = attempt.map(|attempt| attempt.0);
+        }
+        row.put(self.base)?;
+        Ok(true)
+    }
+
+    fn settle(&self, task: TaskId, file: Option<&str>) -> Result<bool, Fail> {
+        let Some(mut row) = self.task(task)? else {
+            return Ok(false);
+        };
+        row.settled = true;
+        row.put(self.base)?;
+        let Some(file) = file else {
+            return Ok(true);
+        };
+        let Some(mut result) = ResultRow::get(self.base, &[task.0.as_bytes()])? else {
+            return Ok(true);
+        };
+        result.file = file.to_owned();
+        result.put(self.base)?;
+        Ok(true)
+    }
+
+    fn conflict(&self, task: TaskId, conflict: &Conflict) -> Result<bool, Fail> {
+        let Some(mut row) = self.task(task)? else {
+            return Ok(false);
+        };
+        let known = ConflictRow::of_task(self.base, task.0.as_bytes(), CONFLICTS_MAX)?;
+        let is_known = known
+            .iter()
+            .any(|known| Conflict::from(known.clone()) == *conflict);
+        if is_known || known.len() >= CONFLICTS_MAX {
+            return Ok(true);
+        }
+        row.conflicts += 1;
+        let new = ConflictRow {
+            task: task.0,
+            number: row.conflicts,
+            attempt: conflict.attempt.0,
+            peer: conflict.peer.clone(),
+            sha256: conflict.sha256,
+            came_at: self.now,
+        };
+        new.put(self.base)?;
+        row.put(self.base)?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,186 @@
+//! One open database.
+
+use std::path::Path;
+use std::time::Duration;
+
+use mutirao_actors::logic::ledger::Counts;
+use mutirao_actors::logic::record::Record;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::apply::{Tally, Writing};
+use super::fail::Fail;
+use super::load::{self, Meta};
+use super::rows::Wall;
+use super::{Recalled, schema};
+
+/// How long whoever reads beside us may keep us waiting.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Statements that stay prepared: all that are ever said.
+const STATEMENTS_MAX: usize = 64;
+/// Bytes that the log keeps on disk after a checkpoint: a burst of large commits is not to stay for ever.
+const LOG_BYTES_MAX: i64 = 16 << 20;
+
+/// A database of the newest version, and what was counted in it.
+#[derive(Debug)]
+pub struct Base {
+    connection: Connection,
+    meta: Meta,
+    tally: Tally,
+}
+
+/// What a database notes before it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Journal {
+    /// The log of one in use: a commit is one flush, and others may read meanwhile.
+    Log,
+    /// The journal of one in the making, which is one file in the end.
+    Delete,
+}
+
+/// Opens a database, which is made only when it is in the making; a commit comes back once it is on disk.
+pub fn connect(file: &Path, journal: Journal) -> Result<Connection, Fail> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags.set(OpenFlags::SQLITE_OPEN_CREATE, journal == Journal::Delete);
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    let mode = match journal {
+        Journal::Log => "wal",
+        Journal::Delete => "delete",
+    };
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "journal_mode", mode)?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
+    Ok(connection)
+}
+
+/// Opens a database to read it, and leaves it as it is.
+pub fn connect_read_only(file: &Path) -> Result<Connection, Fail> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
+impl Base {
+    /// A new database without tasks.
+    pub fn fresh(mut connection: Connection, meta: Meta) -> Result<Self, Fail> {
+        schema::migrate(&mut connection)?;
+        meta.write(&connection)?;
+        Ok(Self {
+            connection,
+            meta,
+            tally: Tally::default(),
+        })
+    }
+
+    /// A database that was there, once all that it says of itself fits; `whole` looks at every page too.
+    pub fn known(file: &Path, whole: bool) -> Result<Self, Fail> {
+        Self::refuse_newer(file)?;
+        let mut connection = connect(file, Journal::Log)?;
+        if whole {
+            schema::quick_check(&connection)?;
+        }
+        if schema::version(&connection)? < schema::newest() {
+            schema::migrate(&mut connection)?;
+        }
+        let meta = Meta::read(&connection)?;
+        Ok(Self {
+            connection,
+            meta,
+            tally: Tally::default(),
+        })
+    }
+
+    /// A newer program's database is not even opened to write.
+    fn refuse_newer(file: &Path) -> Result<(), Fail> {
+        let reader = connect_read_only(file)?;
+        match schema::version(&reader)? {
+            found if found > schema::newest() => Err(Fail::Newer(found)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves the log into the database; whether nobody kept it in use.
+    ///
+    /// Pages of a flush that failed once may never reach the disk by another one unless they are written anew.
+    pub fn rewrite_log(&self) -> Result<bool, Fail> {
+        let busy: i64 =
+            self.connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        Ok(busy == 0)
+    }
+
+    /// Reads everything that matters, and begins another life.
+    pub fn recall(&mut self) -> Result<Recalled, Fail> {
+        let counts = self.count()?;
+        let tasks = load::tasks(&self.connection)?;
+        self.meta.epoch += 1;
+        let transaction = self.connection.transaction()?;
+        self.meta.write(&transaction)?;
+        transaction.commit()?;
+        Ok(Recalled {
+            master: self.meta.master,
+            epoch: self.meta.epoch,
+            counts,
+            tasks,
+            damage: Vec::new(),
+        })
+    }
+
+    /// Fills a new database in one transaction.
+    pub fn fill<T>(
+        &mut self,
+        fill: impl FnOnce(&Connection) -> Result<T, Fail>,
+    ) -> Result<T, Fail> {
+        let transaction = self.connection.transaction()?;
+        let filled = fill(&transaction)?;
+        transaction.commit()?;
+        Ok(filled)
+    }
+
+    /// Counts the tasks, which are to be as many as were adopted.
+    pub fn count(&mut self) -> Result<Counts, Fail> {
+        let (tally, counts) = load::count(&self.connection)?;
+        if tally.tasks != self.meta.tasks {
+            return Err(Fail::Damage(format!(
+                "it has {} tasks where {} were written down",
+                tally.tasks, self.meta.tasks
+            )));
+        }
+        self.tally = tally;
+        Ok(counts)
+    }
+
+    /// Commits records, all or nothing.
+    pub fn write(&mut self, records: &[Record], now: Wall) -> Result<(), Fail> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let tally = self.tally;
+        let mut writing = Writing {
+            base: &transaction,
+            now,
+            tally,
+        };
+        for record in records {
+            writing.apply(record)?;
+        }
+        let tally = writing.tally;
+        let meta = Meta {
+            tasks: tally.tasks,
+            ..self.meta
+        };
+        if meta != self.meta {
+            meta.write(&transaction)?;
+        }
+        transaction.commit()?;
+        (self.meta, self.tally) = (meta, tally);
+        Ok(())
+    }
+}

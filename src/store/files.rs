@@ -1,0 +1,194 @@
+//! The files of the store.
+//!
+//! Rule: a database is made under another name and gets its own by a rename, so that one which is not whole was whole
+//! once; and what is damaged is moved aside, never overwritten.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::StoreError;
+use super::base::{Base, Journal, connect};
+use super::fail::Fail;
+use super::load::Meta;
+
+/// The database.
+const DATABASE: &str = "mutirao.db";
+/// A database in the making.
+const MADE: &str = "made.db";
+/// What SQLite puts beside a database: its log, the log's index, and the journal of one in the making.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// Folders of damaged files begin with this, and a number follows.
+const ASIDE: &str = "damaged-";
+/// Folders of damaged files that are kept: each may be as large as the store.
+const ASIDE_MAX: usize = 4;
+
+/// Where they are.
+#[derive(Debug, Clone)]
+pub struct Files {
+    folder: PathBuf,
+    /// The database.
+    pub database: PathBuf,
+    made: PathBuf,
+}
+
+impl Files {
+    /// Those of a store in this folder.
+    pub fn of(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            database: folder.join(DATABASE),
+            made: folder.join(MADE),
+        }
+    }
+
+    /// Bytes of the database and its log.
+    pub fn size(&self) -> u64 {
+        let files = [self.database.clone(), beside(&self.database, "-wal")];
+        let sizes = files
+            .iter()
+            .map(|file| fs::metadata(file).map_or(0, |found| found.len()));
+        sizes.sum()
+    }
+
+    /// Sees to it that there is a database; what was to be there and is not, in words for a reader.
+    pub fn prepare(&self) -> Result<Vec<String>, StoreError> {
+        make_folder(&self.folder).map_err(|error| failed("make", &self.folder, error))?;
+        let mut damage = Vec::new();
+        if exists(&self.database) {
+            self.remove_made()?;
+        } else if exists(&self.made) {
+            // It was whole before the damaged one was moved aside.
+            self.set_aside()?;
+            self.install()?;
+        } else {
+            if let Some(aside) = self.set_aside()? {
+                damage.push(format!(
+                    "{} is missing, and its log alone tells nothing: the log is in {} now",
+                    self.database.display(),
+                    aside.display()
+                ));
+            }
+            self.make(|connection| Base::fresh(connection, Meta::new()).map(drop))?;
+            self.install()?;
+        }
+        Ok(damage)
+    }
+
+    /// Makes a database beside the one that is there.
+    pub fn make<T>(
+        &self,
+        fill: impl FnOnce(Connection) -> Result<T, Fail>,
+    ) -> Result<T, StoreError> {
+        self.remove_made()?;
+        let made = connect(&self.made, Journal::Delete).and_then(fill);
+        made.map_err(|fail| fail.of("make", &self.made))
+    }
+
+    /// Gives the database that was made its name.
+    pub fn install(&self) -> Result<(), StoreError> {
+        fs::rename(&self.made, &self.database)
+            .and_then(|()| sync(&self.folder))
+            .map_err(|error| failed("name", &self.database, error))
+    }
+
+    /// Moves the database and what is beside it into a folder of their own; which, if there was any.
+    pub fn set_aside(&self) -> Result<Option<PathBuf>, StoreError> {
+        let mut files = vec![self.database.clone()];
+        files.extend(BESIDE.map(|end| beside(&self.database, end)));
+        files.retain(|file| exists(file));
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let aside = self
+            .new_aside()
+            .map_err(|error| failed("list", &self.folder, error))?;
+        let moved = || {
+            fs::create_dir(&aside)?;
+            for file in &files {
+                fs::rename(file, aside.join(file.file_name().unwrap_or_default()))?;
+            }
+            sync(&aside)?;
+            sync(&self.folder)
+        };
+        moved().map_err(|error| failed("move the damaged files to", &aside, error))?;
+        Ok(Some(aside))
+    }
+
+    /// The name of a new folder for damaged files; the oldest of too many are removed.
+    fn new_aside(&self) -> io::Result<PathBuf> {
+        let mut numbers: Vec<u64> = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let name = entry?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix(ASIDE));
+            numbers.extend(number.and_then(|number| number.parse::<u64>().ok()));
+        }
+        numbers.sort_unstable();
+        let path = |number: u64| self.folder.join(format!("{ASIDE}{number}"));
+        let too_many = (numbers.len() + 1).saturating_sub(ASIDE_MAX);
+        for number in numbers.iter().take(too_many) {
+            fs::remove_dir_all(path(*number))?;
+        }
+        Ok(path(numbers.last().map_or(1, |last| last + 1)))
+    }
+
+    /// Removes what somebody began to make.
+    fn remove_made(&self) -> Result<(), StoreError> {
+        let mut files = vec![self.made.clone()];
+        files.extend(BESIDE.map(|end| beside(&self.made, end)));
+        for file in files {
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                removed => removed.map_err(|error| failed("remove", &file, error))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failed(doing: &'static str, file: &Path, source: io::Error) -> StoreError {
+    StoreError::File {
+        doing,
+        file: file.to_owned(),
+        source,
+    }
+}
+
+fn beside(file: &Path, end: &str) -> PathBuf {
+    let mut name = OsString::from(file);
+    name.push(end);
+    name.into()
+}
+
+/// Whether anything has this name, be it a link to nothing.
+fn exists(file: &Path) -> bool {
+    fs::symlink_metadata(file).is_ok()
+}
+
+/// Makes a folder and those above it, so that they outlast a power cut.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().unwrap_or(Path::new(""));
+    make_folder(above)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
+        made => made?,
+    }
+    sync(above)
+}
+
+/// Names in a folder outlast a power cut only after this.
+fn sync(folder: &Path) -> io::Result<()> {
+    let here = Path::new(".");
+    let folder = if folder.as_os_str().is_empty() {
+        here
+    } else {
+        folder
+    };
+    File::open(folder)?.sync_all()
+}

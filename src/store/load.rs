@@ -1,0 +1,177 @@
+//! Reads back what the records made.
+//!
+//! Rule: every row that is used fits its seal, and every row that another one counts is there; anything else is damage.
+
+use mutirao_actors::logic::ledger::{CONFLICTS_MAX, Counts, TERMINAL_MAX, TRIES_MAX};
+use mutirao_actors::logic::record::{Fate, Remembered};
+use mutirao_actors::model::Attempt;
+use rusqlite::{Connection, OptionalExtension as _};
+use uuid::Uuid;
+
+use super::apply::Tally;
+use super::fail::Fail;
+use super::row::Sealed as _;
+use super::rows::{ConflictRow, MetaRow, ResultRow, Standing, TaskRow, TryRow};
+
+const COUNT: &str = "SELECT count(*), coalesce(max(seq), 0), total(state = 'queued'), total(state = 'leased'), \
+                     total(state = 'done'), total(state = 'failed'), total(state = 'cancelled') FROM task";
+/// The ids follow the time of adoption, so the newest come last.
+const OLDEST_LOADED: &str = "SELECT id FROM task WHERE state NOT IN ('queued', 'leased') \
+                             ORDER BY id DESC LIMIT 1 OFFSET ?";
+/// What is behind this counts as open whenever it is not surely over: a damaged word is to be noticed.
+const LOADED: &str =
+    "WHERE id >= ? OR NOT (state IN ('done', 'failed', 'cancelled') AND settled = 1)";
+
+/// What holds for the whole store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    /// Which master this is.
+    pub master: Uuid,
+    /// Which life of it was the last.
+    pub epoch: u64,
+    /// How many tasks were adopted.
+    pub tasks: u64,
+}
+
+impl Meta {
+    /// That of a new store.
+    pub fn new() -> Self {
+        Self {
+            master: Uuid::new_v4(),
+            epoch: 0,
+            tasks: 0,
+        }
+    }
+
+    /// As it was last written.
+    pub fn read(base: &Connection) -> Result<Self, Fail> {
+        Ok(Self {
+            master: Self::value(base, "master")?,
+            epoch: Self::value(base, "epoch")?,
+            tasks: Self::value(base, "tasks")?,
+        })
+    }
+
+    fn value<T: std::str::FromStr>(base: &Connection, key: &str) -> Result<T, Fail> {
+        let row = MetaRow::get(base, &[&key])?;
+        row.and_then(|row| row.value.parse().ok())
+            .ok_or_else(|| Fail::Damage(format!("the table `meta` has no {key}")))
+    }
+
+    /// Writes it.
+    pub fn write(&self, base: &Connection) -> Result<(), Fail> {
+        let values = [
+            ("master", self.master.to_string()),
+            ("epoch", self.epoch.to_string()),
+            ("tasks", self.tasks.to_string()),
+        ];
+        for (key, value) in values {
+            let key = key.to_owned();
+            MetaRow { key, value }.put(base)?;
+        }
+        Ok(())
+    }
+}
+
+/// How many tasks there are, and how they stand.
+pub fn count(base: &Connection) -> Result<(Tally, Counts), Fail> {
+    let (tally, counts) = base.query_row(COUNT, [], |row| {
+        let tasks: i64 = row.get(0)?;
+        let tally = Tally {
+            tasks: tasks.cast_unsigned(),
+            seq: row.get(1)?,
+        };
+        // A total is a floating number, exact below 2^53.
+        let total = |at| row.get::<_, f64>(at).map(|total| total as u64);
+        let counts = Counts {
+            queued: total(2)?,
+            leased: total(3)?,
+            done: total(4)?,
+            failed: total(5)?,
+            cancelled: total(6)?,
+        };
+        Ok((tally, counts))
+    })?;
+    let standing = counts.open() + counts.done + counts.failed + counts.cancelled;
+    if standing == tally.tasks {
+        Ok((tally, counts))
+    } else {
+        Err(Fail::Damage(
+            "a task stands in no way that there is".to_owned(),
+        ))
+    }
+}
+
+/// The tasks that matter, in the order of their arrival.
+pub fn tasks(base: &Connection) -> Result<Vec<Remembered>, Fail> {
+    let offset = i64::try_from(TERMINAL_MAX - 1).unwrap_or(i64::MAX);
+    let oldest: Option<Vec<u8>> = base
+        .query_row(OLDEST_LOADED, [offset], |row| row.get(0))
+        .optional()?;
+    let mut statement = base.prepare(&format!("{} {LOADED}", TaskRow::table().all))?;
+    let mut rows = statement.query([oldest.unwrap_or_default()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let row = TaskRow::whole(row)?;
+        found.push((row.seq, remembered(base, row)?));
+    }
+    found.sort_by_key(|(seq, _)| *seq);
+    Ok(found.into_iter().map(|(_, task)| task).collect())
+}
+
+/// A task with all that belongs to it.
+fn remembered(base: &Connection, row: TaskRow) -> Result<Remembered, Fail> {
+    let id = row.id;
+    let lacks = |what: &str| Fail::Damage(format!("{what} of the task {id} is missing"));
+    let tries = match row.tries {
+        0 => Vec::new(),
+        _ => TryRow::of_task(base, id.as_bytes(), TRIES_MAX)?,
+    };
+    if !are_all(&tries, row.tries) {
+        return Err(lacks("a try"));
+    }
+    let conflicts = match row.conflicts {
+        0 => Vec::new(),
+        _ => ConflictRow::of_task(base, id.as_bytes(), CONFLICTS_MAX)?,
+    };
+    if conflicts.len() != row.conflicts as usize {
+        return Err(lacks("a conflict"));
+    }
+    let result = match (row.state.is_terminal(), row.attempt) {
+        (true, Some(_)) => {
+            let result = ResultRow::get(base, &[id.as_bytes()])?;
+            Some(result.ok_or_else(|| lacks("the result"))?.submitted())
+        }
+        _ => None,
+    };
+    let why = row.reason.clone().unwrap_or_default();
+    let fate = match row.state {
+        Standing::Queued => Fate::Queued,
+        Standing::Leased => Fate::Leased(Attempt(row.attempt.ok_or_else(|| lacks("the lease"))?)),
+        Standing::Done => {
+            let (submitted, file) = result.ok_or_else(|| lacks("the result"))?;
+            Fate::Done { submitted, file }
+        }
+        Standing::Failed => Fate::Failed {
+            why,
+            output: result,
+        },
+        Standing::Cancelled => Fate::Cancelled { why },
+    };
+    let settled = row.settled;
+    let (task, lies) = row.task();
+    Ok(Remembered {
+        task,
+        fate,
+        tries: tries.into_iter().rev().map(Into::into).collect(),
+        conflicts: conflicts.into_iter().rev().map(Into::into).collect(),
+        lies,
+        settled,
+    })
+}
+
+/// Whether these are the last of so many tries, newest first and without a gap.
+fn are_all(tries: &[TryRow], count: u32) -> bool {
+    let expected = (1..=count).rev().take(TRIES_MAX);
+    tries.iter().map(|tried| tried.attempt).eq(expected)
+}

@@ -1,0 +1,86 @@
+//! The versions of the schema: `migrations/` has one file for each step.
+//!
+//! Rule: the version stands in two places, and only what both say is believed: one flipped bit neither makes this
+//! program refuse its own store, nor has it migrated twice.
+
+use std::error::Error as _;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::fail::Fail;
+
+mod embedded {
+    refinery::embed_migrations!("src/store/migrations");
+}
+
+/// The newest version that we know.
+pub fn newest() -> i64 {
+    let runner = embedded::migrations::runner();
+    let versions = runner.get_migrations().iter();
+    versions
+        .map(|step| step.version().into())
+        .max()
+        .unwrap_or(0)
+}
+
+/// The version of a database that has one.
+pub fn version(base: &Connection) -> Result<i64, Fail> {
+    let header: i64 = base.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let mut history =
+        base.prepare("SELECT version, applied_on, checksum FROM refinery_schema_history")?;
+    let mut steps = history.query([])?;
+    let mut newest = 0;
+    while let Some(step) = steps.next()? {
+        newest = newest.max(step.get(0)?);
+        let (applied, checksum): (String, String) = (step.get(1)?, step.get(2)?);
+        // The migrations' crate takes these for granted.
+        let is_time = applied.parse::<Timestamp>().is_ok() && applied.find('T') == Some(10);
+        if !is_time || !applied.ends_with('Z') || checksum.parse::<u64>().is_err() {
+            return Err(Fail::Damage(
+                "its history of versions does not read".to_owned(),
+            ));
+        }
+    }
+    if newest == header && newest > 0 {
+        Ok(newest)
+    } else {
+        Err(Fail::Damage(format!(
+            "its version is {header} in one place and {newest} in another"
+        )))
+    }
+}
+
+/// Brings a database to the newest version; a new one has none yet.
+pub fn migrate(base: &mut Connection) -> Result<(), Fail> {
+    embedded::migrations::runner()
+        .set_grouped(true)
+        .run(base)
+        .map_err(|error| unpacked(&error))?;
+    base.pragma_update(None, "user_version", newest())?;
+    Ok(())
+}
+
+/// What SQLite said to the migrations' crate.
+fn unpacked(error: &refinery::Error) -> Fail {
+    let inner = error.kind().source();
+    match inner.and_then(|inner| inner.downcast_ref()) {
+        Some(rusqlite::Error::SqliteFailure(failure, words)) => {
+            rusqlite::Error::SqliteFailure(*failure, words.clone()).into()
+        }
+        _ => Fail::Damage(error.to_string()),
+    }
+}
+
+/// Whether the database says that its pages hang together; reads all of them.
+pub fn quick_check(base: &Connection) -> Result<(), Fail> {
+    let said: Option<String> = base
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .optional()?;
+    match said.as_deref() {
+        Some("ok") => Ok(()),
+        said => Err(Fail::Damage(
+            said.unwrap_or("it cannot be checked").to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,142 @@
+//! The store as one SQLite database.
+//!
+//! Rule: a connection on which something went wrong is given up. The next commit opens a new one, and what is then
+//! committed again may have been written already.
+
+use std::fmt;
+use std::path::Path;
+
+use mutirao_actors::clock::Clock;
+use mutirao_actors::logic::record::Record;
+use rusqlite::Connection;
+
+use super::base::Base;
+use super::fail::Fail;
+use super::files::Files;
+use super::load::Meta;
+use super::mend::mend;
+use super::rows::Wall;
+use super::{Recalled, Store, StoreError};
+
+/// Largest database of which every page is looked at whenever it is opened, in bytes: that takes about 3 ms a megabyte.
+/// In a larger one the rows that are used are checked all the same, and counted.
+const CHECKED_WHOLE_MAX: u64 = 32 << 20;
+
+/// Where the database is.
+enum Home {
+    Memory(Base),
+    Disk {
+        files: Files,
+        /// None after a failure.
+        base: Option<Base>,
+    },
+}
+
+/// An SQLite database that holds what must survive.
+pub struct SqliteStore {
+    home: Home,
+    clock: Clock,
+}
+
+impl SqliteStore {
+    /// Opens the store in this folder, or makes one, and begins another life. Whoever calls has the right to the
+    /// folder alone.
+    ///
+    /// # Errors
+    /// When a newer program wrote it, or the disk refuses; never because it is damaged.
+    pub fn open(folder: &Path, clock: Clock) -> Result<(Self, Recalled), StoreError> {
+        let files = Files::of(folder);
+        let now = wall(&clock);
+        let mut damage = files.prepare()?;
+        let mut opened = open(&files);
+        if let Err(Fail::Damage(why)) = opened {
+            damage.extend(mend(&files, &why, now)?);
+            opened = open(&files);
+        }
+        let (base, recalled) = opened.map_err(|fail| fail.of("open", &files.database))?;
+        let base = Some(base);
+        let home = Home::Disk { files, base };
+        Ok((Self { home, clock }, Recalled { damage, ..recalled }))
+    }
+
+    /// A new store that ends with the process, for tests and simulations.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub fn in_memory(clock: Clock) -> Result<(Self, Recalled), StoreError> {
+        let made = || {
+            let mut base = Base::fresh(Connection::open_in_memory()?, Meta::new())?;
+            let recalled = base.recall()?;
+            Ok((base, recalled))
+        };
+        let failed = |fail: Fail| fail.of("make a database", Path::new("in memory"));
+        let (base, recalled) = made().map_err(failed)?;
+        let home = Home::Memory(base);
+        Ok((Self { home, clock }, recalled))
+    }
+}
+
+impl Store for SqliteStore {
+    fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        let now = wall(&self.clock);
+        match &mut self.home {
+            Home::Memory(base) => {
+                let written = base.write(records, now);
+                written.map_err(|fail| fail.of("write", Path::new("in memory")))
+            }
+            Home::Disk { files, base } => {
+                let mut open = match base.take() {
+                    Some(open) => open,
+                    None => reopen(files, now)?,
+                };
+                let written = open.write(records, now);
+                written.map_err(|fail| fail.of("write to", &files.database))?;
+                *base = Some(open);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let home = match &self.home {
+            Home::Memory(_) => Path::new("in memory"),
+            Home::Disk { files, .. } => &files.database,
+        };
+        write!(f, "SqliteStore({})", home.display())
+    }
+}
+
+fn open(files: &Files) -> Result<(Base, Recalled), Fail> {
+    let whole = files.size() <= CHECKED_WHOLE_MAX;
+    let mut base = Base::known(&files.database, whole)?;
+    base.rewrite_log()?;
+    let recalled = base.recall()?;
+    Ok((base, recalled))
+}
+
+/// Opens the database again after a failure; what is found damaged is said in the program's log.
+fn reopen(files: &Files, now: Wall) -> Result<Base, StoreError> {
+    let mut damage = files.prepare()?;
+    let mut reopened = again(files);
+    if let Err(Fail::Damage(why)) = reopened {
+        damage.extend(mend(files, &why, now)?);
+        reopened = again(files);
+    }
+    for line in damage {
+        tracing::error!("{line}");
+    }
+    reopened.map_err(|fail| fail.of("open", &files.database))
+}
+
+fn again(files: &Files) -> Result<Base, Fail> {
+    let mut base = Base::known(&files.database, false)?;
+    base.count()?;
+    base.rewrite_log()?.then_some(base).ok_or_else(Fail::busy)
+}
+
+/// The time for people.
+fn wall(clock: &Clock) -> Wall {
+    clock.wall(clock.now()).as_millisecond()
+}

@@ -1,0 +1,401 @@
+//! What each record does, as it is read back; the rest is in the files beside.
+
+mod damage;
+mod model;
+
+use std::path::Path;
+use std::time::Duration;
+
+use mutirao_actors::clock::Clock;
+use mutirao_actors::logic::fault::Fault;
+use mutirao_actors::logic::ledger::{CONFLICTS_MAX, Counts, Submitted, TRIES_MAX, Tried};
+use mutirao_actors::logic::record::{Conflict, Fate, Place, Record, Remembered};
+use mutirao_actors::model::{
+    Attempt, BootId, Digest, Ending, Endpoint, Life, Stamp, Task, TaskId, TaskName, Wishes,
+};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::{Recalled, SqliteStore, Store as _, StoreError};
+
+/// A folder, and the store in it.
+struct Bench {
+    folder: TempDir,
+    store: Option<SqliteStore>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let (store, _) = open(folder.path());
+        let store = Some(store);
+        Self { folder, store }
+    }
+
+    fn commit(&mut self, records: &[Record]) {
+        self.store.as_mut().unwrap().commit(records).unwrap();
+    }
+
+    fn reopen(&mut self) -> Recalled {
+        self.store = None;
+        let (store, recalled) = open(self.folder.path());
+        self.store = Some(store);
+        recalled
+    }
+
+    /// Commits, and gives the only task as it is read back.
+    fn after(&mut self, records: &[Record]) -> Remembered {
+        self.commit(records);
+        let recalled = self.reopen();
+        assert!(recalled.damage.is_empty(), "{:?}", recalled.damage);
+        recalled.tasks.into_iter().next().unwrap()
+    }
+}
+
+fn open(folder: &Path) -> (SqliteStore, Recalled) {
+    SqliteStore::open(folder, Clock::start()).unwrap()
+}
+
+fn id(number: u128) -> TaskId {
+    TaskId(Uuid::from_u128(number))
+}
+
+fn place(number: u128) -> Place {
+    let byte = u8::try_from(number % 251).unwrap();
+    Place {
+        file: vec![b't', 0xff, byte],
+        stamp: Stamp {
+            size: 1 << 40,
+            modified: (-5, 7),
+            changed: (1_700_000_000, 999_999_999),
+            inode: u64::MAX,
+        },
+    }
+}
+
+fn task(number: u128) -> Task {
+    let wishes = Wishes {
+        time_limit: Some(Duration::new(90, 1)),
+        retries: Some(2),
+        priority: -3,
+    };
+    Task {
+        id: id(number),
+        name: format!("task-{number}.zip").parse().unwrap(),
+        size: 12_345,
+        sha256: Digest::of(&number.to_le_bytes()),
+        code: Digest::of(b"code"),
+        group: "ana".into(),
+        wishes: if number.is_multiple_of(2) {
+            wishes
+        } else {
+            Wishes::default()
+        },
+    }
+}
+
+fn adopted(number: u128) -> Record {
+    Record::Adopted {
+        task: task(number),
+        lies: place(number),
+    }
+}
+
+fn ours(name: &str) -> Endpoint {
+    Endpoint {
+        peer: name.parse().unwrap(),
+        life: Life::Boot(BootId(Uuid::from_u128(7))),
+    }
+}
+
+fn other(name: &str) -> Endpoint {
+    Endpoint {
+        peer: name.parse().unwrap(),
+        life: Life::Address("fe80::1".parse().unwrap()),
+    }
+}
+
+fn try_name(number: u128, attempt: u32) -> TaskName {
+    task(number).name.numbered(attempt.into())
+}
+
+fn leased(number: u128, attempt: u32, holder: Endpoint) -> Record {
+    Record::Leased {
+        task: id(number),
+        attempt: Attempt(attempt),
+        name: try_name(number, attempt),
+        holder,
+    }
+}
+
+fn try_ended(number: u128, attempt: u32, fault: Fault) -> Record {
+    Record::TryEnded {
+        task: id(number),
+        attempt: Attempt(attempt),
+        fault,
+    }
+}
+
+fn ended(number: u128, fate: Fate) -> Record {
+    let task = id(number);
+    Record::Ended { task, fate }
+}
+
+fn settled(number: u128, file: Option<&str>) -> Record {
+    Record::Settled {
+        task: id(number),
+        file: file.map(Into::into),
+    }
+}
+
+fn submitted(attempt: u32, failure: Option<Fault>) -> Submitted {
+    Submitted {
+        attempt: Attempt(attempt),
+        peer: "p".parse().unwrap(),
+        sha256: Digest::of(b"result"),
+        took: Duration::new(3, 141_592_653),
+        failure,
+    }
+}
+
+fn done(attempt: u32) -> Fate {
+    Fate::Done {
+        submitted: submitted(attempt, None),
+        file: "task.zip".to_owned(),
+    }
+}
+
+fn tried(number: u128, attempt: u32, holder: Endpoint, fault: Option<Fault>) -> Tried {
+    Tried {
+        attempt: Attempt(attempt),
+        name: try_name(number, attempt),
+        holder,
+        fault,
+        refusals: 0,
+    }
+}
+
+#[test]
+fn a_new_store_is_the_first_life_of_a_master_and_each_opening_is_another() {
+    let mut bench = Bench::new();
+    let (second, third) = (bench.reopen(), bench.reopen());
+    assert_eq!((second.epoch, third.epoch), (2, 3));
+    assert_eq!(second.master, third.master);
+    assert!(third.tasks.is_empty() && third.damage.is_empty());
+    assert_ne!(Bench::new().reopen().master, second.master);
+}
+
+#[test]
+fn an_adopted_task_is_read_back_as_it_was_and_only_once() {
+    let mut bench = Bench::new();
+    for number in [1, 2] {
+        bench.commit(&[adopted(number), adopted(number)]);
+    }
+    let found = bench.reopen();
+    let expected = [1, 2].map(|number| Remembered {
+        task: task(number),
+        fate: Fate::Queued,
+        tries: Vec::new(),
+        conflicts: Vec::new(),
+        lies: place(number),
+        settled: false,
+    });
+    assert_eq!(found.tasks, expected);
+    assert_eq!(found.counts.queued, 2);
+}
+
+#[test]
+fn tasks_come_back_in_the_order_of_arrival_whatever_the_clock_said() {
+    let mut bench = Bench::new();
+    bench.commit(&[adopted(9), adopted(3)]);
+    bench.reopen();
+    bench.commit(&[adopted(5), adopted(1)]);
+    let order: Vec<_> = bench
+        .reopen()
+        .tasks
+        .into_iter()
+        .map(|known| known.task.id)
+        .collect();
+    assert_eq!(order, [9, 3, 5, 1].map(id));
+}
+
+#[test]
+fn a_lease_is_a_try_that_a_peer_has() {
+    let known = Bench::new().after(&[adopted(1), leased(1, 1, other("p"))]);
+    assert_eq!(known.fate, Fate::Leased(Attempt(1)));
+    assert_eq!(known.tries, [tried(1, 1, other("p"), None)]);
+}
+
+#[test]
+fn a_try_that_ended_leaves_its_fault_and_the_task_waits_again() {
+    let fault = Fault::Run(Ending::Exit(3));
+    let records = [
+        adopted(1),
+        leased(1, 1, ours("p")),
+        try_ended(1, 1, fault.clone()),
+    ];
+    let known = Bench::new().after(&records);
+    assert_eq!(known.fate, Fate::Queued);
+    assert_eq!(known.tries, [tried(1, 1, ours("p"), Some(fault))]);
+}
+
+#[test]
+fn the_end_of_an_earlier_try_leaves_the_lease_alone() {
+    let mut records = vec![
+        adopted(1),
+        leased(1, 1, ours("p")),
+        try_ended(1, 1, Fault::Late),
+    ];
+    records.extend([leased(1, 2, ours("q")), try_ended(1, 1, Fault::GivenUp)]);
+    let known = Bench::new().after(&records);
+    assert_eq!(known.fate, Fate::Leased(Attempt(2)));
+    let faults: Vec<_> = known.tries.into_iter().map(|tried| tried.fault).collect();
+    assert_eq!(faults, [Some(Fault::GivenUp), None]);
+}
+
+#[test]
+fn a_try_that_is_taken_up_is_leased_to_who_has_it_now() {
+    let mut records = vec![
+        adopted(1),
+        leased(1, 1, ours("p")),
+        try_ended(1, 1, Fault::Late),
+    ];
+    records.push(Record::TakenUp {
+        task: id(1),
+        attempt: Attempt(1),
+        holder: other("p"),
+    });
+    let known = Bench::new().after(&records);
+    assert_eq!(known.fate, Fate::Leased(Attempt(1)));
+    assert_eq!(known.tries, [tried(1, 1, other("p"), None)]);
+}
+
+#[test]
+fn every_way_to_end_is_read_back_and_is_the_last() {
+    let failed = |output| Fate::Failed {
+        why: "exit code 3".to_owned(),
+        output,
+    };
+    let output = submitted(1, Some(Fault::Run(Ending::Signal(9))));
+    let cancelled = Fate::Cancelled {
+        why: "deleted".to_owned(),
+    };
+    let fates = [
+        done(1),
+        failed(None),
+        failed(Some((output, "failed/task.zip".to_owned()))),
+        cancelled.clone(),
+    ];
+    for fate in fates {
+        let mut records = vec![adopted(1), leased(1, 1, ours("p")), ended(1, fate.clone())];
+        records.extend([ended(1, cancelled.clone()), try_ended(1, 1, Fault::Late)]);
+        let known = Bench::new().after(&records);
+        assert_eq!(known.fate, fate);
+        assert_eq!(known.tries[0].fault, Some(Fault::Late));
+        assert!(!known.settled);
+    }
+}
+
+#[test]
+fn a_settled_task_says_where_its_result_lies() {
+    let records = [
+        adopted(1),
+        leased(1, 1, ours("p")),
+        ended(1, done(1)),
+        settled(1, Some("task.2.zip")),
+    ];
+    let known = Bench::new().after(&records);
+    assert!(known.settled);
+    assert!(matches!(known.fate, Fate::Done { file, .. } if file == "task.2.zip"));
+}
+
+#[test]
+fn conflicts_are_kept_once_each_and_the_first_ones_of_too_many() {
+    let conflict = |number: u32| Conflict {
+        attempt: Attempt(1),
+        peer: "q".parse().unwrap(),
+        sha256: Digest::of(&number.to_le_bytes()),
+    };
+    let record = |number| Record::Conflict {
+        task: id(1),
+        attempt: Attempt(1),
+        peer: "q".parse().unwrap(),
+        sha256: conflict(number).sha256,
+    };
+    let mut records = vec![adopted(1), leased(1, 1, ours("p")), ended(1, done(1))];
+    records.extend((0..20).flat_map(|number| [record(number), record(number)]));
+    let known = Bench::new().after(&records);
+    let first: Vec<_> = (0..20).take(CONFLICTS_MAX).map(conflict).collect();
+    assert_eq!(known.conflicts, first);
+}
+
+#[test]
+fn the_newest_of_many_tries_are_kept() {
+    let mut records = vec![adopted(1)];
+    for attempt in 1..=100 {
+        records.push(leased(1, attempt, ours("p")));
+        records.push(try_ended(1, attempt, Fault::Late));
+    }
+    let known = Bench::new().after(&records);
+    let attempts: Vec<_> = known.tries.iter().map(|tried| tried.attempt.0).collect();
+    let newest: Vec<u32> = (1..=100).skip(100 - TRIES_MAX).collect();
+    assert_eq!(attempts, newest);
+}
+
+#[test]
+fn a_record_of_an_unknown_task_changes_nothing_and_the_others_are_written() {
+    let mut bench = Bench::new();
+    let records = [
+        leased(1, 1, ours("p")),
+        try_ended(1, 1, Fault::Late),
+        ended(1, done(1)),
+        settled(1, None),
+        adopted(2),
+    ];
+    bench.commit(&records);
+    let recalled = bench.reopen();
+    assert_eq!(recalled.tasks.len(), 1);
+    assert_eq!(
+        recalled.counts,
+        Counts {
+            queued: 1,
+            ..Counts::default()
+        }
+    );
+}
+
+#[test]
+fn a_store_in_memory_takes_records_too() {
+    let (mut store, recalled) = SqliteStore::in_memory(Clock::start()).unwrap();
+    assert_eq!(recalled.epoch, 1);
+    store
+        .commit(&[adopted(1), leased(1, 1, ours("p"))])
+        .unwrap();
+}
+
+#[test]
+fn a_store_of_a_newer_program_is_refused_and_left_alone() {
+    let mut bench = Bench::new();
+    bench.commit(&[adopted(1)]);
+    bench.store = None;
+    let file = bench.folder.path().join("mutirao.db");
+    let newer = rusqlite::Connection::open(&file).unwrap();
+    newer
+        .execute_batch(
+            "PRAGMA user_version = 999; INSERT INTO refinery_schema_history \
+             SELECT 999, name, applied_on, checksum FROM refinery_schema_history",
+        )
+        .unwrap();
+    drop(newer);
+    let before = std::fs::read(&file).unwrap();
+    let error = SqliteStore::open(bench.folder.path(), Clock::start()).unwrap_err();
+    assert!(
+        matches!(error, StoreError::Newer { found: 999, .. }),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("start that one again"),
+        "{error}"
+    );
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+}
