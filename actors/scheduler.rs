@@ -22,7 +22,7 @@ pub use desk::Desk;
 use crate::clock::Clock;
 use crate::logic::dispatch::Rules;
 use crate::logic::policy::Policy;
-use crate::logic::record::Remembered;
+use crate::logic::record::Past;
 use crate::message_log::{Cause, Name};
 use crate::messages::{FoldersInbox, SchedulerInbox, StoreInbox};
 use crate::port::{Letter, Port};
@@ -41,8 +41,8 @@ pub struct Cast {
     pub folders: Port<FoldersInbox>,
     /// Where it is written down what must survive.
     pub store: Port<StoreInbox>,
-    /// The tasks of earlier lives, in the order of their arrival.
-    pub remembered: Vec<Remembered>,
+    /// What is known of earlier lives.
+    pub past: Past,
     /// How often a task may go wrong.
     pub rules: Rules,
     /// The time.

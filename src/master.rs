@@ -1,7 +1,8 @@
 //! The master's cast list: its ports made, its actors started, its connections let in.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,11 @@ use mutirao_actors::discovery::Answerer;
 use mutirao_actors::heartbeat::{self, Heartbeat};
 use mutirao_actors::logic::answering::Identity;
 use mutirao_actors::logic::dispatch::Rules;
+use mutirao_actors::logic::ledger::Counts;
+use mutirao_actors::logic::record::Past;
 use mutirao_actors::message_log::{Cause, MessageLog, Name};
 use mutirao_actors::messages::{
-    CloseQueue, FoldersInbox, HeartbeatInbox, RegistryInbox, SchedulerInbox,
+    CloseQueue, FoldersInbox, HeartbeatInbox, RegistryInbox, SchedulerInbox, StoreInbox,
 };
 use mutirao_actors::peer_session::{Desk, MasterDesk, MasterIdentity};
 use mutirao_actors::port::Port;
@@ -22,20 +25,23 @@ use mutirao_actors::scheduler::{self, Cast};
 use mutirao_actors::schedulers::Entry;
 use mutirao_actors::wire::{CAPABILITIES, PROTOCOL};
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 use crate::doorway::Doorway;
 use crate::folders::claim::{Claim, ClaimError};
-use crate::folders::{self, Folders};
+use crate::folders::{self, Folders, Ports};
 use crate::ground::Ground;
 use crate::sockets::SocketError;
 use crate::sockets::places::routes_towards;
 use crate::sockets::tcp::{listen_tcp, local_address};
 use crate::sockets::udp::{Everywhere, datagrams, discovery_listener, outgoing};
+use crate::store::desk::{self, Scribes};
+use crate::store::{Recalled, SqliteStore, Store, StoreDesk, StoreError};
 
 /// How often peers of ours are to send a heartbeat: three missed ones are noticed within 15 s.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
+/// Where a master writes down what must survive, below its folder.
+const STORE: &str = ".mutirao/store";
 /// The program's own voice in the message log: it says when to end.
 const PROGRAM: Name = Name::one("program");
 
@@ -65,6 +71,8 @@ pub struct Master {
     pub identity: Arc<MasterIdentity>,
     scheduler: Port<SchedulerInbox>,
     under_way: TaskTracker,
+    /// How many tasks stood how when it started.
+    pub before: Counts,
     _claim: Claim,
 }
 
@@ -77,6 +85,33 @@ pub enum MasterError {
     /// Its folder cannot be had.
     #[error(transparent)]
     Claim(#[from] ClaimError),
+    /// What it wrote down in earlier lives cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a master remembers, and where it goes on to write it down.
+struct Memory {
+    store: Box<dyn Store>,
+    recalled: Recalled,
+}
+
+impl Memory {
+    /// Reads what earlier lives wrote down, and says what of it cannot be read any more.
+    async fn open(root: &Path, clock: &Clock) -> Result<Self, StoreError> {
+        let (folder, clock) = (root.join(STORE), clock.clone());
+        let open = tokio::task::spawn_blocking(move || SqliteStore::open(&folder, clock));
+        // Only a bug panics there, and it is one here as well.
+        let opened = open
+            .await
+            .unwrap_or_else(|broke| resume_unwind(broke.into_panic()));
+        let (store, recalled) = opened?;
+        for lost in &recalled.damage {
+            tracing::warn!("the store was damaged: {lost}");
+        }
+        let store = Box::new(store);
+        Ok(Self { store, recalled })
+    }
 }
 
 impl Master {
@@ -98,20 +133,22 @@ impl Master {
 /// When a port is taken, a socket cannot be opened, or another master has the folder.
 pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Master, MasterError> {
     let claim = Claim::of(&config.root)?;
+    let memory = Memory::open(&config.root, &clock).await?;
     let listener = listen_tcp(SocketAddr::new(
         IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         config.port,
     ))?;
     let address = local_address(&listener, config.port)?;
     let identity = Arc::new(MasterIdentity {
-        id: Uuid::new_v4(),
+        id: memory.recalled.master,
         name: config.name.clone(),
-        epoch: u64::try_from(clock.wall(clock.now()).as_second()).unwrap_or(0),
+        epoch: memory.recalled.epoch,
         version: crate::VERSION.to_owned(),
         heartbeat: HEARTBEAT,
     });
     let under_way = TaskTracker::new();
-    let desk = start_actors(&config, &clock, &log, &identity, under_way.clone());
+    let before = memory.recalled.counts;
+    let desk = start_actors(&config, memory, &clock, &log, &identity, under_way.clone());
     let scheduler = desk.scheduler.used_by(PROGRAM);
     answer_who_asks(&config.discovery_ports, address.port(), &identity, &clock)?;
     let doorway = Doorway::new(Desk::Master(desk), clock, log);
@@ -121,19 +158,24 @@ pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Mast
         identity,
         scheduler,
         under_way,
+        before,
         _claim: claim,
     })
 }
 
 fn start_actors(
     config: &Config,
+    memory: Memory,
     clock: &Clock,
     log: &MessageLog,
     identity: &Arc<MasterIdentity>,
     under_way: TaskTracker,
 ) -> MasterDesk {
     // Actors that know each other are made before either is started; their letters wait.
+    let Memory { store, recalled } = memory;
+    let ground = Ground::real();
     let folders = Context::<Folders>::new();
+    let writer = Context::<StoreDesk>::new();
     let registry = Context::<Registry>::new();
     let heartbeat = Context::<Heartbeat>::new();
     let to_folders = port(log, folders::NAME, FoldersInbox::of(&folders.address()));
@@ -143,18 +185,35 @@ fn start_actors(
         heartbeat::NAME,
         HeartbeatInbox::of(&heartbeat.address()),
     );
+    let to_store = port(log, desk::NAME, StoreInbox::of(&writer.address()));
     let cast = Cast {
         title: config.scheduler.name,
         folders: to_folders.clone(),
+        store: to_store.clone(),
+        past: Past {
+            tasks: recalled.tasks.clone(),
+            counts: recalled.counts,
+        },
         rules: config.rules,
         clock: clock.clone(),
     };
     let to_scheduler = port(log, scheduler::NAME, (config.scheduler.start)(cast));
+    let scribes = Scribes {
+        scheduler: to_scheduler.clone(),
+        folders: to_folders.clone(),
+    };
+    let hands = Arc::clone(&ground.hands);
+    writer.run(StoreDesk::new(store, &scribes, hands, under_way.clone()));
+    let ports = Ports {
+        scheduler: to_scheduler.clone(),
+        store: to_store,
+    };
     folders.run(Folders::new(
         &config.root,
-        Ground::real(),
+        ground,
         clock.clone(),
-        to_scheduler.used_by(folders::NAME),
+        ports,
+        &recalled.tasks,
         under_way,
     ));
     heartbeat.run(Heartbeat::new(clock.clone(), &to_registry));

@@ -261,7 +261,9 @@ fn names_that_climb_are_tamed_and_a_hostile_result_is_refused_and_the_honest_one
     let honest = archive(&[("stdout.txt", b"1\n"), ("stderr.txt", b"")]);
     let taken = ask(&mut peer, &result("../../x", &honest));
     assert_eq!(taken, json!({"status": "OK"}));
-    assert_eq!(zips_in(&master.root().join("results")), ["_.._x.zip"]);
+    wait_until("the result has its place", PATIENCE, || {
+        zips_in(&master.root().join("results")) == ["_.._x.zip"]
+    });
     master.assert_contained();
 }
 

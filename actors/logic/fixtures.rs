@@ -150,6 +150,7 @@ impl Desk {
             asker: self.asker(),
             claim,
             sha256: Digest::of(bytes),
+            size: 1,
             outcome: Outcome {
                 ending,
                 took: Duration::from_secs(2),

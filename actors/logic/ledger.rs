@@ -125,6 +125,8 @@ pub struct Submitted {
     pub peer: PeerId,
     /// SHA-256 of the bytes as they were sent.
     pub sha256: Digest,
+    /// How many bytes.
+    pub size: u64,
     /// How long the run took, as the peer says or since the lease.
     pub took: Duration,
     /// Whether it is a success; else the last output of a failure, with its reason.
@@ -350,6 +352,13 @@ impl Ledger {
             peer,
             sha256,
         });
+    }
+
+    /// Counts the terminal tasks of earlier lives that are not remembered themselves.
+    pub fn count_forgotten(&mut self, forgotten: Counts) {
+        self.counts.done += forgotten.done;
+        self.counts.failed += forgotten.failed;
+        self.counts.cancelled += forgotten.cancelled;
     }
 
     /// Takes a task in as the records gave it back; `state` is what its fate comes to in this life.

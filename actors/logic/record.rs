@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
-use super::ledger::{Submitted, Tried};
+use super::ledger::{Counts, Submitted, Tried};
 use crate::model::{Attempt, Digest, Endpoint, PeerId, Stamp, Task, TaskId, TaskName};
 
 /// One change.
@@ -119,6 +119,16 @@ impl Fate {
     pub fn is_terminal(&self) -> bool {
         !matches!(self, Self::Queued | Self::Leased(_))
     }
+}
+
+/// What is known of earlier lives.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Past {
+    /// All tasks that are open, or whose files are not where they belong, and the newest of the others; in the order
+    /// of their arrival.
+    pub tasks: Vec<Remembered>,
+    /// How many tasks stood how in the end, of all that there ever were.
+    pub counts: Counts,
 }
 
 /// A task as the records give it back.

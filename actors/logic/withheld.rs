@@ -3,14 +3,20 @@
 //! Rule: it leaves in the order in which it was decided, so that nobody is told the later without the earlier.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 /// What waits to be told. There is no more of it than there are requests in flight, whose number the sessions
 /// bound: who has something written down stops to take requests while the store does not take it.
-#[derive(Debug)]
 pub struct Withheld<T> {
     waiting: VecDeque<(u64, T)>,
     asked: u64,
     safe: u64,
+}
+
+impl<T> fmt::Debug for Withheld<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Withheld({} wait)", self.waiting.len())
+    }
 }
 
 impl<T> Default for Withheld<T> {

@@ -41,7 +41,7 @@ impl<P: Policy> Desk<P> {
     /// A desk with the tasks of earlier lives.
     pub fn new(policy: P, mut cast: Cast) -> Self {
         let mut mind = Dispatch::new(policy, cast.rules);
-        mind.restore(std::mem::take(&mut cast.remembered), cast.clock.now());
+        mind.restore(std::mem::take(&mut cast.past), cast.clock.now());
         Self {
             mind,
             cast: Cast {

@@ -55,6 +55,7 @@ impl<P: Policy> Takes<ResultSubmitted> for Desk<P> {
             asker: self.expect(message.reply, message.session),
             claim: message.claim,
             sha256: message.archive.digest(),
+            size: message.archive.bytes().len() as u64,
             outcome: message.outcome,
         };
         let effects = self.mind.result_submitted(submission, self.now());

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Cast, Desk, Takes as _};
 use crate::logic::dispatch::Rules;
 use crate::logic::fixtures::task;
+use crate::logic::record::Past;
 use crate::message_log::{Cause, Name};
 use crate::messages::{
     DescribeQueue, FoldersInbox, SessionClosed, StoreChanged, StoreInbox, TaskArrived,
@@ -22,7 +23,7 @@ fn desk(stage: &Stage) -> Desk<Fifo> {
         title: "fifo",
         folders: stage.probe(Name::one("folders"), FoldersInbox::of),
         store: stage.probe(Name::one("store"), StoreInbox::of),
-        remembered: Vec::new(),
+        past: Past::default(),
         rules: Rules::default(),
         clock: stage.clock(),
     };

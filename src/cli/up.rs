@@ -89,8 +89,10 @@ async fn until_drained(master: &master::Master) -> anyhow::Result<ExitCode> {
         let queue = report(&mut control).await?.queue;
         let tasks = queue.tasks;
         if queue.arriving == 0 && tasks.queued + tasks.leased == 0 {
-            tracing::info!("{}", in_words(tasks.done, tasks.failed));
-            return Ok(if tasks.failed == 0 {
+            let done = tasks.done.saturating_sub(master.before.done);
+            let failed = tasks.failed.saturating_sub(master.before.failed);
+            tracing::info!("{}", in_words(done, failed));
+            return Ok(if failed == 0 {
                 ExitCode::SUCCESS
             } else {
                 ExitCode::from(FAILED)

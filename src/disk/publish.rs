@@ -60,35 +60,46 @@ pub fn publish_as(
     Ok(Some(stamp_after_renaming(volume, &path, part.stamp)))
 }
 
-/// Publishes a note, over an older one of that name.
+/// Publishes bytes over an older file of that name.
 ///
 /// # Errors
-/// Whatever the disk refuses.
-pub fn publish_note(
+/// Whatever the disk refuses; then the older file is still there, or the new one.
+pub fn publish_over(
     volume: &Volume,
     folder: &Path,
     name: &str,
-    text: &str,
+    bytes: &[u8],
 ) -> Result<(), DiskError> {
     volume.make_folder(folder)?;
-    let part = volume.write_part(folder, text.as_bytes())?;
+    let part = volume.write_part(folder, bytes)?;
     let path = folder.join(name);
     part.rename(&path).on_disk("name the new file", &path)?;
     volume.sync_folder(folder)
 }
 
 /// Moves a file into a folder of the same file system, which is made when missing, and says under which name it lies.
+/// The move outlasts a power cut when both folders are flushed, which is left to the caller: he may have more to move.
 ///
 /// # Errors
-/// Whatever the disk refuses; an error of the last flush leaves the file moved.
+/// Whatever the disk refuses.
 pub fn move_into(volume: &Volume, folder: &Path, file: &Path) -> Result<String, DiskError> {
     volume.make_folder(folder)?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let name = claim(volume, folder, &name, |path| volume.rename_new(file, path))?;
-    volume.sync_folder(folder)?;
-    file.parent()
-        .map_or(Ok(()), |above| volume.sync_folder(above))?;
-    Ok(name)
+    claim(volume, folder, &name, |path| volume.rename_new(file, path))
+}
+
+/// A name that nobody has in the folder, and for which `is_planned` does not hold: the one given, or with a number.
+pub fn free_name(
+    volume: &Volume,
+    folder: &Path,
+    name: &str,
+    is_planned: impl Fn(&str) -> bool,
+) -> String {
+    let free = free_number(|number| {
+        let name = numbered(name, number);
+        is_planned(&name) || volume.stat(&folder.join(&name)).is_ok()
+    });
+    numbered(name, free)
 }
 
 /// Removes the temporary files that an earlier life left in a folder.
@@ -256,7 +267,7 @@ mod tests {
         let lies = || volume.stat(&path).unwrap().stamp;
         assert_eq!(stamp, Some(lies()));
         let before = stamp.unwrap();
-        publish_note(&volume, temp.path(), "a.zip", "2").unwrap();
+        publish_over(&volume, temp.path(), "a.zip", b"2").unwrap();
         assert_eq!(stamp_after_renaming(&volume, &path, before), before);
         assert_ne!(before, lies());
     }
@@ -291,11 +302,11 @@ mod tests {
     }
 
     #[test]
-    fn a_note_replaces_an_older_one() {
+    fn what_is_published_over_replaces_an_older_one() {
         let temp = tempfile::tempdir().unwrap();
         let volume = Volume::real();
-        publish_note(&volume, temp.path(), "a.txt", "old and long").unwrap();
-        publish_note(&volume, temp.path(), "a.txt", "new").unwrap();
+        publish_over(&volume, temp.path(), "a.txt", b"old and long").unwrap();
+        publish_over(&volume, temp.path(), "a.txt", b"new").unwrap();
         assert_eq!(fs::read(temp.path().join("a.txt")).unwrap(), b"new");
     }
 

@@ -126,7 +126,11 @@ impl Volume {
         self.disk.remove(path).on_disk("remove", path)
     }
 
-    pub(super) fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+    /// Renames and never replaces, as [`Disk::rename_new`] does.
+    ///
+    /// # Errors
+    /// Those of [`Disk::rename_new`].
+    pub fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.disk.rename_new(from, to)
     }
 

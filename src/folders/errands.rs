@@ -1,18 +1,19 @@
 //! What the desk has done for it on the disk, and what it makes of the outcome.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
-use mutirao_actors::logic::effect::End;
+use mutirao_actors::logic::record::{Place, Record};
 use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::{PayloadLoaded, ReplyTo, TaskAccepted, TaskArrived};
-use mutirao_actors::model::{Archive, Digest, Moment, Stamp};
+use mutirao_actors::model::{Archive, Moment, Stamp, Task, TaskId};
 
 use super::handlers::refuse;
 use super::intake::{Leaving, Reading};
-use super::jobs::{self, Draft, Refused, Shelved};
+use super::jobs::{self, Draft, Refused};
+use super::kept::Kept;
 use super::{Folders, NAME};
 use crate::disk::DiskError;
 
@@ -21,12 +22,8 @@ const NAMES_MAX: u32 = 16;
 
 /// A ZIP on our disk that somebody needs.
 pub(super) struct Payload {
-    /// Where it lies.
-    pub path: PathBuf,
     /// How it is called towards whoever needs it.
     pub name: String,
-    /// What it must be.
-    pub sha256: Digest,
     /// How long it was when it was adopted or kept, in bytes.
     pub size: u64,
 }
@@ -36,6 +33,7 @@ impl Folders {
     pub(super) fn load(
         &mut self,
         payload: Payload,
+        load: impl FnOnce() -> Result<Archive, Refused> + Send + 'static,
         asked: (ReplyTo, Cause),
         ctx: &mut Context<Self>,
     ) {
@@ -45,11 +43,6 @@ impl Folders {
         }
         let room = self.loads.room_for(payload.size).into_actor(self);
         ctx.spawn(room.map(move |berth, desk: &mut Self, ctx| {
-            let Payload {
-                path, name, sha256, ..
-            } = payload;
-            let places = Arc::clone(&desk.places);
-            let load = move || jobs::load(&places.volume, &path, sha256);
             desk.work(ctx, load, move |desk, loaded, _| {
                 let loaded = desk.heard("load", loaded);
                 if loaded.is_err() {
@@ -58,7 +51,7 @@ impl Folders {
                 }
                 answer(
                     &reply,
-                    name,
+                    payload.name,
                     loaded.map(|archive| berth.hold(&archive)),
                     cause,
                 );
@@ -98,17 +91,13 @@ impl Folders {
         });
     }
 
-    /// Has the file of an ended task moved or copied.
-    pub(super) fn shelve(&mut self, leaving: Leaving, end: End, ctx: &mut Context<Self>) {
+    /// Has a result removed whose task was cancelled while it was looked over.
+    pub(super) fn discard(&mut self, task: TaskId, kept: Kept, ctx: &mut Context<Self>) {
+        self.plans.release(task);
         let places = Arc::clone(&self.places);
-        let shelve = move || (jobs::shelve(&places, &leaving, &end), leaving, end);
-        self.work(ctx, shelve, |desk, (shelved, leaving, end), _| {
-            desk.hear_of("shelve", &leaving.file, shelved.as_ref().err());
-            match shelved {
-                Ok(Shelved::Left) => desk.intake.left(&leaving.file),
-                Ok(Shelved::Stays(copy)) => desk.intake.rests(&leaving.file, copy),
-                Err(_) => desk.unshelved.push((leaving, end)),
-            }
+        let discard = move || jobs::discard(&places, task, &kept);
+        self.work(ctx, discard, |desk, discarded, _| {
+            desk.hear_of("discard", "", discarded.err().as_ref());
         });
     }
 
@@ -155,16 +144,7 @@ impl Folders {
             match desk.heard("adopt", adopted) {
                 Ok(Some((stamp, task))) => {
                     desk.intake.adopt(stamp, &task);
-                    let (request, id, name) = (reply.request, task.id, task.name.clone());
-                    desk.scheduler.tell(TaskArrived { task }, *cause);
-                    reply.session.used_by(NAME).tell(
-                        TaskAccepted {
-                            request,
-                            task: id,
-                            name,
-                        },
-                        *cause,
-                    );
+                    desk.accept(task, stamp, whose);
                 }
                 Ok(None) => {
                     desk.intake.name_was_taken(&draft.name);
@@ -184,6 +164,30 @@ impl Folders {
                     refuse(reply, why, *cause);
                 }
             }
+        });
+    }
+}
+
+impl Folders {
+    /// A task from the wire lies in its place: when that is written down, it is accepted.
+    fn accept(&mut self, task: Task, stamp: Stamp, (reply, cause): (ReplyTo, Cause)) {
+        let lies = Place {
+            file: task.name.as_str().into(),
+            stamp,
+        };
+        let adopted = Record::Adopted {
+            task: task.clone(),
+            lies,
+        };
+        self.write_down(vec![adopted], cause);
+        self.once_written_down(move |desk| {
+            let accepted = TaskAccepted {
+                request: reply.request,
+                task: task.id,
+                name: task.name.clone(),
+            };
+            desk.scheduler.tell(TaskArrived { task }, cause);
+            reply.session.used_by(NAME).tell(accepted, cause);
         });
     }
 }

@@ -7,12 +7,12 @@ use mutirao_actors::logic::effect::End;
 use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::{
     AdoptTask, KeepResult, LoadResult, LoadTask, ReplyTo, RequestRefused, ResultKept,
-    ResultRefused, TaskEnded,
+    ResultRefused, StoreChanged, TaskEnded, WrittenDown,
 };
 use mutirao_actors::port::Letter;
 
 use super::errands::Payload;
-use super::jobs::{self, Draft, Refused};
+use super::jobs::{self, Draft, Refused, Settling};
 use super::kept::Kept;
 use super::{Folders, NAME};
 
@@ -51,7 +51,10 @@ impl Handler<Letter<AdoptTask>> for Folders {
             wishes,
             reply,
         } = message;
-        if self.intake.is_full() {
+        if let Some(trouble) = &self.store_trouble {
+            let why = format!("the master cannot write the task down: {trouble}");
+            refuse(&reply, why, cause);
+        } else if self.intake.is_full() {
             refuse(
                 &reply,
                 "the master has as many tasks as it can: try again later".into(),
@@ -79,12 +82,13 @@ impl Handler<Letter<LoadTask>> for Folders {
             return refuse(&reply, format!("the task {task} is not open"), cause);
         };
         let payload = Payload {
-            path: self.places.tasks.join(file),
             name: open.name.to_string(),
-            sha256: open.sha256,
             size: open.stamp.size,
         };
-        self.load(payload, (reply, cause), ctx);
+        let (places, path) = (Arc::clone(&self.places), self.places.tasks.join(file));
+        let sha256 = open.sha256;
+        let load = move || jobs::load(&places.volume, &path, sha256);
+        self.load(payload, load, (reply, cause), ctx);
     }
 }
 
@@ -100,10 +104,12 @@ impl Handler<Letter<KeepResult>> for Folders {
             success,
             archive,
         } = message;
-        let (places, sha256) = (Arc::clone(&self.places), archive.digest());
-        let size = archive.bytes().len() as u64;
-        let keep = move || jobs::keep(&places, &name, success, &archive);
-        self.work(ctx, keep, move |desk, kept, _| {
+        let (places, plans) = (Arc::clone(&self.places), Arc::clone(&self.plans));
+        let (sha256, size) = (archive.digest(), archive.bytes().len() as u64);
+        self.keeping.insert(task, false);
+        let keep = move || jobs::keep(&places, &plans, (task, &name, success), &archive);
+        self.work(ctx, keep, move |desk, kept, ctx| {
+            let is_cancelled = desk.keeping.remove(&task).unwrap_or_default();
             let by_disk = matches!(kept, Err(Refused::Disk(_)));
             match desk.heard("keep", kept) {
                 Ok(file) => {
@@ -112,7 +118,11 @@ impl Handler<Letter<KeepResult>> for Folders {
                         sha256,
                         size,
                         success,
+                        is_settled: false,
                     };
+                    if is_cancelled {
+                        return desk.discard(task, kept, ctx);
+                    }
                     desk.results.add(task, kept);
                     desk.scheduler.tell(
                         ResultKept {
@@ -141,15 +151,30 @@ impl Handler<Letter<TaskEnded>> for Folders {
     type Result = ();
 
     fn handle(&mut self, letter: Letter<TaskEnded>, ctx: &mut Self::Context) {
-        let (TaskEnded { task, mut end, .. }, _) = letter.open();
+        let (message, _) = letter.open();
+        let TaskEnded {
+            task,
+            name,
+            mut end,
+        } = message;
         if let (End::Failed(why), Some(kept)) = (&mut end, self.results.find(task)) {
             let output = self.places.results.join(&kept.file);
             why.push_str(&format!("\nits last output: {}", output.display()));
         }
-        // None when the task ended because its file was deleted or replaced.
-        if let Some(leaving) = self.intake.end(task) {
-            self.shelve(leaving, end, ctx);
+        if let Some(is_cancelled) = self.keeping.get_mut(&task) {
+            *is_cancelled = true;
         }
+        let kept = self.results.find(task);
+        let settling = Settling {
+            task,
+            name,
+            end,
+            kept: kept.filter(|kept| !kept.is_settled).cloned(),
+            // None when the task ended because its file was deleted or replaced.
+            leaving: self.intake.end(task),
+        };
+        self.settlements.add(settling);
+        self.settle(ctx);
     }
 }
 
@@ -159,16 +184,31 @@ impl Handler<Letter<LoadResult>> for Folders {
     fn handle(&mut self, letter: Letter<LoadResult>, ctx: &mut Self::Context) {
         let (LoadResult { task, reply }, cause) = letter.open();
         let Some(kept) = self.results.find(task).cloned() else {
-            let why =
-                format!("no result of {task} is known since the master started: look in results/");
+            let why = format!("no result of {task} is remembered: look in results/");
             return refuse(&reply, why, cause);
         };
-        let payload = Payload {
-            path: self.places.results.join(&kept.file),
-            name: kept.file,
-            sha256: kept.sha256,
-            size: kept.size,
-        };
-        self.load(payload, (reply, cause), ctx);
+        let (places, name, size) = (Arc::clone(&self.places), kept.file.clone(), kept.size);
+        let load = move || jobs::load_kept(&places, task, &kept);
+        self.load(Payload { name, size }, load, (reply, cause), ctx);
+    }
+}
+
+impl Handler<Letter<WrittenDown>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<WrittenDown>, _: &mut Self::Context) {
+        let (WrittenDown { ticket }, _) = letter.open();
+        for told in self.withheld.release(ticket) {
+            told(self);
+        }
+    }
+}
+
+impl Handler<Letter<StoreChanged>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<StoreChanged>, _: &mut Self::Context) {
+        let (StoreChanged { trouble }, _) = letter.open();
+        self.store_trouble = trouble;
     }
 }

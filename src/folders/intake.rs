@@ -51,6 +51,21 @@ pub struct Intake {
 }
 
 impl Intake {
+    /// A file that was a task in an earlier life: the first look says whether it still is.
+    pub fn recall(&mut self, name: OsString, task: Adopted) {
+        self.tasks.insert(task.id, name.clone());
+        let mut file = File::new(task.stamp, Moment::default(), Phase::Settled);
+        file.task = Some(task);
+        self.files.insert(name, file);
+    }
+
+    /// A file of a task that ended in an earlier life: looks pass it over until [`left`](Self::left) or
+    /// [`rests`](Self::rests) is told.
+    pub fn recall_leaving(&mut self, name: OsString) {
+        let file = File::new(Stamp::default(), Moment::default(), Phase::Leaving);
+        self.files.insert(name, file);
+    }
+
     /// A look begins: gives the resting files with their copies, which it is to check.
     pub fn begin_look(&mut self) -> Vec<(OsString, PathBuf)> {
         self.looks += 1;
@@ -101,11 +116,8 @@ impl Intake {
     fn see(&mut self, now: Moment, name: &OsStr, stamp: Stamp, awake: bool) -> Option<Deed> {
         let born = self.looks;
         let file = self.files.entry(name.to_owned()).or_insert_with(|| File {
-            stamp,
-            since: now,
             born,
-            phase: Phase::Changing,
-            task: None,
+            ..File::new(stamp, now, Phase::Changing)
         });
         if file.phase.is_ours() {
             return None;
@@ -220,11 +232,8 @@ impl Intake {
         let taken = |number| self.files.contains_key(OsStr::new(named(number).as_str()));
         let name = named(free_number(taken));
         let file = File {
-            stamp: Stamp::default(),
-            since: now,
             born: self.looks,
-            phase: Phase::Reserved,
-            task: None,
+            ..File::new(Stamp::default(), now, Phase::Reserved)
         };
         self.files.insert(name.as_str().into(), file);
         name

@@ -2,17 +2,23 @@
 //!
 //! Rule: a job is given plain values and gives one back; what it means is decided by the desk and its mind.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mutirao_actors::model::{Archive, Digest};
+use mutirao_actors::model::{Archive, Digest, TaskId};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
-pub(super) use self::put_away::{Shelved, keep, reject, shelve};
+pub(super) use self::put_away::{Shelved, reject};
+pub(super) use self::settle::{
+    Settled, Settling, clear_payloads, discard, keep, payload_of, settle,
+};
 pub(super) use self::take_in::{Draft, adopt, look, read};
+use super::kept::Kept;
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
 
 mod put_away;
+mod settle;
 mod take_in;
 
 /// Where everything lies.
@@ -24,6 +30,8 @@ pub struct Places {
     pub tasks: PathBuf,
     /// Results go out here.
     pub results: PathBuf,
+    /// Our own files.
+    pub hidden: PathBuf,
 }
 
 impl Places {
@@ -33,6 +41,7 @@ impl Places {
             volume,
             tasks: root.join("tasks"),
             results: root.join("results"),
+            hidden: root.join(".mutirao"),
         }
     }
 
@@ -46,6 +55,11 @@ impl Places {
 
     pub(super) fn rejected(&self) -> PathBuf {
         self.tasks.join("rejected")
+    }
+
+    /// Results that were taken and have no place in `results/` yet.
+    pub(super) fn payloads(&self) -> PathBuf {
+        self.hidden.join("payloads")
     }
 
     pub(super) fn failed_results(&self) -> PathBuf {
@@ -64,8 +78,8 @@ pub(super) enum Refused {
     Cannot(String),
 }
 
-/// Makes the two folders and clears away what an earlier life left half-written.
-pub(super) fn open(places: &Places) -> Result<(), DiskError> {
+/// Makes the two folders and clears away what an earlier life left half-written, all payloads but the wanted ones too.
+pub(super) fn open(places: &Places, wanted: &BTreeSet<PathBuf>) -> Result<(), DiskError> {
     let volume = &places.volume;
     volume.make_folder(&places.tasks)?;
     volume.make_folder(&places.results)?;
@@ -74,7 +88,25 @@ pub(super) fn open(places: &Places) -> Result<(), DiskError> {
     publish::sweep(volume, &places.failed_results())?;
     publish::sweep(volume, &places.done())?;
     publish::sweep(volume, &places.failed())?;
-    publish::sweep(volume, &places.rejected())
+    publish::sweep(volume, &places.rejected())?;
+    publish::sweep(volume, &places.payloads())?;
+    clear_payloads(places, wanted)
+}
+
+/// Reads a result, wherever it lies by now.
+pub(super) fn load_kept(places: &Places, task: TaskId, kept: &Kept) -> Result<Archive, Refused> {
+    let payload = payload_of(places, task, kept);
+    if !kept.is_settled && places.volume.stat(&payload).is_ok() {
+        // When it is gone after all it was just put where it belongs.
+        if let Ok(archive) = load(&places.volume, &payload, kept.sha256) {
+            return Ok(archive);
+        }
+    }
+    load(
+        &places.volume,
+        &places.results.join(&kept.file),
+        kept.sha256,
+    )
 }
 
 /// Reads a ZIP that must be the one with this digest.

@@ -18,9 +18,11 @@ pub(super) struct Kept {
     pub size: u64,
     /// Whether it is the task's success.
     pub success: bool,
+    /// Whether it lies there already, and no longer among the payloads.
+    pub is_settled: bool,
 }
 
-/// The newest results of this life.
+/// The newest results.
 #[derive(Debug, Default)]
 pub(super) struct Results {
     by_task: HashMap<TaskId, Kept>,
@@ -45,6 +47,13 @@ impl Results {
         }
     }
 
+    /// It lies where it belongs, under this name.
+    pub fn settled(&mut self, task: TaskId, file: String) {
+        if let Some(kept) = self.by_task.get_mut(&task) {
+            (kept.file, kept.is_settled) = (file, true);
+        }
+    }
+
     /// The result of a task.
     pub fn find(&self, task: TaskId) -> Option<&Kept> {
         self.by_task.get(&task)
@@ -61,6 +70,7 @@ mod tests {
             sha256: Digest::of(file.as_bytes()),
             size: 1,
             success,
+            is_settled: true,
         }
     }
 

@@ -4,27 +4,35 @@
 //! terminal; what can be no task moves to `rejected/` with a note; deleting takes the task back. Nothing is overwritten.
 //! A cancelled task goes to `failed/`, where its note tells it from a failed one. Links are left alone, and said.
 //!
-//! Hears (`handlers.rs`): `AdoptTask`, `LoadTask`, `LoadResult`, `KeepResult`, `TaskEnded`.
-//! Tells the scheduler: `TaskArrived`, `TaskWithdrawn`, `IntakeCounted`, `ResultKept`, `ResultRefused`; tells sessions:
-//! `TaskAccepted`, `PayloadLoaded`, `RequestRefused`.
+//! Nobody hears of a task before it is written down; what a crash leaves half moved is moved on at the next start.
+//!
+//! Hears (`handlers.rs`): `AdoptTask`, `LoadTask`, `LoadResult`, `KeepResult`, `TaskEnded`, `WrittenDown`, `StoreChanged`.
+//! Tells the scheduler: `TaskArrived`, `TaskWithdrawn`, `IntakeCounted`, `ResultKept`, `ResultRefused`; the store:
+//! `WriteDown`; sessions: `TaskAccepted`, `PayloadLoaded`, `RequestRefused`.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext as _, Context};
 use mutirao_actors::clock::Clock;
-use mutirao_actors::logic::effect::End;
+use mutirao_actors::logic::record::{Record, Remembered};
+use mutirao_actors::logic::withheld::Withheld;
 use mutirao_actors::message_log::{Cause, Name};
-use mutirao_actors::messages::{IntakeCounted, SchedulerInbox, TaskArrived, TaskWithdrawn};
-use mutirao_actors::model::Moment;
+use mutirao_actors::messages::{
+    IntakeCounted, SchedulerInbox, Scribe, StoreInbox, TaskArrived, TaskWithdrawn, WriteDown,
+};
+use mutirao_actors::model::{Moment, TaskId};
 use mutirao_actors::port::Port;
 use tokio_util::task::TaskTracker;
 
 use self::crew::Crew;
-use self::intake::{Deed, Intake, Leaving, Listing, STILL, TASKS_MAX};
+use self::intake::{Deed, Intake, Listing, STILL, TASKS_MAX};
 use self::kept::Results;
 use self::loads::Loads;
+use self::plans::Plans;
+use self::settling::Settlements;
 use self::watch::Waker;
 use crate::disk::{DiskError, Troubles};
 use crate::ground::{Ground, Ids};
@@ -37,6 +45,9 @@ mod intake;
 mod jobs;
 mod kept;
 mod loads;
+mod plans;
+mod restart;
+mod settling;
 mod stay;
 mod watch;
 
@@ -58,48 +69,93 @@ pub struct Folders {
     is_woken: bool,
     clock: Clock,
     scheduler: Port<SchedulerInbox>,
+    store: Port<StoreInbox>,
+    /// What is to be told once what was decided before it is written down.
+    withheld: Withheld<Told>,
+    /// Why nothing can be written down now, if so.
+    store_trouble: Option<String>,
     waker: Option<Waker>,
     intake: Intake,
     results: Results,
+    plans: Arc<Plans>,
+    /// Results that are being looked over and written; whether their task was cancelled meanwhile.
+    keeping: HashMap<TaskId, bool>,
+    settlements: Settlements,
     crew: Crew,
     loads: Loads,
     /// Holds a token of every job: the program waits for them before it ends.
     under_way: TaskTracker,
     troubles: Troubles,
-    /// Ended tasks whose file the disk would not move: tried again after each look.
-    unshelved: Vec<(Leaving, End)>,
     /// Whether a look is under way, or the folders are still being opened.
     looking: bool,
     /// No look before this, even when something happened.
     soonest: Moment,
 }
 
+type Told = Box<dyn FnOnce(&mut Folders)>;
+
+/// Whom the folders speak to.
+#[derive(Debug)]
+pub struct Ports {
+    /// Hears of tasks and results.
+    pub scheduler: Port<SchedulerInbox>,
+    /// Has it written down what must survive.
+    pub store: Port<StoreInbox>,
+}
+
 impl Folders {
-    /// A desk for `tasks/` and `results/` below a folder; they are made and listed when it starts. `under_way` tells
-    /// whoever ends the program when nothing is half moved.
+    /// A desk for `tasks/` and `results/` below a folder, with the tasks of earlier lives; they are made and listed
+    /// when it starts. `under_way` tells whoever ends the program when nothing is half moved.
     pub fn new(
         root: &Path,
         ground: Ground,
         clock: Clock,
-        scheduler: Port<SchedulerInbox>,
+        ports: Ports,
+        remembered: &[Remembered],
         under_way: TaskTracker,
     ) -> Self {
-        Self {
+        let mut folders = Self {
             places: Arc::new(Places::under(root, ground.volume)),
             ids: ground.ids,
             is_woken: ground.is_watched,
             clock,
-            scheduler,
+            scheduler: ports.scheduler.used_by(NAME),
+            store: ports.store.used_by(NAME),
+            withheld: Withheld::default(),
+            store_trouble: None,
             waker: None,
             intake: Intake::default(),
             results: Results::default(),
+            plans: Arc::default(),
+            keeping: HashMap::new(),
+            settlements: Settlements::default(),
             crew: Crew::opening(ground.hands),
             loads: Loads::default(),
             under_way,
             troubles: Troubles::default(),
-            unshelved: Vec::new(),
             looking: false,
             soonest: Moment::default(),
+        };
+        folders.recall(remembered);
+        folders
+    }
+
+    /// Has it written down what must survive.
+    fn write_down(&mut self, records: Vec<Record>, cause: Cause) {
+        let write_down = WriteDown {
+            scribe: Scribe::Folders,
+            ticket: self.withheld.ticket(),
+            records,
+        };
+        self.store.tell(write_down, cause);
+    }
+
+    /// Tells something when all that was decided before it is written down.
+    fn once_written_down(&mut self, told: impl FnOnce(&mut Self) + 'static) {
+        if self.withheld.is_clear() {
+            told(self);
+        } else {
+            self.withheld.hold(Box::new(told));
         }
     }
 
@@ -107,8 +163,9 @@ impl Folders {
         self.looking = true;
         let places = Arc::clone(&self.places);
         let is_woken = self.is_woken;
+        let wanted = self.settlements.payloads(&places);
         let open = move || {
-            let opened = jobs::open(&places);
+            let opened = jobs::open(&places, &wanted);
             let waker = if is_woken {
                 Waker::of(&places.tasks)
             } else {
@@ -122,6 +179,7 @@ impl Folders {
                 .hear("open", &places.tasks, opened.as_ref().err());
             desk.waker = Some(waker);
             desk.crew.opened();
+            desk.settle(ctx);
             desk.look(ctx);
         });
     }
@@ -164,27 +222,33 @@ impl Folders {
             let deeds = self.intake.look(now, &listing);
             self.carry_out(deeds, ctx);
         }
-        for (leaving, end) in std::mem::take(&mut self.unshelved) {
-            self.shelve(leaving, end, ctx);
-        }
+        // What the disk would not move is tried again after each look.
+        self.settle(ctx);
     }
 
     /// Does what the mind says, and has read what it wants read.
     fn carry_out(&mut self, deeds: Vec<Deed>, ctx: &mut Context<Self>) {
         for deed in deeds {
             match deed {
-                Deed::Arrive(task) => {
-                    self.scheduler
-                        .tell(TaskArrived { task: *task }, Cause::OUTSIDE);
+                Deed::Arrive(task, lies) => {
+                    let task = *task;
+                    let adopted = Record::Adopted {
+                        task: task.clone(),
+                        lies,
+                    };
+                    self.write_down(vec![adopted], Cause::OUTSIDE);
+                    self.once_written_down(|desk| {
+                        desk.scheduler.tell(TaskArrived { task }, Cause::OUTSIDE);
+                    });
                 }
-                Deed::Withdraw(task, why) => {
-                    self.scheduler
+                Deed::Withdraw(task, why) => self.once_written_down(move |desk| {
+                    desk.scheduler
                         .tell(TaskWithdrawn { task, why }, Cause::OUTSIDE);
-                }
-                Deed::Count(arriving) => {
-                    self.scheduler
+                }),
+                Deed::Count(arriving) => self.once_written_down(move |desk| {
+                    desk.scheduler
                         .tell(IntakeCounted { arriving }, Cause::OUTSIDE);
-                }
+                }),
                 Deed::Reject(leaving, why) => self.reject(leaving, why, ctx),
                 Deed::Ignore(name) => tracing::warn!(
                     "{} is a link or a folder and is left alone: copy the ZIP itself there",

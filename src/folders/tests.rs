@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use mutirao_actors::logic::effect::End;
 use mutirao_actors::messages::{AdoptTask, KeepResult, LoadResult, LoadTask};
 use mutirao_actors::model::{Archive, Attempt, TaskId, TaskName, Wishes};
 
 use self::stage::{PATIENCE, Stage, id, play, result_zip, task_zip};
 use super::crew::WORK_MAX;
 use super::intake::SETTLING;
-use super::*;
 use crate::archive::{Compression, pack};
 
 mod stage;
@@ -143,11 +143,30 @@ async fn a_result_never_overwrites_another() {
         };
         let mut files = Vec::new();
         let first = TaskId::new();
-        for (task, success) in [(first, true), (TaskId::new(), true), (first, false)] {
+        for (task, success) in [(first, true), (TaskId::new(), true), (TaskId::new(), false)] {
             stage.tell(keep(task, success, result_zip("x")));
             let [kept] = stage.hear(["ResultKept"]).await;
             files.push(kept["file"].as_str().unwrap().to_owned());
+            assert!(
+                !stage
+                    .path(&format!("results/{}", files.last().unwrap()))
+                    .exists()
+            );
+            stage.tell(LoadResult {
+                task,
+                reply: stage.reply(),
+            });
+            stage.hear(["PayloadLoaded"]).await;
+            let end = match success {
+                true => End::Done,
+                false => End::Failed("exit code 1".into()),
+            };
+            stage.end(task, end);
         }
+        stage
+            .until(|stage| stage.records.borrow().len() == files.len())
+            .await;
+        assert_eq!(stage.names(".mutirao/payloads"), BTreeSet::new());
         assert_eq!(files, ["a.2.zip", "a.3.zip", "failed/a.zip"]);
         assert_eq!(stage.read("results/a.zip"), b"of an earlier day");
         assert_eq!(stage.read("results/failed/a.zip"), result_zip("x"));
@@ -157,10 +176,7 @@ async fn a_result_never_overwrites_another() {
             reply: stage.reply(),
         });
         let [loaded] = stage.hear(["PayloadLoaded"]).await;
-        assert_eq!(
-            loaded["name"], "a.2.zip",
-            "a later failure does not hide a success"
-        );
+        assert_eq!(loaded["name"], "a.2.zip", "the file has its name");
         stage.put("results/a.2.zip", b"spoilt");
         stage.tell(LoadResult {
             task: first,
@@ -366,7 +382,7 @@ async fn a_disk_that_refuses_is_tried_again() {
     play(async {
         let mut stage = Stage::new();
         stage.put("tasks/done", b"a file where a folder should be");
-        stage.put("results/failed", b"a file where a folder should be");
+        stage.put(".mutirao/payloads", b"a file where a folder should be");
         stage.put("tasks/a.zip", &task_zip("1"));
         let task = stage.arrival().await;
         stage.tell(KeepResult {

@@ -188,6 +188,8 @@ row! {
         peer: PeerId,
         /// The digest of its bytes as they were sent.
         sha256: Digest,
+        /// How many bytes.
+        size: u64,
         /// How long the run took.
         took_ns: Duration,
         /// Why it is no success, if it is none.
@@ -311,6 +313,7 @@ impl ResultRow {
             attempt: submitted.attempt.0,
             peer: submitted.peer,
             sha256: submitted.sha256,
+            size: submitted.size,
             took_ns: submitted.took,
             failure: submitted.failure,
             file,
@@ -324,6 +327,7 @@ impl ResultRow {
             attempt: Attempt(self.attempt),
             peer: self.peer,
             sha256: self.sha256,
+            size: self.size,
             took: self.took_ns,
             failure: self.failure,
         };

@@ -153,6 +153,7 @@ fn submitted(attempt: u32, failure: Option<Fault>) -> Submitted {
         attempt: Attempt(attempt),
         peer: "p".parse().unwrap(),
         sha256: Digest::of(b"result"),
+        size: 6,
         took: Duration::new(3, 141_592_653),
         failure,
     }

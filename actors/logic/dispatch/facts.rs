@@ -49,6 +49,8 @@ pub struct Submission {
     pub claim: Claim,
     /// SHA-256 of the ZIP.
     pub sha256: Digest,
+    /// Length of the ZIP in bytes.
+    pub size: u64,
     /// How the run ended.
     pub outcome: Outcome,
 }

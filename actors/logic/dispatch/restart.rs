@@ -8,7 +8,7 @@ use super::leases::{HAND_IN, SILENT_WORK};
 use super::{Dispatch, Due};
 use crate::logic::ledger::{Lease, State};
 use crate::logic::policy::Policy;
-use crate::logic::record::{Fate, Remembered};
+use crate::logic::record::{Fate, Past, Remembered};
 use crate::model::{Attempt, Endpoint, Moment, Task, TaskId};
 
 /// How long a peer of ours has to come back to a master that was away. It looks for its master about every ten
@@ -16,9 +16,11 @@ use crate::model::{Attempt, Endpoint, Moment, Task, TaskId};
 const RETURN: Duration = Duration::from_secs(60);
 
 impl<P: Policy> Dispatch<P> {
-    /// Takes the tasks of earlier lives, in the order of their arrival.
-    pub fn restore(&mut self, remembered: Vec<Remembered>, now: Moment) {
-        for known in remembered {
+    /// Takes the tasks of earlier lives.
+    pub fn restore(&mut self, past: Past, now: Moment) {
+        let mut forgotten = past.counts;
+        for known in past.tasks {
+            forgotten.without(&known.fate);
             let task = known.task.clone();
             let state = self.recall(&known, now);
             let lease = state.lease().cloned();
@@ -33,6 +35,7 @@ impl<P: Policy> Dispatch<P> {
                 self.queue.push(&task);
             }
         }
+        self.ledger.count_forgotten(forgotten);
     }
 
     fn recall(&self, known: &Remembered, now: Moment) -> State {

@@ -293,6 +293,7 @@ impl<P: Policy> Dispatch<P> {
             attempt: of.attempt,
             peer: submission.peer.peer,
             sha256: submission.sha256,
+            size: submission.size,
             took: since_lease
                 .filter(|_| unsaid)
                 .unwrap_or(submission.outcome.took),

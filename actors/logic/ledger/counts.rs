@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::State;
+use crate::logic::record::Fate;
 
 /// How many tasks stand how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -29,6 +30,18 @@ impl Counts {
             State::Failed { .. } => &mut self.failed,
             State::Cancelled { .. } => &mut self.cancelled,
         }
+    }
+
+    /// One less of those that stand so.
+    pub fn without(&mut self, fate: &Fate) {
+        let count = match fate {
+            Fate::Queued => &mut self.queued,
+            Fate::Leased(_) => &mut self.leased,
+            Fate::Done { .. } => &mut self.done,
+            Fate::Failed { .. } => &mut self.failed,
+            Fate::Cancelled { .. } => &mut self.cancelled,
+        };
+        *count = count.saturating_sub(1);
     }
 
     /// How many tasks are not terminal.

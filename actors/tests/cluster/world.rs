@@ -14,6 +14,7 @@ use mutirao_actors::heartbeat::{self, Heartbeat};
 use mutirao_actors::logic::client::Master;
 use mutirao_actors::logic::dispatch::Rules;
 use mutirao_actors::logic::effect::End;
+use mutirao_actors::logic::record::Past;
 use mutirao_actors::master_session::{
     self, Cast as SessionCast, Dial, Dialled, MasterSession, PeerIdentity,
 };
@@ -92,7 +93,7 @@ impl World {
             title: SCHEDULERS[0].name,
             folders: folders.clone(),
             store: notebook.port.clone(),
-            remembered: Vec::new(),
+            past: Past::default(),
             rules: Rules::default(),
             clock: stage.clock(),
         };

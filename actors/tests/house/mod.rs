@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mutirao_actors::logic::attribution::Claim;
 use mutirao_actors::logic::dispatch::Rules;
+use mutirao_actors::logic::record::Past;
 use mutirao_actors::message_log::{Cause, Name};
 use mutirao_actors::messages::{
     FoldersInbox, PeerJoined, ReplyTo, ResultKept, ResultSubmitted, SchedulerInbox, TaskArrived,
@@ -62,7 +63,7 @@ impl House {
             title: entry.name,
             folders: stage.probe(Name::one("folders"), FoldersInbox::of),
             store: notebook.port.clone(),
-            remembered: Vec::new(),
+            past: Past::default(),
             rules: Rules::default(),
             clock: stage.clock(),
         };

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
+use mutirao_actors::logic::record::Place;
 use mutirao_actors::model::{Digest, Moment, Stamp, Task, TaskId, TaskName};
 
 /// What a look at `tasks/` found.
@@ -35,8 +37,8 @@ pub enum Reading {
 /// What follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deed {
-    /// A task is open.
-    Arrive(Box<Task>),
+    /// A task is open, and its ZIP lies here.
+    Arrive(Box<Task>, Place),
     /// A task is no longer wanted, and why.
     Withdraw(TaskId, String),
     /// The file is to be moved to `rejected/`.
@@ -138,6 +140,17 @@ pub(super) struct File {
 }
 
 impl File {
+    /// A file that no look has seen yet.
+    pub fn new(stamp: Stamp, since: Moment, phase: Phase) -> Self {
+        Self {
+            stamp,
+            since,
+            born: 0,
+            phase,
+            task: None,
+        }
+    }
+
     /// Takes back the task as which it is open, if it is.
     pub fn withdraw(&mut self, tasks: &mut HashMap<TaskId, OsString>, why: &str) -> Option<Deed> {
         let task = self.task.take()?;
@@ -167,7 +180,11 @@ impl File {
         self.phase = Phase::Settled;
         self.task = Some(Adopted::of(&task, self.stamp));
         tasks.insert(task.id, name.to_owned());
-        deeds.push(Deed::Arrive(task));
+        let lies = Place {
+            file: name.as_bytes().to_vec(),
+            stamp: self.stamp,
+        };
+        deeds.push(Deed::Arrive(task, lies));
         deeds
     }
 }

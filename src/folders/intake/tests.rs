@@ -1,3 +1,4 @@
+use mutirao_actors::logic::record::Place;
 use mutirao_actors::model::{Digest, Wishes};
 
 use super::*;
@@ -27,6 +28,15 @@ fn task(name: &str, content: u8) -> Box<Task> {
         group: "tasks".into(),
         wishes: Wishes::default(),
     })
+}
+
+/// A new task of `a.zip` or the like with this content, which is its stamp too.
+fn arrive(task: Box<Task>, content: u64) -> Deed {
+    let lies = Place {
+        file: task.name.as_str().into(),
+        stamp: stamp(content),
+    };
+    Deed::Arrive(task, lies)
 }
 
 impl Stage {
@@ -73,7 +83,7 @@ impl Stage {
         let task = task(name, content);
         let id = task.id;
         let deeds = self.read(Reading::Sound(task.clone(), None));
-        assert_eq!(deeds, [Deed::Arrive(task)]);
+        assert_eq!(deeds, [arrive(task, content.into())]);
         id
     }
 }
@@ -126,6 +136,41 @@ fn a_sound_file_is_one_task_until_it_is_deleted() {
 }
 
 #[test]
+fn a_task_of_an_earlier_life_stays_while_its_file_does() {
+    for (content, is_there) in [(Some(1), true), (Some(2), true), (None, false)] {
+        let mut stage = Stage::default();
+        let known = task("a.zip", 1);
+        stage
+            .intake
+            .recall("a.zip".into(), Adopted::of(&known, stamp(1)));
+        if let Some(content) = content {
+            stage.put("a.zip", content);
+        }
+        let gone = withdrawn(&stage.look());
+        assert_eq!(gone.is_empty(), is_there);
+        assert_eq!(stage.intake.find(known.id).is_some(), is_there);
+        if content == Some(2) {
+            // Only touched: the bytes are the same, and so is the task.
+            assert_eq!(stage.read(Reading::Sound(task("a.zip", 1), None)), []);
+            assert!(stage.intake.find(known.id).is_some());
+        }
+    }
+}
+
+#[test]
+fn a_file_of_a_task_that_ended_before_the_restart_is_no_new_task() {
+    let mut stage = Stage::default();
+    stage.put("a.zip", 1);
+    stage.intake.recall_leaving("a.zip".into());
+    for _ in 0..3 {
+        assert_eq!(stage.look(), []);
+    }
+    assert_eq!(stage.intake.next_to_read(), None);
+    stage.intake.left("a.zip".as_ref());
+    stage.open("a.zip", 1);
+}
+
+#[test]
 fn another_content_withdraws_the_old_task_before_the_new_arrives() {
     let mut stage = Stage::default();
     let old = stage.open("a.zip", 1);
@@ -133,7 +178,7 @@ fn another_content_withdraws_the_old_task_before_the_new_arrives() {
     let new = task("a.zip", 2);
     let deeds = stage.read(Reading::Sound(new.clone(), None));
     assert_eq!(withdrawn(&deeds), [old]);
-    assert_eq!(deeds[1..], [Deed::Arrive(new)]);
+    assert_eq!(deeds[1..], [arrive(new, 2)]);
 }
 
 #[test]
@@ -186,7 +231,7 @@ fn a_change_starts_the_settling_time_anew() {
     assert_eq!(stage.look(), []);
     let whole = task("a.zip", 2);
     let deeds = stage.read(Reading::Sound(whole.clone(), None));
-    assert_eq!(deeds, [Deed::Arrive(whole)]);
+    assert_eq!(deeds, [arrive(whole, 2)]);
 }
 
 #[test]
@@ -371,7 +416,7 @@ fn what_arrives_is_counted_and_told_when_the_count_changes() {
     let told = Reading::Sound(task("a.zip", 1), None);
     let deeds = stage.intake.read(stage.now, &name, stamp, told);
     assert!(
-        matches!(deeds[..], [Deed::Arrive(_), Deed::Count(0)]),
+        matches!(deeds[..], [Deed::Arrive(..), Deed::Count(0)]),
         "the task comes first"
     );
 }

@@ -1,12 +1,12 @@
 //! What goes out: results, and the files of tasks that ended or never were tasks.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use mutirao_actors::logic::effect::End;
-use mutirao_actors::model::{Archive, Digest, TaskName};
+use mutirao_actors::model::Digest;
 
 use super::{Places, Refused, load};
-use crate::archive::inspect_result;
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
 use crate::folders::intake::Leaving;
 use crate::folders::stay;
@@ -20,27 +20,13 @@ pub(in crate::folders) enum Shelved {
     Stays(PathBuf),
 }
 
-/// Vets a result and publishes it; says where it lies below `results/`.
-pub(in crate::folders) fn keep(
-    places: &Places,
-    name: &TaskName,
-    success: bool,
-    archive: &Archive,
-) -> Result<String, Refused> {
-    inspect_result(archive.bytes()).map_err(|refusal| Refused::Cannot(refusal.to_string()))?;
-    let (volume, name, bytes) = (&places.volume, name.as_str(), archive.bytes());
-    if success {
-        return Ok(publish::publish(volume, &places.results, name, bytes)?);
-    }
-    let file = publish::publish(volume, &places.failed_results(), name, bytes)?;
-    Ok(format!("failed/{file}"))
-}
-
-/// Takes the file of a task that ended out of `tasks/`, or copies it if it is to stay.
+/// Takes the file of a task that ended out of `tasks/`, or copies it if it is to stay; says which folders are to be
+/// flushed.
 pub(in crate::folders) fn shelve(
     places: &Places,
     leaving: &Leaving,
     end: &End,
+    touched: &mut BTreeSet<PathBuf>,
 ) -> Result<Shelved, DiskError> {
     let volume = &*places.volume;
     let path = places.tasks.join(&leaving.file);
@@ -59,7 +45,10 @@ pub(in crate::folders) fn shelve(
             Some(lies_as) => lies_as,
             None => return Ok(Shelved::Left),
         },
-        _ => publish::move_into(volume, &folder, &path)?,
+        _ => {
+            touched.extend([folder.clone(), places.tasks.clone()]);
+            publish::move_into(volume, &folder, &path)?
+        }
     };
     if let Some(note) = note {
         explain(volume, &folder, &lies_as, &note);
@@ -82,6 +71,8 @@ pub(in crate::folders) fn reject(
     let still = is_still(volume, &path, leaving)?;
     if still {
         let name = publish::move_into(volume, &places.rejected(), &path)?;
+        volume.sync_folder(&places.rejected())?;
+        volume.sync_folder(&places.tasks)?;
         explain(
             volume,
             &places.rejected(),
@@ -100,6 +91,10 @@ fn is_still(volume: &Volume, path: &Path, leaving: &Leaving) -> Result<bool, Dis
     };
     if stat.stamp == leaving.stamp {
         return Ok(true);
+    }
+    if stat.stamp.inode != leaving.stamp.inode {
+        // The same bytes again are a new task, for somebody put them there again.
+        return Ok(false);
     }
     match leaving.sha256.map(|sha256| load(volume, path, sha256)) {
         Some(Ok(_)) => Ok(true),
@@ -137,7 +132,9 @@ fn copy(
 
 /// Lays a note beside a file; the file is in its place, so a note that cannot be written undoes nothing.
 fn explain(volume: &Volume, folder: &Path, name: &str, text: &str) {
-    if let Err(error) = publish::publish_note(volume, folder, &format!("{name}.txt"), text) {
+    if let Err(error) =
+        publish::publish_over(volume, folder, &format!("{name}.txt"), text.as_bytes())
+    {
         tracing::warn!("{error}; the note would have said: {}", text.trim_end());
     }
 }

@@ -1,16 +1,22 @@
 //! One life of the folders, and the test's ears.
 
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::fs;
 use std::future::Future;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler, Message};
 use mutirao_actors::clock::Clock;
 use mutirao_actors::logic::effect::End;
+use mutirao_actors::logic::record::{Record, Remembered};
 use mutirao_actors::message_log::{Cause, MessageLog, Name};
-use mutirao_actors::messages::{FoldersInbox, ReplyTo, SchedulerInbox, SessionInbox, TaskEnded};
+use mutirao_actors::messages::{
+    FoldersInbox, ReplyTo, SchedulerInbox, SessionInbox, StoreInbox, TaskEnded, WriteDown,
+    WrittenDown,
+};
 use mutirao_actors::model::{RequestId, TaskId, TaskName};
 use mutirao_actors::port::{Hears, Letter, Port};
 use serde::Serialize;
@@ -19,8 +25,8 @@ use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
 
 use crate::archive::{Compression, pack};
-use crate::folders::Folders;
 use crate::folders::intake::STILL;
+use crate::folders::{Folders, Ports};
 use crate::ground::Ground;
 
 /// Longest virtual time that anything awaited may take.
@@ -42,6 +48,32 @@ where
     fn handle(&mut self, _: Letter<M>, _: &mut Self::Context) {}
 }
 
+/// A store that remembers as long as the test does, and says at once that it is safe.
+struct Writer {
+    folders: Rc<OnceCell<Port<FoldersInbox>>>,
+    records: Records,
+}
+
+type Records = Rc<RefCell<Vec<Record>>>;
+
+impl Actor for Writer {
+    type Context = Context<Self>;
+}
+
+impl Handler<Letter<WriteDown>> for Writer {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<WriteDown>, _: &mut Self::Context) {
+        let (message, cause) = letter.open();
+        self.records.borrow_mut().extend(message.records);
+        let ticket = message.ticket;
+        self.folders
+            .get()
+            .unwrap()
+            .tell(WrittenDown { ticket }, cause);
+    }
+}
+
 /// One life of a master's folders.
 pub struct Stage {
     /// Removed with the stage, unless the next life takes it over.
@@ -49,6 +81,8 @@ pub struct Stage {
     log: MessageLog,
     folders: Port<FoldersInbox>,
     session: Port<SessionInbox>,
+    /// What was written down in this life.
+    pub records: Records,
     /// How many letters the test has heard.
     heard: usize,
 }
@@ -59,6 +93,11 @@ impl Stage {
     }
 
     pub fn in_folder(root: TempDir) -> Self {
+        Self::remembering(root, &[])
+    }
+
+    /// Another life in the same folder.
+    pub fn remembering(root: TempDir, remembered: &[Remembered]) -> Self {
         let clock = Clock::start();
         let log = MessageLog::new(clock.clone(), None);
         let (me, test) = (Name::one("folders"), Name::one("test"));
@@ -77,13 +116,25 @@ impl Stage {
         );
         let ground = Ground::real();
         let under_way = TaskTracker::new();
-        let folders = Folders::new(root.path(), ground, clock, scheduler, under_way).start();
-        let folders = Port::new(log.clone(), test, me, FoldersInbox::of(&folders));
+        let (answers, records) = (Rc::new(OnceCell::new()), Records::default());
+        let writer = Writer {
+            folders: Rc::clone(&answers),
+            records: Rc::clone(&records),
+        };
+        let store = Name::one("store");
+        let ports = Ports {
+            scheduler,
+            store: Port::new(log.clone(), me, store, StoreInbox::of(&writer.start())),
+        };
+        let folders = Folders::new(root.path(), ground, clock, ports, remembered, under_way);
+        let folders = Port::new(log.clone(), test, me, FoldersInbox::of(&folders.start()));
+        answers.set(folders.used_by(store)).unwrap();
         Self {
             root,
             log,
             folders,
             session,
+            records,
             heard: 0,
         }
     }
@@ -137,12 +188,14 @@ impl Stage {
     /// What the folders have said since this was asked last, without the counts.
     pub fn news(&mut self) -> Vec<(String, Value)> {
         let lines = self.log.recent();
+        let is_news = |letter: &Value| {
+            let is_said = letter["kind"] != "IntakeCounted" && letter["kind"] != "WriteDown";
+            letter["from"] == "folders" && is_said
+        };
         let new = lines[self.heard..]
             .iter()
             .map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let said =
-            new.filter(|letter| letter["from"] == "folders" && letter["kind"] != "IntakeCounted");
-        let said = said.map(|letter| {
+        let said = new.filter(is_news).map(|letter| {
             (
                 letter["kind"].as_str().unwrap().into(),
                 letter["body"].clone(),

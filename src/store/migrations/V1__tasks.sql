@@ -52,6 +52,7 @@ CREATE TABLE result (
     attempt  INTEGER NOT NULL,
     peer     TEXT NOT NULL,
     sha256   BLOB NOT NULL,
+    size     INTEGER NOT NULL,
     took_ns  INTEGER NOT NULL,
     failure  TEXT,
     file     TEXT NOT NULL,
@@ -98,7 +99,7 @@ FROM try;
 CREATE VIEW results AS
 SELECT lower(format('%s-%s-%s-%s-%s', substr(hex(task), 1, 8), substr(hex(task), 9, 4), substr(hex(task), 13, 4),
              substr(hex(task), 17, 4), substr(hex(task), 21))) AS task,
-       attempt, peer, lower(hex(sha256)) AS sha256, took_ns / 1e9 AS took_s, failure, file,
+       attempt, peer, lower(hex(sha256)) AS sha256, size, took_ns / 1e9 AS took_s, failure, file,
        strftime('%Y-%m-%dT%H:%M:%fZ', taken_at / 1000.0, 'unixepoch') AS taken
 FROM result;
 

@@ -3,7 +3,8 @@
 use crate::logic::effect::{Effect, End, Verdict};
 use crate::logic::fault::Fault;
 use crate::logic::fixtures::{Desk, ends, ours, ours_in_life, plain, task, verdicts};
-use crate::logic::record::{Fate, Place, Record, Remembered};
+use crate::logic::ledger::Counts;
+use crate::logic::record::{Fate, Past, Place, Record, Remembered};
 use crate::model::{Attempt, Endpoint, Stamp};
 
 /// What the records of a desk's life give back, by the plainest of stores.
@@ -78,6 +79,11 @@ fn read_back(records: Vec<Record>) -> Vec<Remembered> {
     tasks
 }
 
+fn past(tasks: Vec<Remembered>) -> Past {
+    let counts = Counts::default();
+    Past { tasks, counts }
+}
+
 /// The same desk in its next life, a minute and more of whose wall time may have gone by.
 fn restarted(desk: &mut Desk, tasks: u128) -> Desk {
     let adopted = (1..=tasks).map(|number| Record::Adopted {
@@ -89,7 +95,7 @@ fn restarted(desk: &mut Desk, tasks: u128) -> Desk {
     });
     let records = adopted.chain(desk.mind.take_news()).collect();
     let mut next = Desk::with(&[]);
-    next.mind.restore(read_back(records), next.now);
+    next.mind.restore(past(read_back(records)), next.now);
     next
 }
 
@@ -198,7 +204,7 @@ fn failures_count_on_over_a_restart() {
     };
     let known = read_back([adopted].into_iter().chain(records).collect());
     let mut desk = Desk::with(&[]);
-    desk.mind.restore(known, desk.now);
+    desk.mind.restore(past(known), desk.now);
     desk.join(&ours("a"));
     let offer = desk.take(&ours("a"));
     desk.fail(&ours("a"), &offer);

@@ -236,6 +236,7 @@ impl Storm {
             asker,
             claim,
             sha256: Digest::of(&[bytes]),
+            size: 1,
             outcome: Outcome {
                 ending,
                 took: Duration::from_secs(u64::from(bytes)),

@@ -1,0 +1,177 @@
+//! The files of terminal tasks: results from `.mutirao/payloads/` to `results/`, tasks out of `tasks/`.
+//!
+//! Rule: that a task ended was written down before. Whatever of this a crash left undone is done again at the next
+//! start, and doing it twice changes nothing.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use mutirao_actors::logic::effect::End;
+use mutirao_actors::model::{Archive, Digest, TaskId, TaskName};
+
+use super::put_away::shelve;
+use super::{Places, Refused, Shelved, is_absent};
+use crate::archive::inspect_result;
+use crate::disk::{DiskError, OnDisk as _, publish};
+use crate::folders::intake::Leaving;
+use crate::folders::kept::Kept;
+use crate::folders::plans::Plans;
+
+/// A terminal task whose files are to be put where they belong.
+#[derive(Debug, Clone)]
+pub(in crate::folders) struct Settling {
+    /// Which.
+    pub task: TaskId,
+    /// Its own name.
+    pub name: TaskName,
+    /// How it ended.
+    pub end: End,
+    /// Its result, or the last output of its failure.
+    pub kept: Option<Kept>,
+    /// Its file in `tasks/`; none when that was deleted or replaced.
+    pub leaving: Option<Leaving>,
+}
+
+/// Where its files are now.
+#[derive(Debug)]
+pub(in crate::folders) struct Settled {
+    /// The result's file below `results/`.
+    pub file: Option<String>,
+    /// What became of the task's own file.
+    pub shelved: Shelved,
+}
+
+/// Vets a result, writes it where no crash loses it, and says what its file below `results/` will be.
+pub(in crate::folders) fn keep(
+    places: &Places,
+    plans: &Plans,
+    (task, name, success): (TaskId, &TaskName, bool),
+    archive: &Archive,
+) -> Result<String, Refused> {
+    inspect_result(archive.bytes()).map_err(|refusal| Refused::Cannot(refusal.to_string()))?;
+    let payload = payload_name(task, archive.digest());
+    publish::publish_over(
+        &places.volume,
+        &places.payloads(),
+        &payload,
+        archive.bytes(),
+    )?;
+    Ok(plans.plan(places, task, name, success))
+}
+
+/// By its digest, so that `sha256sum` tells whether it is whole; and by its task, for two may have the same bytes.
+fn payload_name(task: TaskId, sha256: Digest) -> String {
+    format!("{sha256}-{task}")
+}
+
+/// Where a result lies until its task is settled.
+pub(in crate::folders) fn payload_of(places: &Places, task: TaskId, kept: &Kept) -> PathBuf {
+    places.payloads().join(payload_name(task, kept.sha256))
+}
+
+/// Removes what was kept for a task that was cancelled meanwhile.
+pub(in crate::folders) fn discard(
+    places: &Places,
+    task: TaskId,
+    kept: &Kept,
+) -> Result<(), DiskError> {
+    let path = payload_of(places, task, kept);
+    match places.volume.stat(&path) {
+        Err(error) if is_absent(&error) => Ok(()),
+        _ => places.volume.remove(&path),
+    }
+}
+
+/// Puts the files of all these tasks where they belong, and flushes each folder once.
+///
+/// # Errors
+/// When a folder cannot be flushed: then none of them is settled, and all are to be settled again.
+pub(in crate::folders) fn settle(
+    places: &Places,
+    plans: &Plans,
+    tasks: &[Settling],
+) -> Result<Vec<Result<Settled, DiskError>>, DiskError> {
+    let mut touched = BTreeSet::new();
+    let one = |task| settle_one(places, plans, task, &mut touched);
+    let settled = tasks.iter().map(one).collect();
+    for folder in touched {
+        places.volume.sync_folder(&folder)?;
+    }
+    Ok(settled)
+}
+
+fn settle_one(
+    places: &Places,
+    plans: &Plans,
+    task: &Settling,
+    touched: &mut BTreeSet<PathBuf>,
+) -> Result<Settled, DiskError> {
+    let file = match (&task.kept, &task.end) {
+        (Some(kept), End::Cancelled(_)) => {
+            discard(places, task.task, kept)?;
+            None
+        }
+        (Some(kept), _) => Some(place(places, plans, task, kept, touched)?),
+        (None, _) => None,
+    };
+    let shelved = match &task.leaving {
+        Some(leaving) => shelve(places, leaving, &task.end, touched)?,
+        None => Shelved::Left,
+    };
+    Ok(Settled { file, shelved })
+}
+
+/// Gives a result its name below `results/`; it has it already if it is no longer among the payloads.
+fn place(
+    places: &Places,
+    plans: &Plans,
+    task: &Settling,
+    kept: &Kept,
+    touched: &mut BTreeSet<PathBuf>,
+) -> Result<String, DiskError> {
+    let payload = payload_of(places, task.task, kept);
+    let mut file = plans.of(task.task).unwrap_or_else(|| kept.file.clone());
+    let folder = if kept.success {
+        places.results.clone()
+    } else {
+        places.failed_results()
+    };
+    touched.extend([folder.clone(), places.payloads()]);
+    if let Err(error) = places.volume.stat(&payload) {
+        return match is_absent(&error) {
+            true => Ok(file),
+            false => Err(error).on_disk("look at", &payload),
+        };
+    }
+    places.volume.make_folder(&folder)?;
+    let mut path = places.results.join(&file);
+    while let Err(error) = places.volume.rename_new(&payload, &path) {
+        if error.kind() != ErrorKind::AlreadyExists {
+            return Err(error).on_disk("name the new file", &path);
+        }
+        // Somebody put a file there after the name was promised; each round passes over all that are there.
+        file = plans.plan(places, task.task, &task.name, kept.success);
+        path = places.results.join(&file);
+    }
+    Ok(file)
+}
+
+/// Removes payloads of results that no task has: they were never answered for, and their peers still have them.
+pub(in crate::folders) fn clear_payloads(
+    places: &Places,
+    wanted: &BTreeSet<PathBuf>,
+) -> Result<(), DiskError> {
+    let folder = places.payloads();
+    let names = match places.volume.list(&folder) {
+        Err(error) if is_absent(&error) => return Ok(()),
+        names => names.on_disk("list", &folder)?,
+    };
+    for name in names {
+        let path = folder.join(name.on_disk("list", &folder)?);
+        if !wanted.contains(&path) {
+            places.volume.remove(&path)?;
+        }
+    }
+    Ok(())
+}

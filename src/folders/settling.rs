@@ -1,0 +1,115 @@
+//! The files of terminal tasks are put where they belong, behind: their ends are written down already.
+//!
+//! Rule: one job settles all that wait, and flushes each folder once for all of them.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix::Context;
+use mutirao_actors::logic::record::Record;
+use mutirao_actors::message_log::Cause;
+
+use super::Folders;
+use super::jobs::{self, Places, Settled, Settling, Shelved};
+use crate::disk::DiskError;
+
+/// Tasks that are settled by one job: enough to make its flushes cheap, few enough that the first are not kept waiting.
+const BATCH_MAX: usize = 256;
+
+/// Terminal tasks whose files are not where they belong; no more than there are open tasks, and those of the last
+/// seconds.
+#[derive(Debug, Default)]
+pub(super) struct Settlements {
+    waiting: VecDeque<Settling>,
+    /// Whether some are being settled.
+    is_busy: bool,
+}
+
+impl Settlements {
+    /// One more.
+    pub fn add(&mut self, settling: Settling) {
+        self.waiting.push_back(settling);
+    }
+
+    /// The payloads that are to be moved, and so not to be cleared away.
+    pub fn payloads(&self, places: &Places) -> BTreeSet<PathBuf> {
+        let kept = |settling: &Settling| {
+            let kept = settling.kept.as_ref()?;
+            Some(jobs::payload_of(places, settling.task, kept))
+        };
+        self.waiting.iter().filter_map(kept).collect()
+    }
+
+    fn take(&mut self) -> Vec<Settling> {
+        let count = self.waiting.len().min(BATCH_MAX);
+        self.waiting.drain(..count).collect()
+    }
+}
+
+impl Folders {
+    /// Settles what waits, unless that is being done.
+    pub(super) fn settle(&mut self, ctx: &mut Context<Self>) {
+        if self.settlements.is_busy || self.settlements.waiting.is_empty() {
+            return;
+        }
+        self.settlements.is_busy = true;
+        let batch = self.settlements.take();
+        let (places, plans) = (Arc::clone(&self.places), Arc::clone(&self.plans));
+        let settle = move || (jobs::settle(&places, &plans, &batch), batch);
+        self.work(ctx, settle, |desk, (settled, batch), ctx| {
+            desk.settlements.is_busy = false;
+            let tasks = desk.places.tasks.clone();
+            desk.troubles.hear("settle", &tasks, settled.as_ref().err());
+            let again = match settled {
+                Ok(settled) => desk.all_settled(batch, settled),
+                Err(_) => batch,
+            };
+            let all_went = again.is_empty();
+            desk.settlements.waiting.extend(again);
+            if all_went {
+                desk.settle(ctx);
+            }
+        });
+    }
+
+    /// Has it written down; gives back those whose files the disk would not move.
+    fn all_settled(
+        &mut self,
+        batch: Vec<Settling>,
+        settled: Vec<Result<Settled, DiskError>>,
+    ) -> Vec<Settling> {
+        let (mut records, mut again) = (Vec::new(), Vec::new());
+        for (settling, settled) in batch.into_iter().zip(settled) {
+            let file = settling.leaving.as_ref().map(|leaving| &leaving.file);
+            let shown = file.cloned().unwrap_or_default();
+            self.hear_of("settle", &shown, settled.as_ref().err());
+            match settled {
+                Ok(settled) => records.push(self.one_settled(settling, settled)),
+                Err(_) => again.push(settling),
+            }
+        }
+        if !records.is_empty() {
+            self.write_down(records, Cause::OUTSIDE);
+        }
+        again
+    }
+
+    fn one_settled(&mut self, settling: Settling, settled: Settled) -> Record {
+        let Settled { file, shelved } = settled;
+        if let Some(leaving) = settling.leaving {
+            match shelved {
+                Shelved::Left => self.intake.left(&leaving.file),
+                Shelved::Stays(copy) => self.intake.rests(&leaving.file, copy),
+            }
+        }
+        self.plans.release(settling.task);
+        if let Some(file) = &file {
+            self.results.settled(settling.task, file.clone());
+        }
+        Record::Settled {
+            task: settling.task,
+            file,
+        }
+    }
+}
