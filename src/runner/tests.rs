@@ -118,6 +118,8 @@ fn job(files: &[(&str, &str)]) -> Job {
         task: TaskId::new(),
         attempt: Attempt(1),
         name: TaskName::tamed("exemplo.zip"),
+        sent_name: "exemplo.zip".into(),
+        named: true,
         archive: Archive::new(pack(files, Compression::Fast).unwrap()),
         time_limit: Some(PATIENCE),
         plain_result: false,
