@@ -1,6 +1,5 @@
 //! The peer's cast list: its seat taken, its ports made, its actors started, its own port opened.
 
-mod files;
 pub mod seat;
 mod settle;
 pub mod spool;
@@ -25,7 +24,9 @@ use mutirao_actors::peer_session::Desk;
 use mutirao_actors::port::Port;
 use tokio_util::sync::CancellationToken;
 
+use crate::disk::DiskError;
 use crate::doorway::Doorway;
+use crate::ground::Ground;
 use crate::runner::{self, Interpreter, ScriptRunner};
 use crate::sockets::SocketError;
 use crate::sockets::tcp::{dial, listen_tcp, local_address};
@@ -87,7 +88,10 @@ pub enum PeerError {
     /// There is no place for it.
     #[error(transparent)]
     Seat(#[from] SeatError),
-    /// There is nowhere to work, or to keep results.
+    /// There is nowhere to keep results.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// There is nowhere to work.
     #[error("failed to open the folder {}: {error}", folder.display())]
     Folder {
         /// The folder.
@@ -126,12 +130,13 @@ pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Peer
     let wildcard = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), config.port);
     let listener = listen_tcp(wildcard)?;
     let address = local_address(&listener, config.port)?;
+    let ground = Ground::real();
     let Settled {
         seat,
         spool,
         kept,
         notes,
-    } = settle(&config).await?;
+    } = settle(&config, Arc::clone(&ground.volume)).await?;
     let identity = PeerIdentity {
         id: seat.id().clone(),
         boot: BootId::random(),
@@ -157,7 +162,7 @@ pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Peer
     let runner = runner.map_err(opened)?;
     runner.sweep().await.map_err(opened)?;
     let gone = CancellationToken::new();
-    let runner = Arc::new(Spooling::new(runner, Arc::clone(&spool)));
+    let runner = Arc::new(Spooling::new(runner, Arc::clone(&spool), ground.hands));
     let actors_runner = Arc::clone(&runner);
     let session = start_actors(
         config,

@@ -161,7 +161,7 @@ impl Played {
     /// The next message of this kind; heartbeats are answered meanwhile.
     fn hear(&mut self, action: &str) -> Value {
         loop {
-            let message = self.heard.next().expect("the peer hung up").unwrap();
+            let message = self.heard.next().unwrap().unwrap();
             if message["action"] == action {
                 return message;
             }

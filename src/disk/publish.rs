@@ -70,8 +70,21 @@ pub fn publish_note(
     name: &str,
     text: &str,
 ) -> Result<(), DiskError> {
+    publish_over(volume, folder, name, text.as_bytes())
+}
+
+/// Publishes bytes under exactly this name, over an older file that has it.
+///
+/// # Errors
+/// Whatever the disk refuses.
+pub fn publish_over(
+    volume: &Volume,
+    folder: &Path,
+    name: &str,
+    bytes: &[u8],
+) -> Result<(), DiskError> {
     volume.make_folder(folder)?;
-    let part = volume.write_part(folder, text.as_bytes())?;
+    let part = volume.write_part(folder, bytes)?;
     let path = folder.join(name);
     part.rename(&path).on_disk("name the new file", &path)?;
     volume.sync_folder(folder)

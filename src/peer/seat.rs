@@ -4,13 +4,13 @@
 //! a seat each, and one that is started anew finds the seat of its last life: who it was, and what it had not handed in.
 
 use std::fs::{File, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
 
 use mutirao_actors::model::PeerId;
 use uuid::Uuid;
 
-use super::files;
+use crate::disk::publish::publish_over;
+use crate::disk::{DiskError, OnDisk as _, Volume, is_absent};
 
 /// Where seats lie, below the root.
 const HIDDEN: &str = ".mutirao";
@@ -35,15 +35,8 @@ pub struct Seat {
 #[derive(Debug, thiserror::Error)]
 pub enum SeatError {
     /// The disk does not do what it is asked.
-    #[error("failed to {doing} {}: {error}; a peer needs a folder that it may write to", path.display())]
-    Disk {
-        /// Completes "failed to …".
-        doing: &'static str,
-        /// To what.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
+    #[error(transparent)]
+    Disk(#[from] DiskError),
     /// Every seat is taken.
     #[error("{SEATS_MAX} peers are at work in {}; start this one in a folder of its own", .0.display())]
     Full(PathBuf),
@@ -54,13 +47,12 @@ impl Seat {
     ///
     /// # Errors
     /// [`SeatError`], in words fit for the user.
-    pub fn take(root: &Path) -> Result<Self, SeatError> {
+    pub fn take(volume: &Volume, root: &Path) -> Result<Self, SeatError> {
         let hidden = root.join(HIDDEN);
-        files::make_dir(&hidden).map_err(failed("make the folder", &hidden))?;
         for number in 1..=SEATS_MAX {
             let folder = hidden.join(format!("peer-{number}"));
-            if let Some(lock) = lock(&folder)? {
-                let id = identity(&folder)?;
+            if let Some(lock) = lock(volume, &folder)? {
+                let id = identity(volume, &folder)?;
                 return Ok(Self {
                     folder,
                     id,
@@ -87,43 +79,36 @@ impl Seat {
     }
 }
 
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SeatError {
-    let path = path.to_owned();
-    move |error| SeatError::Disk { doing, path, error }
-}
-
 /// The seat's lock, unless another peer has it.
-fn lock(folder: &Path) -> Result<Option<File>, SeatError> {
-    files::make_dir(folder).map_err(failed("make the folder", folder))?;
+fn lock(volume: &Volume, folder: &Path) -> Result<Option<File>, DiskError> {
+    volume.make_folder(folder)?;
     let path = folder.join(LOCK);
     let opened = File::options().create(true).append(true).open(&path);
-    let lock = opened.map_err(failed("open", &path))?;
+    let lock = opened.on_disk("open", &path)?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),
         Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(failed("lock", &path)(error)),
+        Err(TryLockError::Error(error)) => Err(error).on_disk("lock", &path),
     }
 }
 
 /// Who sat here last, or somebody new. It must outlast a power cut: a master takes late results from the peer only that
 /// it gave their tasks to.
-fn identity(folder: &Path) -> Result<PeerId, SeatError> {
+fn identity(volume: &Volume, folder: &Path) -> Result<PeerId, DiskError> {
     let path = folder.join(IDENTITY);
-    match files::read(&path, IDENTITY_MAX) {
-        Ok(bytes) => match parse(&bytes) {
+    match volume.read(&path, IDENTITY_MAX) {
+        Ok(contents) => match parse(&contents.bytes) {
             Some(id) => return Ok(id),
             None => tracing::warn!(
                 "{} is damaged: this peer has a new id, and masters take it for another one",
                 path.display()
             ),
         },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed("read", &path)(error)),
+        Err(error) if is_absent(&error) => {}
+        failed => failed.map(drop).on_disk("read", &path)?,
     }
     let id = PeerId::random();
-    files::write(folder, IDENTITY, format!("{id}\n").as_bytes())
-        .and_then(|()| files::sync_dir(folder))
-        .map_err(failed("write", &path))?;
+    publish_over(volume, folder, IDENTITY, format!("{id}\n").as_bytes())?;
     Ok(id)
 }
 
@@ -139,30 +124,31 @@ mod tests {
 
     use super::*;
 
+    fn take(root: &Path) -> Result<Seat, SeatError> {
+        Seat::take(&Volume::real(), root)
+    }
+
     #[test]
     fn peers_of_one_folder_have_a_seat_each_and_one_that_comes_back_has_its_old_one() {
         let root = tempfile::tempdir().unwrap();
-        let (first, second) = (
-            Seat::take(root.path()).unwrap(),
-            Seat::take(root.path()).unwrap(),
-        );
+        let (first, second) = (take(root.path()).unwrap(), take(root.path()).unwrap());
         assert_ne!(first.id, second.id);
         assert_ne!(first.folder, second.folder);
         let was = first.id.clone();
         drop(first);
-        assert_eq!(Seat::take(root.path()).unwrap().id, was);
+        assert_eq!(take(root.path()).unwrap().id, was);
     }
 
     #[test]
     fn a_damaged_identity_becomes_a_new_one_that_stays() {
         let root = tempfile::tempdir().unwrap();
-        let was = Seat::take(root.path()).unwrap().id;
+        let was = take(root.path()).unwrap().id;
         let file = root.path().join(".mutirao/peer-1/identity");
         for damage in [&b""[..], b"\0\0\0\0", b"6f1e7c1a-", &[0xff; 4096]] {
             fs::write(&file, damage).unwrap();
-            let id = Seat::take(root.path()).unwrap().id;
+            let id = take(root.path()).unwrap().id;
             assert_ne!(id, was);
-            assert_eq!(Seat::take(root.path()).unwrap().id, id);
+            assert_eq!(take(root.path()).unwrap().id, id);
         }
     }
 
@@ -170,7 +156,7 @@ mod tests {
     fn a_folder_that_cannot_be_had_is_an_error_that_names_it() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join(".mutirao"), "no folder").unwrap();
-        let error = Seat::take(root.path()).unwrap_err().to_string();
+        let error = take(root.path()).unwrap_err().to_string();
         assert!(error.contains(".mutirao"), "{error}");
     }
 }

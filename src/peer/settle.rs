@@ -9,6 +9,7 @@ use tokio::task::spawn_blocking;
 use super::seat::Seat;
 use super::spool::Spool;
 use super::{Config, PeerError};
+use crate::disk::Volume;
 use crate::runner::Notes;
 
 /// What a peer finds of its last life.
@@ -20,9 +21,9 @@ pub(super) struct Settled {
 }
 
 /// Takes a seat and reads what lies there, which may take a while.
-pub(super) async fn settle(config: &Config) -> Result<Settled, PeerError> {
+pub(super) async fn settle(config: &Config, volume: Arc<Volume>) -> Result<Settled, PeerError> {
     let (root, spool) = (config.root.clone(), config.spool.clone());
-    let settled = spawn_blocking(move || sit_down(&root, spool)).await;
+    let settled = spawn_blocking(move || sit_down(volume, &root, spool)).await;
     let found = settled.unwrap_or_else(|error| {
         Err(PeerError::Folder {
             folder: config.root.clone(),
@@ -37,12 +38,18 @@ pub(super) async fn settle(config: &Config) -> Result<Settled, PeerError> {
     Ok(found)
 }
 
-fn sit_down(root: &Path, spool: Option<PathBuf>) -> Result<Settled, PeerError> {
-    let seat = Seat::take(root)?;
-    let failed = |folder| move |error| PeerError::Folder { folder, error };
+fn sit_down(
+    volume: Arc<Volume>,
+    root: &Path,
+    spool: Option<PathBuf>,
+) -> Result<Settled, PeerError> {
+    let seat = Seat::take(&volume, root)?;
     let (spool, runs) = (spool.unwrap_or_else(|| seat.spool()), seat.runs());
-    let (spool, kept) = Spool::open(spool.clone()).map_err(failed(spool))?;
-    let notes = Notes::open(runs.clone()).map_err(failed(runs))?;
+    let (spool, kept) = Spool::open(volume, spool)?;
+    let notes = Notes::open(runs.clone()).map_err(|error| PeerError::Folder {
+        folder: runs,
+        error,
+    })?;
     Ok(Settled {
         seat,
         spool: Arc::new(spool),

@@ -5,17 +5,17 @@
 //! never handed in. A disk that does not take a result costs only this: it is kept in memory alone.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::fs;
-use std::io;
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mutirao_actors::logic::client::{HandIn, Kept, RunKey};
 use mutirao_actors::model::{Archive, Attempt, Digest, Outcome, TaskId};
 use serde::{Deserialize, Serialize};
 
-use super::files;
+use crate::disk::publish::{move_into, publish_over, sweep};
+use crate::disk::{DiskError, OnDisk as _, Volume};
 
 /// Results that are read back at a start: twice what the peer's mind lets wait for each kind of master with as many slots
 /// as there can be. What lies beyond stays for another start.
@@ -30,6 +30,7 @@ const DAMAGED: &str = "damaged";
 /// The folder with the results.
 #[derive(Debug)]
 pub struct Spool {
+    volume: Arc<Volume>,
     folder: PathBuf,
     state: Mutex<State>,
 }
@@ -39,7 +40,7 @@ struct State {
     /// What lies there.
     holds: BTreeSet<RunKey>,
     /// What the disk last refused, so that it is said once.
-    trouble: Option<io::ErrorKind>,
+    trouble: Option<ErrorKind>,
 }
 
 /// What is known of a result besides its bytes.
@@ -70,9 +71,11 @@ impl Spool {
     ///
     /// # Errors
     /// When the folder cannot be made or listed.
-    pub fn open(folder: PathBuf) -> io::Result<(Self, Vec<Kept>)> {
-        files::make_dir(&folder)?;
+    pub fn open(volume: Arc<Volume>, folder: PathBuf) -> Result<(Self, Vec<Kept>), DiskError> {
+        volume.make_folder(&folder)?;
+        sweep(&volume, &folder)?;
         let spool = Self {
+            volume,
             folder,
             state: Mutex::default(),
         };
@@ -101,11 +104,8 @@ impl Spool {
             }
             Err(error) => {
                 self.discard(&stem(label.key()));
-                let folder = self.folder.display();
                 if self.state().trouble.replace(error.kind()) != Some(error.kind()) {
-                    tracing::warn!(
-                        "failed to keep a result in {folder}: {error}; results are kept in memory alone until it works again"
-                    );
+                    tracing::warn!("{error}; until then results are kept in memory alone");
                 }
             }
         }
@@ -122,12 +122,15 @@ impl Spool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, label: &Label, result: &Archive) -> io::Result<()> {
+    fn write(&self, label: &Label, result: &Archive) -> Result<(), DiskError> {
         let stem = stem(label.key());
-        files::write(&self.folder, &format!("{stem}.zip"), result.bytes())?;
-        let text = serde_json::to_vec(label)?;
-        files::write(&self.folder, &format!("{stem}.json"), &text)?;
-        files::sync_dir(&self.folder)
+        let publish = |ending, bytes: &[u8]| {
+            let name = format!("{stem}.{ending}");
+            publish_over(&self.volume, &self.folder, &name, bytes)
+        };
+        publish("zip", result.bytes())?;
+        let text = serde_json::to_vec(label).map_err(std::io::Error::from);
+        publish("json", &text.on_disk("label a result in", &self.folder)?)
     }
 
     /// Removes the label first: a ZIP alone is no result. It is not flushed: what comes back with a power cut is handed
@@ -135,14 +138,15 @@ impl Spool {
     fn discard(&self, stem: &str) {
         for ending in ["json", "zip"] {
             let path = self.folder.join(format!("{stem}.{ending}"));
-            if let Err(error) = files::remove(&path) {
-                tracing::warn!("failed to remove {}: {error}", path.display());
+            let is_there = self.volume.stat(&path).is_ok();
+            if is_there && let Err(error) = self.volume.remove(&path) {
+                tracing::warn!("{error}");
             }
         }
     }
 
-    fn read_all(&self) -> io::Result<Vec<Kept>> {
-        let names = files::names(&self.folder)?;
+    fn read_all(&self) -> Result<Vec<Kept>, DiskError> {
+        let names = self.names(&self.folder)?;
         let stems_of = |ending| names.iter().filter_map(move |name| stem_of(name, ending));
         let labelled: BTreeSet<&str> = stems_of(".json").collect();
         for stem in stems_of(".zip").filter(|stem| !labelled.contains(stem)) {
@@ -166,14 +170,17 @@ impl Spool {
 
     /// A result that is whole, or in words why it is none.
     fn read(&self, of: &str) -> Result<Kept, String> {
-        let path = |ending| self.folder.join(format!("{of}.{ending}"));
-        let label = files::read(&path("json"), LABEL_MAX).map_err(|error| error.to_string())?;
+        let read = |ending, max| {
+            let path = self.folder.join(format!("{of}.{ending}"));
+            let contents = self.volume.read(&path, max);
+            contents.map_err(|error| format!("its {ending} cannot be read: {error}"))
+        };
+        let label = read("json", LABEL_MAX)?.bytes;
         let label: Label = serde_json::from_slice(&label).map_err(|error| error.to_string())?;
         if stem(label.key()) != of {
             return Err("its label is that of another".into());
         }
-        let result = files::read(&path("zip"), u64::MAX).map_err(|error| error.to_string())?;
-        let result = Archive::new(result);
+        let result = Archive::new(read("zip", u64::MAX)?.bytes);
         if result.digest() != label.sha256 {
             return Err("its bytes are not those that were written".into());
         }
@@ -193,24 +200,32 @@ impl Spool {
         let shown = damaged.display();
         tracing::warn!("the kept result {stem} is damaged, and set aside in {shown}: {why}");
         let moved = || {
-            files::make_dir(&damaged)?;
-            let lie_there = files::names(&damaged)?;
+            self.volume.make_folder(&damaged)?;
+            let lie_there = self.names(&damaged)?;
             // Each is two files at most, whose names begin with the time of their task.
             let excess = (lie_there.len() + 2).saturating_sub(2 * DAMAGED_MAX);
             for name in lie_there.iter().take(excess) {
-                files::remove(&damaged.join(name))?;
+                self.volume.remove(&damaged.join(name))?;
             }
             for name in [format!("{stem}.zip"), format!("{stem}.json")] {
-                match fs::rename(self.folder.join(&name), damaged.join(&name)) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    renamed => renamed?,
+                let file = self.folder.join(name);
+                if self.volume.stat(&file).is_ok() {
+                    move_into(&self.volume, &damaged, &file)?;
                 }
             }
-            io::Result::Ok(())
+            Ok::<_, DiskError>(())
         };
         if let Err(error) = moved() {
-            tracing::warn!("failed to set it aside: {error}");
+            tracing::warn!("{error}");
         }
+    }
+
+    /// The names in a folder, sorted.
+    fn names(&self, folder: &Path) -> Result<Vec<OsString>, DiskError> {
+        let names = self.volume.list(folder).and_then(Iterator::collect);
+        let mut names: Vec<OsString> = names.on_disk("list", folder)?;
+        names.sort();
+        Ok(names)
     }
 }
 

@@ -6,27 +6,30 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use mutirao_actors::model::{Attempt, Ending, TaskId};
 use mutirao_actors::runner::{Finished, Job, Runner};
-use tokio::task::spawn_blocking;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::spool::{Label, Spool};
+use crate::disk::Hands;
 
 /// Any runner, with a spool between it and whoever waits for its results.
 #[derive(Debug)]
 pub struct Spooling<R> {
     runner: R,
     spool: Arc<Spool>,
+    hands: Arc<dyn Hands>,
     /// Runs and removals: the program waits for them before it ends.
     under_way: TaskTracker,
 }
 
 impl<R: Runner> Spooling<R> {
-    /// Keeps what this runner's runs leave in this spool.
-    pub fn new(runner: R, spool: Arc<Spool>) -> Self {
+    /// Keeps what this runner's runs leave in this spool; the hands do the work on the disk.
+    pub fn new(runner: R, spool: Arc<Spool>, hands: Arc<dyn Hands>) -> Self {
         Self {
             runner,
             spool,
+            hands,
             under_way: TaskTracker::new(),
         }
     }
@@ -47,7 +50,8 @@ impl<R: Runner> Runner for Spooling<R> {
     fn run(&self, job: Job, stop: CancellationToken) -> BoxFuture<'static, Finished> {
         let (task, attempt) = (job.task, job.attempt);
         let (name, named) = (job.sent_name.clone(), job.named);
-        let (run, spool) = (self.runner.run(job, stop), Arc::clone(&self.spool));
+        let (spool, hands) = (Arc::clone(&self.spool), Arc::clone(&self.hands));
+        let run = self.runner.run(job, stop);
         let run = async move {
             let finished = run.await;
             if is_worth_keeping(&finished.outcome.ending) {
@@ -60,7 +64,7 @@ impl<R: Runner> Runner for Spooling<R> {
                     outcome: finished.outcome.clone(),
                     sha256: result.digest(),
                 };
-                off_the_arbiter(move || spool.keep(&label, &result)).await;
+                done_by(&*hands, move || spool.keep(&label, &result)).await;
             }
             finished
         };
@@ -68,9 +72,10 @@ impl<R: Runner> Runner for Spooling<R> {
     }
 
     fn forget(&self, task: TaskId, attempt: Attempt) -> BoxFuture<'static, ()> {
-        let (forgotten, spool) = (self.runner.forget(task, attempt), Arc::clone(&self.spool));
+        let (spool, hands) = (Arc::clone(&self.spool), Arc::clone(&self.hands));
+        let forgotten = self.runner.forget(task, attempt);
         let removal = async move {
-            off_the_arbiter(move || spool.forget((task, attempt))).await;
+            done_by(&*hands, move || spool.forget((task, attempt))).await;
             forgotten.await;
         };
         self.under_way.track_future(removal).boxed()
@@ -82,19 +87,28 @@ fn is_worth_keeping(ending: &Ending) -> bool {
     !matches!(ending, Ending::Cancelled | Ending::PeerTrouble(_))
 }
 
-/// Has work that blocks done elsewhere; undone only when the runtime ends.
-async fn off_the_arbiter(work: impl FnOnce() + Send + 'static) {
-    drop(spawn_blocking(work).await);
+/// Has work done that blocks, and waits for it; undone only when the program ends.
+async fn done_by(hands: &dyn Hands, work: impl FnOnce() + Send + 'static) {
+    let (done, told) = oneshot::channel();
+    hands.take(Box::new(move || {
+        work();
+        // Nobody waits any more when the run was dropped.
+        let _ = done.send(());
+    }));
+    let _ = told.await;
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
+    use mutirao_actors::logic::client::Kept;
     use mutirao_actors::model::{Archive, Outcome, TaskName};
     use tempfile::TempDir;
 
     use super::*;
+    use crate::disk::Volume;
+    use crate::disk::hands::Threads;
 
     /// A run that ends as it is told, and what was forgotten.
     #[derive(Debug)]
@@ -125,10 +139,15 @@ mod tests {
         }
     }
 
+    fn open(home: &TempDir) -> (Spool, Vec<Kept>) {
+        Spool::open(Arc::new(Volume::real()), home.path().join("spool")).unwrap()
+    }
+
     fn spooling(home: &TempDir, ending: Ending) -> Spooling<Pretence> {
-        let (spool, _) = Spool::open(home.path().join("spool")).unwrap();
+        let (spool, _) = open(home);
         let forgotten = Mutex::default();
-        Spooling::new(Pretence { ending, forgotten }, Arc::new(spool))
+        let runner = Pretence { ending, forgotten };
+        Spooling::new(runner, Arc::new(spool), Arc::new(Threads))
     }
 
     fn job() -> Job {
@@ -150,7 +169,7 @@ mod tests {
         let spooling = spooling(&home, Ending::Exit(1));
         let job = job();
         let finished = spooling.run(job.clone(), CancellationToken::new()).await;
-        let (_, kept) = Spool::open(home.path().join("spool")).unwrap();
+        let (_, kept) = open(&home);
         let [kept] = &kept[..] else {
             panic!("{kept:?}")
         };

@@ -1,3 +1,4 @@
+use std::fs;
 use std::time::Duration;
 
 use mutirao_actors::model::Ending;
@@ -23,12 +24,12 @@ impl Scene {
 
     /// The spool of another life.
     fn open(&self) -> (Spool, Vec<Kept>) {
-        Spool::open(self.folder()).unwrap()
+        Spool::open(Arc::new(Volume::real()), self.folder()).unwrap()
     }
 
     fn lies(&self) -> Vec<String> {
-        let names = files::names(&self.folder()).unwrap();
-        let names = names.into_iter().map(|name| name.into_string().unwrap());
+        let entries = fs::read_dir(self.folder()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name != DAMAGED).collect()
     }
 
@@ -148,7 +149,7 @@ fn a_life_that_ended_between_the_two_files_left_no_result() {
     let (label, archive) = result(1);
     spool.keep(&label, &archive);
     fs::remove_file(scene.path(&label, "json")).unwrap();
-    fs::write(scene.folder().join("x.json.part"), "{").unwrap();
+    fs::write(scene.folder().join(".mutirao-1.part"), "{").unwrap();
     assert_eq!(scene.open().1, []);
     assert_eq!((scene.lies(), scene.set_aside()), (vec![], 0));
 }
@@ -181,9 +182,10 @@ fn a_disk_that_takes_nothing_costs_no_more_than_the_copy() {
     let (spool, _) = scene.open();
     let (first, archive) = result(1);
     fs::remove_dir(scene.folder()).unwrap();
+    fs::write(scene.folder(), "no folder").unwrap();
     spool.keep(&first, &archive);
     assert_eq!(spool.count(), 0);
-    fs::create_dir(scene.folder()).unwrap();
+    fs::remove_file(scene.folder()).unwrap();
     let (second, archive) = result(2);
     spool.keep(&second, &archive);
     assert_eq!(spool.count(), 1);
