@@ -204,6 +204,8 @@ mod tests {
                 task,
                 attempt: Attempt(1),
                 name: TaskName::tamed("exemplo.zip"),
+                sent_name: "exemplo.zip".into(),
+                named: true,
                 archive: Archive::new("task"),
                 time_limit: None,
                 plain_result: false,

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::connection::{Counted, Incoming, Moved, Room, Writer, open};
-use crate::logic::client::{Client, Master, Order, Terms};
+use crate::logic::client::{Client, Kept, Master, Order, Said, Terms};
 use crate::message_log::{Cause, Name};
 use crate::messages::{
     DescribePeerSelf, DiscoveryInbox, ExecutorInbox, ForgetRun, LeaveMaster, MasterFound, RunEnded,
@@ -94,6 +94,8 @@ pub struct MasterSession {
     /// Whom it was opened to.
     remote: Option<SocketAddr>,
     local: Option<IpAddr>,
+    /// Why a master would not have us, as it was last said.
+    refusal: Option<String>,
     /// Bytes on the present connection.
     moved: Moved,
     /// Set once all is handed in and said.
@@ -108,6 +110,8 @@ pub struct Cast {
     pub time_limit: Option<Duration>,
     /// The master that was named, if one was.
     pub fixed: Option<Master>,
+    /// What an earlier life of this peer left to be handed in.
+    pub kept: Vec<Kept>,
     /// Opens connections.
     pub dial: Dial,
     /// The time.
@@ -137,7 +141,7 @@ impl MasterSession {
         };
         Self {
             identity: cast.identity,
-            mind: Client::new(terms),
+            mind: Client::new(terms).holding(cast.kept),
             time_limit: cast.time_limit,
             clock: cast.clock,
             dial: cast.dial,
@@ -147,6 +151,7 @@ impl MasterSession {
             writer: None,
             remote: None,
             local: None,
+            refusal: None,
             moved: Moved::default(),
             gone: cast.gone,
         }
@@ -167,6 +172,8 @@ impl MasterSession {
                         task,
                         attempt,
                         name: assignment.name,
+                        sent_name: assignment.sent_name,
+                        named: assignment.named,
                         archive: assignment.archive,
                         time_limit: limits.into_iter().flatten().min(),
                         plain_result: assignment.plain_result,
@@ -218,6 +225,18 @@ impl MasterSession {
         let python = self.identity.python.as_deref().unwrap_or("unknown");
         let unit = if slots == 1 { "slot" } else { "slots" };
         tracing::info!("found {name} ({ip}) · {slots} {unit} · python {python} · ready");
+    }
+
+    /// Says why a master will not have us, once as long as it is the same.
+    fn tell_refusal(&mut self, said: &Said) {
+        if self.mind.master().is_some() {
+            self.refusal = None;
+        } else if let Said::Error(why, _) = said
+            && self.refusal.as_ref() != Some(why)
+        {
+            tracing::warn!("the master turns us away: {why}");
+            self.refusal = Some(why.clone());
+        }
     }
 
     fn hang_up(&mut self) {
@@ -291,7 +310,10 @@ impl StreamHandler<(u64, OnLine)> for MasterSession {
                 tracing::debug!("failed to connect to the master: {error}");
                 self.mind.not_connected(now)
             }
-            OnLine::Told(Ok(told)) => self.mind.heard(told.id, told.said, now),
+            OnLine::Told(Ok(told)) => {
+                self.tell_refusal(&told.said);
+                self.mind.heard(told.id, told.said, now)
+            }
             OnLine::Told(Err(error)) => {
                 tracing::warn!("closing the connection to the master: {error}");
                 self.hang_up();

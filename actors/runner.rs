@@ -17,6 +17,10 @@ pub struct Job {
     pub attempt: Attempt,
     /// The name under which it was handed out; the folder in `work/` is named after it.
     pub name: TaskName,
+    /// The same as it was sent, to be echoed with the result.
+    pub sent_name: String,
+    /// Whether the id and the try are the master's own; else its result is known by the echo of the name alone.
+    pub named: bool,
     /// The task's ZIP.
     pub archive: Archive,
     /// Killed after this long, whatever `task.toml` says.

@@ -1,4 +1,9 @@
-//! The peer's cast list: its ports made, its actors started, its own port opened.
+//! The peer's cast list: its seat taken, its ports made, its actors started, its own port opened.
+
+pub mod seat;
+mod settle;
+pub mod spool;
+pub mod spooling;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -10,20 +15,27 @@ use futures_util::FutureExt as _;
 use mutirao_actors::clock::Clock;
 use mutirao_actors::discovery::{Finder, questions};
 use mutirao_actors::executor::{self, Executor};
-use mutirao_actors::logic::client::Master;
+use mutirao_actors::logic::client::{Kept, Master};
 use mutirao_actors::master_session::{self, Cast, Dial, Dialled, MasterSession, PeerIdentity};
 use mutirao_actors::message_log::{Cause, MessageLog, Name};
 use mutirao_actors::messages::{DiscoveryInbox, ExecutorInbox, LeaveMaster, MasterSessionInbox};
-use mutirao_actors::model::{BootId, PeerId};
+use mutirao_actors::model::BootId;
 use mutirao_actors::peer_session::Desk;
 use mutirao_actors::port::Port;
 use tokio_util::sync::CancellationToken;
 
+use crate::disk::DiskError;
 use crate::doorway::Doorway;
+use crate::ground::Ground;
 use crate::runner::{self, Interpreter, ScriptRunner};
 use crate::sockets::SocketError;
 use crate::sockets::tcp::{dial, listen_tcp, local_address};
 use crate::sockets::udp::{Everywhere, datagrams, discovery_asker, outgoing};
+
+use self::seat::{Seat, SeatError};
+use self::settle::{Settled, settle};
+use self::spool::Spool;
+use self::spooling::Spooling;
 
 /// How long a master may take to accept a connection.
 const DIAL_WITHIN: Duration = Duration::from_secs(5);
@@ -35,8 +47,10 @@ const PROGRAM: Name = Name::one("program");
 /// What a peer is to be.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The folder that holds `work/`.
+    /// The folder that holds `work/` and the peer's seat.
     pub root: PathBuf,
+    /// Where results lie until they are taken, if not with the seat: for a master that ends with this process.
+    pub spool: Option<PathBuf>,
     /// Its own TCP port; 0 for any free one.
     pub port: u16,
     /// Tasks at a time.
@@ -59,7 +73,10 @@ pub struct Peer {
     pub address: SocketAddr,
     session: Port<MasterSessionInbox>,
     gone: CancellationToken,
-    runner: Arc<ScriptRunner>,
+    runner: Arc<Spooling<ScriptRunner>>,
+    spool: Arc<Spool>,
+    /// Held until all is done.
+    _seat: Seat,
 }
 
 /// Why a peer cannot start.
@@ -68,9 +85,15 @@ pub enum PeerError {
     /// A socket could not be opened.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// There is no place for it.
+    #[error(transparent)]
+    Seat(#[from] SeatError),
+    /// There is nowhere to keep results.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
     /// There is nowhere to work.
-    #[error("failed to make the folder {}: {error}", folder.display())]
-    Work {
+    #[error("failed to open the folder {}: {error}", folder.display())]
+    Folder {
         /// The folder.
         folder: PathBuf,
         /// What the system said.
@@ -88,6 +111,14 @@ impl Peer {
     pub async fn gone(&self) {
         self.gone.cancelled().await;
         self.runner.tidied().await;
+        self.runner.runner().tidied().await;
+        let (left, folder) = (self.spool.count(), self.spool.folder().display());
+        if left > 0 {
+            let results = if left == 1 { "result" } else { "results" };
+            tracing::warn!(
+                "{left} {results} could not be handed in: kept in {folder} for the next start of a peer here"
+            );
+        }
     }
 }
 
@@ -99,8 +130,15 @@ pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Peer
     let wildcard = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), config.port);
     let listener = listen_tcp(wildcard)?;
     let address = local_address(&listener, config.port)?;
+    let ground = Ground::real();
+    let Settled {
+        seat,
+        spool,
+        kept,
+        notes,
+    } = settle(&config, Arc::clone(&ground.volume)).await?;
     let identity = PeerIdentity {
-        id: PeerId::random(),
+        id: seat.id().clone(),
         boot: BootId::random(),
         agent: format!("mutirao/{}", env!("CARGO_PKG_VERSION")),
         version: crate::VERSION.to_owned(),
@@ -109,21 +147,32 @@ pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Peer
         python: Some(config.interpreter.version.clone()),
     };
     let work = config.root.join("work");
+    let opened = |error| PeerError::Folder {
+        folder: work.clone(),
+        error,
+    };
     let runner = ScriptRunner::new(runner::Config {
         work: work.clone(),
         keep_work: config.keep_work,
+        notes,
         interpreter: config.interpreter.clone(),
         peer: Some(identity.id.clone()),
         clock: clock.clone(),
     });
-    let runner = runner.map_err(|error| PeerError::Work {
-        folder: work,
-        error,
-    })?;
+    let runner = runner.map_err(opened)?;
+    runner.sweep().await.map_err(opened)?;
     let gone = CancellationToken::new();
-    let runner = Arc::new(runner);
+    let runner = Arc::new(Spooling::new(runner, Arc::clone(&spool), ground.hands));
     let actors_runner = Arc::clone(&runner);
-    let session = start_actors(config, identity, actors_runner, &clock, &log, gone.clone())?;
+    let session = start_actors(
+        config,
+        identity,
+        kept,
+        actors_runner,
+        &clock,
+        &log,
+        gone.clone(),
+    )?;
     let doorway = Doorway::new(Desk::Peer(session.clone()), clock, log);
     actix_rt::spawn(doorway.let_in(listener));
     Ok(Peer {
@@ -131,13 +180,16 @@ pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Peer
         session: session.used_by(PROGRAM),
         gone,
         runner,
+        spool,
+        _seat: seat,
     })
 }
 
 fn start_actors(
     config: Config,
     identity: PeerIdentity,
-    runner: Arc<ScriptRunner>,
+    kept: Vec<Kept>,
+    runner: Arc<Spooling<ScriptRunner>>,
     clock: &Clock,
     log: &MessageLog,
     gone: CancellationToken,
@@ -158,6 +210,7 @@ fn start_actors(
     session.run(MasterSession::new(Cast {
         identity,
         fixed: config.master,
+        kept,
         dial: dialler(),
         clock: clock.clone(),
         time_limit: config.time_limit,

@@ -46,6 +46,7 @@ pub async fn run(args: Peer) -> anyhow::Result<ExitCode> {
     tracing::info!("{slots} {unit} · python {python} · looking for a master");
     let config = Config {
         root: root().to_owned(),
+        spool: None,
         port: args.port,
         slots,
         interpreter,

@@ -129,7 +129,9 @@ async fn embed(args: &Run) -> anyhow::Result<(std::net::SocketAddr, Embedded)> {
     let folders = tempfile::tempdir().context("failed to make a temporary folder")?;
     config.root = folders.path().to_owned();
     let master = master::start(config, house.clock.clone(), house.log.clone()).await?;
-    let peer = start_peer(&master, &args.runner, interpreter, &house).await?;
+    // Whatever it leaves is nothing to any other master.
+    let spool = Some(folders.path().join("spool"));
+    let peer = start_peer(&master, &args.runner, interpreter, spool, &house).await?;
     let address = own_address(&master);
     Ok((
         address,

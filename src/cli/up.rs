@@ -1,5 +1,6 @@
 //! `mutirao up`: master and peer in one process.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -44,7 +45,7 @@ pub async fn run(args: Up) -> anyhow::Result<ExitCode> {
     let config = config(&args.master, &args.discovery, &args.limit);
     let master = master::start(config, house.clock.clone(), house.log.clone()).await?;
     announce(&master, &args.discovery);
-    let peer = start_peer(&master, &args.runner, interpreter, &house).await?;
+    let peer = start_peer(&master, &args.runner, interpreter, None, &house).await?;
     let ended = tokio::select! {
         code = until_drained(&master), if args.drain => code.map(|code| (code, false)),
         told = until_told(&master, &mut signals) => told.map(|told| (code_of(told), told.is_some())),
@@ -62,6 +63,7 @@ pub async fn start_peer(
     master: &master::Master,
     options: &RunnerOptions,
     interpreter: Interpreter,
+    spool: Option<PathBuf>,
     house: &House,
 ) -> anyhow::Result<Peer> {
     let known = Known {
@@ -71,6 +73,7 @@ pub async fn start_peer(
     };
     let config = peer::Config {
         root: root().to_owned(),
+        spool,
         port: 0,
         slots: options.slots(),
         interpreter,

@@ -70,6 +70,19 @@ pub fn publish_over(
     name: &str,
     bytes: &[u8],
 ) -> Result<(), DiskError> {
+    publish_over(volume, folder, name, text.as_bytes())
+}
+
+/// Publishes bytes under exactly this name, over an older file that has it.
+///
+/// # Errors
+/// Whatever the disk refuses.
+pub fn publish_over(
+    volume: &Volume,
+    folder: &Path,
+    name: &str,
+    bytes: &[u8],
+) -> Result<(), DiskError> {
     volume.make_folder(folder)?;
     let part = volume.write_part(folder, bytes)?;
     let path = folder.join(name);

@@ -20,6 +20,13 @@ pub struct DiskError {
     source: io::Error,
 }
 
+impl DiskError {
+    /// What the system said, in a word.
+    pub fn kind(&self) -> ErrorKind {
+        self.source.kind()
+    }
+}
+
 /// What its owner can do about it.
 fn advice(kind: ErrorKind) -> &'static str {
     match kind {

@@ -4,8 +4,11 @@
 
 mod family;
 mod interpreter;
+mod notes;
+mod orphans;
 mod output;
 mod place;
+mod prepare;
 mod process;
 #[cfg(target_os = "linux")]
 mod procfs;
@@ -29,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use interpreter::{Interpreter, InterpreterError};
+pub use notes::Notes;
 pub use output::{OUTPUT_MAX, Tally};
 pub use result::{MADE_BYTES_MAX, MADE_FILES_MAX};
 
@@ -39,6 +43,8 @@ pub struct Config {
     pub work: PathBuf,
     /// Whether the folders stay when a run is forgotten.
     pub keep_work: bool,
+    /// Where to note what runs, for the next life.
+    pub notes: Notes,
     /// What runs the scripts.
     pub interpreter: Interpreter,
     /// Who runs them, for `result.json`.
@@ -47,15 +53,23 @@ pub struct Config {
     pub clock: Clock,
 }
 
+/// What a run leaves on the disk.
+#[derive(Debug)]
+struct Trace {
+    folder: PathBuf,
+    /// Of its note.
+    marker: String,
+}
+
 /// By run; one that was ordered twice has two.
-type Folders = HashMap<(TaskId, Attempt), Vec<PathBuf>>;
+type Traces = HashMap<(TaskId, Attempt), Vec<Trace>>;
 
 /// Runs the scripts of tasks with a real Python.
 #[derive(Debug)]
 pub struct ScriptRunner {
     config: Arc<Config>,
-    /// The folders of runs that were not forgotten; bounded by the slots and by what waits to be handed in.
-    folders: Arc<Mutex<Folders>>,
+    /// What runs that were not forgotten left; bounded by the slots and by what waits to be handed in.
+    traces: Arc<Mutex<Traces>>,
     /// The runs and removals under way: the program waits for them before it ends.
     under_way: TaskTracker,
 }
@@ -71,9 +85,17 @@ impl ScriptRunner {
         config.work = config.work.canonicalize()?;
         Ok(Self {
             config: Arc::new(config),
-            folders: Arc::default(),
+            traces: Arc::default(),
             under_way: TaskTracker::new(),
         })
+    }
+
+    /// Ends what an earlier life left running, and removes its folders; to be called before anything is run.
+    ///
+    /// # Errors
+    /// When the notes of it cannot be read.
+    pub async fn sweep(&self) -> io::Result<()> {
+        orphans::sweep(&self.config).await
     }
 
     /// Comes back when what runs has ended, also what was stopped and forgotten, and what was forgotten is gone;
@@ -86,14 +108,14 @@ impl ScriptRunner {
 
 impl Runner for ScriptRunner {
     fn run(&self, job: Job, stop: CancellationToken) -> BoxFuture<'static, Finished> {
-        let (config, folders) = (self.config.clone(), self.folders.clone());
+        let (config, traces) = (self.config.clone(), self.traces.clone());
         let run = async move {
-            let register = |folder| {
-                let mut folders = folders.lock().unwrap_or_else(PoisonError::into_inner);
-                folders
+            let register = |trace| {
+                let mut traces = traces.lock().unwrap_or_else(PoisonError::into_inner);
+                traces
                     .entry((job.task, job.attempt))
                     .or_default()
-                    .push(folder);
+                    .push(trace);
             };
             run::run(&config, &job, stop, register).await
         };
@@ -102,24 +124,35 @@ impl Runner for ScriptRunner {
 
     fn forget(&self, task: TaskId, attempt: Attempt) -> BoxFuture<'static, ()> {
         let forgotten = self
-            .folders
+            .traces
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&(task, attempt));
-        let keep = self.config.keep_work;
+        let config = self.config.clone();
         let removal = async move {
-            for folder in forgotten.into_iter().flatten().filter(|_| !keep) {
-                let shown = folder.display().to_string();
-                let removed = spawn_blocking(move || removal::remove(&folder)).await;
-                if let Ok(Err(error)) = removed {
-                    tracing::warn!(
-                        folder = shown,
-                        "failed to remove the folder of a run: {error}"
-                    );
-                }
+            for trace in forgotten.into_iter().flatten() {
+                let config = config.clone();
+                // It fails only when the runtime shuts down, and then the next life does it.
+                let _ = spawn_blocking(move || clear(&trace, &config)).await;
             }
         };
         self.under_way.track_future(removal).boxed()
+    }
+}
+
+/// Removes what a run left, unless it is to stay, and its note: what cannot be removed now is the next life's.
+fn clear(trace: &Trace, config: &Config) {
+    let removed = if config.keep_work {
+        Ok(())
+    } else {
+        removal::remove(&trace.folder)
+    };
+    match removed {
+        Ok(()) => config.notes.remove(&trace.marker),
+        Err(error) => tracing::warn!(
+            folder = %trace.folder.display(),
+            "failed to remove the folder of a run: {error}"
+        ),
     }
 }
 

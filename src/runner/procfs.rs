@@ -1,6 +1,6 @@
 //! The relatives of a script as `/proc` shows them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -215,6 +215,58 @@ fn below(id: i32) -> Vec<Process> {
         found.extend(next);
     }
     found
+}
+
+/// Kills every process of this user in whose environment the variable has one of these values, with all that runs below it
+/// or in a group that it leads, and tells how many there were. They are not our children: whoever took them over reaps them.
+pub(super) fn cull_marked(variable: &str, values: &[String]) -> usize {
+    let marks: Vec<String> = values
+        .iter()
+        .map(|value| format!("{variable}={value}"))
+        .collect();
+    let all: Vec<Process> = living().collect();
+    let mut condemned = BTreeSet::new();
+    for process in all.iter().filter(|process| is_marked(process.id, &marks)) {
+        condemned.insert(process.id);
+        condemned.extend(below(process.id).iter().map(|process| process.id));
+    }
+    let led: Vec<i32> = all
+        .iter()
+        .filter(|process| condemned.contains(&process.group))
+        .map(|process| process.id)
+        .collect();
+    condemned.extend(led);
+    condemned.remove(&std::process::id().cast_signed());
+    let started = |id: &i32| {
+        all.iter()
+            .find(|process| process.id == *id)
+            .map(|process| process.started)
+    };
+    let mut killed = 0;
+    for id in condemned {
+        let is_same = Process::read(id).is_some_and(|process| {
+            !process.is_dead && started(&id).is_none_or(|started| started == process.started)
+        });
+        if is_same {
+            let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
+            killed += 1;
+        }
+    }
+    killed
+}
+
+fn living() -> impl Iterator<Item = Process> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter_map(Process::read)
+        .filter(|process| !process.is_dead)
+}
+
+fn is_marked(id: i32, marks: &[String]) -> bool {
+    // That of another user cannot be read, and is none of ours.
+    let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+    let mut variables = environment.split(|byte| *byte == 0);
+    variables.any(|set| marks.iter().any(|mark| set == mark.as_bytes()))
 }
 
 /// Peak resident memory of a living process so far, in bytes.

@@ -1,25 +1,19 @@
 //! One run, step by step: prepare the place, run the script, pack what it left.
 
-use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::io;
 
-use mutirao_actors::model::{Archive, Digest, Ending, Moment, Outcome};
+use mutirao_actors::model::{Archive, Ending, Moment, Outcome};
 use mutirao_actors::runner::{Finished, Job};
-use sha2::{Digest as _, Sha256};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Config;
-use super::place::{self, Stamp};
+use super::prepare::{Place, prepare};
 use super::process::{self, Plan, Ran};
-use super::removal;
 use super::result::{self, Remains, Report, Skipped};
-use crate::archive::{TaskContents, inspect_task, unpack};
+use super::{Config, Trace};
 
 /// What a script inherits of the peer's environment, besides `LC_*`: where programs are, where its user's files are, and
 /// how text is written. What else the peer was started with (keys, tokens) is not the task's.
@@ -32,40 +26,30 @@ const GIVEN: [(&str, &str); 3] = [
     ("PYTHONDONTWRITEBYTECODE", "1"),
 ];
 
-/// A run that may start.
-#[derive(Debug)]
-struct Place {
-    /// The folder of the run: the task and what is printed.
-    whole: PathBuf,
-    /// The folder that the script runs in.
-    folder: PathBuf,
-    contents: TaskContents,
-    input: Option<Digest>,
-    before: BTreeMap<PathBuf, Stamp>,
-    /// What is printed; held open from before the start, because its name is the script's to replace.
-    stdout: File,
-    /// The same for errors.
-    stderr: File,
-}
-
 /// Runs the job to its end; `register` hears of the folder that it leaves on the disk.
 pub(super) async fn run(
     config: &Config,
     job: &Job,
     stop: CancellationToken,
-    register: impl Fn(PathBuf),
+    register: impl Fn(Trace),
 ) -> Finished {
     let started = config.clock.now();
+    let marker = Uuid::new_v4().to_string();
     let (work, order) = (config.work.clone(), job.clone());
-    let place = match blocking(move || prepare(&work, &order)).await {
+    let (notes, mark) = (config.notes.clone(), marker.clone());
+    let prepared = spawn_blocking(move || prepare(&work, &order, &notes, &mark)).await;
+    let place = match prepared.unwrap_or_else(|error| Err(interrupted(&error))) {
         Ok(place) => place,
-        Err(why) => return unrun(config, started, Ending::NotStarted(why)).await,
+        Err(ending) => return unrun(config, started, ending).await,
     };
-    register(place.whole.clone());
+    register(Trace {
+        folder: place.whole.clone(),
+        marker: marker.clone(),
+    });
     if stop.is_cancelled() {
         return unrun(config, started, Ending::Cancelled).await;
     }
-    let plan = match plan(config, job, &place) {
+    let plan = match plan(config, job, &place, marker) {
         Ok(plan) => plan,
         Err(error) => {
             let why = format!("failed to keep what it prints: {error}");
@@ -86,56 +70,7 @@ pub(super) async fn run(
     }
 }
 
-/// Vets and unpacks the task. What went wrong is said in words, and nothing is left behind.
-fn prepare(work: &Path, job: &Job) -> Result<Place, String> {
-    let contents = inspect_task(job.archive.bytes()).map_err(|refusal| refusal.to_string())?;
-    let whole = place::claim(work, job.name.stem())
-        .map_err(|error| format!("failed to make a folder in {}: {error}", work.display()))?;
-    let printed = |name: &str| {
-        let mut anew = File::options();
-        let opened = anew
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(whole.join(name));
-        opened.map_err(|error| format!("failed to make {name}: {error}"))
-    };
-    let fill = || {
-        unpack(job.archive.bytes(), &whole.join("task")).map_err(|error| error.to_string())?;
-        let folder = whole.join("task").join(&contents.root);
-        let before = place::list(&folder).ok_or("the task has too many files")?;
-        let input = contents
-            .has_input
-            .then(|| digest_of(&folder.join("input.csv")))
-            .transpose();
-        let input = input.map_err(|error| format!("failed to read input.csv: {error}"))?;
-        Ok((
-            folder,
-            before,
-            input,
-            printed("stdout.txt")?,
-            printed("stderr.txt")?,
-        ))
-    };
-    match fill() {
-        Ok((folder, before, input, stdout, stderr)) => Ok(Place {
-            whole,
-            folder,
-            contents,
-            input,
-            before,
-            stdout,
-            stderr,
-        }),
-        Err(why) => {
-            // The reason matters more than a folder that stays.
-            let _ = removal::remove(&whole);
-            Err(why)
-        }
-    }
-}
-
-fn plan(config: &Config, job: &Job, place: &Place) -> io::Result<Plan> {
+fn plan(config: &Config, job: &Job, place: &Place, marker: String) -> io::Result<Plan> {
     let python = || config.interpreter.path.clone().into_os_string();
     let command = match &place.contents.command {
         Some(words) => {
@@ -163,7 +98,7 @@ fn plan(config: &Config, job: &Job, place: &Place) -> io::Result<Plan> {
         command,
         folder: place.folder.clone(),
         env: environment(job, place),
-        marker: Uuid::new_v4().to_string(),
+        marker,
         time_limit: limits.into_iter().flatten().min(),
         stdout: place.stdout.try_clone()?,
         stderr: place.stderr.try_clone()?,
@@ -268,23 +203,14 @@ async fn unrun(config: &Config, started: Moment, ending: Ending) -> Finished {
     }
 }
 
+fn interrupted(error: &JoinError) -> Ending {
+    Ending::NotStarted(format!("interrupted: {error}"))
+}
+
 /// Off the arbiter and back.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, String> {
     let joined = spawn_blocking(work).await;
     joined.unwrap_or_else(|error| Err(format!("interrupted: {error}")))
-}
-
-/// The SHA-256 of a file of any size.
-fn digest_of(path: &Path) -> io::Result<Digest> {
-    let mut file = File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut chunk = vec![0; 64 << 10];
-    loop {
-        match file.read(&mut chunk)? {
-            0 => return Ok(Digest::from(<[u8; 32]>::from(hash.finalize()))),
-            length => hash.update(chunk.get(..length).unwrap_or_default()),
-        }
-    }
 }

@@ -34,6 +34,7 @@ impl Stage {
         let runner = ScriptRunner::new(Config {
             work: home.path().join("work"),
             keep_work,
+            notes: Notes::open(home.path().join("runs")).unwrap(),
             interpreter: PYTHON
                 .get_or_init(|| Interpreter::resolve(None).unwrap())
                 .clone(),
@@ -118,6 +119,8 @@ fn job(files: &[(&str, &str)]) -> Job {
         task: TaskId::new(),
         attempt: Attempt(1),
         name: TaskName::tamed("exemplo.zip"),
+        sent_name: "exemplo.zip".into(),
+        named: true,
         archive: Archive::new(pack(files, Compression::Fast).unwrap()),
         time_limit: Some(PATIENCE),
         plain_result: false,
@@ -518,4 +521,21 @@ async fn folders_nested_deeper_than_files_may_be_open_leave_the_disk() {
     stage.run(job.clone()).await;
     stage.runner.forget(job.task, job.attempt).await;
     assert!(stage.folders().is_empty());
+}
+
+#[tokio::test]
+async fn a_run_is_noted_until_it_is_forgotten() {
+    let stage = Stage::new();
+    let sound = job(&[("main.py", "print(1)")]);
+    let noted = || {
+        fs::read_dir(stage.home.path().join("runs"))
+            .unwrap()
+            .count()
+    };
+    stage.run(sound.clone()).await;
+    assert_eq!(noted(), 1);
+    stage.runner.forget(sound.task, sound.attempt).await;
+    assert_eq!((noted(), stage.folders()), (0, vec![]));
+    stage.run(job(&[("input.csv", "no script")])).await;
+    assert_eq!((noted(), stage.folders()), (0, vec![]));
 }

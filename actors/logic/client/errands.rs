@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Client, HandIn, InFlight, Line, Order, Run, RunKey, Say};
+use super::{Client, GOODBYE_MAX, HandIn, InFlight, Line, Order, Run, RunKey, Say};
 use crate::model::Moment;
 
 /// Heartbeats to a master that does not say how often it wants them: the quickest seen of others.
@@ -20,7 +20,8 @@ const BYTES_A_SECOND: u64 = 256 << 10;
 /// Results on their way at once: enough to fill the link, and a heartbeat behind them is still heard in time.
 const HAND_INS_MAX: usize = 4;
 
-/// Results that a master has not taken before it gets no more work done: they are kept in memory and in `work/`.
+/// Results that a master has not taken before it gets no more work done: they are kept in memory and on disk. Those that
+/// wait for a master of the other kind have as much room again.
 const UNTAKEN_MAX: usize = 64;
 
 impl Client {
@@ -63,7 +64,10 @@ impl Client {
         self.said += 1;
         match &say {
             Say::Heartbeat => self.heartbeat_at = now.after(self.ours.unwrap_or(HEARTBEAT_UNSAID)),
-            Say::Leave => self.goodbye_said = true,
+            Say::Leave => {
+                self.goodbye_said = true;
+                self.leaving = Some(now.after(GOODBYE_MAX));
+            }
             _ => {}
         }
         self.in_flight.insert(
@@ -97,8 +101,8 @@ impl Client {
             return Some(Say::Heartbeat);
         }
         if self.leaving.is_some() {
-            let done = self.is_done() && self.ours.is_some() && !self.goodbye_said;
-            return done.then_some(Say::Leave);
+            let goodbye = self.ours.is_some() && !self.goodbye_said && self.is_ready_to_go(now);
+            return goodbye.then_some(Say::Leave);
         }
         let asking = self.is_said(|say| matches!(say, Say::Ask(_)));
         let ask = !asking && self.has_room() && now >= self.ask_at;
@@ -118,12 +122,12 @@ impl Client {
                 _ => None,
             })
             .collect();
-        if self.stopping || said.len() >= HAND_INS_MAX {
+        if self.stopping || self.goodbye_said || said.len() >= HAND_INS_MAX {
             return None;
         }
         self.runs.iter().find_map(|(key, run)| {
             let (outcome, result) = run.result.clone()?;
-            let ready = now >= run.not_before && !said.contains(key);
+            let ready = now >= run.not_before && self.may_have(run) && !said.contains(key);
             ready.then(|| HandIn {
                 key: *key,
                 name: run.name.clone(),
@@ -140,30 +144,44 @@ impl Client {
         } else {
             1
         };
-        let busy = |run: &&Run| run.result.is_none() || self.ours.is_none();
-        self.runs.values().filter(busy).count() < at_once && self.runs.len() < at_once + UNTAKEN_MAX
+        let busy = |run: &&Run| run.result.is_none() || (self.ours.is_none() && self.may_have(run));
+        let untaken = self.runs.values().filter(|run| self.may_have(run));
+        self.runs.values().filter(busy).count() < at_once && untaken.count() < at_once + UNTAKEN_MAX
+    }
+
+    /// Whether the result is one for this master: see the rule of the module.
+    fn may_have(&self, run: &Run) -> bool {
+        run.named == self.ours.is_some()
     }
 
     fn may_go(&self, now: Moment) -> bool {
-        let Some(until) = self.leaving.filter(|_| !self.gone) else {
+        let Some(until) = self
+            .leaving
+            .filter(|_| self.is_ready_to_go(now) && !self.gone)
+        else {
             return false;
         };
-        let taken_leave = match (&self.ours, self.registered) {
-            (Some(_), true) => self.goodbye_said && !self.is_said(|say| *say == Say::Leave),
-            _ => true,
-        };
-        // A result on its way is waited for as long as it moves, unless somebody presses for the end.
-        let busy = !self.stopping && self.is_said(|say| matches!(say, Say::HandIn(_)));
-        (self.is_done() && taken_leave) || (!self.runs_any() && !busy && now >= until)
+        let owes_goodbye = self.ours.is_some() && self.registered && !self.goodbye_said;
+        let waits_for_answer = self.is_said(|say| *say == Say::Leave) && now < until;
+        !owes_goodbye && !waits_for_answer
     }
 
-    /// Whether nothing is left to do for one that leaves: a stop only waits until its runs are dead.
+    /// Whether nothing but the goodbye keeps one that leaves.
+    fn is_ready_to_go(&self, now: Moment) -> bool {
+        let Some(until) = self.leaving else {
+            return false;
+        };
+        // A result on its way is waited for as long as it moves, unless somebody presses for the end.
+        let hands_in = !self.stopping && self.is_said(|say| matches!(say, Say::HandIn(_)));
+        self.goodbye_said || self.is_done() || (!self.runs_any() && !hands_in && now >= until)
+    }
+
+    /// Whether nothing is left to do for one that leaves: a stop only waits until its runs are dead, and what is for
+    /// another kind of master waits for the next start.
     fn is_done(&self) -> bool {
-        if self.stopping {
-            !self.runs_any()
-        } else {
-            self.runs.is_empty()
-        }
+        let is_for_later = |run: &Run| self.stopping || (self.registered && !self.may_have(run));
+        let mut runs = self.runs.values();
+        runs.all(|run| run.result.is_some() && is_for_later(run))
     }
 
     fn runs_any(&self) -> bool {

@@ -7,7 +7,9 @@
 //! ```
 //!
 //! Rule: a master of ours gets one lasting connection with several requests in flight; any other is told one
-//! thing at a time and may close after each. What was run is handed in until it is taken, whatever happens.
+//! thing at a time and may close after each. What was run is handed in until it is taken, whatever happens, and to
+//! its own kind only: a master of ours knows a try by its key, so it is not told of tries that it never named; another
+//! knows it by the echo of a name, so it is not sent what belongs under a key and would be filed as something else.
 
 mod errands;
 mod replies;
@@ -18,9 +20,9 @@ mod words;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::{Archive, Dialect, Moment, Outcome};
+use crate::model::{Archive, Dialect, Ending, Moment, Outcome};
 
-pub use words::{Assignment, HandIn, Master, Order, RunKey, Said, Say, Terms};
+pub use words::{Assignment, HandIn, Kept, Master, Order, RunKey, Said, Say, Terms};
 
 /// Dials of all addresses of a master that may fail in a row before another one is looked for.
 const ROUNDS_MAX: u32 = 3;
@@ -28,9 +30,11 @@ const ROUNDS_MAX: u32 = 3;
 const REDIAL_FIRST: Duration = Duration::from_millis(250);
 /// The longest such pause: a master that comes back is found within some seconds.
 const REDIAL_MAX: Duration = Duration::from_secs(5);
-/// How long a drain whose runs have ended waits for a receipt before it gives up; the results stay in `work/`.
+/// How long a drain whose runs have ended waits for a receipt before it gives up; the results stay on disk.
 const LEAVE_MAX: Duration = Duration::from_secs(30);
-/// How long a stop whose runs are dead waits for the answer to its goodbye: somebody pressed Ctrl-C and watches.
+/// The pause after a task for which our own disk had no room: it would be the next one's trouble too.
+const TROUBLE_PAUSE: Duration = Duration::from_secs(5);
+/// How long the answer to a goodbye is waited for: somebody may have pressed Ctrl-C and watches.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
 
 /// The connection, as far as the mind knows.
@@ -62,7 +66,23 @@ struct Run {
     since: Moment,
     result: Option<(Outcome, Archive)>,
     refusals: u32,
+    /// How often the master could not store the result.
+    not_stored: u32,
     not_before: Moment,
+}
+
+impl Run {
+    fn new(name: String, named: bool, since: Moment) -> Self {
+        Self {
+            name,
+            named,
+            since,
+            result: None,
+            refusals: 0,
+            not_stored: 0,
+            not_before: Moment::default(),
+        }
+    }
 }
 
 /// How far the search for a master is.
@@ -141,6 +161,17 @@ impl Client {
             goodbye_said: false,
             gone: false,
         }
+    }
+
+    /// The same with what an earlier life left to be handed in.
+    #[must_use]
+    pub fn holding(mut self, kept: impl IntoIterator<Item = Kept>) -> Self {
+        for Kept { hand_in, named } in kept {
+            let mut run = Run::new(hand_in.name, named, Moment::default());
+            run.result = Some((hand_in.outcome, hand_in.result));
+            self.runs.insert(hand_in.key, run);
+        }
+        self
     }
 
     /// The master that we are registered with, for people.
@@ -242,6 +273,9 @@ impl Client {
         let mut orders = match self.runs.get_mut(&key) {
             Some(_) if self.stopping => self.settled(key),
             Some(run) => {
+                if matches!(outcome.ending, Ending::PeerTrouble(_)) {
+                    self.ask_at = now.after(TROUBLE_PAUSE);
+                }
                 run.result = Some((outcome, result));
                 Vec::new()
             }
@@ -252,7 +286,7 @@ impl Client {
         orders
     }
 
-    /// The program is to end: hand in what runs, or stop it now. What has ended stays in `work/` then.
+    /// The program is to end: hand in what runs, or stop it now. What could not be handed in stays on disk.
     pub fn leave(&mut self, at_once: bool, now: Moment) -> Vec<Order> {
         let stops = at_once && !self.stopping;
         self.stopping |= at_once;

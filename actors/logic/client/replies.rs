@@ -16,6 +16,12 @@ const HAND_IN_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How often a master may refuse a result without a code, or not answer to it, before it is believed: over five
 /// minutes in all, counted anew when the master was away meanwhile.
 const REFUSALS_MAX: u32 = 10;
+/// The code with which a master of ours says that its disk would not take a result, but may do so soon.
+const NOT_STORED: &str = "not_stored";
+/// The pause after that, doubled each time: what frees a disk is a person or a job that cleans up.
+const STORE_PAUSE: Duration = Duration::from_secs(5);
+/// The longest such pause, so that work goes on within half a minute of the disk.
+const STORE_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// The codes with which a master of ours says that it will never take a result; any other tells of an accident.
 const FINAL_CODES: [&str; 3] = ["too_late", "unmatched", "refused"];
 /// Errors in a row after which the master is believed to have forgotten us.
@@ -115,31 +121,29 @@ impl Client {
             archive,
             time_limit,
         } = task;
-        let named = key.is_some();
-        let key = key.unwrap_or_else(|| (TaskId::new(), Attempt(1)));
-        if self.runs.contains_key(&key) {
-            // A master that hands out what we hold is confused or worse: it is not asked in a tight loop.
+        // The keys of a master that is not ours are nothing that it would know again.
+        let named = self.ours.is_some();
+        let key = match key.filter(|_| named) {
+            None if !named => Some((TaskId::new(), Attempt(1))),
+            key => key.filter(|key| !self.runs.contains_key(key)),
+        };
+        let Some(key) = key else {
+            // One of ours that names no try, or one that we hold, is confused or worse: it is not asked in a tight loop.
             self.ask_at = now.after(ASK_PAUSE);
             return Vec::new();
-        }
+        };
         // What comes while we leave is for others; a goodbye that is said already tells the master so too.
         if self.stopping || (self.leaving.is_some() && self.ours.is_some()) {
             self.hands_back = self.ours.is_some() && !self.goodbye_said;
             return Vec::new();
         }
-        let run = Run {
-            name: sent_name.clone(),
-            named,
-            since: now,
-            result: None,
-            refusals: 0,
-            not_before: Moment::default(),
-        };
-        self.runs.insert(key, run);
+        self.runs
+            .insert(key, Run::new(sent_name.clone(), named, now));
         vec![Order::Run(Assignment {
             key,
             name: TaskName::tamed(&sent_name),
             sent_name,
+            named,
             archive,
             time_limit,
             plain_result: self.ours.is_none(),
@@ -153,12 +157,27 @@ impl Client {
 
     /// A master of ours means what it says; another may have stumbled, or forgotten us.
     fn hand_in_refused(&mut self, key: RunKey, code: Option<String>, now: Moment) -> Vec<Order> {
-        let is_final = code.is_some_and(|code| FINAL_CODES.contains(&code.as_str()));
-        if is_final && self.ours.is_some() {
-            return self.settled(key);
+        match code.as_deref().filter(|_| self.ours.is_some()) {
+            Some(code) if FINAL_CODES.contains(&code) => self.settled(key),
+            Some(NOT_STORED) => {
+                self.rebuffs = 0;
+                self.hand_in_when_stored(key, now);
+                Vec::new()
+            }
+            _ => {
+                self.rebuffed();
+                self.hand_in_later(key, now)
+            }
         }
-        self.rebuffed();
-        self.hand_in_later(key, now)
+    }
+
+    /// The master wants the result and its disk does not take it: however often that is, the result is kept.
+    fn hand_in_when_stored(&mut self, key: RunKey, now: Moment) {
+        if let Some(run) = self.runs.get_mut(&key) {
+            let pause = STORE_PAUSE.saturating_mul(1 << run.not_stored.min(16));
+            run.not_stored = run.not_stored.saturating_add(1);
+            run.not_before = now.after(pause.min(STORE_PAUSE_MAX));
+        }
     }
 
     /// An error to what a peer that is known may say.

@@ -3,6 +3,7 @@
 mod any_order;
 mod finding;
 mod foreign;
+mod keeping;
 mod leaving;
 mod ours;
 
@@ -118,6 +119,30 @@ impl Play {
         let (outcome, result) = (outcome(), Archive::new("result"));
         let orders = self.mind.run_ended(key, outcome, result, self.now);
         self.did(orders)
+    }
+
+    /// A run for which the peer's own disk had no room.
+    fn had_no_room(&mut self, key: RunKey) -> Vec<Order> {
+        let outcome = Outcome {
+            ending: Ending::PeerTrouble("no space left".into()),
+            ..outcome()
+        };
+        let result = Archive::new("result");
+        let orders = self.mind.run_ended(key, outcome, result, self.now);
+        self.did(orders)
+    }
+
+    /// The master goes away, and whoever is there next is of ours or not.
+    fn another_master(&mut self, heartbeat: Option<Duration>) -> Vec<Order> {
+        let mut orders = self.closed();
+        for _ in 0..ROUNDS_MAX {
+            orders.extend(self.wait_s(6));
+            orders.extend(self.not_connected());
+        }
+        orders.extend(self.wait_s(6));
+        orders.extend(self.connected());
+        orders.extend(self.answer_to(is_register, Said::Registered(heartbeat)));
+        orders
     }
 
     fn leave(&mut self, at_once: bool) -> Vec<Order> {

@@ -61,6 +61,15 @@ pub struct HandIn {
     pub result: Archive,
 }
 
+/// A result that an earlier life of this peer did not get rid of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// What it hands in.
+    pub hand_in: HandIn,
+    /// Whether the key is the master's own; else it is ours, and means nothing to any master.
+    pub named: bool,
+}
+
 /// A task as the master hands it out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
@@ -70,6 +79,8 @@ pub struct Assignment {
     pub sent_name: String,
     /// The same, fit for a folder.
     pub name: TaskName,
+    /// Whether the key is the master's own.
+    pub named: bool,
     /// The ZIP.
     pub archive: Archive,
     /// Killed after this long.

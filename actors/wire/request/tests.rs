@@ -185,6 +185,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         Just(Ending::TimeLimit),
         Just(Ending::Cancelled),
         ".{0,20}".prop_map(Ending::NotStarted),
+        ".{0,20}".prop_map(Ending::PeerTrouble),
         Just(Ending::Unsaid),
     ];
     let took = any::<u64>().prop_map(Duration::from_millis);

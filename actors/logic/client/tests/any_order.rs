@@ -33,6 +33,7 @@ fn any_said() -> impl Strategy<Value = Said> {
         1 => Just(error()),
         1 => Just(coded("too_late")),
         1 => Just(coded("damaged")),
+        1 => Just(coded("not_stored")),
         1 => number.prop_map(|number| Said::Cancel(key(number))),
         1 => Just(Said::Unknown("?".into())),
     ]
@@ -146,6 +147,15 @@ impl World {
         self.check(orders);
     }
 
+    /// The master goes away for some time.
+    fn lose_master(&mut self) {
+        self.happen(Event::Closed);
+        for _ in 0..2 * ROUNDS_MAX {
+            self.happen(Event::Passed(100));
+            self.happen(Event::NotConnected);
+        }
+    }
+
     /// A master that does what it should, until nothing is left to say but heartbeats.
     fn cooperate(&mut self, ours: bool) {
         while let Some(key) = self.running.pop() {
@@ -196,6 +206,10 @@ proptest! {
         }
         world.happen(Event::Found);
         world.cooperate(ours);
+        // What was run for the other kind of master waits for one.
+        world.lose_master();
+        world.happen(Event::Found);
+        world.cooperate(!ours);
         world.ran.sort_unstable();
         world.forgotten.sort_unstable();
         prop_assert_eq!(&world.ran, &world.forgotten);
