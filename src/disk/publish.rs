@@ -60,23 +60,10 @@ pub fn publish_as(
     Ok(Some(stamp_after_renaming(volume, &path, part.stamp)))
 }
 
-/// Publishes bytes over an older file of that name.
-///
-/// # Errors
-/// Whatever the disk refuses; then the older file is still there, or the new one.
-pub fn publish_over(
-    volume: &Volume,
-    folder: &Path,
-    name: &str,
-    bytes: &[u8],
-) -> Result<(), DiskError> {
-    publish_over(volume, folder, name, text.as_bytes())
-}
-
 /// Publishes bytes under exactly this name, over an older file that has it.
 ///
 /// # Errors
-/// Whatever the disk refuses.
+/// Whatever the disk refuses; then the older file is still there, or the new one.
 pub fn publish_over(
     volume: &Volume,
     folder: &Path,

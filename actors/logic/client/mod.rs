@@ -66,8 +66,6 @@ struct Run {
     since: Moment,
     result: Option<(Outcome, Archive)>,
     refusals: u32,
-    /// How often the master could not store the result.
-    not_stored: u32,
     not_before: Moment,
 }
 
@@ -79,7 +77,6 @@ impl Run {
             since,
             result: None,
             refusals: 0,
-            not_stored: 0,
             not_before: Moment::default(),
         }
     }

@@ -18,10 +18,9 @@ const HAND_IN_PAUSE_MAX: Duration = Duration::from_secs(60);
 const REFUSALS_MAX: u32 = 10;
 /// The code with which a master of ours says that its disk would not take a result, but may do so soon.
 const NOT_STORED: &str = "not_stored";
-/// The pause after that, doubled each time: what frees a disk is a person or a job that cleans up.
+/// The pause after that, always the same: the master is to have everything ten seconds after its disk takes it again
+/// (promise R6).
 const STORE_PAUSE: Duration = Duration::from_secs(5);
-/// The longest such pause, so that work goes on within half a minute of the disk.
-const STORE_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// The codes with which a master of ours says that it will never take a result; any other tells of an accident.
 const FINAL_CODES: [&str; 3] = ["too_late", "unmatched", "refused"];
 /// Errors in a row after which the master is believed to have forgotten us.
@@ -174,9 +173,7 @@ impl Client {
     /// The master wants the result and its disk does not take it: however often that is, the result is kept.
     fn hand_in_when_stored(&mut self, key: RunKey, now: Moment) {
         if let Some(run) = self.runs.get_mut(&key) {
-            let pause = STORE_PAUSE.saturating_mul(1 << run.not_stored.min(16));
-            run.not_stored = run.not_stored.saturating_add(1);
-            run.not_before = now.after(pause.min(STORE_PAUSE_MAX));
+            run.not_before = now.after(STORE_PAUSE);
         }
     }
 
