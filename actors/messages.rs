@@ -170,6 +170,7 @@ inbox! {
         close_queue: CloseQueue,
         written_down: WrittenDown,
         store_changed: StoreChanged,
+        folders_changed: FoldersChanged,
     }
 }
 
@@ -194,6 +195,13 @@ pub struct TaskWithdrawn {
 pub struct IntakeCounted {
     /// Files that may become tasks.
     pub arriving: u32,
+}
+
+/// The disk under the folders refuses something, or nothing any more; it is tried again and again.
+#[derive(Debug, Clone, Serialize)]
+pub struct FoldersChanged {
+    /// In words for a reader; none: it is well.
+    pub trouble: Option<String>,
 }
 
 /// A peer asks for a task.

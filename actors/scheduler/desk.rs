@@ -33,6 +33,8 @@ pub struct Desk<P: Policy> {
     withheld: Withheld<Told<P>>,
     /// Why nothing can be written down now, if so.
     pub(super) trouble: Option<String>,
+    /// What the disk under the folders refuses, if anything.
+    pub(super) folders_trouble: Option<String>,
 }
 
 type Told<P> = Box<dyn FnOnce(&mut Desk<P>)>;
@@ -55,6 +57,7 @@ impl<P: Policy> Desk<P> {
             arriving: 1,
             withheld: Withheld::default(),
             trouble: None,
+            folders_trouble: None,
         }
     }
 

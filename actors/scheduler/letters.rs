@@ -5,10 +5,10 @@ use crate::logic::dispatch::Submission;
 use crate::logic::policy::Policy;
 use crate::message_log::Cause;
 use crate::messages::{
-    CancelTask, CloseQueue, DescribeQueue, DescribeTask, IntakeCounted, OfferFailed, PeerJoined,
-    PeerLeft, PeersListed, QueueDescribed, ReplyTo, ResultKept, ResultRefused, ResultSubmitted,
-    SessionClosed, StoreChanged, TallyPeers, TaskArrived, TaskDescribed, TaskRequested,
-    TaskWithdrawn, WrittenDown,
+    CancelTask, CloseQueue, DescribeQueue, DescribeTask, FoldersChanged, IntakeCounted,
+    OfferFailed, PeerJoined, PeerLeft, PeersListed, QueueDescribed, ReplyTo, ResultKept,
+    ResultRefused, ResultSubmitted, SessionClosed, StoreChanged, TallyPeers, TaskArrived,
+    TaskDescribed, TaskRequested, TaskWithdrawn, WrittenDown,
 };
 use crate::model::TaskId;
 
@@ -129,7 +129,8 @@ impl<P: Policy> Takes<DescribeQueue> for Desk<P> {
     fn take(&mut self, message: DescribeQueue, cause: Cause) {
         let ReplyTo { session, request } = message.reply;
         let mut queue = report::of_queue(&self.mind, self.cast.title, self.arriving, self.now());
-        queue.trouble.clone_from(&self.trouble);
+        let trouble = self.trouble.as_ref().or(self.folders_trouble.as_ref());
+        queue.trouble = trouble.cloned();
         let described = QueueDescribed { request, queue };
         self.report(move || session.used_by(NAME).tell(described, cause));
     }
@@ -175,6 +176,12 @@ impl<P: Policy> Takes<StoreChanged> for Desk<P> {
     fn take(&mut self, StoreChanged { trouble }: StoreChanged, _: Cause) {
         self.mind.stall(trouble.is_some());
         self.trouble = trouble;
+    }
+}
+
+impl<P: Policy> Takes<FoldersChanged> for Desk<P> {
+    fn take(&mut self, FoldersChanged { trouble }: FoldersChanged, _: Cause) {
+        self.folders_trouble = trouble;
     }
 }
 

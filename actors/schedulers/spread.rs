@@ -14,9 +14,10 @@ use super::Fifo;
 use crate::logic::dispatch::Ask;
 use crate::message_log::Cause;
 use crate::messages::{
-    CancelTask, CloseQueue, DescribeQueue, DescribeTask, IntakeCounted, OfferFailed, PeerJoined,
-    PeerLeft, ResultKept, ResultRefused, ResultSubmitted, SchedulerInbox, SessionClosed,
-    StoreChanged, TallyPeers, TaskArrived, TaskRequested, TaskWithdrawn, WrittenDown,
+    CancelTask, CloseQueue, DescribeQueue, DescribeTask, FoldersChanged, IntakeCounted,
+    OfferFailed, PeerJoined, PeerLeft, ResultKept, ResultRefused, ResultSubmitted, SchedulerInbox,
+    SessionClosed, StoreChanged, TallyPeers, TaskArrived, TaskRequested, TaskWithdrawn,
+    WrittenDown,
 };
 use crate::model::Moment;
 use crate::port::Letter;
@@ -149,4 +150,5 @@ impl Handler<Letter<SessionClosed>> for Spread {
 leave_to_desk! { Spread:
     TaskWithdrawn, IntakeCounted, OfferFailed, ResultSubmitted, ResultKept, ResultRefused, PeerJoined,
     DescribeQueue, DescribeTask, CancelTask, TallyPeers, CloseQueue, WrittenDown, StoreChanged,
+    FoldersChanged,
 }

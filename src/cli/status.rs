@@ -79,6 +79,9 @@ fn of_master(report: &MasterReport) -> String {
         tasks.failed,
         tasks.cancelled,
     );
+    if let Some(trouble) = &report.queue.trouble {
+        text.push_str(&format!("  trouble {trouble}\n"));
+    }
     if tasks.queued > 0 && report.queue.peers == 0 {
         text.push_str("the tasks wait for a peer: start one with `mutirao peer`\n");
     }

@@ -61,7 +61,7 @@ pub(crate) fn is_absent(error: &io::Error) -> bool {
 
 /// Says each trouble once: again only after it had gone, or when it has become another.
 #[derive(Debug, Default)]
-pub(crate) struct Troubles(BTreeMap<(&'static str, PathBuf), ErrorKind>);
+pub(crate) struct Troubles(BTreeMap<(&'static str, PathBuf), (ErrorKind, String)>);
 
 impl Troubles {
     /// How this work went on this path; a trouble is a warning, unless it is the same as last time.
@@ -75,9 +75,15 @@ impl Troubles {
             self.0.clear();
         }
         let kind = error.source.kind();
-        if self.0.insert(key, kind) != Some(kind) {
+        let before = self.0.insert(key, (kind, error.to_string()));
+        if before.is_none_or(|(before, _)| before != kind) {
             tracing::warn!("{error}; mutirao goes on and tries again");
         }
+    }
+
+    /// One that there is now, in words for a reader.
+    pub fn any(&self) -> Option<&str> {
+        self.0.values().next().map(|(_, said)| said.as_str())
     }
 }
 

@@ -7,7 +7,8 @@
 //! Nobody hears of a task before it is written down; what a crash leaves half moved is moved on at the next start.
 //!
 //! Hears (`handlers.rs`): `AdoptTask`, `LoadTask`, `LoadResult`, `KeepResult`, `TaskEnded`, `WrittenDown`, `StoreChanged`.
-//! Tells the scheduler: `TaskArrived`, `TaskWithdrawn`, `IntakeCounted`, `ResultKept`, `ResultRefused`; the store:
+//! Tells the scheduler: `TaskArrived`, `TaskWithdrawn`, `IntakeCounted`, `FoldersChanged`, `ResultKept`,
+//! `ResultRefused`; the store:
 //! `WriteDown`; sessions: `TaskAccepted`, `PayloadLoaded`, `RequestRefused`.
 
 use std::collections::HashMap;
@@ -21,7 +22,8 @@ use mutirao_actors::logic::record::{Record, Remembered};
 use mutirao_actors::logic::withheld::Withheld;
 use mutirao_actors::message_log::{Cause, Name};
 use mutirao_actors::messages::{
-    IntakeCounted, SchedulerInbox, Scribe, StoreInbox, TaskArrived, TaskWithdrawn, WriteDown,
+    FoldersChanged, IntakeCounted, SchedulerInbox, Scribe, StoreInbox, TaskArrived, TaskWithdrawn,
+    WriteDown,
 };
 use mutirao_actors::model::{Moment, TaskId};
 use mutirao_actors::port::Port;
@@ -86,6 +88,8 @@ pub struct Folders {
     /// Holds a token of every job: the program waits for them before it ends.
     under_way: TaskTracker,
     troubles: Troubles,
+    /// What of them the scheduler was told.
+    told_trouble: Option<String>,
     /// Whether a look is under way, or the folders are still being opened.
     looking: bool,
     /// No look before this, even when something happened.
@@ -133,6 +137,7 @@ impl Folders {
             loads: Loads::default(),
             under_way,
             troubles: Troubles::default(),
+            told_trouble: None,
             looking: false,
             soonest: Moment::default(),
         };
@@ -186,6 +191,7 @@ impl Folders {
 
     /// Looks when there is reason to.
     fn tick(&mut self, ctx: &mut Context<Self>) {
+        self.tell_trouble();
         let now = self.clock.now();
         if self.looking || now < self.soonest {
             return;
@@ -193,6 +199,16 @@ impl Folders {
         let is_due = now >= self.soonest.after(RESCAN) || self.intake.is_hurried();
         if is_due || self.waker.as_mut().is_some_and(Waker::was_woken) {
             self.look(ctx);
+        }
+    }
+
+    /// Lets the scheduler know how the disk does, for whoever asks there.
+    fn tell_trouble(&mut self) {
+        let trouble = self.troubles.any().map(str::to_owned);
+        if trouble != self.told_trouble {
+            self.told_trouble.clone_from(&trouble);
+            self.scheduler
+                .tell(FoldersChanged { trouble }, Cause::OUTSIDE);
         }
     }
 

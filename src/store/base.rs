@@ -6,7 +6,7 @@ use std::time::Duration;
 use mutirao_actors::logic::ledger::Counts;
 use mutirao_actors::logic::record::Record;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::apply::{Tally, Writing};
 use super::fail::Fail;
@@ -67,6 +67,13 @@ pub fn connect_read_only(file: &Path) -> Result<Connection, Fail> {
     Ok(connection)
 }
 
+fn known_version(found: i64) -> Result<(), Fail> {
+    match found {
+        found if found > schema::newest() => Err(Fail::Newer(found)),
+        _ => Ok(()),
+    }
+}
+
 impl Base {
     /// A new database without tasks.
     pub fn fresh(mut connection: Connection, meta: Meta) -> Result<Self, Fail> {
@@ -97,12 +104,18 @@ impl Base {
         })
     }
 
-    /// A newer program's database is not even opened to write.
+    /// A newer program's database is not even opened to write, unless a crash left it so that only a writer can read
+    /// it: then whatever the crash cut off is undone first.
     fn refuse_newer(file: &Path) -> Result<(), Fail> {
         let reader = connect_read_only(file)?;
-        match schema::version(&reader)? {
-            found if found > schema::newest() => Err(Fail::Newer(found)),
-            _ => Ok(()),
+        match schema::version(&reader) {
+            Err(Fail::Base(rusqlite::Error::SqliteFailure(failure, _)))
+                if failure.code == ErrorCode::ReadOnly =>
+            {
+                let writer = connect(file, Journal::Log)?;
+                known_version(schema::version(&writer)?)
+            }
+            version => known_version(version?),
         }
     }
 

@@ -375,6 +375,31 @@ fn a_store_in_memory_takes_records_too() {
 }
 
 #[test]
+fn a_store_that_a_crash_left_in_the_middle_of_its_making_is_opened() {
+    let mut bench = Bench::new();
+    bench.commit(&[adopted(1)]);
+    bench.store = None;
+    let file = bench.folder.path().join("mutirao.db");
+    let writer = rusqlite::Connection::open(&file).unwrap();
+    // Pages that do not fit into memory are in the database already, and in the journal as they were.
+    writer
+        .execute_batch(
+            "PRAGMA journal_mode = delete; PRAGMA cache_size = 1; BEGIN; CREATE TABLE half (made BLOB);
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 99)
+             INSERT INTO half SELECT zeroblob(4000) FROM n",
+        )
+        .unwrap();
+    let crashed = tempfile::tempdir().unwrap();
+    for name in ["mutirao.db", "mutirao.db-journal"] {
+        let from = bench.folder.path().join(name);
+        std::fs::copy(from, crashed.path().join(name)).unwrap();
+    }
+    let (_, recalled) = SqliteStore::open(crashed.path(), Clock::start()).unwrap();
+    assert_eq!(recalled.damage, [""; 0]);
+    assert_eq!(recalled.tasks.len(), 1);
+}
+
+#[test]
 fn a_store_of_a_newer_program_is_refused_and_left_alone() {
     let mut bench = Bench::new();
     bench.commit(&[adopted(1)]);

@@ -92,10 +92,6 @@ fn is_still(volume: &Volume, path: &Path, leaving: &Leaving) -> Result<bool, Dis
     if stat.stamp == leaving.stamp {
         return Ok(true);
     }
-    if stat.stamp.inode != leaving.stamp.inode {
-        // The same bytes again are a new task, for somebody put them there again.
-        return Ok(false);
-    }
     match leaving.sha256.map(|sha256| load(volume, path, sha256)) {
         Some(Ok(_)) => Ok(true),
         Some(Err(Refused::Disk(error))) => Err(error),

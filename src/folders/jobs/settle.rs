@@ -5,13 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::model::{Archive, Digest, TaskId, TaskName};
 
 use super::put_away::shelve;
-use super::{Places, Refused, Shelved, is_absent};
+use super::{ARCHIVE_MAX, Places, Refused, Shelved, is_absent, load};
 use crate::archive::inspect_result;
 use crate::disk::{DiskError, OnDisk as _, publish};
 use crate::folders::intake::Leaving;
@@ -145,16 +145,39 @@ fn place(
         };
     }
     places.volume.make_folder(&folder)?;
-    let mut path = places.results.join(&file);
-    while let Err(error) = places.volume.rename_new(&payload, &path) {
-        if error.kind() != ErrorKind::AlreadyExists {
-            return Err(error).on_disk("name the new file", &path);
-        }
+    while !give_name(places, &payload, &places.results.join(&file), kept)? {
         // Somebody put a file there after the name was promised; each round passes over all that are there.
         file = plans.plan(places, task.task, &task.name, kept.success);
-        path = places.results.join(&file);
     }
     Ok(file)
+}
+
+/// Moves a payload to its place below `results/`, which may be another disk; false when another file lies there.
+fn give_name(places: &Places, payload: &Path, path: &Path, kept: &Kept) -> Result<bool, DiskError> {
+    let volume = &*places.volume;
+    match volume.rename_new(payload, path) {
+        Ok(()) => return Ok(true),
+        Err(error) if error.kind() == ErrorKind::CrossesDevices => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error).on_disk("name the new file", path),
+    }
+    // A crash between the copy and the removal leaves both.
+    if load(volume, path, kept.sha256).is_err() && !copy(places, payload, path)? {
+        return Ok(false);
+    }
+    volume.remove(payload)?;
+    Ok(true)
+}
+
+/// Copies a payload to its place; false when a file lies there.
+fn copy(places: &Places, payload: &Path, path: &Path) -> Result<bool, DiskError> {
+    let (folder, name) = (path.parent(), path.file_name());
+    let (folder, name) = (folder.unwrap_or(path), name.unwrap_or_default());
+    let read = places.volume.read(payload, ARCHIVE_MAX as u64);
+    let bytes = read.on_disk("read", payload)?.bytes;
+    let name = name.to_string_lossy();
+    let published = publish::publish_as(&places.volume, folder, &name, &bytes)?;
+    Ok(published.is_some())
 }
 
 /// Removes payloads of results that no task has: they were never answered for, and their peers still have them.
