@@ -4,11 +4,11 @@ use crate::logic::effect::{Effect, End, Verdict};
 use crate::logic::fault::Fault;
 use crate::logic::fixtures::{Desk, ends, ours, ours_in_life, plain, task, verdicts};
 use crate::logic::ledger::Counts;
-use crate::logic::record::{Fate, Past, Place, Record, Remembered};
+use crate::logic::record::{Conflict, Fate, Past, Place, Record, Remembered};
 use crate::model::{Attempt, Endpoint, Stamp};
 
 /// What the records of a desk's life give back, by the plainest of stores.
-fn read_back(records: Vec<Record>) -> Vec<Remembered> {
+pub(super) fn read_back(records: Vec<Record>) -> Vec<Remembered> {
     let mut tasks: Vec<Remembered> = Vec::new();
     for record in records {
         let id = match &record {
@@ -73,13 +73,26 @@ fn read_back(records: Vec<Record>) -> Vec<Remembered> {
                 tried.unwrap().fault = Some(fault);
             }
             (Record::Ended { fate, .. }, Some(known)) => known.fate = fate,
+            (
+                Record::Conflict {
+                    attempt,
+                    peer,
+                    sha256,
+                    ..
+                },
+                Some(known),
+            ) => known.conflicts.push(Conflict {
+                attempt,
+                peer,
+                sha256,
+            }),
             (record, _) => panic!("{record:?} of a task that is not known"),
         }
     }
     tasks
 }
 
-fn past(tasks: Vec<Remembered>) -> Past {
+pub(super) fn past(tasks: Vec<Remembered>) -> Past {
     let counts = Counts::default();
     Past { tasks, counts }
 }
