@@ -65,7 +65,9 @@ impl<P: Policy> Takes<ResultSubmitted> for Desk<P> {
 
 impl<P: Policy> Takes<ResultKept> for Desk<P> {
     fn take(&mut self, message: ResultKept, cause: Cause) {
-        let effects = self.mind.result_kept(&message.task, message.file);
+        let effects = self
+            .mind
+            .result_kept(&message.task, message.file, self.now());
         self.carry_out(effects, None, cause);
     }
 }
@@ -153,7 +155,7 @@ impl<P: Policy> Takes<CancelTask> for Desk<P> {
 impl<P: Policy> Takes<TallyPeers> for Desk<P> {
     fn take(&mut self, message: TallyPeers, cause: Cause) {
         let ReplyTo { session, request } = message.reply;
-        let peers = report::of_peers(&self.mind, message.peers);
+        let peers = report::of_peers(&self.mind, message.peers, self.now());
         let listed = PeersListed { request, peers };
         self.report(move || session.used_by(NAME).tell(listed, cause));
     }

@@ -2,6 +2,7 @@
 
 use crate::logic::dispatch::Dispatch;
 use crate::logic::effect::End;
+use crate::logic::health::Quarantine;
 use crate::logic::ledger::{Entry, State};
 use crate::logic::policy::Policy;
 use crate::model::{Endpoint, Moment};
@@ -87,19 +88,43 @@ pub fn of_task(entry: &Entry) -> TaskReport {
 }
 
 /// The registry's rows with what each peer has done.
-pub fn of_peers<P: Policy>(mind: &Dispatch<P>, peers: Vec<(Endpoint, PeerRow)>) -> Vec<PeerRow> {
-    let tallied = peers
-        .into_iter()
-        .map(|(endpoint, row)| match mind.peers().get(&endpoint) {
-            Some(standing) => PeerRow {
-                leases: standing.holds.len() as u64,
-                done: standing.done,
-                failed: standing.failed,
-                ..row
-            },
-            None => row,
-        });
+pub fn of_peers<P: Policy>(
+    mind: &Dispatch<P>,
+    peers: Vec<(Endpoint, PeerRow)>,
+    now: Moment,
+) -> Vec<PeerRow> {
+    let tallied = peers.into_iter().map(|(endpoint, mut row)| {
+        if let Some(standing) = mind.peers().get(&endpoint) {
+            row.leases = standing.holds.len() as u64;
+            row.done = standing.done;
+            row.failed = standing.failed;
+        }
+        if let Some(quarantine) = mind.health().quarantine(&endpoint) {
+            row.state = of_quarantine(quarantine, now);
+        }
+        row
+    });
     tallied.collect()
+}
+
+/// How a sick peer stands, in words for a reader.
+pub fn of_quarantine(quarantine: &Quarantine, now: Moment) -> String {
+    let doubts = quarantine.doubts;
+    match quarantine.until.since(now).as_secs() {
+        0 => format!("on probation: failed {doubts} tasks that others passed"),
+        left => format!(
+            "quarantined for {}: failed {doubts} tasks that others passed",
+            minutes(left)
+        ),
+    }
+}
+
+/// `40 s`, `5 min`.
+fn minutes(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        _ => format!("{} min", seconds.div_ceil(60)),
+    }
 }
 
 /// How a task ended, in words for the log.

@@ -297,7 +297,7 @@ impl Storm {
         };
         self.keeping.retain(|other| *other != task);
         self.kept.insert(task);
-        self.mind.result_kept(&task, "exemplo.zip".into())
+        self.mind.result_kept(&task, "exemplo.zip".into(), self.now)
     }
 
     fn hear(&mut self, effects: Vec<Effect>) {
@@ -327,6 +327,7 @@ impl Storm {
                     self.keeping.retain(|other| *other != task);
                 }
                 Effect::Cancel(peer, ..) => assert!(peer.is_ours(), "others cannot be told"),
+                Effect::Quarantine(..) => {}
             }
         }
     }

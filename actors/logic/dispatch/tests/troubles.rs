@@ -190,7 +190,7 @@ fn a_peer_that_fails_everything_does_not_spin() {
         desk.pass(1);
         handed_out += usize::from(offered(&desk.ask(&plain("a"))).is_some());
     }
-    assert!(handed_out <= 12, "{handed_out} in ten minutes");
+    assert!(handed_out <= 16, "{handed_out} in ten minutes");
 }
 
 #[test]
@@ -201,66 +201,6 @@ fn what_was_given_up_and_comes_late_after_all_is_taken() {
     desk.ask(&plain("a"));
     let effects = desk.submit(&plain("a"), by_name(&offer.name), b"good", Ending::Unsaid);
     assert_eq!(keeps(&effects).len(), 1);
-}
-
-#[test]
-fn a_peer_that_fails_what_others_pass_gets_ever_less_and_is_forgiven() {
-    let (sick, well) = (ours("sick"), ours("well"));
-    let mut desk = Desk::with(&[&sick, &well]);
-    let mut failed = 0;
-    for number in 1..=300 {
-        desk.arrive(task(number));
-        desk.pass(1);
-        if let Some(offer) = offered(&desk.ask(&sick)) {
-            desk.fail(&sick, &offer);
-            failed += 1;
-        }
-        while let Some(offer) = offered(&desk.ask(&well)) {
-            desk.succeed(&well, &offer);
-            desk.kept(offer.task);
-        }
-    }
-    assert!((3..=15).contains(&failed), "{failed} of its runs failed");
-    desk.pass(1);
-    while let Some(offer) = offered(&desk.ask(&well)) {
-        desk.succeed(&well, &offer);
-        desk.kept(offer.task);
-    }
-    let counts = desk.mind.ledger().counts();
-    assert_eq!((counts.done, counts.failed), (300, 0));
-    desk.pass(300);
-    desk.arrive(task(1000));
-    let offer = desk.take(&sick);
-    desk.succeed(&sick, &offer);
-    desk.kept(offer.task);
-    // One success, and a failure is a failure of the task again.
-    (1001..=1002).for_each(|number| drop(desk.arrive(task(number))));
-    let offer = desk.take(&sick);
-    desk.fail(&sick, &offer);
-    desk.take(&sick);
-}
-
-#[test]
-fn poisoned_tasks_put_nobody_under_suspicion() {
-    let peers = [ours("a"), ours("b")];
-    let mut desk = Desk::with(&[&peers[0], &peers[1]]);
-    (1..=20).for_each(|number| drop(desk.arrive(task(number))));
-    for _ in 0..200 {
-        desk.pass(1);
-        for peer in &peers {
-            while let Some(offer) = offered(&desk.ask(peer)) {
-                let effects = desk.fail(peer, &offer);
-                if !keeps(&effects).is_empty() {
-                    desk.kept(offer.task);
-                }
-            }
-        }
-        assert!(peers.iter().all(|peer| {
-            let standing = desk.mind.peers.get(peer).unwrap();
-            standing.pause_until <= desk.now
-        }));
-    }
-    assert_eq!(desk.mind.ledger().counts().failed, 20);
 }
 
 #[test]
