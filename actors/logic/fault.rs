@@ -37,8 +37,7 @@ pub enum Fault {
 }
 
 /// Against whom a fault counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
     /// The task, or who ran it: counts as a failure of the task.
     Run,

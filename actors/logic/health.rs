@@ -98,6 +98,12 @@ impl Health {
         self.quarantine(peer).is_some()
     }
 
+    /// Whether anybody is.
+    pub fn is_anybody_sick(&self) -> bool {
+        let mut charts = self.machines.values();
+        charts.any(|chart| chart.quarantine.is_some())
+    }
+
     /// A run succeeded there.
     pub fn passed(&mut self, peer: &Endpoint) {
         let chart = self.machines.remove(&peer.into()).unwrap_or_default();

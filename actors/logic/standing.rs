@@ -21,6 +21,9 @@ const OWED_FOR: Duration = Duration::from_secs(600);
 /// Faults of one peer that are remembered, for readers.
 pub const FAULTS_MAX: usize = 3;
 
+/// A try that ended without a result that counts: of which task, which, why and when.
+pub type Mishap = (TaskId, Attempt, Fault, Moment);
+
 /// How one peer stands.
 #[derive(Debug, Clone, Default)]
 pub struct Standing {
@@ -47,9 +50,8 @@ pub struct Standing {
     pub failed: u64,
     /// When it asked for a task last, or came.
     pub asked: Moment,
-    /// Its latest tries that ended without a result that counts, with why and when; at most [`FAULTS_MAX`], oldest
-    /// first.
-    pub faults: VecDeque<(TaskId, Attempt, Fault, Moment)>,
+    /// Its latest tries that ended without a result that counts; at most [`FAULTS_MAX`], oldest first.
+    pub faults: VecDeque<Mishap>,
     /// Its place among the absent, while it is one of them.
     absence: u64,
 }

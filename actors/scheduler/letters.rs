@@ -10,7 +10,8 @@ use crate::messages::{
     SessionClosed, StoreChanged, TallyPeers, TaskArrived, TaskDescribed, TaskRequested,
     TaskWithdrawn, WrittenDown,
 };
-use crate::model::TaskId;
+use crate::model::TaskChoice;
+use crate::wire::report::TaskReport;
 
 impl<P: Policy> Takes<TaskArrived> for Desk<P> {
     fn take(&mut self, message: TaskArrived, cause: Cause) {
@@ -139,7 +140,18 @@ impl<P: Policy> Takes<DescribeQueue> for Desk<P> {
 
 impl<P: Policy> Takes<DescribeTask> for Desk<P> {
     fn take(&mut self, message: DescribeTask, cause: Cause) {
-        self.describe_task(&message.task, message.reply, cause);
+        let DescribeTask { task, why, reply } = message;
+        let ledger = self.mind.ledger();
+        let entry = match task {
+            TaskChoice::Id(id) => ledger.get(&id),
+            TaskChoice::Named(name) => ledger.newest(Some(&name)),
+            TaskChoice::Last => ledger.newest(None),
+        };
+        let report = entry.map(|entry| match why {
+            true => report::in_full(&self.mind, entry, self.now()),
+            false => report::of_task(entry),
+        });
+        self.describe_task(report, reply, cause);
     }
 }
 
@@ -148,7 +160,8 @@ impl<P: Policy> Takes<CancelTask> for Desk<P> {
         let why = "cancelled by command".to_owned();
         let effects = self.mind.task_withdrawn(&message.task, why);
         self.carry_out(effects, None, cause);
-        self.describe_task(&message.task, message.reply, cause);
+        let report = self.mind.ledger().get(&message.task).map(report::of_task);
+        self.describe_task(report, message.reply, cause);
     }
 }
 
@@ -181,9 +194,8 @@ impl<P: Policy> Takes<StoreChanged> for Desk<P> {
 }
 
 impl<P: Policy> Desk<P> {
-    fn describe_task(&mut self, task: &TaskId, reply: ReplyTo, cause: Cause) {
+    fn describe_task(&mut self, report: Option<TaskReport>, reply: ReplyTo, cause: Cause) {
         let ReplyTo { session, request } = reply;
-        let report = self.mind.ledger().get(task).map(report::of_task);
         let described = TaskDescribed { request, report };
         self.report(move || session.used_by(NAME).tell(described, cause));
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 mod facts;
 mod leases;
+mod obstacles;
 mod others;
 mod restart;
 mod results;
@@ -18,6 +19,7 @@ use waiting::Waiting;
 
 use super::effect::{Asker, Effect, End};
 use super::fault::Fault;
+use super::groups::Groups;
 use super::health::Health;
 use super::ledger::{Ledger, State};
 use super::policy::Policy;
@@ -45,6 +47,7 @@ pub struct Dispatch<P: Policy> {
     ledger: Ledger,
     peers: Standings,
     health: Health,
+    groups: Groups,
     waiting: Waiting,
     keepers: HashMap<TaskId, Vec<Asker>>,
     /// The last request that was passed over, if there were too many: the next look goes on there.
@@ -66,6 +69,7 @@ impl<P: Policy> Dispatch<P> {
             ledger: Ledger::default(),
             peers: Standings::default(),
             health: Health::default(),
+            groups: Groups::default(),
             waiting: Waiting::default(),
             keepers: HashMap::new(),
             passed_over: 0,
@@ -115,6 +119,9 @@ impl<P: Policy> Dispatch<P> {
     /// A task was adopted.
     pub fn task_arrived(&mut self, task: Task, now: Moment) -> Vec<Effect> {
         let id = task.id;
+        if self.ledger.get(&id).is_none() {
+            self.groups.opened(&task);
+        }
         if self.ledger.insert(task) {
             self.enqueue(&id);
         }

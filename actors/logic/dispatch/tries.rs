@@ -3,6 +3,7 @@
 use super::{Dispatch, Due};
 use crate::logic::effect::{Effect, End, Verdict};
 use crate::logic::fault::{Blame, Fault};
+use crate::logic::groups::GivenUp;
 use crate::logic::ledger::State;
 use crate::logic::policy::Policy;
 use crate::model::{Attempt, Moment, PeerId, TaskId};
@@ -122,6 +123,7 @@ impl<P: Policy> Dispatch<P> {
     /// Ends a task for good: out of the queue, its lease over, whoever still runs it told.
     pub(super) fn end(&mut self, task: &TaskId, end: End, state: State) -> Vec<Effect> {
         self.queue.remove(task);
+        let has_failed = matches!(state, State::Failed { .. });
         let Some(left) = self.ledger.set(task, state) else {
             return Vec::new();
         };
@@ -144,6 +146,10 @@ impl<P: Policy> Dispatch<P> {
                 self.health.ended(&tried.holder, *task, tried.attempt);
             }
             effects.push(Effect::End(*task, entry.task.name.clone(), end));
+            if let Some(GivenUp { open, why }) = self.groups.ended(&entry.task, has_failed) {
+                let given_up = open.iter();
+                effects.extend(given_up.flat_map(|id| self.task_withdrawn(id, why.clone())));
+            }
         }
         effects
     }

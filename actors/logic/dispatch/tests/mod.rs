@@ -1,4 +1,5 @@
 mod leases;
+mod obstacles;
 mod restart;
 mod results;
 mod sick;

@@ -246,3 +246,36 @@ fn what_waited_waits_in_the_same_order() {
         assert_eq!(desk.take(&ours("a")).task, task(number).id);
     }
 }
+
+#[test]
+fn what_failed_of_a_group_counts_on_over_a_restart() {
+    let of_group = |number| {
+        let mut row = task(number);
+        row.wishes.retries = Some(0);
+        row.wishes.max_fails = Some(1);
+        row
+    };
+    let mut desk = Desk::with(&[&ours("a")]);
+    let mut records = Vec::new();
+    for number in 1..=3 {
+        desk.arrive(of_group(number));
+        records.push(Record::Adopted {
+            task: of_group(number),
+            lies: Place {
+                file: b"task.zip".to_vec(),
+                stamp: Stamp::default(),
+            },
+        });
+    }
+    let offer = desk.take(&ours("a"));
+    desk.fail(&ours("a"), &offer);
+    desk.kept(offer.task);
+    records.extend(desk.mind.take_news());
+    let mut desk = Desk::with(&[]);
+    desk.mind.restore(past(read_back(records)), desk.now);
+    desk.join(&ours("a"));
+    let offer = desk.take(&ours("a"));
+    desk.fail(&ours("a"), &offer);
+    let ends = ends(&desk.kept(offer.task));
+    assert!(matches!(ends[..], [End::Failed(_), End::Cancelled(_)]));
+}

@@ -2,7 +2,9 @@
 
 use crate::logic::dispatch::Rules;
 use crate::logic::effect::{Effect, End, Verdict};
-use crate::logic::fixtures::{Desk, by_name, ends, keeps, offered, ours, plain, task, verdicts};
+use crate::logic::fixtures::{
+    Desk, by_name, cancels, ends, keeps, offered, ours, plain, task, verdicts,
+};
 use crate::logic::ledger::State;
 use crate::model::{Attempt, Ending};
 
@@ -211,4 +213,28 @@ fn strangers_that_only_ask_are_not_remembered() {
         assert!(matches!(desk.ask(&stranger)[..], [Effect::Nothing(_)]));
         assert!(desk.mind.peers.get(&stranger).is_none());
     }
+}
+
+#[test]
+fn a_group_in_which_too_many_tasks_failed_is_cancelled_also_what_runs_of_it() {
+    let mut desk = Desk::with(&[&ours("a")]);
+    for number in 1..=4 {
+        let mut row = task(number);
+        row.group = "rows".into();
+        row.wishes.retries = Some(0);
+        row.wishes.max_fails = Some(1);
+        desk.arrive(row);
+    }
+    desk.arrive(task(5));
+    let offers = [1, 2, 3].map(|_| desk.take(&ours("a")));
+    desk.fail(&ours("a"), &offers[0]);
+    assert_eq!(ends(&desk.kept(offers[0].task)).len(), 1);
+    desk.fail(&ours("a"), &offers[1]);
+    let effects = desk.kept(offers[1].task);
+    let why = "group rows gave up: 2 tasks failed, at most 1 may".to_owned();
+    let cancelled = End::Cancelled(why);
+    assert_eq!(ends(&effects)[1..], [cancelled.clone(), cancelled]);
+    let third = &offers[2];
+    assert_eq!(cancels(&effects), [(ours("a"), third.task, third.attempt)]);
+    assert_eq!(desk.mind.ledger().counts().open(), 1, "of another group");
 }
