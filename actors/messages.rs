@@ -13,8 +13,8 @@ use crate::logic::attribution::Claim;
 use crate::logic::effect::{End, Offer, Verdict};
 use crate::logic::record::Record;
 use crate::model::{
-    Archive, Attempt, Dialect, Endpoint, Outcome, PeerId, RequestId, SessionId, Task, TaskId,
-    TaskName, Wishes,
+    Archive, Attempt, Dialect, Endpoint, Outcome, PeerId, RequestId, SessionId, Task, TaskChoice,
+    TaskId, TaskName, Wishes,
 };
 use crate::port::{Hears, Port};
 use crate::runner::Job;
@@ -309,7 +309,9 @@ pub struct DescribeQueue {
 #[derive(Debug, Serialize)]
 pub struct DescribeTask {
     /// Which.
-    pub task: TaskId,
+    pub task: TaskChoice,
+    /// Whether it is to be told in full: its tries, its conflicts and what it waits for.
+    pub why: bool,
     /// Who asks.
     pub reply: ReplyTo,
 }

@@ -176,6 +176,29 @@ impl fmt::Display for TaskId {
     }
 }
 
+/// Which task somebody means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskChoice {
+    /// This one.
+    Id(TaskId),
+    /// The newest of this name.
+    Named(TaskName),
+    /// The newest of all.
+    Last,
+}
+
+impl TaskChoice {
+    /// What was typed: an id, `last`, or a name with or without its `.zip`.
+    pub fn typed(text: &str) -> Self {
+        match (text, text.parse()) {
+            (_, Ok(id)) => Self::Id(TaskId(id)),
+            ("last", _) => Self::Last,
+            _ => Self::Named(TaskName::tamed(text)),
+        }
+    }
+}
+
 /// Which try of a task, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -434,6 +457,8 @@ pub struct Wishes {
     pub retries: Option<u32>,
     /// Higher goes first under the `priority` policy; 0 when not said.
     pub priority: i32,
+    /// When more tasks of its group than this have failed for good, it is cancelled; none: it is not.
+    pub max_fails: Option<u32>,
 }
 
 /// What changes when a file's content does, as far as the file system tells.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::health::Quarantine;
 use crate::model::{Attempt, Digest, Endpoint, RequestId, SessionId, TaskId, TaskName};
 
 /// One request of one connection: who waits for an answer.
@@ -39,6 +40,8 @@ pub enum Effect {
     End(TaskId, TaskName, End),
     /// Tell a peer of ours that this try is no longer wanted.
     Cancel(Endpoint, TaskId, Attempt),
+    /// This peer is sick: it gets nothing for so long.
+    Quarantine(Endpoint, Quarantine),
 }
 
 /// What a peer is told about a task beside its ZIP.

@@ -171,7 +171,7 @@ impl Desk {
     }
 
     pub(crate) fn kept(&mut self, task: TaskId) -> Vec<Effect> {
-        self.mind.result_kept(&task, "task.zip".into())
+        self.mind.result_kept(&task, "task.zip".into(), self.now)
     }
 
     pub(crate) fn refused(&mut self, task: TaskId) -> Vec<Effect> {

@@ -238,6 +238,13 @@ impl Ledger {
         self.entries.get(task)
     }
 
+    /// The newest task of this name, or of any; looks at every task.
+    pub fn newest(&self, name: Option<&TaskName>) -> Option<&Entry> {
+        let named = |entry: &&Entry| name.is_none_or(|name| entry.task.name == *name);
+        let named = self.entries.values().filter(named);
+        named.max_by_key(|entry| entry.task.id)
+    }
+
     /// What is known of a task, to change all but its state.
     pub fn get_mut(&mut self, task: &TaskId) -> Option<&mut Entry> {
         self.entries.get_mut(task)

@@ -11,6 +11,8 @@ pub mod ended;
 pub mod fault;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod groups;
+pub mod health;
 pub mod ledger;
 pub mod masters;
 pub mod members;

@@ -1,7 +1,7 @@
 //! A policy says which task goes next. It sorts tasks into lanes and ranks the lanes.
 //!
-//! Rule: within a lane tasks go in the order of their arrival; the lane with the smallest rank goes
-//! first, and of equal ones the lane whose first task has waited longest. That is enough for every
+//! Rule: within a lane tasks go in the order of their arrival, but what failed comes back in front; the lane with the
+//! smallest rank goes first, and of equal ones the lane whose first task has waited longest. That is enough for every
 //! policy here, and it keeps handing out a task at O(log n) at any size.
 
 use std::fmt::Debug;

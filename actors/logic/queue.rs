@@ -16,21 +16,23 @@ const STEPS_MAX: usize = 1024;
 #[derive(Debug)]
 pub struct Queue<P: Policy> {
     policy: P,
-    arrivals: u64,
+    /// Numbers that were given to those behind and to those in front, which are negative.
+    behind: i64,
+    front: i64,
     lanes: BTreeMap<P::Lane, Lane>,
-    order: BTreeSet<(i64, u64, P::Lane)>,
-    places: HashMap<TaskId, (P::Lane, u64)>,
+    order: BTreeSet<(i64, i64, P::Lane)>,
+    places: HashMap<TaskId, (P::Lane, i64)>,
 }
 
 /// Never empty: a lane goes with its last task.
 #[derive(Debug)]
 struct Lane {
     rank: i64,
-    tasks: BTreeMap<u64, TaskId>,
+    tasks: BTreeMap<i64, TaskId>,
 }
 
 impl Lane {
-    fn first(&self) -> u64 {
+    fn first(&self) -> i64 {
         self.tasks.keys().next().copied().unwrap_or(0)
     }
 }
@@ -40,7 +42,8 @@ impl<P: Policy> Queue<P> {
     pub fn new(policy: P) -> Self {
         Self {
             policy,
-            arrivals: 0,
+            behind: 0,
+            front: 0,
             lanes: BTreeMap::new(),
             order: BTreeSet::new(),
             places: HashMap::new(),
@@ -59,17 +62,27 @@ impl<P: Policy> Queue<P> {
 
     /// Puts a task behind those of its lane; one that waits already keeps its place.
     pub fn push(&mut self, task: &Task) {
+        self.behind += 1;
+        self.put(task, self.behind);
+    }
+
+    /// Puts a task in front of those of its lane; one that waits already keeps its place.
+    pub fn push_first(&mut self, task: &Task) {
+        self.front -= 1;
+        self.put(task, self.front);
+    }
+
+    fn put(&mut self, task: &Task, place: i64) {
         if self.places.contains_key(&task.id) {
             return;
         }
-        self.arrivals += 1;
         let name = self.policy.lane(task);
         if !self.lanes.contains_key(&name) {
             self.policy.lane_filled(&name);
         }
-        self.places.insert(task.id, (name.clone(), self.arrivals));
-        self.change(name, |lane, arrivals| {
-            lane.tasks.insert(arrivals, task.id);
+        self.places.insert(task.id, (name.clone(), place));
+        self.change(name, |lane| {
+            lane.tasks.insert(place, task.id);
         });
     }
 
@@ -85,11 +98,11 @@ impl<P: Policy> Queue<P> {
 
     /// Takes a task out, for whatever reason; whether it was there.
     pub fn remove(&mut self, task: &TaskId) -> bool {
-        let Some((name, arrival)) = self.places.remove(task) else {
+        let Some((name, place)) = self.places.remove(task) else {
             return false;
         };
-        self.change(name, |lane, _| {
-            lane.tasks.remove(&arrival);
+        self.change(name, |lane| {
+            lane.tasks.remove(&place);
         });
         true
     }
@@ -97,17 +110,17 @@ impl<P: Policy> Queue<P> {
     /// Tells the policy that a task, already taken out, is with a peer.
     pub fn handed_out(&mut self, task: &Task) {
         self.policy.handed_out(task);
-        self.change(self.policy.lane(task), |_, _| {});
+        self.change(self.policy.lane(task), |_| {});
     }
 
     /// Tells the policy that a task succeeded.
     pub fn finished(&mut self, task: &Task, took: Duration) {
         self.policy.finished(task, took);
-        self.change(self.policy.lane(task), |_, _| {});
+        self.change(self.policy.lane(task), |_| {});
     }
 
     /// Changes a lane and puts it where its rank and its first task now belong.
-    fn change(&mut self, name: P::Lane, change: impl FnOnce(&mut Lane, u64)) {
+    fn change(&mut self, name: P::Lane, change: impl FnOnce(&mut Lane)) {
         let mut lane = match self.lanes.remove(&name) {
             Some(lane) => {
                 self.order.remove(&(lane.rank, lane.first(), name.clone()));
@@ -118,7 +131,7 @@ impl<P: Policy> Queue<P> {
                 tasks: BTreeMap::new(),
             },
         };
-        change(&mut lane, self.arrivals);
+        change(&mut lane);
         if lane.tasks.is_empty() {
             return;
         }

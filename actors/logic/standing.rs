@@ -1,9 +1,10 @@
 //! What a scheduler remembers of each peer: what it owes, how far it can be trusted, and when it may ask again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::model::{Attempt, Endpoint, Moment, PeerId, TaskId};
+use super::fault::Fault;
+use crate::model::{Attempt, Endpoint, Moment, TaskId};
 
 /// Tasks that one peer of ours holds at a time: more than any machine has CPUs.
 pub const HOLDS_MAX: usize = 1024;
@@ -11,14 +12,17 @@ pub const HOLDS_MAX: usize = 1024;
 const ABSENT_MAX: usize = 10_000;
 /// The first pause of a peer that hands a task back without a result; doubled each time in a row.
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
-/// The longest such pause: long enough to keep a broken peer quiet, short enough to see it mended.
-const PAUSE_MAX: Duration = Duration::from_secs(300);
+/// The longest such pause: long enough to keep a broken peer quiet, short enough for others to wait until it has tried
+/// what failed elsewhere.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How long a peer that asks and asks is held to a result that it owes: whoever asks is not working, and
 /// after this long its bytes will hardly come any more.
 const OWED_FOR: Duration = Duration::from_secs(600);
-/// Tasks in a row that must fail here and succeed elsewhere before a peer is held to be sick: one or two
-/// may be chance.
-const DOUBTS_MAX: u32 = 3;
+/// Faults of one peer that are remembered, for readers.
+pub const FAULTS_MAX: usize = 3;
+
+/// A try that ended without a result that counts: of which task, which, why and when.
+pub type Mishap = (TaskId, Attempt, Fault, Moment);
 
 /// How one peer stands.
 #[derive(Debug, Clone, Default)]
@@ -38,14 +42,16 @@ pub struct Standing {
     pub names: bool,
     /// Tasks in a row that it came back without.
     fruitless: u32,
-    /// Tasks in a row that failed here and succeeded elsewhere.
-    doubts: u32,
     /// It gets nothing before this.
     pub pause_until: Moment,
     /// Results of its that were taken as successes.
     pub done: u64,
     /// Tries of its that failed.
     pub failed: u64,
+    /// When it asked for a task last, or came.
+    pub asked: Moment,
+    /// Its latest tries that ended without a result that counts; at most [`FAULTS_MAX`], oldest first.
+    pub faults: VecDeque<Mishap>,
     /// Its place among the absent, while it is one of them.
     absence: u64,
 }
@@ -108,24 +114,19 @@ impl Standing {
     /// It handed in a sound result of a run that succeeded.
     pub fn came_back_with(&mut self) {
         self.fruitless = 0;
-        self.doubts = 0;
     }
 
-    /// A run failed here: the task may be to blame, unless this peer is known to be sick.
-    pub fn run_failed(&mut self, now: Moment) {
-        if self.doubts >= DOUBTS_MAX {
-            self.came_back_without(now);
+    /// A try of its ended without a result that counts.
+    pub fn remember(&mut self, task: TaskId, attempt: Attempt, fault: Fault, now: Moment) {
+        if self.faults.len() >= FAULTS_MAX {
+            self.faults.pop_front();
         }
-    }
-
-    /// What failed here has succeeded elsewhere.
-    pub fn doubt(&mut self) {
-        self.doubts = self.doubts.saturating_add(1);
+        self.faults.push_back((task, attempt, fault, now));
     }
 
     fn is_forgettable(&self) -> bool {
         let owes = !self.holds.is_empty() || self.owes.is_some();
-        !self.present && !owes && self.fruitless == 0 && self.doubts == 0
+        !self.present && !owes && self.fruitless == 0
     }
 }
 
@@ -137,8 +138,6 @@ pub struct Standings {
     absent: BTreeMap<u64, Endpoint>,
     absences: u64,
     present: usize,
-    /// How many of those that are here go by each `peer_id`.
-    ids: HashMap<PeerId, usize>,
 }
 
 impl Standings {
@@ -147,14 +146,9 @@ impl Standings {
         self.present
     }
 
-    /// How many are here under names of their own.
-    pub fn ids_present(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// Whether anybody of this name is here.
-    pub fn is_id_present(&self, peer: &PeerId) -> bool {
-        self.ids.contains_key(peer)
+    /// Those that are here, in no order.
+    pub fn here(&self) -> impl Iterator<Item = (&Endpoint, &Standing)> {
+        self.peers.iter().filter(|(_, standing)| standing.present)
     }
 
     /// Whether this one is here.
@@ -198,7 +192,6 @@ impl Standings {
             let absence = standing.absence;
             self.absent.remove(&absence);
             self.present += 1;
-            *self.ids.entry(peer.peer.clone()).or_default() += 1;
         }
     }
 
@@ -209,12 +202,6 @@ impl Standings {
         };
         standing.present = false;
         self.present -= 1;
-        if let Some(namesakes) = self.ids.get_mut(&peer.peer) {
-            *namesakes -= 1;
-            if *namesakes == 0 {
-                self.ids.remove(&peer.peer);
-            }
-        }
         self.remember_absent(peer);
         self.forget(peer);
     }

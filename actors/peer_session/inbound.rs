@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::logic::attribution::Claim;
 use crate::model::{
-    Archive, Attempt, BootId, Digest, Ending, Outcome, PeerId, TaskId, TaskName, Wishes,
+    Archive, Attempt, BootId, Digest, Ending, Outcome, PeerId, TaskChoice, TaskId, TaskName, Wishes,
 };
 use crate::wire::dialect::answer_to;
 use crate::wire::request::{Address, PeerOffer};
@@ -50,8 +50,8 @@ pub enum Wanted {
     Peers,
     /// One more task.
     NewTask(NewTask),
-    /// A report on one task.
-    TaskStatus(TaskId),
+    /// A report on one task, maybe in full.
+    TaskStatus(TaskChoice, bool),
     /// The result of a task.
     Result(TaskId),
     /// The end of a task.
@@ -193,17 +193,20 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
             group,
             priority,
             time_limit_s,
+            retries,
+            max_fails,
         } => Wanted::NewTask(NewTask {
             name: TaskName::tamed(&task_name),
             archive: whole(&task_data, sha256)?,
             group: group.as_deref().map(group_of).transpose()?,
             wishes: Wishes {
                 time_limit: time_limit_s.map(|seconds| Duration::from_secs(seconds.into())),
-                retries: None,
+                retries,
                 priority: priority.unwrap_or(0),
+                max_fails,
             },
         }),
-        Request::TaskStatus { task_id } => Wanted::TaskStatus(task_id),
+        Request::TaskStatus { task, why } => Wanted::TaskStatus(task, why),
         Request::FetchResult { task_id } => Wanted::Result(task_id),
         Request::CancelTask { task_id } => Wanted::Cancel(task_id),
         Request::Unknown { action } => Wanted::Unknown(action.into_owned()),

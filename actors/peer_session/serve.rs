@@ -137,7 +137,10 @@ impl PeerSession {
                     cause,
                 );
             }
-            Wanted::TaskStatus(task) => desk.scheduler.tell(DescribeTask { task, reply }, cause),
+            Wanted::TaskStatus(task, why) => {
+                desk.scheduler
+                    .tell(DescribeTask { task, why, reply }, cause);
+            }
             Wanted::Result(task) => desk.folders.tell(LoadResult { task, reply }, cause),
             Wanted::Cancel(task) => desk.scheduler.tell(CancelTask { task, reply }, cause),
             Wanted::Unknown(action) => self.answer_unknown(request, &action),

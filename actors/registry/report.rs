@@ -36,6 +36,7 @@ pub fn of_one(endpoint: &Endpoint, member: &Member, now: Moment) -> PeerRow {
         leases: 0,
         done: 0,
         failed: 0,
+        faults: Vec::new(),
     }
 }
 

@@ -198,6 +198,10 @@ impl<P: Policy> Desk<P> {
                         session.tell(AttemptCancelled { task, attempt }, cause);
                     }
                 }
+                Effect::Quarantine(peer, quarantine) => {
+                    let how = report::of_quarantine(&quarantine, self.now());
+                    tracing::warn!(%peer, "a peer is {how}; `mutirao why {peer}` shows what failed there");
+                }
             }
         }
     }

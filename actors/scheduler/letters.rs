@@ -10,7 +10,8 @@ use crate::messages::{
     ResultRefused, ResultSubmitted, SessionClosed, StoreChanged, TallyPeers, TaskArrived,
     TaskDescribed, TaskRequested, TaskWithdrawn, WrittenDown,
 };
-use crate::model::TaskId;
+use crate::model::TaskChoice;
+use crate::wire::report::TaskReport;
 
 impl<P: Policy> Takes<TaskArrived> for Desk<P> {
     fn take(&mut self, message: TaskArrived, cause: Cause) {
@@ -65,7 +66,9 @@ impl<P: Policy> Takes<ResultSubmitted> for Desk<P> {
 
 impl<P: Policy> Takes<ResultKept> for Desk<P> {
     fn take(&mut self, message: ResultKept, cause: Cause) {
-        let effects = self.mind.result_kept(&message.task, message.file);
+        let effects = self
+            .mind
+            .result_kept(&message.task, message.file, self.now());
         self.carry_out(effects, None, cause);
     }
 }
@@ -138,7 +141,18 @@ impl<P: Policy> Takes<DescribeQueue> for Desk<P> {
 
 impl<P: Policy> Takes<DescribeTask> for Desk<P> {
     fn take(&mut self, message: DescribeTask, cause: Cause) {
-        self.describe_task(&message.task, message.reply, cause);
+        let DescribeTask { task, why, reply } = message;
+        let ledger = self.mind.ledger();
+        let entry = match task {
+            TaskChoice::Id(id) => ledger.get(&id),
+            TaskChoice::Named(name) => ledger.newest(Some(&name)),
+            TaskChoice::Last => ledger.newest(None),
+        };
+        let report = entry.map(|entry| match why {
+            true => report::in_full(&self.mind, entry, self.now()),
+            false => report::of_task(entry),
+        });
+        self.describe_task(report, reply, cause);
     }
 }
 
@@ -147,14 +161,15 @@ impl<P: Policy> Takes<CancelTask> for Desk<P> {
         let why = "cancelled by command".to_owned();
         let effects = self.mind.task_withdrawn(&message.task, why);
         self.carry_out(effects, None, cause);
-        self.describe_task(&message.task, message.reply, cause);
+        let report = self.mind.ledger().get(&message.task).map(report::of_task);
+        self.describe_task(report, message.reply, cause);
     }
 }
 
 impl<P: Policy> Takes<TallyPeers> for Desk<P> {
     fn take(&mut self, message: TallyPeers, cause: Cause) {
         let ReplyTo { session, request } = message.reply;
-        let peers = report::of_peers(&self.mind, message.peers);
+        let peers = report::of_peers(&self.mind, message.peers, self.now());
         let listed = PeersListed { request, peers };
         self.report(move || session.used_by(NAME).tell(listed, cause));
     }
@@ -186,9 +201,8 @@ impl<P: Policy> Takes<FoldersChanged> for Desk<P> {
 }
 
 impl<P: Policy> Desk<P> {
-    fn describe_task(&mut self, task: &TaskId, reply: ReplyTo, cause: Cause) {
+    fn describe_task(&mut self, report: Option<TaskReport>, reply: ReplyTo, cause: Cause) {
         let ReplyTo { session, request } = reply;
-        let report = self.mind.ledger().get(task).map(report::of_task);
         let described = TaskDescribed { request, report };
         self.report(move || session.used_by(NAME).tell(described, cause));
     }

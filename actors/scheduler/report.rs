@@ -2,13 +2,21 @@
 
 use crate::logic::dispatch::Dispatch;
 use crate::logic::effect::End;
-use crate::logic::ledger::{Entry, State};
+use crate::logic::fault::Blame;
+use crate::logic::health::Quarantine;
+use crate::logic::ledger::{Entry, Lease, State, Tried};
 use crate::logic::policy::Policy;
+use crate::logic::standing::Mishap;
 use crate::model::{Endpoint, Moment};
 use crate::wire::report::{
-    FailureRow, PeerRow, QueueReport, REPORT_ROWS_MAX, RunningRow, TaskCounts, TaskReport,
-    TaskState,
+    Against, ConflictRow, FailureRow, PeerFaultRow, PeerRow, QuarantineRow, QueueReport,
+    REPORT_ROWS_MAX, RunningRow, TaskCounts, TaskReport, TaskState, TryRow,
 };
+
+/// Peers whose faults are told at a time: with those of all, the list of a large cluster would not fit a reply.
+const FAULTY_TOLD_MAX: usize = 200;
+/// Longest text of one such fault, in characters: some say what a ZIP of theirs is like.
+const FAULT_WORDS_MAX: usize = 120;
 
 /// How the queue stands.
 pub fn of_queue<P: Policy>(
@@ -40,6 +48,7 @@ pub fn of_queue<P: Policy>(
         },
         peers: mind.peers().present() as u64,
         trouble: None,
+        quarantined: quarantined(mind, now),
         running: mind
             .ledger()
             .leased()
@@ -48,6 +57,20 @@ pub fn of_queue<P: Policy>(
             .collect(),
         failures: failures.take(REPORT_ROWS_MAX).collect(),
     }
+}
+
+fn quarantined<P: Policy>(mind: &Dispatch<P>, now: Moment) -> Vec<QuarantineRow> {
+    if !mind.health().is_anybody_sick() {
+        return Vec::new();
+    }
+    let sick = mind.peers().here().filter_map(|(endpoint, _)| {
+        let quarantine = mind.health().quarantine(endpoint)?;
+        Some(QuarantineRow {
+            peer_id: endpoint.peer.clone(),
+            state: of_quarantine(quarantine, now),
+        })
+    });
+    sick.take(REPORT_ROWS_MAX).collect()
 }
 
 fn running(entry: &Entry, now: Moment) -> Option<RunningRow> {
@@ -70,8 +93,9 @@ pub fn of_task(entry: &Entry) -> TaskReport {
         State::Failed { why, .. } => (TaskState::Failed, Some(why.clone())),
         State::Cancelled { why } => (TaskState::Cancelled, Some(why.clone())),
     };
-    let done = match &entry.state {
+    let kept = match &entry.state {
         State::Done { submitted, file } => Some((submitted, file)),
+        State::Failed { output, .. } => output.as_ref().map(|(submitted, file)| (submitted, file)),
         _ => None,
     };
     TaskReport {
@@ -81,25 +105,113 @@ pub fn of_task(entry: &Entry) -> TaskReport {
         peer: entry.tries.last().map(|tried| tried.holder.peer.clone()),
         attempts: u32::try_from(entry.tries.len()).unwrap_or(u32::MAX),
         reason,
-        result_file: done.map(|(_, file)| file.clone()),
-        took_ms: done.and_then(|(submitted, _)| u64::try_from(submitted.took.as_millis()).ok()),
+        result_file: kept.map(|(_, file)| file.clone()),
+        took_ms: kept.and_then(|(submitted, _)| u64::try_from(submitted.took.as_millis()).ok()),
+        tries: Vec::new(),
+        conflicts: Vec::new(),
+        waits_for: Vec::new(),
+    }
+}
+
+/// How one task stands, and how it came to that.
+pub fn in_full<P: Policy>(mind: &Dispatch<P>, entry: &Entry, now: Moment) -> TaskReport {
+    let tries = entry.tries.iter().map(|tried| TryRow {
+        attempt: tried.attempt,
+        peer_id: tried.holder.peer.clone(),
+        ended: ended(entry, tried),
+        against: tried.fault.as_ref().map(|fault| match fault.blame() {
+            Blame::Run if mind.health().is_sick(&tried.holder) => Against::Peer,
+            Blame::Run => Against::Task,
+            Blame::Peer => Against::Peer,
+            Blame::None => Against::Nobody,
+        }),
+    });
+    let conflicts = entry.conflicts.iter().map(|conflict| ConflictRow {
+        peer_id: conflict.peer.clone(),
+        attempt: conflict.attempt,
+        sha256: conflict.sha256,
+    });
+    TaskReport {
+        tries: tries.collect(),
+        conflicts: conflicts.collect(),
+        waits_for: mind.waits_for(&entry.task.id, now),
+        ..of_task(entry)
+    }
+}
+
+/// How a try ended, or that it runs, in words for a reader.
+fn ended(entry: &Entry, tried: &Tried) -> String {
+    let taken = match &entry.state {
+        State::Done { submitted, .. } => Some((submitted, "its result was taken")),
+        State::Keeping { submitted, .. } => Some((submitted, "handed in, and being stored")),
+        _ => None,
+    };
+    let taken = taken.filter(|(submitted, _)| submitted.attempt == tried.attempt);
+    let is_leased = |lease: &Lease| lease.attempt == tried.attempt;
+    match (taken, &tried.fault, entry.state.lease()) {
+        (Some((_, words)), _, _) => words.into(),
+        (None, Some(fault), _) => fault.to_string(),
+        (None, None, Some(lease)) if is_leased(lease) => "runs".into(),
+        (None, None, _) => "called off".into(),
     }
 }
 
 /// The registry's rows with what each peer has done.
-pub fn of_peers<P: Policy>(mind: &Dispatch<P>, peers: Vec<(Endpoint, PeerRow)>) -> Vec<PeerRow> {
-    let tallied = peers
-        .into_iter()
-        .map(|(endpoint, row)| match mind.peers().get(&endpoint) {
-            Some(standing) => PeerRow {
-                leases: standing.holds.len() as u64,
-                done: standing.done,
-                failed: standing.failed,
-                ..row
-            },
-            None => row,
-        });
+pub fn of_peers<P: Policy>(
+    mind: &Dispatch<P>,
+    peers: Vec<(Endpoint, PeerRow)>,
+    now: Moment,
+) -> Vec<PeerRow> {
+    let mut faulty = 0;
+    let tallied = peers.into_iter().map(|(endpoint, mut row)| {
+        if let Some(standing) = mind.peers().get(&endpoint) {
+            if !standing.faults.is_empty() && faulty < FAULTY_TOLD_MAX {
+                faulty += 1;
+                row.faults = standing
+                    .faults
+                    .iter()
+                    .map(|fault| of_fault(fault, now))
+                    .collect();
+            }
+            row.leases = standing.holds.len() as u64;
+            row.done = standing.done;
+            row.failed = standing.failed;
+        }
+        if let Some(quarantine) = mind.health().quarantine(&endpoint) {
+            row.state = of_quarantine(quarantine, now);
+        }
+        row
+    });
     tallied.collect()
+}
+
+fn of_fault((task, attempt, fault, at): &Mishap, now: Moment) -> PeerFaultRow {
+    PeerFaultRow {
+        task_id: *task,
+        attempt: *attempt,
+        ended: fault.to_string().chars().take(FAULT_WORDS_MAX).collect(),
+        ago_s: now.since(*at).as_secs(),
+    }
+}
+
+/// How a sick peer stands, in words for a reader.
+pub fn of_quarantine(quarantine: &Quarantine, now: Moment) -> String {
+    let doubts = quarantine.doubts;
+    match quarantine.until.since(now).as_secs() {
+        0 => format!("on probation: failed {doubts} tasks that others passed"),
+        left => format!(
+            "quarantined for {}: failed {doubts} tasks that others passed",
+            minutes(left)
+        ),
+    }
+}
+
+/// `40 s`, `5 min`.
+fn minutes(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        _ => format!("{} min", seconds.div_ceil(60)),
+    }
 }
 
 /// How a task ended, in words for the log.

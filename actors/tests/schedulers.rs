@@ -13,7 +13,7 @@ use mutirao_actors::messages::{
     CancelTask, CloseQueue, DescribeQueue, DescribeTask, IntakeCounted, OfferFailed, PeerLeft,
     ResultRefused, SessionClosed, TallyPeers,
 };
-use mutirao_actors::model::{Attempt, Ending, SessionId, TaskId};
+use mutirao_actors::model::{Attempt, Ending, SessionId, TaskChoice, TaskId};
 use mutirao_actors::scheduler::TICK;
 use mutirao_actors::schedulers::SCHEDULERS;
 use mutirao_actors::wire::report::PeerRow;
@@ -156,10 +156,15 @@ async fn queue_task_and_peers_are_described_to_who_asks() {
         assert_eq!(queue["running"][0]["peer_id"], "p1");
 
         let reply = house.reply(9);
-        house.tell(DescribeTask { task, reply }).await;
-        assert_eq!(house.last("TaskDescribed")["report"]["peer"], "p1");
-        let (task, reply) = (TaskId::new(), house.reply(9));
-        house.tell(DescribeTask { task, reply }).await;
+        let (task, why) = (TaskChoice::Id(task), true);
+        house.tell(DescribeTask { task, why, reply }).await;
+        let report = &house.last("TaskDescribed")["report"];
+        assert_eq!(
+            (&report["peer"], &report["tries"][0]["ended"]),
+            (&"p1".into(), &"runs".into())
+        );
+        let (task, reply) = (TaskChoice::Id(TaskId::new()), house.reply(9));
+        house.tell(DescribeTask { task, why, reply }).await;
         assert!(house.last("TaskDescribed")["report"].is_null());
 
         let peers = vec![(peer(1), row(1)), (peer(2), row(2))];
@@ -186,6 +191,7 @@ fn row(number: u64) -> PeerRow {
         leases: 0,
         done: 0,
         failed: 0,
+        faults: Vec::new(),
     }
 }
 

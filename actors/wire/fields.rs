@@ -111,6 +111,16 @@ impl<'a> Fields<'a> {
         value.map(Some).ok_or(wrong)
     }
 
+    /// Whether something is so; it is not when nothing is said.
+    pub(super) fn flag(&self, key: &'static str) -> Result<bool, WireError> {
+        let wanted = "true or false";
+        match self.raw(key).map(RawValue::get) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(WireError::Field { field: key, wanted }),
+        }
+    }
+
     /// A whole number, written as a number or as a string.
     pub(super) fn number<T: FromStr>(
         &self,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{Attempt, PeerId, TaskId, TaskName};
+use crate::model::{Attempt, Digest, PeerId, TaskId, TaskName};
 
 /// Longest list of running tasks or failures in a report: more than a reader takes in, and well below the size cap.
 pub const REPORT_ROWS_MAX: usize = 100;
@@ -40,10 +40,22 @@ pub struct QueueReport {
     /// What keeps the master from working, if anything does: a disk that takes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// Peers that are sick; at most [`REPORT_ROWS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantined: Vec<QuarantineRow>,
     /// What runs now, longest first; at most [`REPORT_ROWS_MAX`].
     pub running: Vec<RunningRow>,
     /// The latest tasks that failed for good, latest first; at most [`REPORT_ROWS_MAX`].
     pub failures: Vec<FailureRow>,
+}
+
+/// A peer that is sick: it fails what others pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineRow {
+    /// Who.
+    pub peer_id: PeerId,
+    /// For how long yet and why, in words for readers.
+    pub state: String,
 }
 
 /// Always `"master"`.
@@ -146,7 +158,7 @@ pub struct PeerRow {
     pub ours: bool,
     /// Program and version, if it says.
     pub agent: Option<String>,
-    /// How it fares, in one word for readers.
+    /// How it fares, in words for readers: `ready`, or that it is quarantined and why.
     pub state: String,
     /// Seconds since anything came from it.
     pub last_word_s: u64,
@@ -156,6 +168,22 @@ pub struct PeerRow {
     pub done: u64,
     /// How many it failed.
     pub failed: u64,
+    /// Its latest tries that ended without a result that counts, oldest first; at most 3, and of some hundred peers only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<PeerFaultRow>,
+}
+
+/// A try of a peer that ended without a result that counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerFaultRow {
+    /// Of which task.
+    pub task_id: TaskId,
+    /// Which.
+    pub attempt: Attempt,
+    /// How it ended, in words for readers.
+    pub ended: String,
+    /// How many seconds ago.
+    pub ago_s: u64,
 }
 
 /// A master's answer to `TASK_STATUS`.
@@ -173,10 +201,55 @@ pub struct TaskReport {
     pub attempts: u32,
     /// Why it failed or waits, if there is something to say.
     pub reason: Option<String>,
-    /// The name of its file in `results/`, once it is done.
+    /// The name of its file in `results/`, once it is done; or of the last output of a task that failed.
     pub result_file: Option<String>,
     /// How long its last run took, in milliseconds.
     pub took_ms: Option<u64>,
+    /// In full only: its newest tries, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tries: Vec<TryRow>,
+    /// In full only: results that came and are not the one that was taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<ConflictRow>,
+    /// In full only: what it waits for, in words for readers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<String>,
+}
+
+/// One try of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TryRow {
+    /// Which.
+    pub attempt: Attempt,
+    /// Where.
+    pub peer_id: PeerId,
+    /// How it ended, or that it runs, in words for readers.
+    pub ended: String,
+    /// Against whom that counts, if it ended without the task's result.
+    pub against: Option<Against>,
+}
+
+/// Against whom a failure counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Against {
+    /// The task.
+    Task,
+    /// The peer: it was lost, or is sick.
+    Peer,
+    /// Nobody: it was planned, or the master's own trouble.
+    Nobody,
+}
+
+/// A result that is not the one that was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConflictRow {
+    /// From whom.
+    pub peer_id: PeerId,
+    /// Of which try.
+    pub attempt: Attempt,
+    /// SHA-256 of its bytes.
+    pub sha256: Digest,
 }
 
 /// The states of a task.

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use super::dialect::Dialect;
 use super::payload::Payload;
-use crate::model::{Attempt, BootId, Digest, Outcome, PeerId, TaskId};
+use crate::model::{Attempt, BootId, Digest, Outcome, PeerId, TaskChoice, TaskId};
 
 pub use encode::encode_request;
 pub use parse::parse_request;
@@ -97,11 +97,17 @@ pub enum Request<'a> {
         priority: Option<i32>,
         /// The script is killed after so many seconds.
         time_limit_s: Option<u32>,
+        /// How often a failed run is tried again.
+        retries: Option<u32>,
+        /// When more tasks of its group than this have failed, it is cancelled.
+        max_fails: Option<u32>,
     },
     /// `TASK_STATUS`, control.
     TaskStatus {
-        /// Which task.
-        task_id: TaskId,
+        /// Which task: by `task_id`, or by `task`, a name or `last`.
+        task: TaskChoice,
+        /// Whether it is to be told in full.
+        why: bool,
     },
     /// `FETCH_RESULT`, control.
     FetchResult {

@@ -78,6 +78,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<TaskToml, Refusal> {
             time_limit,
             retries: written.retries,
             priority: written.priority,
+            max_fails: None,
         },
         command: written.command,
         env: written.env,

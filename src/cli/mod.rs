@@ -9,6 +9,7 @@ mod run;
 mod status;
 mod typed;
 mod up;
+mod why;
 
 pub mod masters;
 pub mod trace;
@@ -94,6 +95,8 @@ enum Command {
     Status(status::Status),
     /// List the peers of a master
     Peers(peers::Peers),
+    /// Tell why a task waits or failed, or how a peer fares
+    Why(why::Why),
     Masters(masters::Masters),
     Trace(trace::Trace),
 }
@@ -127,6 +130,7 @@ impl Cli {
             Command::Run(args) => in_system(run::run(args)),
             Command::Status(args) => in_system(status::run(args)),
             Command::Peers(args) => in_system(peers::run(args)),
+            Command::Why(args) => in_system(why::run(args)),
             Command::Masters(args) => in_system(masters::run(args)),
         }
     }
@@ -149,8 +153,9 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
             error.downcast_ref(),
             Some(ControlError::Socket(_) | ControlError::Io(_) | ControlError::Silent)
         );
-    let refused =
-        error.is::<TraceError>() || matches!(error.downcast_ref(), Some(ControlError::Refused(_)));
+    let refused = error.is::<TraceError>()
+        || error.is::<why::NotFound>()
+        || matches!(error.downcast_ref(), Some(ControlError::Refused(_)));
     ExitCode::from(match (no_master, refused) {
         (true, _) => NO_MASTER,
         (_, true) => FAILED,

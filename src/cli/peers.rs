@@ -48,6 +48,7 @@ fn table(peers: &[PeerRow]) -> String {
         "RUNS",
         "DONE",
         "FAILED",
+        "STATE",
         "LAST WORD",
         "PROGRAM",
     ]);
@@ -59,6 +60,7 @@ fn table(peers: &[PeerRow]) -> String {
             &peer.leases.to_string(),
             &peer.done.to_string(),
             &peer.failed.to_string(),
+            &peer.state,
             &format!("{} ago", in_words(peer.last_word_s)),
             peer.agent.as_deref().unwrap_or("another program"),
         ]);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use mutirao_actors::model::{Archive, TaskId, TaskName};
+use mutirao_actors::model::{Archive, TaskChoice, TaskId, TaskName};
 use mutirao_actors::wire::report::{TaskReport, TaskState};
 use mutirao_actors::wire::{Payload, Reply, Request};
 use tempfile::TempDir;
@@ -46,6 +46,15 @@ pub struct Run {
     /// Kill the script after this long, such as 90s, 10m or 2h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     time_limit: Option<Duration>,
+    /// How often a failed run is tried again [default: what task.toml says, else 2]
+    #[arg(long, value_name = "N")]
+    retries: Option<u32>,
+    /// The group of tasks that it belongs to [default: all that this machine submits]
+    #[arg(long, value_name = "NAME")]
+    group: Option<String>,
+    /// Cancel it when more than N tasks of its group have failed
+    #[arg(long, value_name = "N", requires = "group")]
+    max_fails: Option<u32>,
     #[command(flatten)]
     find: FindOptions,
     #[command(flatten)]
@@ -193,11 +202,13 @@ async fn submit(args: &Run, task: &Archive, control: &mut Control) -> Result<Tas
         task_name: name.as_str().into(),
         task_data: Payload::Raw(task.bytes()),
         sha256: Some(task.digest()),
-        group: None,
+        group: args.group.as_deref().map(Into::into),
         priority: Some(args.priority),
         time_limit_s: args
             .time_limit
             .map(|limit| u32::try_from(limit.as_secs().max(1)).unwrap_or(u32::MAX)),
+        retries: args.retries,
+        max_fails: args.max_fails,
     };
     let read = |reply: Reply<'_>| match reply {
         Reply::Accepted { task_id, .. } => Some(task_id),
@@ -216,14 +227,16 @@ async fn wait(task: TaskId, control: &mut Control) -> Result<TaskReport, Control
     if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
         line.set_style(style);
     }
+    let status = Request::TaskStatus {
+        task: TaskChoice::Id(task),
+        why: false,
+    };
     loop {
         let read = |reply: Reply<'_>| match reply {
             Reply::TaskState(report) => Some(report),
             _ => None,
         };
-        let report = control
-            .ask(&Request::TaskStatus { task_id: task }, read)
-            .await?;
+        let report = control.ask(&status, read).await?;
         if report.state.is_terminal() {
             line.finish_and_clear();
             return Ok(report);

@@ -85,6 +85,9 @@ fn of_master(report: &MasterReport) -> String {
     if tasks.queued > 0 && report.queue.peers == 0 {
         text.push_str("the tasks wait for a peer: start one with `mutirao peer`\n");
     }
+    for row in &report.queue.quarantined {
+        text.push_str(&format!("  sick    {}  {}\n", row.peer_id, row.state));
+    }
     for row in &report.queue.running {
         let (name, peer, time) = (&row.task_name, &row.peer_id, in_words(row.for_s));
         text.push_str(&format!(

@@ -4,6 +4,7 @@
 
 mod family;
 mod interpreter;
+mod memory;
 mod notes;
 mod orphans;
 mod output;

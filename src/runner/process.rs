@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::family::Family;
+use super::memory;
 use super::output::{Tally, pump};
 
 /// The first look at the script's memory and children comes after this long; each wait doubles …
@@ -80,6 +81,8 @@ pub async fn run(plan: Plan, stop: CancellationToken) -> io::Result<Ran> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    let errors = plan.stderr.try_clone()?;
+    let kills_before = memory::kills();
     let (mut family, mut child) = Family::start(&mut command, &plan.marker)?;
 
     // Dropped with this future, it ends the pumps too.
@@ -100,7 +103,7 @@ pub async fn run(plan: Plan, stop: CancellationToken) -> io::Result<Ran> {
         }
     };
     Ok(Ran {
-        ending,
+        ending: memory::ending(ending, kills_before, memory::kills(), &errors),
         peak_rss,
         stdout: stdout.unwrap_or_default(),
         stderr: stderr.unwrap_or_default(),

@@ -204,6 +204,8 @@ async fn exit_codes_tracebacks_and_signals_are_told() {
     let told = stage.script("1/0").await;
     assert_eq!(told.ending, Ending::Exit(1));
     assert!(told.text("stderr.txt").contains("ZeroDivisionError"));
+    let told = stage.script("raise MemoryError('no room')").await;
+    assert_eq!(told.ending, Ending::OutOfMemory);
     let told = stage.script("import os; os.kill(os.getpid(), 11)").await;
     assert_eq!(told.ending, Ending::Signal(11));
 }

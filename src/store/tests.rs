@@ -78,6 +78,7 @@ fn task(number: u128) -> Task {
         time_limit: Some(Duration::new(90, 1)),
         retries: Some(2),
         priority: -3,
+        max_fails: Some(7),
     };
     Task {
         id: id(number),

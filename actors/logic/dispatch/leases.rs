@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::others::Workers;
 use super::{Ask, Dispatch, Due};
 use crate::logic::effect::{Effect, Offer};
 use crate::logic::fault::Fault;
@@ -33,6 +34,7 @@ impl<P: Policy> Dispatch<P> {
             let entry = self.ledger.get(&task);
             if entry.is_some_and(|entry| !entry.state.is_terminal()) {
                 standing.came_back_without(now);
+                self.health.failed(peer, task, attempt, now);
             }
             effects.extend(self.try_ended(&task, attempt, Fault::GivenUp, now));
         }
@@ -48,7 +50,13 @@ impl<P: Policy> Dispatch<P> {
         if standing.is_some_and(|standing| !standing.is_ready(now)) {
             return None;
         }
-        let id = self.queue.next(|id| self.suits(id, &ask.peer, now))?;
+        if !self.may_have_one(&ask.peer, now) {
+            return None;
+        }
+        let workers = Workers::new();
+        let id = self
+            .queue
+            .next(|id| self.suits(id, &ask.peer.peer, &workers, now))?;
         let tried = self.ledger.begin_try(&id, &ask.peer)?;
         self.queue.remove(&id);
         let task = &self.ledger.get(&id)?.task;
@@ -62,6 +70,7 @@ impl<P: Policy> Dispatch<P> {
             time_limit,
         };
         self.lease(&ask.peer, id, tried.attempt, time_limit, now);
+        self.health.handed_out(&ask.peer, id, tried.attempt, now);
         Some(Effect::Offer(ask.asker, offer))
     }
 
@@ -113,29 +122,9 @@ impl<P: Policy> Dispatch<P> {
         self.lease(peer, task, attempt, time_limit, now);
     }
 
-    /// Whether a peer may have a task that waits: not what it just failed, unless everybody here has.
-    pub(super) fn suits(&self, task: &TaskId, peer: &Endpoint, now: Moment) -> bool {
-        self.ledger.get(task).is_some_and(|entry| {
-            let mut avoided = entry.avoided.iter().filter(|(_, until)| now < *until);
-            let here = avoided
-                .clone()
-                .filter(|(id, _)| self.peers.is_id_present(id));
-            let everybody = here.count() >= self.peers.ids_present();
-            everybody || !avoided.any(|(id, _)| *id == peer.peer)
-        })
-    }
-
     /// The time limit of a task's run, if there is one.
     pub(super) fn limit_of(&self, task: &Task) -> Option<Duration> {
         task.wishes.time_limit.or(self.rules.time_limit)
-    }
-
-    pub(super) fn failures_max(&self, task: &TaskId) -> u32 {
-        let wished = self
-            .ledger
-            .get(task)
-            .and_then(|entry| entry.task.wishes.retries);
-        wished.map_or(self.rules.failures_max, |retries| retries.saturating_add(1))
     }
 
     /// A lease's time is over: the holder is no longer believed.

@@ -7,6 +7,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 mod facts;
 mod leases;
+mod obstacles;
+mod others;
 mod restart;
 mod results;
 mod tries;
@@ -17,6 +19,8 @@ use waiting::Waiting;
 
 use super::effect::{Asker, Effect, End};
 use super::fault::Fault;
+use super::groups::Groups;
+use super::health::Health;
 use super::ledger::{Ledger, State};
 use super::policy::Policy;
 use super::queue::Queue;
@@ -42,6 +46,8 @@ pub struct Dispatch<P: Policy> {
     queue: Queue<P>,
     ledger: Ledger,
     peers: Standings,
+    health: Health,
+    groups: Groups,
     waiting: Waiting,
     keepers: HashMap<TaskId, Vec<Asker>>,
     /// The last request that was passed over, if there were too many: the next look goes on there.
@@ -62,6 +68,8 @@ impl<P: Policy> Dispatch<P> {
             queue: Queue::new(policy),
             ledger: Ledger::default(),
             peers: Standings::default(),
+            health: Health::default(),
+            groups: Groups::default(),
             waiting: Waiting::default(),
             keepers: HashMap::new(),
             passed_over: 0,
@@ -80,6 +88,11 @@ impl<P: Policy> Dispatch<P> {
     /// Every task, for reports.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Which peers are sick, for reports.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// Every peer, for reports.
@@ -106,6 +119,9 @@ impl<P: Policy> Dispatch<P> {
     /// A task was adopted.
     pub fn task_arrived(&mut self, task: Task, now: Moment) -> Vec<Effect> {
         let id = task.id;
+        if self.ledger.get(&id).is_none() {
+            self.groups.opened(&task);
+        }
         if self.ledger.insert(task) {
             self.enqueue(&id);
         }
@@ -121,6 +137,9 @@ impl<P: Policy> Dispatch<P> {
     pub fn task_requested(&mut self, ask: Ask, now: Moment) -> Vec<Effect> {
         let mut effects = self.give_up_held(&ask.peer, now);
         let peer = ask.peer.clone();
+        if let Some(standing) = self.peers.get_mut(&peer) {
+            standing.asked = now;
+        }
         match self.offer(&ask, now) {
             Some(offer) => effects.push(offer),
             None if self.peers.get(&peer).is_some_and(Standing::is_full) => {
@@ -157,6 +176,7 @@ impl<P: Policy> Dispatch<P> {
         self.peers.arrive(peer);
         let standing = self.peers.of(peer);
         standing.owes = None;
+        standing.asked = now;
         let Some(holds) = holds else {
             return Vec::new();
         };

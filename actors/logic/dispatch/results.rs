@@ -69,7 +69,7 @@ impl<P: Policy> Dispatch<P> {
     }
 
     /// The result lies in its place.
-    pub fn result_kept(&mut self, task: &TaskId, file: String) -> Vec<Effect> {
+    pub fn result_kept(&mut self, task: &TaskId, file: String, now: Moment) -> Vec<Effect> {
         let Some(State::Keeping { submitted, .. }) =
             self.ledger.get(task).map(|entry| entry.state.clone())
         else {
@@ -78,11 +78,12 @@ impl<P: Policy> Dispatch<P> {
         let mut effects = self.answer_keepers(task, Verdict::Taken, Verdict::TakenBefore);
         match submitted.failure.clone() {
             None => {
-                self.learn(task, &submitted);
+                effects.extend(self.learn(task, &submitted, now));
                 effects.extend(self.end(task, End::Done, State::Done { submitted, file }));
             }
             Some(fault) => {
                 let why = fault.to_string();
+                self.blame(task, submitted.attempt, &fault, now);
                 self.ledger.end_try(task, submitted.attempt, fault);
                 let output = Some((submitted, file));
                 let state = State::Failed {
@@ -96,25 +97,30 @@ impl<P: Policy> Dispatch<P> {
     }
 
     /// A task succeeded: that tells how long its code takes, and who did well or badly with it.
-    fn learn(&mut self, task: &TaskId, submitted: &Submitted) {
+    fn learn(&mut self, task: &TaskId, submitted: &Submitted, now: Moment) -> Vec<Effect> {
+        let mut effects = Vec::new();
         let Some(entry) = self.ledger.get(task) else {
-            return;
+            return effects;
         };
         if !submitted.took.is_zero() {
             self.queue.finished(&entry.task, submitted.took);
         }
         for tried in &entry.tries {
-            if tried.holder.peer == submitted.peer {
-                if let Some(standing) = self.peers.get_mut(&tried.holder) {
+            let holder = &tried.holder;
+            if tried.attempt == submitted.attempt {
+                self.health.passed(holder);
+                if let Some(standing) = self.peers.get_mut(holder) {
                     standing.came_back_with();
-                    self.peers.forget(&tried.holder);
+                    self.peers.forget(holder);
                 }
-            } else if tried.has_failed()
-                && let Some(standing) = self.peers.get_mut(&tried.holder)
-            {
-                standing.doubt();
+            } else if tried.has_failed() && holder.peer != submitted.peer {
+                let sick = self
+                    .health
+                    .passed_elsewhere(holder, *task, tried.attempt, now);
+                effects.extend(sick.map(|sick| Effect::Quarantine(holder.clone(), sick)));
             }
         }
+        effects
     }
 
     /// The result was no sound ZIP: the try has failed.
@@ -130,12 +136,12 @@ impl<P: Policy> Dispatch<P> {
         let entry = self.ledger.get_mut(task);
         if let Some(tried) = entry.and_then(|entry| entry.tried_mut(attempt)) {
             tried.refusals = tried.refusals.saturating_add(1);
-            if let Some(standing) = self.peers.get_mut(&tried.holder) {
-                standing.run_failed(now);
-            }
+            let holder = tried.holder.clone();
+            self.health.failed(&holder, *task, attempt, now);
         }
         if let Some(fault) = submitted.failure {
             let why = fault.to_string();
+            self.blame(task, attempt, &fault, now);
             self.ledger.end_try(task, attempt, fault);
             let state = State::Failed {
                 why: why.clone(),
@@ -272,13 +278,15 @@ impl<P: Policy> Dispatch<P> {
             // A late word of an old try: it neither counts again nor stops the present one.
             return answer(Verdict::Taken);
         }
-        if failure.is_some()
-            && let Some(standing) = self.peers.get_mut(&submission.peer)
+        if let Some(fault) = &failure
+            && fault.blame() == Blame::Run
         {
-            standing.run_failed(now);
+            let peer = &submission.peer;
+            self.health.failed(peer, of.task, of.attempt, now);
         }
         if let Some(fault) = &failure
-            && (fault.blame() != Blame::Run || entry.failures + 1 < self.failures_max(&of.task))
+            && (fault.blame() != Blame::Run
+                || !self.has_failed(entry, Some((&submission.peer, fault)), now))
         {
             let mut effects = answer(Verdict::Taken);
             effects.extend(self.try_ended(&of.task, of.attempt, fault.clone(), now));

@@ -1,23 +1,12 @@
 //! How a try ends without a result, and how a task ends for good.
 
-use std::time::Duration;
-
 use super::{Dispatch, Due};
 use crate::logic::effect::{Effect, End, Verdict};
 use crate::logic::fault::{Blame, Fault};
+use crate::logic::groups::GivenUp;
 use crate::logic::ledger::State;
 use crate::logic::policy::Policy;
 use crate::model::{Attempt, Moment, PeerId, TaskId};
-
-/// How long a peer that failed a task does not get it again while others are here: long enough for those
-/// to show whether the task or the peer is to blame, else a sick peer would fail a whole queue by itself.
-const FAILED_AVOIDED: Duration = Duration::from_secs(600);
-/// The same for a peer that was lost with a task: likelier an accident.
-const LOST_AVOIDED: Duration = Duration::from_secs(120);
-/// The rest of a task after its first failure; doubled with each.
-const REST_FIRST: Duration = Duration::from_secs(1);
-/// The longest rest.
-const REST_MAX: Duration = Duration::from_secs(60);
 
 impl<P: Policy> Dispatch<P> {
     /// A try is over without a result; if the task was leased for it, the task goes back or is failed.
@@ -75,26 +64,29 @@ impl<P: Policy> Dispatch<P> {
         fault: Fault,
         now: Moment,
     ) -> Vec<Effect> {
-        let failures_max = self.failures_max(task);
-        let (why, blame) = (fault.on(peer), fault.blame());
-        let avoided = match (blame, &fault) {
-            (Blame::Run, _) => Some(FAILED_AVOIDED),
-            (Blame::Peer, _) | (_, Fault::Run(_)) => Some(LOST_AVOIDED),
-            (Blame::None, _) => None,
-        };
+        let (why, sequel) = (fault.on(peer), fault.sequel());
+        self.blame(task, attempt, &fault, now);
         self.ledger.end_try(task, attempt, fault);
         let Some(entry) = self.ledger.get_mut(task) else {
             return Vec::new();
         };
         entry.trouble = Some(why.clone());
-        if let Some(avoided) = avoided {
+        if !sequel.avoided.is_zero() {
             entry
                 .avoided
                 .retain(|(id, until)| id != peer && now < *until);
-            entry.avoided.push((peer.clone(), now.after(avoided)));
+            let until = now.after(sequel.avoided);
+            entry.avoided.push((peer.clone(), until));
         }
-        let doubled = REST_FIRST.saturating_mul(1 << entry.failures.saturating_sub(1).min(16));
-        let given_up = entry.failures >= failures_max || entry.losses >= self.rules.losses_max;
+        let Some(entry) = self.ledger.get(task) else {
+            return Vec::new();
+        };
+        let rested = now.after(sequel.rest(entry.failures));
+        let given_up = match sequel.blame {
+            Blame::Run => self.has_failed(entry, None, now),
+            Blame::Peer => entry.losses >= self.rules.losses_max,
+            Blame::None => false,
+        };
         self.ledger.set(task, State::Resting);
         if given_up {
             let output = None;
@@ -104,25 +96,34 @@ impl<P: Policy> Dispatch<P> {
                 State::Failed { why, output },
             );
         }
-        let rested = match blame {
-            Blame::Run => now.after(doubled.min(REST_MAX)),
-            Blame::Peer => now,
-            // Whatever kept the task from being delivered may last a moment.
-            Blame::None => now.after(REST_FIRST),
-        };
         self.due.insert((rested, Due::Rested(*task)));
         Vec::new()
     }
 
+    /// Remembers a fault with the peer whose it is.
+    pub(super) fn blame(&mut self, task: &TaskId, attempt: Attempt, fault: &Fault, now: Moment) {
+        let entry = self.ledger.get(task);
+        let Some(tried) = entry.and_then(|entry| entry.tried(attempt)) else {
+            return;
+        };
+        if let Some(standing) = self.peers.get_mut(&tried.holder) {
+            standing.remember(*task, attempt, fault.clone(), now);
+        }
+    }
+
+    /// What failed goes first: the sooner another peer has tried it, the sooner it shows who is to blame.
     pub(super) fn enqueue(&mut self, task: &TaskId) {
-        if let Some(entry) = self.ledger.get(task) {
-            self.queue.push(&entry.task);
+        match self.ledger.get(task) {
+            Some(entry) if entry.failures > 0 => self.queue.push_first(&entry.task),
+            Some(entry) => self.queue.push(&entry.task),
+            None => {}
         }
     }
 
     /// Ends a task for good: out of the queue, its lease over, whoever still runs it told.
     pub(super) fn end(&mut self, task: &TaskId, end: End, state: State) -> Vec<Effect> {
         self.queue.remove(task);
+        let has_failed = matches!(state, State::Failed { .. });
         let Some(left) = self.ledger.set(task, state) else {
             return Vec::new();
         };
@@ -141,7 +142,14 @@ impl<P: Policy> Dispatch<P> {
             }
         }
         if let Some(entry) = self.ledger.get(task) {
+            for tried in &entry.tries {
+                self.health.ended(&tried.holder, *task, tried.attempt);
+            }
             effects.push(Effect::End(*task, entry.task.name.clone(), end));
+            if let Some(GivenUp { open, why }) = self.groups.ended(&entry.task, has_failed) {
+                let given_up = open.iter();
+                effects.extend(given_up.flat_map(|id| self.task_withdrawn(id, why.clone())));
+            }
         }
         effects
     }

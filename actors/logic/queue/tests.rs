@@ -33,6 +33,20 @@ fn a_task_that_was_taken_out_goes_behind_the_others_when_it_comes_back() {
 }
 
 #[test]
+fn a_task_that_is_put_in_front_goes_first() {
+    let mut queue = Queue::new(Fifo);
+    queue.push(&task(1));
+    queue.push_first(&task(2));
+    queue.push(&task(3));
+    queue.push_first(&task(1));
+    for number in [2, 1, 3] {
+        let next = queue.next(|_| true).unwrap();
+        assert_eq!(next, task(number).id);
+        queue.remove(&next);
+    }
+}
+
+#[test]
 fn what_the_asker_may_not_have_is_stepped_over_and_stays() {
     let mut queue = Queue::new(Priority);
     let mut urgent = task(1);

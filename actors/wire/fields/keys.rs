@@ -23,6 +23,7 @@ pub(super) const KEYS: &[&str] = &[
     "master_id",
     "master_ip",
     "master_port",
+    "max_fails",
     "message",
     "name",
     "p2p_port",
@@ -39,6 +40,7 @@ pub(super) const KEYS: &[&str] = &[
     "report",
     "result_data",
     "result_name",
+    "retries",
     "sha256",
     "signal",
     "slots",
@@ -53,4 +55,5 @@ pub(super) const KEYS: &[&str] = &[
     "took_ms",
     "type",
     "wait_ms",
+    "why",
 ];

@@ -111,6 +111,9 @@ fn task_report() -> impl Strategy<Value = TaskReport> {
             reason,
             result_file: None,
             took_ms: Some(1),
+            tries: Vec::new(),
+            conflicts: Vec::new(),
+            waits_for: vec!["1 peer is busy".into()],
         }
     })
 }

@@ -1,6 +1,6 @@
 //! Requests as bytes, in the words of each dialect.
 
-use crate::model::{Ending, Outcome};
+use crate::model::{Ending, Outcome, TaskChoice};
 use crate::wire::dialect::Dialect;
 use crate::wire::request::{Address, PeerOffer, Request};
 use crate::wire::writer::Writer;
@@ -87,16 +87,28 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
             group,
             priority,
             time_limit_s,
+            retries,
+            max_fails,
         } => writer
             .field("task_name", task_name)
             .payload("task_data", task_data)
             .maybe("sha256", *sha256)
             .maybe("group", group.as_deref())
             .maybe("priority", *priority)
-            .maybe("time_limit_s", *time_limit_s),
-        Request::TaskStatus { task_id }
-        | Request::FetchResult { task_id }
-        | Request::CancelTask { task_id } => writer.field("task_id", task_id),
+            .maybe("time_limit_s", *time_limit_s)
+            .maybe("retries", *retries)
+            .maybe("max_fails", *max_fails),
+        Request::TaskStatus { task, why } => {
+            let writer = match task {
+                TaskChoice::Id(task_id) => writer.field("task_id", task_id),
+                TaskChoice::Named(name) => writer.field("task", name),
+                TaskChoice::Last => writer.field("task", "last"),
+            };
+            writer.maybe("why", why.then_some(true))
+        }
+        Request::FetchResult { task_id } | Request::CancelTask { task_id } => {
+            writer.field("task_id", task_id)
+        }
         Request::ListPeers | Request::Status | Request::Peers | Request::Unknown { .. } => writer,
     }
 }

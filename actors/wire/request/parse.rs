@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::model::{Attempt, BootId, Ending, Outcome, PeerId, TaskId};
+use crate::model::{Attempt, BootId, Ending, Outcome, PeerId, TaskChoice, TaskId};
 use crate::wire::dialect::{self, Dialect};
 use crate::wire::error::WireError;
 use crate::wire::fields::{DIGEST, Fields, PORT, WHOLE, number_of, text_of};
@@ -70,9 +70,15 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
             group: fields.text("group")?,
             priority: fields.number("priority", "a whole number")?,
             time_limit_s: fields.number("time_limit_s", WHOLE)?,
+            retries: fields.number("retries", WHOLE)?,
+            max_fails: fields.number("max_fails", WHOLE)?,
         },
         "TASK_STATUS" => Request::TaskStatus {
-            task_id: fields.need_task()?,
+            task: match fields.text("task")? {
+                Some(task) => TaskChoice::typed(&task),
+                None => TaskChoice::Id(fields.need_task()?),
+            },
+            why: fields.flag("why")?,
         },
         "FETCH_RESULT" => Request::FetchResult {
             task_id: fields.need_task()?,

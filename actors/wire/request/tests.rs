@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::model::Ending;
+use crate::model::{Ending, TaskName};
 use crate::wire::dialect::answer_to;
 use crate::wire::error::WireError;
 use crate::wire::scanner::{Caps, Scanner};
@@ -149,6 +149,8 @@ fn a_raw_payload_is_written_as_base64_without_growing_the_buffer_twice() {
         group: None,
         priority: None,
         time_limit_s: None,
+        retries: None,
+        max_fails: None,
     };
     let message = encode_request(Dialect::Flat, None, &submit);
     assert!(message.capacity() < message.len() + 1024);
@@ -215,6 +217,14 @@ fn offer() -> impl Strategy<Value = PeerOffer<'static>> {
     })
 }
 
+fn task_choice() -> impl Strategy<Value = TaskChoice> {
+    prop_oneof![
+        task().prop_map(TaskChoice::Id),
+        "[a-z]{1,9}".prop_map(|name| TaskChoice::Named(TaskName::tamed(&name))),
+        Just(TaskChoice::Last),
+    ]
+}
+
 fn any_request() -> impl Strategy<Value = Request<'static>> {
     let address = (text(), any::<u16>()).prop_map(|(host, port)| Address {
         host: Some(host),
@@ -253,7 +263,7 @@ fn any_request() -> impl Strategy<Value = Request<'static>> {
             (
                 option::of(text()),
                 any::<Option<i32>>(),
-                any::<Option<u32>>()
+                any::<[Option<u32>; 3]>()
             ),
         )
             .prop_map(|(sent, wished)| Request::SubmitTask {
@@ -262,9 +272,11 @@ fn any_request() -> impl Strategy<Value = Request<'static>> {
                 sha256: sent.2,
                 group: wished.0,
                 priority: wished.1,
-                time_limit_s: wished.2,
+                time_limit_s: wished.2[0],
+                retries: wished.2[1],
+                max_fails: wished.2[2],
             }),
-        task().prop_map(|task_id| Request::TaskStatus { task_id }),
+        (task_choice(), any::<bool>()).prop_map(|(task, why)| Request::TaskStatus { task, why }),
         task().prop_map(|task_id| Request::FetchResult { task_id }),
         task().prop_map(|task_id| Request::CancelTask { task_id }),
         "UNHEARD_[A-Z]{0,9}".prop_map(|word| Request::Unknown {

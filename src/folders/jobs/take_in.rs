@@ -158,6 +158,7 @@ pub(super) fn task_of(draft: Draft, contents: TaskContents) -> Task {
             } else {
                 asked.priority
             },
+            max_fails: asked.max_fails,
         },
     }
 }

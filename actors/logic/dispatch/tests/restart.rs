@@ -4,11 +4,11 @@ use crate::logic::effect::{Effect, End, Verdict};
 use crate::logic::fault::Fault;
 use crate::logic::fixtures::{Desk, ends, ours, ours_in_life, plain, task, verdicts};
 use crate::logic::ledger::Counts;
-use crate::logic::record::{Fate, Past, Place, Record, Remembered};
+use crate::logic::record::{Conflict, Fate, Past, Place, Record, Remembered};
 use crate::model::{Attempt, Endpoint, Stamp};
 
 /// What the records of a desk's life give back, by the plainest of stores.
-fn read_back(records: Vec<Record>) -> Vec<Remembered> {
+pub(super) fn read_back(records: Vec<Record>) -> Vec<Remembered> {
     let mut tasks: Vec<Remembered> = Vec::new();
     for record in records {
         let id = match &record {
@@ -73,13 +73,26 @@ fn read_back(records: Vec<Record>) -> Vec<Remembered> {
                 tried.unwrap().fault = Some(fault);
             }
             (Record::Ended { fate, .. }, Some(known)) => known.fate = fate,
+            (
+                Record::Conflict {
+                    attempt,
+                    peer,
+                    sha256,
+                    ..
+                },
+                Some(known),
+            ) => known.conflicts.push(Conflict {
+                attempt,
+                peer,
+                sha256,
+            }),
             (record, _) => panic!("{record:?} of a task that is not known"),
         }
     }
     tasks
 }
 
-fn past(tasks: Vec<Remembered>) -> Past {
+pub(super) fn past(tasks: Vec<Remembered>) -> Past {
     let counts = Counts::default();
     Past { tasks, counts }
 }
@@ -232,4 +245,37 @@ fn what_waited_waits_in_the_same_order() {
     for number in 1..=3 {
         assert_eq!(desk.take(&ours("a")).task, task(number).id);
     }
+}
+
+#[test]
+fn what_failed_of_a_group_counts_on_over_a_restart() {
+    let of_group = |number| {
+        let mut row = task(number);
+        row.wishes.retries = Some(0);
+        row.wishes.max_fails = Some(1);
+        row
+    };
+    let mut desk = Desk::with(&[&ours("a")]);
+    let mut records = Vec::new();
+    for number in 1..=3 {
+        desk.arrive(of_group(number));
+        records.push(Record::Adopted {
+            task: of_group(number),
+            lies: Place {
+                file: b"task.zip".to_vec(),
+                stamp: Stamp::default(),
+            },
+        });
+    }
+    let offer = desk.take(&ours("a"));
+    desk.fail(&ours("a"), &offer);
+    desk.kept(offer.task);
+    records.extend(desk.mind.take_news());
+    let mut desk = Desk::with(&[]);
+    desk.mind.restore(past(read_back(records)), desk.now);
+    desk.join(&ours("a"));
+    let offer = desk.take(&ours("a"));
+    desk.fail(&ours("a"), &offer);
+    let ends = ends(&desk.kept(offer.task));
+    assert!(matches!(ends[..], [End::Failed(_), End::Cancelled(_)]));
 }

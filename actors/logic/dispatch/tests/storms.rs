@@ -10,10 +10,13 @@ use crate::logic::dispatch::{Ask, Dispatch, Due, Rules, Submission};
 use crate::logic::effect::{Asker, Effect, End, Offer};
 use crate::logic::fixtures::{by_id, by_name, ours, ours_in_life, plain, plain_at, task};
 use crate::logic::ledger::{Counts, Entry, Lease, State};
+use crate::logic::record::{Place, Record};
 use crate::model::{
-    Attempt, Digest, Ending, Endpoint, Moment, Outcome, RequestId, SessionId, TaskId,
+    Attempt, Digest, Ending, Endpoint, Moment, Outcome, RequestId, SessionId, Stamp, TaskId,
 };
 use crate::schedulers::Fair;
+
+use super::restart::{past, read_back};
 
 const TASKS: u128 = 6;
 
@@ -59,6 +62,10 @@ enum Fact {
     Cancels(u8),
     OfferFails(u8),
     Passes(u64),
+    /// The store does not take what happens, or takes it again.
+    Stalls(bool),
+    /// The master is killed and started again, with what its store knows.
+    Restarts,
 }
 
 fn facts() -> impl Strategy<Value = Vec<Fact>> {
@@ -88,6 +95,8 @@ fn facts() -> impl Strategy<Value = Vec<Fact>> {
         1 => any::<u8>().prop_map(Fact::Cancels),
         1 => any::<u8>().prop_map(Fact::OfferFails),
         4 => jump.prop_map(Fact::Passes),
+        1 => any::<bool>().prop_map(Fact::Stalls),
+        1 => Just(Fact::Restarts),
     ];
     prop::collection::vec(fact, 0..120)
 }
@@ -97,6 +106,8 @@ struct Storm {
     mind: Dispatch<Fair>,
     now: Moment,
     requests: u64,
+    /// What the store knows.
+    written: Vec<Record>,
     arrived: BTreeSet<TaskId>,
     offers: Vec<Offer>,
     asking: BTreeMap<Asker, Endpoint>,
@@ -112,6 +123,7 @@ impl Storm {
             mind: Dispatch::new(Fair::default(), Rules::default()),
             now: Moment(1),
             requests: 0,
+            written: Vec::new(),
             arrived: BTreeSet::new(),
             offers: Vec::new(),
             asking: BTreeMap::new(),
@@ -181,7 +193,16 @@ impl Storm {
                 self.now = self.now.after(Duration::from_secs(*seconds));
                 self.mind.tick(self.now)
             }
+            Fact::Stalls(stalled) => {
+                self.mind.stall(*stalled);
+                Vec::new()
+            }
+            Fact::Restarts => {
+                self.restarts();
+                Vec::new()
+            }
         };
+        self.written.extend(self.mind.take_news());
         self.hear(effects);
         self.check();
     }
@@ -193,8 +214,26 @@ impl Storm {
         task.group = format!("group {}", number % 2).into();
         task.wishes.time_limit = number.is_multiple_of(2).then_some(Duration::from_secs(50));
         task.wishes.retries = (u128::from(number) % TASKS == 3).then_some(0);
-        self.arrived.insert(task.id);
+        if self.arrived.insert(task.id) {
+            self.written.push(Record::Adopted {
+                task: task.clone(),
+                lies: Place {
+                    file: b"exemplo.zip".to_vec(),
+                    stamp: Stamp::default(),
+                },
+            });
+        }
         self.mind.task_arrived(task, self.now)
+    }
+
+    /// Whoever waited for an answer gets none: its connection is gone.
+    fn restarts(&mut self) {
+        self.mind = Dispatch::new(Fair::default(), Rules::default());
+        self.mind
+            .restore(past(read_back(self.written.clone())), self.now);
+        self.asking.clear();
+        self.submitting.clear();
+        self.keeping.clear();
     }
 
     fn joins(&mut self, number: u8, says: u8) -> Vec<Effect> {
@@ -258,14 +297,17 @@ impl Storm {
         };
         self.keeping.retain(|other| *other != task);
         self.kept.insert(task);
-        self.mind.result_kept(&task, "exemplo.zip".into())
+        self.mind.result_kept(&task, "exemplo.zip".into(), self.now)
     }
 
     fn hear(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Offer(asker, offer) => {
-                    assert!(self.asking.remove(&asker).is_some(), "answered twice");
+                    let peer = self.asking.remove(&asker).expect("answered twice");
+                    let held = self.mind.peers.get(&peer).map(|known| known.holds.clone());
+                    let alone = held == Some(vec![(offer.task, offer.attempt)]);
+                    assert!(peer.is_ours() || alone, "{peer} holds {held:?}");
                     self.offers.push(offer);
                 }
                 Effect::Nothing(asker) => {
@@ -285,6 +327,7 @@ impl Storm {
                     self.keeping.retain(|other| *other != task);
                 }
                 Effect::Cancel(peer, ..) => assert!(peer.is_ours(), "others cannot be told"),
+                Effect::Quarantine(..) => {}
             }
         }
     }
@@ -322,10 +365,6 @@ impl Storm {
         assert!(ledger.leased().map(|entry| entry.task.id).eq(leased));
         let keepers = self.mind.keepers.values().map(Vec::len).sum::<usize>();
         assert_eq!(keepers, self.submitting.len(), "unanswered");
-        for peer in peers().iter().filter(|peer| !peer.is_ours()) {
-            let held = self.mind.peers.get(peer).map_or(0, |peer| peer.holds.len());
-            assert!(held <= 1, "{peer} holds {held}");
-        }
     }
 
     fn check_entry(&self, entry: &Entry) {
@@ -371,6 +410,7 @@ impl Storm {
 
     /// The faults stop and one honest peer stays.
     fn quiet(&mut self) {
+        self.happens(&Fact::Stalls(false));
         while !self.keeping.is_empty() {
             self.happens(&Fact::Kept(0));
         }
@@ -385,6 +425,7 @@ impl Storm {
             self.happens(&Fact::Asks(HONEST, 0));
             if let Some(offer) = self.offers.get(before).cloned() {
                 let effects = self.submits(HONEST, by_id(&offer), 1, Ending::Exit(0));
+                self.written.extend(self.mind.take_news());
                 self.hear(effects);
                 self.happens(&Fact::Kept(0));
             }

@@ -1,0 +1,105 @@
+//! Who else is here: a task that failed at one peer is judged by what the others make of it.
+//!
+//! Rule (promise R5): a task is failed for good only by failures that say something about it. Those of sick peers do
+//! not, while anybody well works here; and of one peer not more than one does, while another could run the task and
+//! has not yet.
+
+use std::cell::OnceCell;
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::Dispatch;
+use crate::logic::fault::{Blame, Fault};
+use crate::logic::ledger::Entry;
+use crate::logic::policy::Policy;
+use crate::logic::standing::Standing;
+use crate::model::{Endpoint, Moment, PeerId, TaskId};
+
+/// A peer that holds nothing and has not asked for so long does not work here: requests and pauses last a minute at
+/// most.
+const ASKS_WITHIN: Duration = Duration::from_secs(120);
+/// Workers that are looked at for one that has not failed a task: more than have ever tried one.
+const LOOKED_AT_MAX: usize = 65;
+
+/// Those who work here, looked up when the first question needs them.
+pub(super) type Workers<'d> = OnceCell<Vec<&'d PeerId>>;
+
+impl<P: Policy> Dispatch<P> {
+    /// Whether a peer that is here is well and takes tasks.
+    pub(super) fn works(&self, peer: &Endpoint, standing: &Standing, now: Moment) -> bool {
+        let is_at_it = !standing.holds.is_empty() || now < standing.asked.after(ASKS_WITHIN);
+        is_at_it && !self.health.is_sick(peer)
+    }
+
+    fn workers(&self, now: Moment) -> impl Iterator<Item = &PeerId> {
+        let working =
+            move |(peer, standing): &(&Endpoint, &Standing)| self.works(peer, standing, now);
+        self.peers
+            .here()
+            .filter(working)
+            .map(|(peer, _)| &peer.peer)
+    }
+
+    /// Whether a sick peer may have a task now, as a probe; others always may.
+    pub(super) fn may_have_one(&self, peer: &Endpoint, now: Moment) -> bool {
+        let Some(quarantine) = self.health.quarantine(peer) else {
+            return true;
+        };
+        let holds = self
+            .peers
+            .get(peer)
+            .map_or(0, |standing| standing.holds.len());
+        holds == 0 && quarantine.allows_probe(self.workers(now).next().is_some(), now)
+    }
+
+    /// Whether a peer may have a task that waits: not what it just failed, unless nobody else could run it.
+    pub(super) fn suits<'d>(
+        &'d self,
+        task: &TaskId,
+        peer: &PeerId,
+        workers: &Workers<'d>,
+        now: Moment,
+    ) -> bool {
+        let Some(entry) = self.ledger.get(task) else {
+            return false;
+        };
+        let avoids = |peer: &PeerId| {
+            let mut avoided = entry.avoided.iter();
+            avoided.any(|(id, until)| id == peer && now < *until)
+        };
+        let workers = || workers.get_or_init(|| self.workers(now).take(LOOKED_AT_MAX).collect());
+        !avoids(peer) || workers().iter().all(|worker| avoids(worker))
+    }
+
+    /// Whether a task has failed as often as it may, with a failure that is just told.
+    pub(super) fn has_failed(
+        &self,
+        entry: &Entry,
+        told: Option<(&Endpoint, &Fault)>,
+        now: Moment,
+    ) -> bool {
+        let tried = entry.tries.iter();
+        let faults = tried.filter_map(|tried| Some((&tried.holder, tried.fault.as_ref()?)));
+        let mut faults: Vec<_> = faults
+            .chain(told)
+            .filter(|(_, fault)| fault.blame() == Blame::Run)
+            .collect();
+        if self.workers(now).next().is_some() {
+            faults.retain(|(peer, _)| !self.health.is_sick(peer));
+        }
+        let mut failed: HashSet<&PeerId> = faults.iter().map(|(peer, _)| &peer.peer).collect();
+        let mut workers = self.workers(now).take(LOOKED_AT_MAX);
+        if workers.any(|worker| !failed.contains(worker)) {
+            faults.retain(|(peer, _)| failed.remove(&peer.peer));
+        }
+        let often = |fault: &Fault| {
+            let most = fault.sequel().at_most?;
+            let alike = |(_, other): &&(_, &Fault)| other.sequel() == fault.sequel();
+            Some(faults.iter().filter(alike).count() >= most as usize)
+        };
+        let wished = entry.task.wishes.retries;
+        let most = wished.map_or(self.rules.failures_max, |retries| retries.saturating_add(1));
+        faults.len() >= most as usize
+            || (wished.is_none() && faults.iter().any(|(_, fault)| often(fault) == Some(true)))
+    }
+}

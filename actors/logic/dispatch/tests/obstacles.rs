@@ -1,0 +1,67 @@
+//! What is said of a task that waits.
+
+use crate::logic::fixtures::{Desk, ours, plain, task};
+
+fn reasons(desk: &Desk, number: u128) -> String {
+    desk.mind.waits_for(&task(number).id, desk.now).join(" · ")
+}
+
+#[test]
+fn where_nobody_is_it_says_how_to_start_a_peer() {
+    let mut desk = Desk::with(&[]);
+    desk.arrive(task(1));
+    assert_eq!(
+        reasons(&desk, 1),
+        "no peer is here: start one with `mutirao peer`"
+    );
+    assert_eq!(reasons(&desk, 99), "", "of a task that is not known");
+}
+
+#[test]
+fn the_peers_are_counted_by_what_keeps_them_from_it() {
+    let mut desk = Desk::with(&[&ours("a"), &ours("b"), &ours("c"), &plain("d")]);
+    (1..=4).for_each(|number| drop(desk.arrive(task(number))));
+    desk.take(&ours("a"));
+    desk.take(&ours("b"));
+    desk.take(&plain("d"));
+    desk.pass(130);
+    assert_eq!(
+        reasons(&desk, 4),
+        "3 peers are busy · 1 peer does not ask for tasks"
+    );
+    desk.ask(&plain("d"));
+    assert_eq!(
+        reasons(&desk, 4),
+        "2 peers are busy · 1 peer pauses, for it came back without a result · \
+         1 peer does not ask for tasks"
+    );
+    assert!(reasons(&desk, 1).is_empty(), "it runs");
+}
+
+#[test]
+fn a_task_that_failed_rests_and_then_waits_for_those_who_have_not_tried_it() {
+    let mut desk = Desk::with(&[&ours("a"), &ours("b")]);
+    desk.arrive(task(1));
+    let offer = desk.take(&ours("a"));
+    desk.fail(&ours("a"), &offer);
+    assert!(reasons(&desk, 1).starts_with("it rests for 2 s before it is tried again"));
+    desk.pass(1);
+    desk.arrive(task(2));
+    assert_eq!(
+        reasons(&desk, 1),
+        "1 peer had it already, and others are to try it first · 1 other task waits too"
+    );
+}
+
+#[test]
+fn a_master_that_hands_nothing_out_says_so() {
+    let mut desk = Desk::with(&[&ours("a")]);
+    desk.arrive(task(1));
+    desk.mind.stall(true);
+    desk.mind.close();
+    assert_eq!(
+        reasons(&desk, 1),
+        "the master is about to end and hands nothing out · \
+         the master's disk takes nothing, so nothing is handed out"
+    );
+}

@@ -1,0 +1,107 @@
+//! Tells a run that ended for want of memory from one that failed by itself.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
+
+use mutirao_actors::model::Ending;
+use nix::sys::signal::Signal;
+
+/// How much of the end of what a script printed as errors is looked at: the last line of a traceback is short.
+const LAST_WORDS_MAX: usize = 4096;
+/// The exit code of a Python that an exception ended.
+const BY_EXCEPTION: i32 = 1;
+
+/// How often the kernel has killed a process for want of memory since it started; none where it does not tell.
+pub fn kills() -> Option<u64> {
+    kills_in(&fs::read_to_string("/proc/vmstat").ok()?)
+}
+
+fn kills_in(vmstat: &str) -> Option<u64> {
+    let mut lines = vmstat.lines();
+    lines.find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
+}
+
+/// How a run really ended that ended by itself: `kills_before` is what [`kills`] was when it started, `kills` what it
+/// is now, and `stderr` has what it printed as errors.
+pub fn ending(
+    ending: Ending,
+    kills_before: Option<u64>,
+    kills: Option<u64>,
+    stderr: &File,
+) -> Ending {
+    let ran_out = match ending {
+        Ending::Signal(signal) => {
+            let killed = signal == Signal::SIGKILL as i32;
+            killed && kills_before.is_some() && kills_before < kills
+        }
+        Ending::Exit(code) => code == BY_EXCEPTION && raised(stderr),
+        _ => false,
+    };
+    if ran_out { Ending::OutOfMemory } else { ending }
+}
+
+/// Whether the last line is that of a `MemoryError`, or of a library's own kind of it.
+fn raised(stderr: &File) -> bool {
+    let mut end = vec![0; LAST_WORDS_MAX];
+    let length = stderr.metadata().map_or(0, |metadata| metadata.len());
+    let from = length.saturating_sub(LAST_WORDS_MAX as u64);
+    let read = stderr.read_at(&mut end, from).unwrap_or(0);
+    end.truncate(read);
+    let text = String::from_utf8_lossy(&end);
+    let last = text.trim_end().lines().next_back().unwrap_or_default();
+    let name = last.split(':').next().unwrap_or_default();
+    name.split('.')
+        .next_back()
+        .is_some_and(|name| name.ends_with("MemoryError"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn printed(text: &str) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    fn of_exit(code: i32, stderr: &str) -> Ending {
+        ending(Ending::Exit(code), Some(1), Some(2), &printed(stderr))
+    }
+
+    #[test]
+    fn a_memory_error_on_the_last_line_is_a_want_of_memory() {
+        let long = "x".repeat(2 * LAST_WORDS_MAX);
+        for last in [
+            "MemoryError",
+            "MemoryError: no room",
+            "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 8 TiB",
+        ] {
+            let text = format!("{long}\nTraceback\n{last}\n");
+            assert_eq!(of_exit(1, &text), Ending::OutOfMemory, "{last}");
+        }
+        for text in ["", "MemoryError\nValueError: 7\n", "NoMemoryErrorAtAll: 7"] {
+            assert_eq!(of_exit(1, text), Ending::Exit(1), "{text}");
+        }
+        assert_eq!(of_exit(3, "MemoryError"), Ending::Exit(3));
+        assert_eq!(of_exit(0, "MemoryError"), Ending::Exit(0));
+    }
+
+    #[test]
+    fn a_kill_while_the_kernel_killed_for_memory_is_a_want_of_memory() {
+        let of = |signal, before, now| ending(Ending::Signal(signal), before, now, &printed(""));
+        assert_eq!(of(9, Some(4), Some(5)), Ending::OutOfMemory);
+        assert_eq!(of(9, Some(4), Some(4)), Ending::Signal(9));
+        assert_eq!(of(9, None, Some(4)), Ending::Signal(9));
+        assert_eq!(of(11, Some(4), Some(5)), Ending::Signal(11));
+    }
+
+    #[test]
+    fn the_kernels_count_is_read() {
+        let vmstat = "nr_free_pages 7\noom_kill_disable 3\noom_kill 12\ndrop_pagecache 0\n";
+        assert_eq!(kills_in(vmstat), Some(12));
+        assert_eq!(kills_in("nr_free_pages 7\n"), None);
+    }
+}
