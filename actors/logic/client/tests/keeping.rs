@@ -53,7 +53,8 @@ fn a_result_that_could_not_be_stored_is_handed_in_again_every_five_seconds_and_n
     play.ended(key);
     for _ in 0..500 {
         let pause = pause_after(&mut play, coded("not_stored"));
-        assert_eq!(pause, Duration::from_secs(5));
+        // A heartbeat that is due meanwhile is said first.
+        assert!((5..6).contains(&pause.as_secs()), "{pause:?}");
     }
     let orders = play.answer_to(is_hand_in, Said::Taken);
     assert!(orders.contains(&Order::Forget(key)));
