@@ -1,5 +1,6 @@
 //! What a developer of mutirao runs: `cargo xtask VERB`, one file a verb.
 
+mod chaos;
 mod example;
 mod shell;
 mod suites;
@@ -21,12 +22,14 @@ struct Xtask {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Test(test::Test),
+    Chaos(chaos::Chaos),
     Example(example::Example),
 }
 
 fn main() -> ExitCode {
     let told = match Xtask::parse().verb {
         Verb::Test(test) => test.run(),
+        Verb::Chaos(chaos) => chaos.run(),
         Verb::Example(example) => example.run(),
     };
     told.unwrap_or_else(|error| {

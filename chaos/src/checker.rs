@@ -1,0 +1,300 @@
+//! Judges a run in Jepsen's words: what was promised to whoever asked, against what lies there in the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::AddAssign;
+
+/// What the outside was told during a run. A task goes by its key, which no other task of the run has.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// Tasks that were answered with an id, or lay whole in `tasks/`.
+    pub accepted: BTreeSet<String>,
+    /// Tasks that were sent and not answered: they may exist.
+    pub unsure: BTreeSet<String>,
+    /// The digests of the results that were answered with OK, by task.
+    pub acked: BTreeMap<String, BTreeSet<String>>,
+    /// Tasks that are made to fail.
+    pub doomed: BTreeSet<String>,
+}
+
+/// What lies there in the end.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// The committed results, by task.
+    pub committed: BTreeMap<String, Vec<Committed>>,
+    /// Tasks that failed for good.
+    pub failed: BTreeSet<String>,
+    /// Tasks that still wait or run.
+    pub open: BTreeSet<String>,
+    /// Results that were kept beside another of their task.
+    pub conflicts: u64,
+    /// How many times each task was begun.
+    pub executions: BTreeMap<String, u64>,
+}
+
+/// One result in `results/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// What its script printed; none when that cannot be read.
+    pub printed: Option<String>,
+    /// Its digest.
+    pub sha256: String,
+}
+
+/// The judgement; a run is valid when the first four are 0, and is over when nothing is stuck.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Accepted tasks of which there is nothing.
+    pub lost: u64,
+    /// Results that were answered with OK and are not there with the same bytes.
+    pub acked_then_lost: u64,
+    /// Results of no task, or with another content than its script gives; tasks that failed and should not have, or
+    /// the other way round.
+    pub unexpected: u64,
+    /// Tasks with more than one committed result.
+    pub duplicated: u64,
+    /// Tasks of which the sender was not told that they were accepted, and that were done.
+    pub recovered: u64,
+    /// Results that were kept beside another of their task.
+    pub conflicts: u64,
+    /// Accepted tasks that still wait or run.
+    pub stuck: u64,
+    /// Tasks that were accepted.
+    pub tasks: u64,
+    /// How many times any of them was begun.
+    pub executions: u64,
+    /// The same of the task that was begun most often.
+    pub executions_max: u64,
+}
+
+/// What the script of the task with this key prints.
+pub fn expected_print(key: &str) -> String {
+    format!("{key}\n")
+}
+
+/// The judgement on a run.
+pub fn check(history: &History, observed: &Observed) -> Counts {
+    let mut counts = Counts {
+        conflicts: observed.conflicts,
+        tasks: size(history.accepted.len()),
+        executions: observed.executions.values().sum(),
+        executions_max: observed.executions.values().copied().max().unwrap_or(0),
+        ..Counts::default()
+    };
+    for key in &history.accepted {
+        let is_there = observed.committed.contains_key(key) || observed.failed.contains(key);
+        match (is_there, observed.open.contains(key)) {
+            (true, _) => {}
+            (false, true) => counts.stuck += 1,
+            (false, false) => counts.lost += 1,
+        }
+    }
+    for (key, digests) in &history.acked {
+        let kept = observed.committed.get(key).into_iter().flatten();
+        let kept: BTreeSet<_> = kept.map(|result| &result.sha256).collect();
+        let gone = digests.iter().filter(|digest| !kept.contains(digest));
+        counts.acked_then_lost += size(gone.count());
+    }
+    for (key, results) in &observed.committed {
+        let is_known = history.accepted.contains(key) || history.unsure.contains(key);
+        let is_right = |result: &&Committed| result.printed == Some(expected_print(key));
+        let right = size(results.iter().filter(is_right).count());
+        let is_wanted = is_known && !history.doomed.contains(key);
+        counts.unexpected += size(results.len()) - if is_wanted { right } else { 0 };
+        counts.duplicated += u64::from(results.len() > 1);
+        counts.recovered += u64::from(history.unsure.contains(key));
+    }
+    counts.unexpected += size(observed.failed.difference(&history.doomed).count());
+    counts
+}
+
+fn size(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+impl Counts {
+    /// Whether no promise was broken.
+    pub fn is_valid(&self) -> bool {
+        self.lost + self.acked_then_lost + self.unexpected + self.duplicated == 0
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.lost += other.lost;
+        self.acked_then_lost += other.acked_then_lost;
+        self.unexpected += other.unexpected;
+        self.duplicated += other.duplicated;
+        self.recovered += other.recovered;
+        self.conflicts += other.conflicts;
+        self.stuck += other.stuck;
+        self.tasks += other.tasks;
+        self.executions += other.executions;
+        self.executions_max = self.executions_max.max(other.executions_max);
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tasks = self.tasks.max(1);
+        let hundredths = self.executions * 100 / tasks;
+        write!(
+            f,
+            "{} tasks: lost {} · acked-then-lost {} · unexpected {} · duplicated {} · recovered {} · conflicts {} · \
+             stuck {} · executions per task {}.{:02} (most {})",
+            self.tasks,
+            self.lost,
+            self.acked_then_lost,
+            self.unexpected,
+            self.duplicated,
+            self.recovered,
+            self.conflicts,
+            self.stuck,
+            hundredths / 100,
+            hundredths % 100,
+            self.executions_max,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(key: &str, sha256: &str) -> Committed {
+        Committed {
+            printed: Some(expected_print(key)),
+            sha256: sha256.into(),
+        }
+    }
+
+    fn set(keys: &[&str]) -> BTreeSet<String> {
+        keys.iter().map(|key| (*key).to_owned()).collect()
+    }
+
+    fn committed(results: &[(&str, &str)]) -> BTreeMap<String, Vec<Committed>> {
+        let mut all = BTreeMap::<_, Vec<_>>::new();
+        for (key, sha256) in results {
+            let of_key = all.entry((*key).to_owned()).or_default();
+            of_key.push(result(key, sha256));
+        }
+        all
+    }
+
+    fn accepted(keys: &[&str]) -> History {
+        History {
+            accepted: set(keys),
+            ..History::default()
+        }
+    }
+
+    #[test]
+    fn a_run_in_which_all_is_done_once_is_valid() {
+        let observed = Observed {
+            committed: committed(&[("a", "1"), ("b", "2")]),
+            executions: [("a".into(), 1), ("b".into(), 2)].into(),
+            ..Observed::default()
+        };
+        let counts = check(&accepted(&["a", "b"]), &observed);
+        assert!(counts.is_valid() && counts.stuck == 0);
+        assert_eq!(
+            (counts.tasks, counts.executions, counts.executions_max),
+            (2, 3, 2)
+        );
+        assert!(
+            counts
+                .to_string()
+                .contains("executions per task 1.50 (most 2)")
+        );
+    }
+
+    #[test]
+    fn a_task_without_a_trace_is_lost_and_one_that_waits_is_stuck() {
+        let observed = Observed {
+            open: set(&["b"]),
+            ..Observed::default()
+        };
+        let counts = check(&accepted(&["a", "b"]), &observed);
+        assert_eq!((counts.lost, counts.stuck), (1, 1));
+        assert!(!counts.is_valid());
+    }
+
+    #[test]
+    fn an_acked_result_must_be_there_with_the_same_bytes() {
+        let mut history = accepted(&["a", "b", "c"]);
+        for key in ["a", "b", "c"] {
+            history.acked.insert(key.into(), set(&["1"]));
+        }
+        let observed = Observed {
+            committed: committed(&[("a", "1"), ("b", "2")]),
+            open: set(&["c"]),
+            ..Observed::default()
+        };
+        let counts = check(&history, &observed);
+        assert_eq!(counts.acked_then_lost, 2, "b was altered, c is gone");
+    }
+
+    #[test]
+    fn two_results_of_a_task_are_a_duplicate() {
+        let observed = Observed {
+            committed: committed(&[("a", "1"), ("a", "1")]),
+            ..Observed::default()
+        };
+        let counts = check(&accepted(&["a"]), &observed);
+        assert_eq!((counts.duplicated, counts.unexpected), (1, 0));
+    }
+
+    #[test]
+    fn a_result_of_nothing_or_with_another_content_is_unexpected() {
+        let mut observed = Observed {
+            committed: committed(&[("a", "1"), ("b", "2"), ("stranger", "3")]),
+            ..Observed::default()
+        };
+        for damaged in [None, Some("half".to_owned())] {
+            let results = observed.committed.get_mut("b").unwrap();
+            results[0].printed = damaged;
+            assert_eq!(check(&accepted(&["a", "b"]), &observed).unexpected, 2);
+        }
+    }
+
+    #[test]
+    fn what_was_not_answered_may_be_missing_or_recovered() {
+        let mut history = accepted(&[]);
+        history.unsure = set(&["a", "b"]);
+        let observed = Observed {
+            committed: committed(&[("a", "1")]),
+            ..Observed::default()
+        };
+        let counts = check(&history, &observed);
+        assert!(counts.is_valid());
+        assert_eq!(counts.recovered, 1);
+    }
+
+    #[test]
+    fn only_what_is_made_to_fail_may_fail_and_must() {
+        let mut history = accepted(&["good", "bad", "worse"]);
+        history.doomed = set(&["bad", "worse"]);
+        let observed = Observed {
+            committed: committed(&[("worse", "1")]),
+            failed: set(&["good", "bad"]),
+            ..Observed::default()
+        };
+        let counts = check(&history, &observed);
+        assert_eq!((counts.unexpected, counts.lost), (2, 0));
+    }
+
+    #[test]
+    fn counts_of_several_runs_add_up() {
+        let mut sum = Counts::default();
+        for most in [3, 1] {
+            sum += Counts {
+                lost: 1,
+                tasks: 2,
+                executions: 4,
+                executions_max: most,
+                ..Counts::default()
+            };
+        }
+        assert_eq!((sum.lost, sum.tasks, sum.executions_max), (2, 4, 3));
+    }
+}

@@ -1,0 +1,65 @@
+//! A real peer in a folder of its own: started, killed, started again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::master::{Master, program};
+use crate::process::Process;
+
+/// A peer, running or killed.
+pub struct Peer {
+    /// Where it is started.
+    pub folder: PathBuf,
+    /// What it printed, in all its lives.
+    pub log: PathBuf,
+    binary: PathBuf,
+    arguments: Vec<String>,
+    process: Option<Process>,
+}
+
+impl Peer {
+    /// Starts one that looks for the master on its UDP port, unless the arguments name another.
+    pub fn start(
+        master: &Master,
+        folder: &Path,
+        name: &str,
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
+        let discovery = master.discovery.to_string();
+        let common = ["peer", "--discovery-port", &discovery];
+        let arguments = common
+            .iter()
+            .chain(arguments)
+            .map(|word| (*word).to_owned());
+        let mut peer = Self {
+            folder: folder.join(name),
+            log: folder.join(format!("{name}.log")),
+            binary: master.binary.clone(),
+            arguments: arguments.collect(),
+            process: None,
+        };
+        fs::create_dir_all(&peer.folder)?;
+        peer.restart()?;
+        Ok(peer)
+    }
+
+    /// Starts it (again) in its folder.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        // What still runs of an earlier life goes first.
+        self.process = None;
+        let mut command = program(&self.binary, &self.folder);
+        command.args(&self.arguments);
+        self.process = Some(Process::start(&mut command, &self.log)?);
+        Ok(())
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// The process, while it runs.
+    pub fn process(&self) -> Option<&Process> {
+        self.process.as_ref()
+    }
+}

@@ -1,0 +1,45 @@
+//! The rows of the table "Faults and targets" of `docs/reliability.md` that need real processes: one file a row.
+
+mod kill_master;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use crate::need::Need;
+use crate::scope::{Scope, Verdict};
+
+/// One kind of fault.
+pub struct Row {
+    /// What it is called.
+    pub name: &'static str,
+    /// What it does and when it has held.
+    pub about: &'static str,
+    /// What it needs besides a cage and Python.
+    pub needs: &'static [Need],
+    /// Does it.
+    pub run: fn(&Scope) -> anyhow::Result<Verdict>,
+}
+
+/// Every row.
+const ROWS: [Row; 1] = [kill_master::ROW];
+
+/// The rows of these names; all when there are none.
+pub fn named(names: &[String]) -> anyhow::Result<Vec<&'static Row>> {
+    if names.is_empty() {
+        return Ok(ROWS.iter().collect());
+    }
+    let find = |name: &String| {
+        let row = ROWS.iter().find(|row| row.name == name);
+        row.with_context(|| format!("there is no row {name}: `cargo xtask chaos --list`"))
+    };
+    names.iter().map(find).collect()
+}
+
+/// Prints them.
+pub fn list() -> ExitCode {
+    for row in &ROWS {
+        println!("{:<12} {}", row.name, row.about);
+    }
+    ExitCode::SUCCESS
+}

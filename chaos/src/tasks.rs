@@ -1,0 +1,69 @@
+//! Tasks that leave a mark each time they are begun, and the two doors by which they come in.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::archives::{pack, put};
+use crate::checker::History;
+use crate::client::Client;
+
+/// Makes tasks, hands them in and notes what was promised about them.
+#[derive(Debug, Clone)]
+pub struct Tasks {
+    /// The file with a line for each time that a task was begun.
+    pub marks: PathBuf,
+    /// The master's `tasks/`.
+    pub folder: PathBuf,
+    /// Where the master serves.
+    pub address: SocketAddr,
+    history: Arc<Mutex<History>>,
+}
+
+impl Tasks {
+    /// None yet.
+    pub fn new(marks: PathBuf, folder: PathBuf, address: SocketAddr) -> Self {
+        Self {
+            marks,
+            folder,
+            address,
+            history: Arc::default(),
+        }
+    }
+
+    /// What was promised so far, for as long as it takes to write a line.
+    pub fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A task that leaves its mark, does this, and prints its key.
+    pub fn make(&self, key: &str, deed: &str) -> anyhow::Result<Vec<u8>> {
+        let marks = &self.marks;
+        let script = format!(
+            "with open({marks:?}, 'a') as marks:\n    marks.write('{key}\\n')\n{deed}\nprint('{key}')\n"
+        );
+        pack(&[("main.py", script.as_bytes())])
+    }
+
+    /// Puts such a task into `tasks/`.
+    pub fn put(&self, key: &str, deed: &str) -> anyhow::Result<()> {
+        put(&self.folder, &format!("{key}.zip"), &self.make(key, deed)?)?;
+        self.history().accepted.insert(key.into());
+        Ok(())
+    }
+
+    /// Hands such a task in over TCP: whether it was accepted. Without a reply that is not known, and the key must
+    /// not be used again.
+    pub fn submit(&self, client: &mut Client, key: &str, deed: &str) -> anyhow::Result<bool> {
+        let task = self.make(key, deed)?;
+        self.history().unsure.insert(key.into());
+        let reply = client.submit(&format!("{key}.zip"), &task)?;
+        let is_accepted = reply["status"] == "ACCEPTED";
+        let mut history = self.history();
+        history.unsure.remove(key);
+        if is_accepted {
+            history.accepted.insert(key.into());
+        }
+        Ok(is_accepted)
+    }
+}

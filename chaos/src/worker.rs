@@ -1,0 +1,180 @@
+//! A scripted peer: speaks as one of ours, runs nothing, and keeps each result until it was answered.
+//!
+//! Where the master is the one on trial, it stands in for real peers: it costs no interpreter, and it knows exactly
+//! which results were answered with OK.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::archives::{pack, sha256};
+use crate::background::{Background, Stop};
+use crate::checker::expected_print;
+use crate::client::Client;
+use crate::clock;
+use crate::random::Random;
+use crate::tasks::Tasks;
+
+/// How long it waits before it dials again, or hands in again what was not stored.
+const AGAIN: Duration = Duration::from_millis(50);
+/// How long the master may hold a request for a task.
+const WAIT_MS: u64 = 200;
+/// Words of a master that keeps nothing of a result and does not want it again.
+const FINAL: [&str; 3] = ["unmatched", "too_late", "refused"];
+
+/// A scripted peer on a thread of its own, which ends when this is dropped.
+pub struct Worker {
+    acked: Arc<AtomicU64>,
+    _thread: Background,
+}
+
+struct Work {
+    tasks: Tasks,
+    bytes: usize,
+    peer_id: Uuid,
+    boot_id: Uuid,
+    held: Vec<Held>,
+    acked: Arc<AtomicU64>,
+}
+
+struct Held {
+    key: String,
+    task_id: String,
+    attempt: u64,
+    result: Vec<u8>,
+}
+
+impl Worker {
+    /// Starts one whose results carry so many bytes of noise.
+    pub fn start(tasks: &Tasks, bytes: usize) -> Self {
+        let acked = Arc::<AtomicU64>::default();
+        let mut work = Work {
+            tasks: tasks.clone(),
+            bytes,
+            peer_id: Uuid::new_v4(),
+            boot_id: Uuid::new_v4(),
+            held: Vec::new(),
+            acked: Arc::clone(&acked),
+        };
+        let live = move |stop: &Stop| {
+            // A master that is away or ends in between is what the trial is about.
+            let _ = work.live(stop);
+            clock::pause(AGAIN);
+        };
+        Self {
+            acked,
+            _thread: Background::repeat(live),
+        }
+    }
+
+    /// How many results were answered with OK.
+    pub fn acked(&self) -> u64 {
+        self.acked.load(Ordering::Acquire)
+    }
+}
+
+impl Work {
+    /// One connection, from its beginning to its end.
+    fn live(&mut self, stop: &Stop) -> anyhow::Result<()> {
+        let mut client = Client::connect(self.tasks.address)?;
+        client.ask(&self.registration())?;
+        while !stop.is_asked() {
+            if let Some(held) = self.held.first() {
+                let reply = client.ask(&self.submission(held))?;
+                self.hear(&reply);
+                continue;
+            }
+            let request =
+                json!({"action": "REQUEST_TASK", "peer_id": self.peer_id, "wait_ms": WAIT_MS});
+            let reply = client.ask(&request)?;
+            if reply["action"] == "TASK_PACKAGE" && reply["task_id"].is_string() {
+                self.run(&reply)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn registration(&self) -> Value {
+        let holds = self.held.iter();
+        let holds: Vec<_> = holds
+            .map(|held| format!("{}/{}", held.task_id, held.attempt))
+            .collect();
+        json!({
+            "action": "REGISTER", "peer_id": self.peer_id, "addr": ["127.0.0.1", 9], "protocol": 2,
+            "agent": "mutirao-chaos/0", "boot_id": self.boot_id, "slots": 1, "holds": holds,
+            "capabilities": ["persistent", "attempt", "wait", "sha256", "outcome", "holds"],
+        })
+    }
+
+    fn submission(&self, held: &Held) -> Value {
+        json!({
+            "action": "SUBMIT_RESULT", "peer_id": self.peer_id, "result_name": format!("{}.zip", held.key),
+            "result_data": BASE64_STANDARD.encode(&held.result), "sha256": sha256(&held.result),
+            "task_id": held.task_id, "attempt": held.attempt, "ending": "exit", "exit_code": 0, "took_ms": 1,
+        })
+    }
+
+    /// Leaves the task's mark and makes its result, the same bytes at every try.
+    fn run(&mut self, package: &Value) -> anyhow::Result<()> {
+        let word = |name: &str| package[name].as_str().context("a package without a word");
+        let key = word("task_name")?
+            .split('.')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        mark(&self.tasks.marks, &key)?;
+        let seed = key
+            .bytes()
+            .fold(0, |seed, byte| seed * 31 + u64::from(byte));
+        let noise = Random::new(seed).noise(self.bytes);
+        let printed = expected_print(&key);
+        let files: [(&str, &[u8]); 3] = [
+            ("stdout.txt", printed.as_bytes()),
+            ("stderr.txt", b""),
+            ("noise", &noise),
+        ];
+        self.held.push(Held {
+            task_id: word("task_id")?.to_owned(),
+            attempt: package["attempt"]
+                .as_u64()
+                .context("a package without a try")?,
+            result: pack(&files)?,
+            key,
+        });
+        Ok(())
+    }
+
+    /// What the master says of the first result that is held.
+    fn hear(&mut self, reply: &Value) {
+        let is_final = reply["code"]
+            .as_str()
+            .is_some_and(|code| FINAL.contains(&code));
+        if reply["status"] == "OK" {
+            let held = self.held.remove(0);
+            let mut history = self.tasks.history();
+            let acked = history.acked.entry(held.key).or_default();
+            acked.insert(sha256(&held.result));
+            self.acked.fetch_add(1, Ordering::Release);
+        } else if is_final {
+            self.held.remove(0);
+        } else {
+            // One that cannot be stored now waits behind the others.
+            self.held.rotate_left(1);
+            clock::pause(AGAIN);
+        }
+    }
+}
+
+fn mark(marks: &Path, key: &str) -> anyhow::Result<()> {
+    let mut file = File::options().create(true).append(true).open(marks)?;
+    Ok(file.write_all(format!("{key}\n").as_bytes())?)
+}
