@@ -9,6 +9,7 @@ mod cage;
 mod checker;
 mod client;
 mod clock;
+mod lanes;
 mod load;
 mod master;
 mod need;
@@ -18,7 +19,11 @@ mod random;
 mod rows;
 mod run;
 mod scope;
+#[cfg(target_arch = "x86_64")]
+mod script;
 mod tasks;
+#[cfg(target_arch = "x86_64")]
+mod tracer;
 mod trial;
 mod worker;
 

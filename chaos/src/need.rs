@@ -14,8 +14,6 @@ pub enum Need {
     Python,
     /// File systems in files.
     Loop,
-    /// Following system calls, which is written for this processor only.
-    Tracing,
 }
 
 impl Need {
@@ -28,8 +26,6 @@ impl Need {
             Self::Cage => cage(),
             Self::Python => program("python3", "--version", "python3"),
             Self::Loop => program("mkfs.ext4", "-V", "e2fsprogs").and_then(|()| loops()),
-            Self::Tracing if cfg!(target_arch = "x86_64") => Ok(()),
-            Self::Tracing => Err("it follows system calls, on x86-64 only".into()),
         }
     }
 }

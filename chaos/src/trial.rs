@@ -58,7 +58,7 @@ impl Trial {
         while clock::now() < end {
             let is_idle = status(self.master.address()).is_ok_and(|report| is_idle(&report));
             let since = *idle_since.get_or_insert_with(clock::now);
-            if !is_idle || !zips_in(&self.master.folder.join("tasks")).is_empty() {
+            if !is_idle || !zips_in(&self.tasks.folder).is_empty() {
                 idle_since = None;
             } else if self.all_ended() || since.elapsed() > IDLE_FOR {
                 return true;
@@ -66,6 +66,11 @@ impl Trial {
             clock::pause(LOOK_EVERY);
         }
         false
+    }
+
+    /// Whether every accepted task has ended and its ZIP has left `tasks/`.
+    pub fn is_settled(&self) -> bool {
+        zips_in(&self.tasks.folder).is_empty() && self.all_ended()
     }
 
     fn all_ended(&self) -> bool {

@@ -1,6 +1,10 @@
 //! The rows of the table "Faults and targets" of `docs/reliability.md` that need real processes: one file a row.
 
+#[cfg(target_arch = "x86_64")]
+mod disk_errors;
 mod kill_master;
+#[cfg(target_arch = "x86_64")]
+mod kill_points;
 
 use std::process::ExitCode;
 
@@ -22,7 +26,14 @@ pub struct Row {
 }
 
 /// Every row.
-const ROWS: [Row; 1] = [kill_master::ROW];
+const ROWS: &[Row] = &[
+    kill_master::ROW,
+    // Following system calls is written for this processor only.
+    #[cfg(target_arch = "x86_64")]
+    kill_points::ROW,
+    #[cfg(target_arch = "x86_64")]
+    disk_errors::ROW,
+];
 
 /// The rows of these names; all when there are none.
 pub fn named(names: &[String]) -> anyhow::Result<Vec<&'static Row>> {
@@ -38,7 +49,7 @@ pub fn named(names: &[String]) -> anyhow::Result<Vec<&'static Row>> {
 
 /// Prints them.
 pub fn list() -> ExitCode {
-    for row in &ROWS {
+    for row in ROWS {
         println!("{:<12} {}", row.name, row.about);
     }
     ExitCode::SUCCESS
