@@ -40,8 +40,14 @@ impl Client {
     /// Asks; any error means that it is not known whether the request arrived.
     pub fn ask(&mut self, request: &Value) -> anyhow::Result<Value> {
         self.stream.write_all(request.to_string().as_bytes())?;
-        let reply = self.replies.next();
-        Ok(reply.context("the master closed the connection")??)
+        loop {
+            let reply = self.replies.next();
+            let reply = reply.context("the master closed the connection")??;
+            // This one is no reply: the master may say it at any time.
+            if reply["action"] != "CANCEL_ATTEMPT" {
+                return Ok(reply);
+            }
+        }
     }
 
     /// How the master stands.

@@ -9,6 +9,7 @@ mod cage;
 mod checker;
 mod client;
 mod clock;
+mod disks;
 mod lanes;
 mod load;
 mod master;

@@ -44,6 +44,7 @@ struct Work {
     boot_id: Uuid,
     held: Vec<Held>,
     acked: Arc<AtomicU64>,
+    on_ack: Box<dyn FnMut(u64) + Send>,
 }
 
 struct Held {
@@ -56,6 +57,15 @@ struct Held {
 impl Worker {
     /// Starts one whose results carry so many bytes of noise.
     pub fn start(tasks: &Tasks, bytes: usize) -> Self {
+        Self::start_with(tasks, bytes, |_| {})
+    }
+
+    /// The same, and says how many results were answered with OK, each time before it does anything else.
+    pub fn start_with(
+        tasks: &Tasks,
+        bytes: usize,
+        on_ack: impl FnMut(u64) + Send + 'static,
+    ) -> Self {
         let acked = Arc::<AtomicU64>::default();
         let mut work = Work {
             tasks: tasks.clone(),
@@ -64,6 +74,7 @@ impl Worker {
             boot_id: Uuid::new_v4(),
             held: Vec::new(),
             acked: Arc::clone(&acked),
+            on_ack: Box::new(on_ack),
         };
         let live = move |stop: &Stop| {
             // A master that is away or ends in between is what the trial is about.
@@ -163,7 +174,9 @@ impl Work {
             let mut history = self.tasks.history();
             let acked = history.acked.entry(held.key).or_default();
             acked.insert(sha256(&held.result));
-            self.acked.fetch_add(1, Ordering::Release);
+            drop(history);
+            let earlier = self.acked.fetch_add(1, Ordering::Release);
+            (self.on_ack)(earlier + 1);
         } else if is_final {
             self.held.remove(0);
         } else {

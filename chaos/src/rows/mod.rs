@@ -2,9 +2,11 @@
 
 #[cfg(target_arch = "x86_64")]
 mod disk_errors;
+mod full_disk;
 mod kill_master;
 #[cfg(target_arch = "x86_64")]
 mod kill_points;
+mod power_cut;
 
 use std::process::ExitCode;
 
@@ -33,6 +35,8 @@ const ROWS: &[Row] = &[
     kill_points::ROW,
     #[cfg(target_arch = "x86_64")]
     disk_errors::ROW,
+    power_cut::ROW,
+    full_disk::ROW,
 ];
 
 /// The rows of these names; all when there are none.
