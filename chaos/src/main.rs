@@ -16,6 +16,7 @@ mod master;
 mod need;
 mod peer;
 mod process;
+mod proxy;
 mod random;
 mod rows;
 mod run;

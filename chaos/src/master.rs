@@ -28,6 +28,8 @@ pub struct Master {
     pub port: u16,
     /// The UDP port on which it answers.
     pub discovery: u16,
+    /// What it is told besides.
+    pub arguments: Vec<String>,
     /// What its environment has besides.
     pub env: Vec<(&'static str, &'static str)>,
     /// The program.
@@ -45,6 +47,7 @@ impl Master {
             log: folder.join("master.log"),
             port: 50020 + LANE * lane,
             discovery: 50005 + LANE * lane,
+            arguments: Vec::new(),
             env: Vec::new(),
             binary: binary.into(),
             process: None,
@@ -63,6 +66,7 @@ impl Master {
         command
             .args(["master", "--name", "chaos", "--port", &port])
             .args(["--discovery-port", &discovery])
+            .args(&self.arguments)
             .envs(self.env.iter().copied());
         command
     }

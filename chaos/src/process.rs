@@ -3,14 +3,11 @@
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-
-use crate::clock;
 
 /// A running child.
 #[derive(Debug)]
@@ -51,12 +48,6 @@ impl Process {
     /// Whether it has not ended yet.
     pub fn is_running(&mut self) -> bool {
         matches!(self.0.try_wait(), Ok(None))
-    }
-
-    /// How it ended, if it did `within` this long.
-    pub fn end(&mut self, within: Duration) -> Option<ExitStatus> {
-        clock::until(within, || !self.is_running());
-        self.0.try_wait().ok().flatten()
     }
 }
 

@@ -85,6 +85,12 @@ impl Trial {
         zips_in(&self.master.folder.join("results")).len()
     }
 
+    /// How many times a task was begun.
+    pub fn begun(&self) -> usize {
+        let marks = fs::read_to_string(&self.tasks.marks).unwrap_or_default();
+        marks.lines().count()
+    }
+
     /// The judgement on it as it lies there now.
     pub fn counts(&self) -> Counts {
         let observed = self.observe();

@@ -4,9 +4,15 @@
 mod disk_errors;
 mod full_disk;
 mod kill_master;
+mod kill_peer;
 #[cfg(target_arch = "x86_64")]
 mod kill_points;
+mod master_away;
+mod poison;
 mod power_cut;
+mod soak;
+mod stop_cont;
+mod store_damage;
 
 use std::process::ExitCode;
 
@@ -37,6 +43,12 @@ const ROWS: &[Row] = &[
     disk_errors::ROW,
     power_cut::ROW,
     full_disk::ROW,
+    kill_peer::ROW,
+    stop_cont::ROW,
+    store_damage::ROW,
+    poison::ROW,
+    master_away::ROW,
+    soak::ROW,
 ];
 
 /// The rows of these names; all when there are none.

@@ -1,0 +1,194 @@
+//! `store-damage`: the master starts again over a database that is cut, zeroed, flipped or longer than it was.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use nix::sys::signal::Signal;
+
+use crate::checker::{Counts, History};
+use crate::client::Client;
+use crate::clock;
+use crate::lanes::lanes;
+use crate::random::Random;
+use crate::rows::Row;
+use crate::scope::{Scope, Verdict};
+use crate::trial::Trial;
+use crate::worker::Worker;
+
+/// Damages in the run of a commit, and in a long one.
+const DAMAGES: (u64, u64) = (40, 4000);
+/// Tasks that are done before the damage, and that are still open then.
+const TASKS: (u64, u64) = (8, 6);
+/// Bytes of noise in a result.
+const RESULT: usize = 500;
+/// What a disk loses at once.
+const BLOCK: u64 = 4096;
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Where the database lies, below the master's folder.
+const STORE: &str = ".mutirao/store";
+
+/// The row.
+pub const ROW: Row = Row {
+    name: "store-damage",
+    about: "the database is cut, zeroed, flipped or grown: the master starts, no open task and no result is lost",
+    needs: &[],
+    run,
+};
+
+/// A master's folder as it lay there before the damage, and what was promised by then.
+struct Before {
+    folder: PathBuf,
+    history: History,
+}
+
+fn run(scope: &Scope) -> anyhow::Result<Verdict> {
+    let damages = scope.size(DAMAGES.0, DAMAGES.1);
+    // One whose words are in the log still, and one that has put them into the database.
+    let befores = [
+        before(scope, "killed", Signal::SIGKILL)?,
+        before(scope, "ended", Signal::SIGTERM)?,
+    ];
+    let done = lanes(0..damages, |lane, number| {
+        let before = befores
+            .get(usize::from(number % 2 == 1))
+            .context("there are two")?;
+        trial(scope, lane, number, before)
+    })?;
+    let (mut verdict, mut told) = (Verdict::default(), 0);
+    for (damage, result) in done {
+        match result {
+            Ok((counts, has_told)) => {
+                told += u64::from(has_told);
+                verdict.judge(&damage, counts);
+            }
+            Err(error) => verdict.require(false, format_args!("{damage}: {error:#}")),
+        }
+    }
+    verdict.figure(format_args!("{damages} damages · {told} told"));
+    Ok(verdict)
+}
+
+/// A master that has done some tasks, has others open, and ended by this signal.
+fn before(scope: &Scope, name: &str, signal: Signal) -> anyhow::Result<Before> {
+    let mut trial = Trial::new(scope, name, 0)?;
+    trial.master.serve()?;
+    let mut client = Client::connect(trial.master.address())?;
+    for number in 0..TASKS.0 {
+        trial
+            .tasks
+            .submit(&mut client, &format!("done-{number}"), "")?;
+    }
+    let worker = Worker::start(&trial.tasks, RESULT);
+    ensure!(
+        clock::until(PATIENCE, || worker.acked() == TASKS.0),
+        "the tasks are not done"
+    );
+    drop(worker);
+    for number in 0..TASKS.1 {
+        trial
+            .tasks
+            .submit(&mut client, &format!("open-{number}"), "")?;
+    }
+    drop(client);
+    trial.master.process()?.signal(signal);
+    ensure!(
+        clock::until(PATIENCE, || !trial.master.is_running()),
+        "the master does not end"
+    );
+    ensure!(
+        trial.master.folder.join(STORE).is_dir(),
+        "the master has no {STORE}"
+    );
+    Ok(Before {
+        folder: trial.master.folder.clone(),
+        history: trial.tasks.history().clone(),
+    })
+}
+
+/// What was damaged how, and the judgement with whether the master said something about it.
+type Judged = (String, anyhow::Result<(Counts, bool)>);
+
+fn trial(scope: &Scope, lane: u16, number: u64, before: &Before) -> anyhow::Result<Judged> {
+    let mut trial = Trial::new(scope, &format!("damage-{number}"), lane)?;
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg(before.folder.join("."))
+        .arg(&trial.master.folder)
+        .status()?;
+    ensure!(copied.success(), "the folder was not copied");
+    *trial.tasks.history() = before.history.clone();
+    let mut random = Random::new(scope.seed.wrapping_add(number));
+    let damage = damage(&trial.master.folder.join(STORE), &mut random)?;
+    let name = format!("damage {number} ({damage})");
+    let judged = start_and_drain(&mut trial);
+    trial.master.kill();
+    if judged
+        .as_ref()
+        .is_ok_and(|(counts, _)| counts.is_valid() && counts.stuck == 0)
+    {
+        fs::remove_dir_all(&trial.folder)?;
+    }
+    Ok((name, judged))
+}
+
+fn start_and_drain(trial: &mut Trial) -> anyhow::Result<(Counts, bool)> {
+    trial.master.serve()?;
+    let said = fs::read_to_string(&trial.master.log)?;
+    let has_told = said
+        .lines()
+        .any(|line| line.contains(" WARN ") || line.contains("ERROR "));
+    let _worker = Worker::start(&trial.tasks, RESULT);
+    trial.drained(PATIENCE);
+    Ok((trial.counts(), has_told))
+}
+
+/// Damages one file of the database: what was done, for readers.
+fn damage(store: &Path, random: &mut Random) -> anyhow::Result<String> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(store)? {
+        let (path, size) =
+            entry.map(|entry| (entry.path(), entry.metadata().map(|meta| meta.len())))?;
+        // The shared memory beside the log is made anew at each start.
+        if size? > 0 && path.extension().is_none_or(|ending| ending != "db-shm") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    let count = u64::try_from(files.len())?;
+    let file = files
+        .get(usize::try_from(random.below(count))?)
+        .context("the store is empty")?;
+    let opened = File::options().read(true).write(true).open(file)?;
+    let size = opened.metadata()?.len();
+    let name = file.file_name().unwrap_or_default().display();
+    Ok(match random.below(4) {
+        0 => {
+            let end = random.below(size);
+            opened.set_len(end)?;
+            format!("{name} cut from {size} to {end} bytes")
+        }
+        1 => {
+            let block = random.below(size.div_ceil(BLOCK)) * BLOCK;
+            let zeros = vec![0; usize::try_from(BLOCK.min(size - block))?];
+            opened.write_all_at(&zeros, block)?;
+            format!("{name} of {size} bytes zeroed from {block} on")
+        }
+        2 => {
+            let at = random.below(size);
+            let mut byte = [0];
+            opened.read_exact_at(&mut byte, at)?;
+            opened.write_all_at(&byte.map(|byte| byte ^ (1 << random.below(8))), at)?;
+            format!("{name} of {size} bytes with a bit flipped at {at}")
+        }
+        _ => {
+            let garbage = 1 + usize::try_from(random.below(3 * BLOCK))?;
+            opened.write_all_at(&random.noise(garbage), size)?;
+            format!("{name} of {size} bytes with {garbage} bytes of garbage behind")
+        }
+    })
+}
