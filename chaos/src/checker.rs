@@ -113,6 +113,11 @@ fn size(count: usize) -> u64 {
 }
 
 impl Counts {
+    /// Whether no promise was broken and nothing is left to do.
+    pub fn is_good(&self) -> bool {
+        self.is_valid() && self.stuck == 0
+    }
+
     /// Whether no promise was broken.
     pub fn is_valid(&self) -> bool {
         self.lost + self.acked_then_lost + self.unexpected + self.duplicated == 0

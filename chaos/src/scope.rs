@@ -57,8 +57,18 @@ impl Verdict {
         }
     }
 
+    /// What came of a trial; when that is an error, it is a missed target.
+    pub fn take<T>(&mut self, trial: &str, outcome: anyhow::Result<T>) -> Option<T> {
+        outcome
+            .map_err(|error| self.require(false, format_args!("{trial}: {error:#}")))
+            .ok()
+    }
+
     /// Adds the counts of a trial, which may break no promise and leave nothing undone.
-    pub fn judge(&mut self, trial: &str, counts: Counts) {
+    pub fn judge(&mut self, trial: &str, counts: anyhow::Result<Counts>) {
+        let Some(counts) = self.take(trial, counts) else {
+            return;
+        };
         self.require(
             counts.is_valid(),
             format_args!("{trial} broke a promise ({counts})"),

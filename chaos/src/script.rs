@@ -7,7 +7,7 @@ use anyhow::ensure;
 
 use crate::background::Background;
 use crate::checker::Counts;
-use crate::client::Client;
+use crate::client::{Client, status};
 use crate::clock;
 use crate::scope::Scope;
 use crate::tasks::Tasks;
@@ -30,14 +30,16 @@ const AGAIN: Duration = Duration::from_millis(50);
 
 /// How one run went.
 pub struct Ran {
-    /// The call that was chosen.
-    pub at: u64,
     /// What the follower saw.
     pub seen: Seen,
+    /// Whether that process served anybody.
+    pub served: bool,
+    /// Whether it panicked, or one that was started after it.
+    pub panicked: bool,
     /// Whether the same process did all of the script.
     pub survived: bool,
     /// The judgement, after a restart and all the time that is needed.
-    pub counts: Counts,
+    pub counts: anyhow::Result<Counts>,
 }
 
 /// Runs the script with this deed at the master's call number `at`; never when that is 0.
@@ -51,30 +53,42 @@ pub fn run(scope: &Scope, lane: u16, at: u64, deed: Deed) -> anyhow::Result<Ran>
     let worker = Worker::start(&trial.tasks, RESULT);
     let sender = send(&trial.tasks);
     let is_done = || trial.tasks.history().accepted.len() == all() && trial.is_settled();
-    clock::until(SCRIPT_WITHIN, || traced.seen().is_over || is_done());
+    let mut served = false;
+    clock::until(SCRIPT_WITHIN, || {
+        served = served || status(trial.master.address()).is_ok();
+        traced.seen().is_over || is_done()
+    });
     let seen = traced.seen();
     let survived = !seen.is_over && is_done();
     drop(traced);
+    let counts = finish(&mut trial, sender);
+    trial.master.kill();
+    drop(worker);
+    let panicked = fs::read_to_string(&trial.master.log)?.contains("panicked at");
+    let is_good = counts.as_ref().is_ok_and(Counts::is_good);
+    if is_good && !panicked {
+        fs::remove_dir_all(&trial.folder)?;
+    }
+    Ok(Ran {
+        seen,
+        served,
+        panicked,
+        survived,
+        counts,
+    })
+}
+
+/// Starts the master again and gives it the time to do what is left.
+fn finish(trial: &mut Trial, sender: Background) -> anyhow::Result<Counts> {
     trial.master.serve()?;
     let all_sent = || trial.tasks.history().accepted.len() == all();
     ensure!(
         clock::until(DRAIN_WITHIN, all_sent),
-        "after call {at} no task is accepted any more"
+        "no task is accepted any more"
     );
     drop(sender);
     trial.drained(DRAIN_WITHIN);
-    drop(worker);
-    let counts = trial.counts();
-    drop(trial.master);
-    if counts.is_valid() && counts.stuck == 0 {
-        fs::remove_dir_all(&trial.folder)?;
-    }
-    Ok(Ran {
-        at,
-        seen,
-        survived,
-        counts,
-    })
+    Ok(trial.counts())
 }
 
 fn all() -> usize {

@@ -1,4 +1,6 @@
 //! `disk-errors`: one system call by which the master changes the disk says EIO or ENOSPC, one run a call.
+//!
+//! A master that has served stays up. One that has not may say why and end: nothing was promised yet.
 
 use nix::errno::Errno;
 
@@ -8,9 +10,7 @@ use crate::scope::{Scope, Verdict};
 use crate::script::{self, Ran};
 use crate::tracer::Deed;
 
-/// Calls that fail in a long run: all up to this one.
-const CALLS: u64 = 100;
-/// In the run of a commit every so many-th of them; which, the seed says.
+/// In the run of a commit every so many-th call fails; which of them, the seed says. A long run takes all.
 const STEP: u64 = 9;
 
 /// The row.
@@ -23,34 +23,43 @@ pub const ROW: Row = Row {
 
 fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     let step = if scope.long { 1 } else { STEP };
-    let points = (1 + scope.seed % step..=scope.n.unwrap_or(CALLS)).step_by(usize::try_from(step)?);
+    let calls = script::run(scope, 0, 0, Deed::Kill)?.seen.calls;
+    let points = (1 + scope.seed % step..=calls).step_by(usize::try_from(step)?);
     let ran = lanes(points, |lane, at| {
-        let errno = if at % 2 == 0 {
+        let errno = if at.is_multiple_of(2) {
             Errno::EIO
         } else {
             Errno::ENOSPC
         };
-        Ok((errno, script::run(scope, lane, at, Deed::Fail(errno))?))
-    })?;
-    let (mut verdict, mut failed, mut ended) = (Verdict::default(), 0, 0);
-    for (errno, run) in ran {
+        (errno, at, script::run(scope, lane, at, Deed::Fail(errno)))
+    });
+    let (mut verdict, mut failed, mut refused) = (Verdict::default(), 0, 0);
+    for (errno, at, run) in ran {
+        let Some(run) = verdict.take(&format!("call {at}"), run) else {
+            continue;
+        };
         let Ran {
-            at,
             seen,
+            served,
+            panicked,
             survived,
             counts,
         } = run;
         failed += u64::from(seen.struck.is_some());
-        ended += u64::from(!survived);
-        let place = format!("{errno} at call {at} ({})", seen.struck.unwrap_or_default());
+        refused += u64::from(!survived && !served);
+        let place = format!(
+            "{errno:?} at call {at} ({})",
+            seen.struck.unwrap_or_default()
+        );
         verdict.require(
-            survived,
+            survived || !served,
             format_args!("the master did not live through {place}"),
         );
+        verdict.require(!panicked, format_args!("the master panicked at {place}"));
         verdict.judge(&place, counts);
     }
     verdict.figure(format_args!(
-        "{failed} calls failed · {ended} masters did not live through it"
+        "{failed} of {calls} calls failed · {refused} masters said why and did not start"
     ));
     Ok(verdict)
 }

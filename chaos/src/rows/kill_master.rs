@@ -44,7 +44,7 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     drop(load);
     trial.drained(DRAIN_WITHIN);
     let mut verdict = Verdict::default();
-    verdict.judge("the run", trial.counts());
+    verdict.judge("the run", Ok(trial.counts()));
     verdict.figure(format_args!(
         "{kills} kills · restart {}",
         quantiles(restarts)

@@ -23,18 +23,24 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     let calls = whole.seen.calls;
     // Runs differ by some calls, so that the last of these are beyond the end.
     let points = (1 + scope.seed % step..=calls + calls / 5).step_by(usize::try_from(step)?);
-    let ran = lanes(points, |lane, at| script::run(scope, lane, at, Deed::Kill))?;
+    let ran = lanes(points, |lane, at| {
+        (at, script::run(scope, lane, at, Deed::Kill))
+    });
     let mut verdict = Verdict::default();
     verdict.judge("the run without a kill", whole.counts);
     let (mut struck, mut survived) = (0, 0);
-    for run in ran {
+    for (at, run) in ran {
+        let Some(run) = verdict.take(&format!("call {at}"), run) else {
+            continue;
+        };
         let place = run.seen.struck.unwrap_or_else(|| "no call".to_owned());
         struck += u64::from(!run.survived);
         survived += u64::from(run.survived);
-        verdict.judge(
-            &format!("death before call {} ({place})", run.at),
-            run.counts,
+        verdict.require(
+            !run.panicked,
+            format_args!("after call {at} the master panicked"),
         );
+        verdict.judge(&format!("death before call {at} ({place})"), run.counts);
     }
     verdict.require(
         survived > 0,

@@ -59,7 +59,7 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     let mut doomed = Vec::new();
     for number in 0..good {
         trial.tasks.put(&format!("good-{number}"), "")?;
-        if number % 10 == 0 {
+        if number.is_multiple_of(10) {
             let deed = POISON
                 .iter()
                 .cycle()
@@ -76,7 +76,7 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     let mut verdict = Verdict::default();
     let failed = trial.master.folder.join("tasks/failed");
     for key in &doomed {
-        let cause = fs::read_to_string(failed.join(format!("{key}.txt"))).unwrap_or_default();
+        let cause = fs::read_to_string(failed.join(format!("{key}.zip.txt"))).unwrap_or_default();
         verdict.require(!cause.trim().is_empty(), format_args!("{key} has no cause"));
     }
     let row = row_of_sick(&trial)?;
@@ -90,7 +90,7 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
         doomed.len(),
         row["failed"]
     ));
-    verdict.judge("the run", trial.counts());
+    verdict.judge("the run", Ok(trial.counts()));
     Ok(verdict)
 }
 

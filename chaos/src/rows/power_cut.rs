@@ -44,7 +44,7 @@ pub const ROW: Row = Row {
 
 fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     let cuts = scope.size(CUTS.0, CUTS.1);
-    let done = lanes(0..cuts, |lane, number| trial(scope, lane, number))?;
+    let done = lanes(0..cuts, |lane, number| (number, trial(scope, lane, number)));
     let mut verdict = Verdict::default();
     for (number, counts) in done {
         verdict.judge(&format!("cut {number}"), counts);
@@ -58,7 +58,7 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     Ok(verdict)
 }
 
-fn trial(scope: &Scope, lane: u16, number: u64) -> anyhow::Result<(u64, Counts)> {
+fn trial(scope: &Scope, lane: u16, number: u64) -> anyhow::Result<Counts> {
     let mut trial = Trial::new(scope, &format!("cut-{number}"), lane)?;
     let (image, store_image) = (trial.folder.join("disk"), trial.folder.join("store-disk"));
     let disk = Disk::in_file(&image, SIZES.0, &trial.master.folder)?;
@@ -74,7 +74,7 @@ fn trial(scope: &Scope, lane: u16, number: u64) -> anyhow::Result<(u64, Counts)>
     let scissors = Scissors::at(&[&disk, &store])?;
     let mut random = Random::new(scope.seed.wrapping_add(number));
     let promise = 1 + random.below(TASKS);
-    let worker = if number % 2 == 0 {
+    let worker = if number.is_multiple_of(2) {
         after_result(&trial, scissors, promise)?
     } else {
         after_acceptance(&trial, scissors, promise)?
@@ -87,10 +87,10 @@ fn trial(scope: &Scope, lane: u16, number: u64) -> anyhow::Result<(u64, Counts)>
     let counts = trial.counts();
     trial.master.kill();
     drop((store, disk));
-    if counts.is_valid() && counts.stuck == 0 {
+    if counts.is_good() {
         fs::remove_dir_all(&trial.folder)?;
     }
-    Ok((number, counts))
+    Ok(counts)
 }
 
 fn variable_of(mutant: &str) -> anyhow::Result<(&'static str, &'static str)> {

@@ -39,14 +39,14 @@ pub const ROW: Row = Row {
 fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     let stops = scope.size(STOPS.0, STOPS.1);
     let counts = lanes(0..stops, |lane, number| {
-        let trial = Trial::new(scope, &format!("stop-{number}"), lane)?;
-        let counts = if number % 2 == 0 {
-            stop_peer(trial)?
+        let stop = if number.is_multiple_of(2) {
+            stop_peer
         } else {
-            stop_master(trial)?
+            stop_master
         };
-        Ok((number, counts))
-    })?;
+        let trial = Trial::new(scope, &format!("stop-{number}"), lane);
+        (number, trial.and_then(stop))
+    });
     let mut verdict = Verdict::default();
     for (number, counts) in counts {
         verdict.judge(&format!("stop {number}"), counts);
