@@ -1,13 +1,12 @@
 //! `full-disk`: no space, no inodes, read-only, and then again as it should be.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::ensure;
 
 use crate::checker::Counts;
-use crate::client::Client;
+use crate::client::{Client, status};
 use crate::clock;
 use crate::disks::Disk;
 use crate::lanes::lanes;
@@ -26,8 +25,6 @@ const FULL_AFTER: Duration = Duration::from_secs(3);
 const RESUME_WITHIN: Duration = Duration::from_secs(10);
 /// How long anything else may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Words of which `mutirao status` must have one while the disk takes nothing.
-const WORDS: [&str; 4] = ["space", "disk", "read-only", "stored"];
 
 /// What is wrong with which disk.
 struct Case {
@@ -147,7 +144,7 @@ fn trial(scope: &Scope, lane: u16, case: &Case) -> anyhow::Result<Outcome> {
         clock::until(PATIENCE, || disk.change(case.bad).is_ok());
     }
     let was_full = until_quiet(&worker) && worker.acked() < TASKS;
-    let said_so = says_so(&trial.master.binary, &trial);
+    let said_so = says_so(&trial);
     let acked = worker.acked();
     let stayed = trial.master.is_running();
     disk.change(case.good)?;
@@ -179,13 +176,17 @@ fn until_quiet(worker: &Worker) -> bool {
     })
 }
 
-fn says_so(binary: &Path, trial: &Trial) -> bool {
-    let address = trial.master.address().to_string();
-    let told = Command::new(binary)
-        .args(["status", "--master", &address])
-        .output();
-    told.is_ok_and(|told| {
-        let text = String::from_utf8_lossy(&told.stdout).to_lowercase();
-        WORDS.iter().any(|word| text.contains(word))
+/// Whether `mutirao status` tells what keeps the master from working.
+fn says_so(trial: &Trial) -> bool {
+    let address = trial.master.address();
+    let mut command = Command::new(&trial.master.binary);
+    command.args(["status", "--master", &address.to_string()]);
+    clock::until(FULL_AFTER, || {
+        let trouble = status(address).unwrap_or_default()["trouble"].take();
+        let told = command.output().map(|told| told.stdout).unwrap_or_default();
+        let told = String::from_utf8_lossy(&told);
+        trouble
+            .as_str()
+            .is_some_and(|trouble| told.contains(trouble))
     })
 }
