@@ -22,6 +22,8 @@ pub struct History {
 pub struct Observed {
     /// The committed results, by task.
     pub committed: BTreeMap<String, Vec<Committed>>,
+    /// The digests of results that are kept and on their way to `results/`.
+    pub kept: BTreeSet<String>,
     /// Tasks that failed for good.
     pub failed: BTreeSet<String>,
     /// Tasks that still wait or run.
@@ -90,8 +92,9 @@ pub fn check(history: &History, observed: &Observed) -> Counts {
         }
     }
     for (key, digests) in &history.acked {
-        let kept = observed.committed.get(key).into_iter().flatten();
-        let kept: BTreeSet<_> = kept.map(|result| &result.sha256).collect();
+        let committed = observed.committed.get(key).into_iter().flatten();
+        let mut kept: BTreeSet<_> = committed.map(|result| &result.sha256).collect();
+        kept.extend(&observed.kept);
         let gone = digests.iter().filter(|digest| !kept.contains(digest));
         counts.acked_then_lost += size(gone.count());
     }
@@ -237,6 +240,19 @@ mod tests {
         };
         let counts = check(&history, &observed);
         assert_eq!(counts.acked_then_lost, 2, "b was altered, c is gone");
+    }
+
+    #[test]
+    fn an_acked_result_on_its_way_is_not_lost() {
+        let mut history = accepted(&["a"]);
+        history.acked.insert("a".into(), set(&["1"]));
+        let observed = Observed {
+            kept: set(&["1"]),
+            open: set(&["a"]),
+            ..Observed::default()
+        };
+        let counts = check(&history, &observed);
+        assert_eq!((counts.acked_then_lost, counts.stuck), (0, 1));
     }
 
     #[test]
