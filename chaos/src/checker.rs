@@ -63,6 +63,8 @@ pub struct Counts {
     pub stuck: u64,
     /// Tasks that were accepted.
     pub tasks: u64,
+    /// Tasks that were begun, those that the sender was not told of included.
+    pub begun: u64,
     /// How many times any of them was begun.
     pub executions: u64,
     /// The same of the task that was begun most often.
@@ -79,6 +81,7 @@ pub fn check(history: &History, observed: &Observed) -> Counts {
     let mut counts = Counts {
         conflicts: observed.conflicts,
         tasks: size(history.accepted.len()),
+        begun: size(observed.executions.len()),
         executions: observed.executions.values().sum(),
         executions_max: observed.executions.values().copied().max().unwrap_or(0),
         ..Counts::default()
@@ -137,6 +140,7 @@ impl AddAssign for Counts {
         self.conflicts += other.conflicts;
         self.stuck += other.stuck;
         self.tasks += other.tasks;
+        self.begun += other.begun;
         self.executions += other.executions;
         self.executions_max = self.executions_max.max(other.executions_max);
     }
@@ -144,8 +148,7 @@ impl AddAssign for Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tasks = self.tasks.max(1);
-        let hundredths = self.executions * 100 / tasks;
+        let hundredths = self.executions * 100 / self.begun.max(1);
         write!(
             f,
             "{} tasks: lost {} · acked-then-lost {} · unexpected {} · duplicated {} · recovered {} · conflicts {} · \
