@@ -10,10 +10,12 @@ use std::thread;
 /// The address that the row's network has besides loopback.
 pub const ADDRESS: &str = "10.77.0.1";
 
-/// Gives the network its interfaces, runs the row, and reaps meanwhile what it orphans, as the first process must.
+/// Gives the network its interfaces, keeps it from calling from the masters' ports (whoever dials one that is away could
+/// reach itself, and so take it), runs the row, and reaps meanwhile what it orphans, as the first process must.
 const SETUP: &str = r#"
 ip link set lo up && ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up &&
-ip address add "$0/24" broadcast + dev v0 && "$@"
+ip address add "$0/24" broadcast + dev v0 &&
+echo 20000 40000 > /proc/sys/net/ipv4/ip_local_port_range && "$@"
 exit $?
 "#;
 

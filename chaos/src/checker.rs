@@ -22,6 +22,8 @@ pub struct History {
 pub struct Observed {
     /// The committed results, by task.
     pub committed: BTreeMap<String, Vec<Committed>>,
+    /// The digests of results that are kept and on their way to `results/`.
+    pub kept: BTreeSet<String>,
     /// Tasks that failed for good.
     pub failed: BTreeSet<String>,
     /// Tasks that still wait or run.
@@ -61,6 +63,8 @@ pub struct Counts {
     pub stuck: u64,
     /// Tasks that were accepted.
     pub tasks: u64,
+    /// Tasks that were begun, those that the sender was not told of included.
+    pub begun: u64,
     /// How many times any of them was begun.
     pub executions: u64,
     /// The same of the task that was begun most often.
@@ -77,6 +81,7 @@ pub fn check(history: &History, observed: &Observed) -> Counts {
     let mut counts = Counts {
         conflicts: observed.conflicts,
         tasks: size(history.accepted.len()),
+        begun: size(observed.executions.len()),
         executions: observed.executions.values().sum(),
         executions_max: observed.executions.values().copied().max().unwrap_or(0),
         ..Counts::default()
@@ -90,8 +95,9 @@ pub fn check(history: &History, observed: &Observed) -> Counts {
         }
     }
     for (key, digests) in &history.acked {
-        let kept = observed.committed.get(key).into_iter().flatten();
-        let kept: BTreeSet<_> = kept.map(|result| &result.sha256).collect();
+        let committed = observed.committed.get(key).into_iter().flatten();
+        let mut kept: BTreeSet<_> = committed.map(|result| &result.sha256).collect();
+        kept.extend(&observed.kept);
         let gone = digests.iter().filter(|digest| !kept.contains(digest));
         counts.acked_then_lost += size(gone.count());
     }
@@ -134,6 +140,7 @@ impl AddAssign for Counts {
         self.conflicts += other.conflicts;
         self.stuck += other.stuck;
         self.tasks += other.tasks;
+        self.begun += other.begun;
         self.executions += other.executions;
         self.executions_max = self.executions_max.max(other.executions_max);
     }
@@ -141,8 +148,7 @@ impl AddAssign for Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tasks = self.tasks.max(1);
-        let hundredths = self.executions * 100 / tasks;
+        let hundredths = self.executions * 100 / self.begun.max(1);
         write!(
             f,
             "{} tasks: lost {} · acked-then-lost {} · unexpected {} · duplicated {} · recovered {} · conflicts {} · \
@@ -237,6 +243,19 @@ mod tests {
         };
         let counts = check(&history, &observed);
         assert_eq!(counts.acked_then_lost, 2, "b was altered, c is gone");
+    }
+
+    #[test]
+    fn an_acked_result_on_its_way_is_not_lost() {
+        let mut history = accepted(&["a"]);
+        history.acked.insert("a".into(), set(&["1"]));
+        let observed = Observed {
+            kept: set(&["1"]),
+            open: set(&["a"]),
+            ..Observed::default()
+        };
+        let counts = check(&history, &observed);
+        assert_eq!((counts.acked_then_lost, counts.stuck), (0, 1));
     }
 
     #[test]

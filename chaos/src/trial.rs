@@ -1,7 +1,7 @@
 //! One trial: a master in a folder of its own, tasks that leave a mark each time they are begun, and the look at what
 //! lies there in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -117,11 +117,20 @@ impl Trial {
         }
         Observed {
             committed: committed.collect(),
+            kept: self.kept(),
             failed: keys_in(root, "tasks/failed").into_keys().collect(),
             open: keys_in(root, "tasks").into_keys().collect(),
             conflicts: self.conflicts(),
             executions,
         }
+    }
+
+    /// Results that were taken and are not in `results/` yet lie there under names of their own.
+    fn kept(&self) -> BTreeSet<String> {
+        let payloads = fs::read_dir(self.master.folder.join(".mutirao/payloads"));
+        let payloads = payloads.into_iter().flatten().flatten();
+        let bytes = payloads.filter_map(|payload| fs::read(payload.path()).ok());
+        bytes.map(|bytes| sha256(&bytes)).collect()
     }
 
     /// As many as the master reports, if it serves.

@@ -19,9 +19,9 @@ use crate::worker::Worker;
 const TASKS: u64 = 40;
 /// Bytes of noise in a result.
 const RESULT: usize = 300_000;
-/// A disk on which nothing was stored for so long counts as full.
+/// When no result arrived for so long, the disk counts as full.
 const FULL_AFTER: Duration = Duration::from_secs(3);
-/// How soon a master must take results again when the disk does (promise R6).
+/// How soon results must arrive again when the disk takes them (promise R6).
 const RESUME_WITHIN: Duration = Duration::from_secs(10);
 /// How long anything else may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -102,7 +102,7 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
         };
         verdict.require(
             outcome.was_full,
-            format_args!("{name}: the disk never refused anything"),
+            format_args!("{name}: the disk refused nothing"),
         );
         verdict.require(
             outcome.said_so,
@@ -139,17 +139,17 @@ fn trial(scope: &Scope, lane: u16, case: &Case) -> anyhow::Result<Outcome> {
     }
     let worker = Worker::start(&trial.tasks, RESULT);
     if case.turns {
-        clock::until(PATIENCE, || worker.acked() > 3);
+        clock::until(PATIENCE, || trial.done() > 3);
         // A file that is just being written keeps it from turning.
         clock::until(PATIENCE, || disk.change(case.bad).is_ok());
     }
-    let was_full = until_quiet(&worker) && worker.acked() < TASKS;
+    let was_full = until_quiet(&trial) && u64::try_from(trial.done())? < TASKS;
     let said_so = says_so(&trial);
-    let acked = worker.acked();
+    let done = trial.done();
     let stayed = trial.master.is_running();
     disk.change(case.good)?;
     let began = clock::now();
-    clock::until(PATIENCE, || worker.acked() > acked);
+    clock::until(PATIENCE, || trial.done() > done);
     let resumed = began.elapsed();
     trial.drained(PATIENCE);
     drop(worker);
@@ -164,13 +164,13 @@ fn trial(scope: &Scope, lane: u16, case: &Case) -> anyhow::Result<Outcome> {
     })
 }
 
-/// Waits until nothing is taken any more.
-fn until_quiet(worker: &Worker) -> bool {
-    let (mut last, mut since) = (worker.acked(), clock::now());
+/// Waits until no result arrives in `results/` any more.
+fn until_quiet(trial: &Trial) -> bool {
+    let (mut last, mut since) = (trial.done(), clock::now());
     clock::until(PATIENCE, || {
-        let acked = worker.acked();
-        if acked != last {
-            (last, since) = (acked, clock::now());
+        let done = trial.done();
+        if done != last {
+            (last, since) = (done, clock::now());
         }
         since.elapsed() > FULL_AFTER
     })

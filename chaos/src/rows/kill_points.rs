@@ -47,7 +47,7 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
         "no run came to its end, so there are more calls than were tried",
     );
     verdict.figure(format_args!(
-        "{calls} calls · {struck} kills, every {step}th call · {survived} runs beyond the end"
+        "{calls} calls · {struck} kills, a step of {step} · {survived} runs beyond the end"
     ));
     Ok(verdict)
 }

@@ -2,14 +2,13 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use nix::sys::signal::Signal;
 
-use crate::checker::{Counts, History};
+use crate::checker::Counts;
 use crate::client::Client;
 use crate::clock;
 use crate::lanes::lanes;
@@ -40,27 +39,10 @@ pub const ROW: Row = Row {
     run,
 };
 
-/// A master's folder as it lay there before the damage, and what was promised by then.
-struct Before {
-    folder: PathBuf,
-    history: History,
-}
-
 fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     let damages = scope.size(DAMAGES.0, DAMAGES.1);
-    // One whose words are in the log still, and one that has put them into the database.
-    let befores = [
-        before(scope, "killed", Signal::SIGKILL)?,
-        before(scope, "ended", Signal::SIGTERM)?,
-    ];
     let done = lanes(0..damages, |lane, number| {
-        let [killed, ended] = &befores;
-        let before = if number.is_multiple_of(2) {
-            killed
-        } else {
-            ended
-        };
-        (number, trial(scope, lane, number, before))
+        (number, trial(scope, lane, number))
     });
     let (mut verdict, mut told) = (Verdict::default(), 0);
     for (number, trial) in done {
@@ -75,9 +57,30 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     Ok(verdict)
 }
 
-/// A master that has done some tasks, has others open, and ended by this signal.
-fn before(scope: &Scope, name: &str, signal: Signal) -> anyhow::Result<Before> {
-    let mut trial = Trial::new(scope, name, 0)?;
+/// What was damaged how, and the judgement with whether the master said something about it.
+type Judged = (String, anyhow::Result<(Counts, bool)>);
+
+fn trial(scope: &Scope, lane: u16, number: u64) -> anyhow::Result<Judged> {
+    let mut trial = Trial::new(scope, &format!("damage-{number}"), lane)?;
+    // The words of a killed master are in the log still; one that ends puts them into the database.
+    let end = if number.is_multiple_of(2) {
+        Signal::SIGKILL
+    } else {
+        Signal::SIGTERM
+    };
+    prepare(&mut trial, end)?;
+    let mut random = Random::new(scope.seed.wrapping_add(number));
+    let damage = damage(&trial.master.folder.join(STORE), &mut random)?;
+    let judged = start_and_drain(&mut trial);
+    trial.master.kill();
+    if judged.as_ref().is_ok_and(|(counts, _)| counts.is_good()) {
+        fs::remove_dir_all(&trial.folder)?;
+    }
+    Ok((format!("damage {number} ({damage})"), judged))
+}
+
+/// Has some tasks done, leaves others open, and ends the master by this signal.
+fn prepare(trial: &mut Trial, end: Signal) -> anyhow::Result<()> {
     trial.master.serve()?;
     let mut client = Client::connect(trial.master.address())?;
     for number in 0..TASKS.0 {
@@ -86,10 +89,8 @@ fn before(scope: &Scope, name: &str, signal: Signal) -> anyhow::Result<Before> {
             .submit(&mut client, &format!("done-{number}"), "")?;
     }
     let worker = Worker::start(&trial.tasks, RESULT);
-    ensure!(
-        clock::until(PATIENCE, || worker.acked() == TASKS.0),
-        "the tasks are not done"
-    );
+    let is_done = clock::until(PATIENCE, || worker.acked() == TASKS.0);
+    ensure!(is_done, "the tasks are not done");
     drop(worker);
     for number in 0..TASKS.1 {
         trial
@@ -97,50 +98,22 @@ fn before(scope: &Scope, name: &str, signal: Signal) -> anyhow::Result<Before> {
             .submit(&mut client, &format!("open-{number}"), "")?;
     }
     drop(client);
-    trial.master.process()?.signal(signal);
-    ensure!(
-        clock::until(PATIENCE, || !trial.master.is_running()),
-        "the master does not end"
-    );
+    trial.master.process()?.signal(end);
+    let has_ended = clock::until(PATIENCE, || !trial.master.is_running());
+    ensure!(has_ended, "the master does not end");
     ensure!(
         trial.master.folder.join(STORE).is_dir(),
         "the master has no {STORE}"
     );
-    Ok(Before {
-        folder: trial.master.folder.clone(),
-        history: trial.tasks.history().clone(),
-    })
-}
-
-/// What was damaged how, and the judgement with whether the master said something about it.
-type Judged = (String, anyhow::Result<(Counts, bool)>);
-
-fn trial(scope: &Scope, lane: u16, number: u64, before: &Before) -> anyhow::Result<Judged> {
-    let mut trial = Trial::new(scope, &format!("damage-{number}"), lane)?;
-    let copied = Command::new("cp")
-        .arg("-a")
-        .arg(before.folder.join("."))
-        .arg(&trial.master.folder)
-        .status()?;
-    ensure!(copied.success(), "the folder was not copied");
-    *trial.tasks.history() = before.history.clone();
-    let mut random = Random::new(scope.seed.wrapping_add(number));
-    let damage = damage(&trial.master.folder.join(STORE), &mut random)?;
-    let name = format!("damage {number} ({damage})");
-    let judged = start_and_drain(&mut trial);
-    trial.master.kill();
-    if judged.as_ref().is_ok_and(|(counts, _)| counts.is_good()) {
-        fs::remove_dir_all(&trial.folder)?;
-    }
-    Ok((name, judged))
+    Ok(())
 }
 
 fn start_and_drain(trial: &mut Trial) -> anyhow::Result<(Counts, bool)> {
+    let known = fs::read_to_string(&trial.master.log)?.len();
     trial.master.serve()?;
     let said = fs::read_to_string(&trial.master.log)?;
-    let has_told = said
-        .lines()
-        .any(|line| line.contains(" WARN ") || line.contains("ERROR "));
+    let mut news = said.get(known..).unwrap_or_default().lines();
+    let has_told = news.any(|line| line.contains(" WARN ") || line.contains("ERROR "));
     let _worker = Worker::start(&trial.tasks, RESULT);
     trial.drained(PATIENCE);
     Ok((trial.counts(), has_told))
