@@ -30,7 +30,7 @@ pub struct Part {
 }
 
 /// Every suite.
-pub const SUITES: [Suite; 4] = [
+pub const SUITES: [Suite; 5] = [
     Suite {
         name: "format",
         needs: &[Tool::Rustfmt],
@@ -61,6 +61,13 @@ pub const SUITES: [Suite; 4] = [
             name: "tests on a LAN of network namespaces",
             needs: &[Tool::Namespaces],
         }],
+    },
+    Suite {
+        name: "chaos on the program",
+        needs: &[Tool::Python, Tool::Namespaces],
+        args: &["xtask", "chaos"],
+        env: &[],
+        parts: &[],
     },
     Suite {
         name: "documentation",

@@ -48,7 +48,7 @@ const CASES: [Case; 5] = [
     Case {
         name: "no-space-for-records",
         place: ".mutirao",
-        bad: "size=6m",
+        bad: "size=700k",
         good: "size=64m",
         turns: false,
     },
