@@ -347,6 +347,7 @@ inbox! {
         load_task: LoadTask,
         load_result: LoadResult,
         keep_result: KeepResult,
+        set_aside: SetAside,
         task_ended: TaskEnded,
         written_down: WrittenDown,
         store_changed: StoreChanged,
@@ -397,6 +398,17 @@ pub struct KeepResult {
     pub attempt: Attempt,
     /// Whether it is the task's success or the last output of its failure.
     pub success: bool,
+    /// The result ZIP as it was sent.
+    pub archive: Archive,
+}
+
+/// A result that nobody will use: put it where a person may look at it.
+#[derive(Debug, Serialize)]
+pub struct SetAside {
+    /// From whom.
+    pub peer: PeerId,
+    /// Why nobody will, in words for a reader.
+    pub why: String,
     /// The result ZIP as it was sent.
     pub archive: Archive,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::health::Quarantine;
-use crate::model::{Attempt, Digest, Endpoint, RequestId, SessionId, TaskId, TaskName};
+use crate::model::{Attempt, Digest, Endpoint, PeerId, RequestId, SessionId, TaskId, TaskName};
 
 /// One request of one connection: who waits for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -36,6 +36,9 @@ pub enum Effect {
         /// Whether it is a success.
         success: bool,
     },
+    /// Put the result that was just submitted, and that nobody will use, where a person may look at it; from whom,
+    /// and why.
+    SetAside(PeerId, String),
     /// The task is terminal.
     End(TaskId, TaskName, End),
     /// Tell a peer of ours that this try is no longer wanted.

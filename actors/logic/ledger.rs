@@ -198,11 +198,17 @@ pub struct Ledger {
     terminal: VecDeque<TaskId>,
     counts: Counts,
     names_given: u64,
+    conflicts: u64,
     /// What happened since it was last taken out to be written down.
     news: Vec<Record>,
 }
 
 impl Ledger {
+    /// How many results came that are not the one that was taken, of the tasks that are remembered.
+    pub fn conflicts(&self) -> u64 {
+        self.conflicts
+    }
+
     /// How many tasks stand how, of all that ever arrived.
     pub fn counts(&self) -> Counts {
         self.counts
@@ -347,6 +353,7 @@ impl Ledger {
         if entry.conflicts.contains(&conflict) || entry.conflicts.len() >= CONFLICTS_MAX {
             return;
         }
+        self.conflicts += 1;
         entry.conflicts.push(conflict.clone());
         let Conflict {
             attempt,
@@ -396,6 +403,7 @@ impl Ledger {
             self.terminal.push_back(id);
         }
         *self.counts.of(&state) += 1;
+        self.conflicts += conflicts.len() as u64;
         let entry = Entry {
             failures: blamed(Blame::Run),
             losses: blamed(Blame::Peer),

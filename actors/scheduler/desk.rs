@@ -14,7 +14,7 @@ use crate::logic::withheld::Withheld;
 use crate::message_log::Cause;
 use crate::messages::{
     AttemptCancelled, KeepResult, NothingWaits, ReplyTo, ResultAnswered, Scribe, SessionInbox,
-    TaskEnded, TaskOffered, TaskRequested, WriteDown,
+    SetAside, TaskEnded, TaskOffered, TaskRequested, WriteDown,
 };
 use crate::model::{Archive, Endpoint, Moment, RequestId, SessionId};
 use crate::port::{Hears, Port};
@@ -187,6 +187,12 @@ impl<P: Policy> Desk<P> {
                             archive,
                         };
                         self.cast.folders.tell(keep, cause);
+                    }
+                }
+                Effect::SetAside(peer, why) => {
+                    if let Some(archive) = handed_in.cloned() {
+                        let set_aside = SetAside { peer, why, archive };
+                        self.cast.folders.tell(set_aside, cause);
                     }
                 }
                 Effect::End(task, name, end) => {

@@ -47,6 +47,8 @@ pub fn of_queue<P: Policy>(
             cancelled: counts.cancelled,
         },
         peers: mind.peers().present() as u64,
+        conflicts: mind.ledger().conflicts(),
+        unmatched: mind.unmatched(),
         trouble: None,
         quarantined: quarantined(mind, now),
         running: mind

@@ -37,6 +37,12 @@ pub struct QueueReport {
     pub tasks: TaskCounts,
     /// How many peers are in the cluster.
     pub peers: u64,
+    /// Results that came for tasks which have another one.
+    #[serde(default)]
+    pub conflicts: u64,
+    /// Results since the master started that were of no try that is known.
+    #[serde(default)]
+    pub unmatched: u64,
     /// What keeps the master from working, if anything does: a disk that takes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,

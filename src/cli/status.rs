@@ -82,6 +82,12 @@ fn of_master(report: &MasterReport) -> String {
     if let Some(trouble) = &report.queue.trouble {
         text.push_str(&format!("  trouble {trouble}\n"));
     }
+    let unused = report.queue.conflicts + report.queue.unmatched;
+    if unused > 0 {
+        text.push_str(&format!(
+            "  aside   {unused} results that no task took: see .mutirao/set-aside/\n"
+        ));
+    }
     if tasks.queued > 0 && report.queue.peers == 0 {
         text.push_str("the tasks wait for a peer: start one with `mutirao peer`\n");
     }

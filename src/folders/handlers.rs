@@ -7,7 +7,7 @@ use mutirao_actors::logic::effect::End;
 use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::{
     AdoptTask, KeepResult, LoadResult, LoadTask, ReplyTo, RequestRefused, ResultKept,
-    ResultRefused, StoreChanged, TaskEnded, WrittenDown,
+    ResultRefused, SetAside, StoreChanged, TaskEnded, WrittenDown,
 };
 use mutirao_actors::port::Letter;
 
@@ -143,6 +143,23 @@ impl Handler<Letter<KeepResult>> for Folders {
                     desk.scheduler.tell(refused, cause);
                 }
             }
+        });
+    }
+}
+
+impl Handler<Letter<SetAside>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<SetAside>, ctx: &mut Self::Context) {
+        let (SetAside { peer, why, archive }, _) = letter.open();
+        if self.crew.is_behind() {
+            return;
+        }
+        tracing::warn!(%peer, sha256 = %archive.digest(), "set a result aside: {why}");
+        let places = Arc::clone(&self.places);
+        let set_aside = move || jobs::set_aside(&places, &peer, &why, &archive);
+        self.work(ctx, set_aside, |desk, done, _| {
+            desk.hear_of("set aside", "", done.err().as_ref());
         });
     }
 }

@@ -10,6 +10,7 @@ use mutirao_actors::model::{Archive, Digest, TaskId};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
 pub(super) use self::put_away::{Shelved, reject};
+pub(super) use self::set_aside::set_aside;
 pub(super) use self::settle::{
     Settled, Settling, clear_payloads, discard, keep, payload_of, settle,
 };
@@ -18,6 +19,7 @@ use super::kept::Kept;
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
 
 mod put_away;
+mod set_aside;
 mod settle;
 mod take_in;
 
@@ -60,6 +62,11 @@ impl Places {
     /// Results that were taken and have no place in `results/` yet.
     pub(super) fn payloads(&self) -> PathBuf {
         self.hidden.join("payloads")
+    }
+
+    /// Results that nobody uses.
+    pub(super) fn set_aside(&self) -> PathBuf {
+        self.hidden.join("set-aside")
     }
 
     pub(super) fn failed_results(&self) -> PathBuf {

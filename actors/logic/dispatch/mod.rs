@@ -54,6 +54,8 @@ pub struct Dispatch<P: Policy> {
     passed_over: u64,
     due: BTreeSet<(Moment, Due)>,
     closed: bool,
+    /// Results in this life that were of no try that is known.
+    unmatched: u64,
     /// Whether what happens cannot be written down now.
     stalled: bool,
     /// Our disk did not take a result: what would be run meanwhile could not be kept either.
@@ -75,6 +77,7 @@ impl<P: Policy> Dispatch<P> {
             passed_over: 0,
             due: BTreeSet::new(),
             closed: false,
+            unmatched: 0,
             stalled: false,
             disk_rests_until: Moment::default(),
         }
@@ -83,6 +86,11 @@ impl<P: Policy> Dispatch<P> {
     /// What happened since this was last asked, to be written down before anybody is told of it.
     pub fn take_news(&mut self) -> Vec<Record> {
         self.ledger.take_news()
+    }
+
+    /// How many results of this life were of no try that is known.
+    pub fn unmatched(&self) -> u64 {
+        self.unmatched
     }
 
     /// Every task, for reports.

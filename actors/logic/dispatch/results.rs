@@ -29,8 +29,12 @@ impl<P: Policy> Dispatch<P> {
         let matched = match attribute(&self.ledger, speaker, &submission.claim, owed, lives) {
             Ok(matched) => matched,
             Err(why) => {
-                let verdict = self.taken_before(&submission);
-                let verdict = verdict.unwrap_or(Verdict::Unmatched(why));
+                let Some(verdict) = self.taken_before(&submission) else {
+                    self.unmatched += 1;
+                    let set_aside = Effect::SetAside(submission.peer.peer, why.clone());
+                    let unmatched = Verdict::Unmatched(why);
+                    return vec![set_aside, Effect::Answer(submission.asker, unmatched)];
+                };
                 return vec![Effect::Answer(submission.asker, verdict)];
             }
         };
@@ -322,6 +326,7 @@ impl<P: Policy> Dispatch<P> {
 
     /// Another result of a task that has one: the first stays (promise R3), and this one is remembered.
     fn conflicting(&mut self, submission: &Submission, of: &Match, taken: Attempt) -> Vec<Effect> {
+        let too_late = Effect::Answer(submission.asker, Verdict::TooLate);
         // The failure of another try says nothing against the result that was taken.
         if submission.outcome.ending.is_success() || of.attempt == taken {
             let conflict = Conflict {
@@ -330,8 +335,11 @@ impl<P: Policy> Dispatch<P> {
                 sha256: submission.sha256,
             };
             self.ledger.conflict(&of.task, conflict);
+            let why = format!("task {} has another result", of.task);
+            let peer = submission.peer.peer.clone();
+            return vec![Effect::SetAside(peer, why), too_late];
         }
-        vec![Effect::Answer(submission.asker, Verdict::TooLate)]
+        vec![too_late]
     }
 
     /// Answers whoever waits for a result to be kept: the first with one verdict, who sent the same again

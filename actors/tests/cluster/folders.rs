@@ -8,7 +8,8 @@ use mutirao_actors::logic::effect::End;
 use mutirao_actors::message_log::Name;
 use mutirao_actors::messages::{
     AdoptTask, KeepResult, LoadResult, LoadTask, PayloadLoaded, RequestRefused, ResultKept,
-    ResultRefused, SchedulerInbox, StoreChanged, TaskAccepted, TaskArrived, TaskEnded, WrittenDown,
+    ResultRefused, SchedulerInbox, SetAside, StoreChanged, TaskAccepted, TaskArrived, TaskEnded,
+    WrittenDown,
 };
 use mutirao_actors::model::{Archive, Digest, Task, TaskId, TaskName};
 use mutirao_actors::port::{Letter, Port};
@@ -173,6 +174,12 @@ impl Handler<Letter<TaskEnded>> for Folders {
         let (TaskEnded { task, end, .. }, _) = letter.open();
         self.shelves().ended.entry(task).or_default().push(end);
     }
+}
+
+impl Handler<Letter<SetAside>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, _: Letter<SetAside>, _: &mut Context<Self>) {}
 }
 
 impl Handler<Letter<WrittenDown>> for Folders {

@@ -189,8 +189,9 @@ impl Stage {
     pub fn news(&mut self) -> Vec<(String, Value)> {
         let lines = self.log.recent();
         let is_news = |letter: &Value| {
-            let is_said = letter["kind"] != "IntakeCounted" && letter["kind"] != "WriteDown";
-            letter["from"] == "folders" && is_said
+            let aside = ["IntakeCounted", "WriteDown", "FoldersChanged"];
+            let is_aside = aside.iter().any(|kind| letter["kind"] == *kind);
+            letter["from"] == "folders" && !is_aside
         };
         let new = lines[self.heard..]
             .iter()

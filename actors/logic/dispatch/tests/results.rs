@@ -39,9 +39,13 @@ fn the_same_bytes_again_are_taken_as_before_and_others_come_too_late() {
         (b"good", Verdict::TakenBefore),
     ] {
         let effects = desk.submit(&ours("a"), by_id(&offer), bytes, Ending::Exit(0));
-        assert_eq!(verdicts(&effects), [verdict]);
-        assert_eq!(effects.len(), 1);
+        assert_eq!(verdicts(&effects), [verdict.clone()]);
+        let is_aside = |effect: &Effect| matches!(effect, Effect::SetAside(..));
+        let is_kept_for_people = effects.iter().any(is_aside);
+        assert_eq!(is_kept_for_people, verdict == Verdict::TooLate);
     }
+    assert_eq!(desk.entry(offer.task).conflicts.len(), 1);
+    assert_eq!(desk.mind.ledger().conflicts(), 1);
 }
 
 #[test]

@@ -327,7 +327,7 @@ impl Storm {
                     self.keeping.retain(|other| *other != task);
                 }
                 Effect::Cancel(peer, ..) => assert!(peer.is_ours(), "others cannot be told"),
-                Effect::Quarantine(..) => {}
+                Effect::Quarantine(..) | Effect::SetAside(..) => {}
             }
         }
     }
