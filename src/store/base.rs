@@ -1,5 +1,6 @@
 //! One open database.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -65,6 +66,23 @@ pub fn connect_read_only(file: &Path) -> Result<Connection, Fail> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
+}
+
+/// Opens a database to read it without its log, as if nobody ever wrote to it.
+pub fn connect_without_log(file: &Path) -> Result<Connection, Fail> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let quoted = file.as_os_str().as_bytes().iter().map(|byte| match byte {
+        b'/' | b'.' | b'-' | b'_' => char::from(*byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(*byte).to_string(),
+        byte => format!("%{byte:02x}"),
+    });
+    let quoted: String = quoted.collect();
+    Ok(Connection::open_with_flags(
+        format!("file:{quoted}?immutable=1"),
+        flags,
+    )?)
 }
 
 impl Base {

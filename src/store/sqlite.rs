@@ -16,7 +16,7 @@ use super::files::Files;
 use super::load::Meta;
 use super::mend::mend;
 use super::rows::Wall;
-use super::{Recalled, Store, StoreError};
+use super::{Recalled, Store, StoreError, log};
 
 /// Largest database of which every page is looked at whenever it is opened, in bytes: that takes about 3 ms a megabyte.
 /// In a larger one the rows that are used are checked all the same, and counted.
@@ -48,10 +48,12 @@ impl SqliteStore {
         let files = Files::of(folder);
         let now = wall(&clock);
         let mut damage = files.prepare()?;
-        let mut opened = open(&files);
+        damage.extend(log::examine(&files)?);
+        let whole = !damage.is_empty() || files.size() <= CHECKED_WHOLE_MAX;
+        let mut opened = open(&files, whole);
         if let Err(Fail::Damage(why)) = opened {
             damage.extend(mend(&files, &why, now)?);
-            opened = open(&files);
+            opened = open(&files, whole);
         }
         let (base, recalled) = opened.map_err(|fail| fail.of("open", &files.database))?;
         let base = Some(base);
@@ -108,8 +110,7 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-fn open(files: &Files) -> Result<(Base, Recalled), Fail> {
-    let whole = files.size() <= CHECKED_WHOLE_MAX;
+fn open(files: &Files, whole: bool) -> Result<(Base, Recalled), Fail> {
     let mut base = Base::known(&files.database, whole)?;
     base.rewrite_log()?;
     let recalled = base.recall()?;
@@ -119,10 +120,12 @@ fn open(files: &Files) -> Result<(Base, Recalled), Fail> {
 /// Opens the database again after a failure; what is found damaged is said in the program's log.
 fn reopen(files: &Files, now: Wall) -> Result<Base, StoreError> {
     let mut damage = files.prepare()?;
-    let mut reopened = again(files);
+    damage.extend(log::examine(files)?);
+    let whole = !damage.is_empty();
+    let mut reopened = again(files, whole);
     if let Err(Fail::Damage(why)) = reopened {
         damage.extend(mend(files, &why, now)?);
-        reopened = again(files);
+        reopened = again(files, whole);
     }
     for line in damage {
         tracing::error!("{line}");
@@ -130,8 +133,8 @@ fn reopen(files: &Files, now: Wall) -> Result<Base, StoreError> {
     reopened.map_err(|fail| fail.of("open", &files.database))
 }
 
-fn again(files: &Files) -> Result<Base, Fail> {
-    let mut base = Base::known(&files.database, false)?;
+fn again(files: &Files, whole: bool) -> Result<Base, Fail> {
+    let mut base = Base::known(&files.database, whole)?;
     base.count()?;
     base.rewrite_log()?.then_some(base).ok_or_else(Fail::busy)
 }
