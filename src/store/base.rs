@@ -99,7 +99,8 @@ impl Base {
 
     /// A database that was there, once all that it says of itself fits; `whole` looks at every page too.
     pub fn known(file: &Path, whole: bool) -> Result<Self, Fail> {
-        Self::refuse_newer(file)?;
+        // A newer program's is not even opened to write.
+        schema::refuse_newer(&connect_read_only(file)?)?;
         let mut connection = connect(file, Journal::Log)?;
         if whole {
             schema::quick_check(&connection)?;
@@ -113,15 +114,6 @@ impl Base {
             meta,
             tally: Tally::default(),
         })
-    }
-
-    /// A newer program's database is not even opened to write.
-    fn refuse_newer(file: &Path) -> Result<(), Fail> {
-        let reader = connect_read_only(file)?;
-        match schema::version(&reader)? {
-            found if found > schema::newest() => Err(Fail::Newer(found)),
-            _ => Ok(()),
-        }
     }
 
     /// Moves the log into the database; whether nobody kept it in use.

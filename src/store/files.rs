@@ -49,6 +49,27 @@ impl Files {
         }
     }
 
+    /// Those of a store that is there.
+    pub fn known(folder: &Path) -> Result<Self, StoreError> {
+        let files = Self::of(folder);
+        if exists(&files.database) || exists(&files.made) {
+            Ok(files)
+        } else {
+            Err(StoreError::Missing(files.database))
+        }
+    }
+
+    /// That somebody was ended while he mended the database, in words for a reader.
+    pub fn interrupted(&self) -> Option<String> {
+        (!exists(&self.database)).then(|| {
+            format!(
+                "{} is not there: mending it broke off, and {} is to take its place",
+                self.database.display(),
+                self.made.display()
+            )
+        })
+    }
+
     /// The database's log, if it has one.
     pub fn log(&self) -> PathBuf {
         beside(&self.database, LOG)

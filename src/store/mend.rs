@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::base::{Base, connect_read_only};
-use super::cell::Cell as _;
 use super::fail::Fail;
 use super::files::Files;
 use super::load::Meta;
@@ -42,8 +41,18 @@ impl Losses {
         }
     }
 
+    /// Several more.
+    pub fn extend(&mut self, lines: impl IntoIterator<Item = String>) {
+        lines.into_iter().for_each(|line| self.add(line));
+    }
+
+    /// Whether there is one.
+    pub fn any(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
     /// All of them.
-    fn listed(mut self) -> Vec<String> {
+    pub fn listed(mut self) -> Vec<String> {
         if self.more > 0 {
             self.lines.push(format!("and {} more", self.more));
         }
@@ -195,14 +204,7 @@ fn take_row<R: Sealed>(
         return Ok(());
     }
     let table = R::table();
-    let whose = row.get_ref(0).ok().and_then(Uuid::from_cell);
-    let whose = whose.map_or("an unreadable task".to_owned(), |id| {
-        format!("the task {id}")
-    });
-    let what = format!(
-        "a row of the table `{}`, of {whose}, was damaged",
-        table.name
-    );
+    let what = table.damaged(row);
     let mut keep =
         new.prepare_cached("INSERT INTO damaged (found_at, what, cells) VALUES (?, ?, ?)")?;
     keep.execute((now, &what, table.describe(row).to_string()))?;

@@ -4,8 +4,9 @@
 
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Row, ToSql, params_from_iter};
+use uuid::Uuid;
 
-use super::cell::Cells;
+use super::cell::{Cell as _, Cells};
 use super::fail::Fail;
 
 /// A table and what is said to it.
@@ -66,6 +67,18 @@ impl Table {
         }
         // As a signed number it takes four bytes in the file and not six.
         crc.finalize().cast_signed().into()
+    }
+
+    /// That a row of it is damaged, in words for a reader.
+    pub fn damaged(&self, row: &Row<'_>) -> String {
+        let whose = row.get_ref(0).ok().and_then(Uuid::from_cell);
+        let whose = whose.map_or("an unreadable task".to_owned(), |id| {
+            format!("the task {id}")
+        });
+        format!(
+            "a row of the table `{}`, of {whose}, was damaged",
+            self.name
+        )
     }
 
     /// What can be read of a row, for a reader.

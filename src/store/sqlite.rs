@@ -140,6 +140,6 @@ fn again(files: &Files, whole: bool) -> Result<Base, Fail> {
 }
 
 /// The time for people.
-fn wall(clock: &Clock) -> Wall {
+pub(super) fn wall(clock: &Clock) -> Wall {
     clock.wall(clock.now()).as_millisecond()
 }
