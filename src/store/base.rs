@@ -116,6 +116,11 @@ impl Base {
         })
     }
 
+    /// What holds for the whole of it.
+    pub fn meta(&self) -> Meta {
+        self.meta
+    }
+
     /// Moves the log into the database; whether nobody kept it in use.
     ///
     /// Pages of a flush that failed once may never reach the disk by another one unless they are written anew.

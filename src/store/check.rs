@@ -81,7 +81,7 @@ pub fn repair(root: &Path, clock: &Clock) -> Result<Vec<String>, StoreError> {
         }
     };
     if let Some(why) = why {
-        damage.extend(mend(&files, &why, wall(clock))?);
+        damage.extend(mend(&files, &why, None, wall(clock))?);
     }
     Ok(damage)
 }

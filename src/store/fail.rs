@@ -27,6 +27,12 @@ pub enum StoreError {
         /// The newest that we know.
         known: i64,
     },
+    /// Another one stands in its place, or none.
+    #[error(
+        "{} is not the database with which this master started: put that back (is its disk mounted?), \
+         or start the master again", .0.display()
+    )]
+    Replaced(PathBuf),
     /// The disk would not, or somebody else has the database.
     #[error("failed to {doing} {}: {source}; {}", .file.display(), advice(.source))]
     Base {

@@ -59,6 +59,11 @@ impl Files {
         }
     }
 
+    /// The folder in which they lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// That somebody was ended while he mended the database, in words for a reader.
     pub fn interrupted(&self) -> Option<String> {
         (!exists(&self.database)).then(|| {

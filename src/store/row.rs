@@ -42,7 +42,7 @@ impl Table {
             name,
             columns,
             get: format!("{all} WHERE {keys}"),
-            of_task: format!("{all} WHERE {first} = ? ORDER BY {number} DESC LIMIT ?"),
+            of_task: format!("{all} WHERE {first} = ? ORDER BY {number} DESC"),
             put: format!("INSERT OR REPLACE INTO {name} ({list}, seal) VALUES ({holes})"),
             add: format!("INSERT OR IGNORE INTO {name} ({list}, seal) VALUES ({holes})"),
             all,
@@ -153,9 +153,12 @@ pub trait Sealed: Sized {
     /// The rows of one task, highest number first.
     fn of_task(base: &Connection, task: &[u8; 16], max: usize) -> Result<Vec<Self>, Fail> {
         let mut statement = base.prepare_cached(&Self::table().of_task)?;
-        let mut rows = statement.query((task, i64::try_from(max).unwrap_or(i64::MAX)))?;
+        let mut rows = statement.query([task])?;
         let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
+        // A limit that is bound has SQLite plan the statement anew every time.
+        while found.len() < max
+            && let Some(row) = rows.next()?
+        {
             found.push(Self::whole(row)?);
         }
         Ok(found)

@@ -29,6 +29,8 @@ enum Home {
         files: Files,
         /// None after a failure.
         base: Option<Base>,
+        /// What it was when it was last sound.
+        meta: Meta,
     },
 }
 
@@ -52,12 +54,13 @@ impl SqliteStore {
         let whole = !damage.is_empty() || files.size() <= CHECKED_WHOLE_MAX;
         let mut opened = open(&files, whole);
         if let Err(Fail::Damage(why)) = opened {
-            damage.extend(mend(&files, &why, now)?);
+            damage.extend(mend(&files, &why, None, now)?);
             opened = open(&files, whole);
         }
         let (base, recalled) = opened.map_err(|fail| fail.of("open", &files.database))?;
+        let meta = base.meta();
         let base = Some(base);
-        let home = Home::Disk { files, base };
+        let home = Home::Disk { files, base, meta };
         Ok((Self { home, clock }, Recalled { damage, ..recalled }))
     }
 
@@ -86,13 +89,14 @@ impl Store for SqliteStore {
                 let written = base.write(records, now);
                 written.map_err(|fail| fail.of("write", Path::new("in memory")))
             }
-            Home::Disk { files, base } => {
+            Home::Disk { files, base, meta } => {
                 let mut open = match base.take() {
                     Some(open) => open,
-                    None => reopen(files, now)?,
+                    None => reopen(files, *meta, now)?,
                 };
                 let written = open.write(records, now);
                 written.map_err(|fail| fail.of("write to", &files.database))?;
+                *meta = open.meta();
                 *base = Some(open);
                 Ok(())
             }
@@ -118,19 +122,29 @@ fn open(files: &Files, whole: bool) -> Result<(Base, Recalled), Fail> {
 }
 
 /// Opens the database again after a failure; what is found damaged is said in the program's log.
-fn reopen(files: &Files, now: Wall) -> Result<Base, StoreError> {
+fn reopen(files: &Files, own: Meta, now: Wall) -> Result<Base, StoreError> {
+    let replaced = || StoreError::Replaced(files.database.clone());
+    // A new one would take no record of the tasks that there are.
+    if Files::known(files.folder()).is_err() {
+        return Err(replaced());
+    }
     let mut damage = files.prepare()?;
     damage.extend(log::examine(files)?);
     let whole = !damage.is_empty();
     let mut reopened = again(files, whole);
     if let Err(Fail::Damage(why)) = reopened {
-        damage.extend(mend(files, &why, now)?);
+        damage.extend(mend(files, &why, Some(own), now)?);
         reopened = again(files, whole);
     }
     for line in damage {
         tracing::error!("{line}");
     }
-    reopened.map_err(|fail| fail.of("open", &files.database))
+    let base = reopened.map_err(|fail| fail.of("open", &files.database))?;
+    if base.meta().master == own.master {
+        Ok(base)
+    } else {
+        Err(replaced())
+    }
 }
 
 fn again(files: &Files, whole: bool) -> Result<Base, Fail> {

@@ -3,6 +3,7 @@
 mod damage;
 mod log;
 mod model;
+mod running;
 
 use std::path::Path;
 use std::time::Duration;
