@@ -35,13 +35,11 @@ use crate::sockets::places::routes_towards;
 use crate::sockets::tcp::{listen_tcp, local_address};
 use crate::sockets::udp::{Everywhere, datagrams, discovery_listener, outgoing};
 use crate::store::desk::{self, Scribes};
-use crate::store::{Recalled, SqliteStore, Store, StoreDesk, StoreError};
+use crate::store::{self, Recalled, SqliteStore, Store, StoreDesk, StoreError};
 
 /// How often peers of ours are to send a heartbeat: three missed ones are noticed within 15 s.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// Where a master writes down what must survive, below its folder.
-const STORE: &str = ".mutirao/store";
 /// The program's own voice in the message log: it says when to end.
 const PROGRAM: Name = Name::one("program");
 
@@ -99,7 +97,7 @@ struct Memory {
 impl Memory {
     /// Reads what earlier lives wrote down, and says what of it cannot be read any more.
     async fn open(root: &Path, clock: &Clock) -> Result<Self, StoreError> {
-        let (folder, clock) = (root.join(STORE), clock.clone());
+        let (folder, clock) = (root.join(store::FOLDER), clock.clone());
         let open = tokio::task::spawn_blocking(move || SqliteStore::open(&folder, clock));
         // Only a bug panics there, and it is one here as well.
         let opened = open

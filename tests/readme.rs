@@ -13,11 +13,12 @@ use common::archives::text_in;
 use zip::ZipArchive;
 
 /// The pages that name commands.
-const PAGES: [&str; 4] = [
+const PAGES: [&str; 5] = [
     "README.md",
     "README.pt-BR.md",
     "docs/operations.md",
     "docs/message-log.md",
+    "docs/store.md",
 ];
 
 /// What a newcomer types, and nothing else.
@@ -92,17 +93,31 @@ fn flags_in(help: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The subcommands, each with its flags.
-fn subcommands() -> BTreeMap<String, BTreeSet<String>> {
-    let help = help_of(&[]);
+/// What can be typed next.
+fn commands_in(help: &str) -> Vec<String> {
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let names = lines
         .take_while(|line| !line.is_empty())
         .filter(|line| !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next());
     let names = names.filter(|name| *name != "help");
-    let found: BTreeMap<_, _> = names
-        .map(|name| (name.to_owned(), flags_in(&help_of(&[name]))))
+    names.map(str::to_owned).collect()
+}
+
+/// The subcommands, each with its flags and those of what it does.
+fn subcommands() -> BTreeMap<String, BTreeSet<String>> {
+    let help = help_of(&[]);
+    let flags = |name: &str| {
+        let help = help_of(&[name]);
+        let inner = commands_in(&help)
+            .iter()
+            .flat_map(|inner| flags_in(&help_of(&[name, inner])))
+            .collect();
+        flags_in(&help).union(&inner).cloned().collect()
+    };
+    let found: BTreeMap<_, BTreeSet<_>> = commands_in(&help)
+        .into_iter()
+        .map(|name| (name.clone(), flags(&name)))
         .collect();
     assert!(found.contains_key("master"), "{help}");
     found

@@ -7,6 +7,7 @@ mod peer;
 mod peers;
 mod run;
 mod status;
+mod store;
 mod typed;
 mod up;
 mod why;
@@ -99,6 +100,7 @@ enum Command {
     Why(why::Why),
     Masters(masters::Masters),
     Trace(trace::Trace),
+    Store(store::Store),
 }
 
 impl Cli {
@@ -124,6 +126,7 @@ impl Cli {
         logging::start(self.logs.log_format, self.logs.level(goes_on));
         match self.command {
             Command::Trace(args) => trace::run(args),
+            Command::Store(args) => store::run(args),
             Command::Up(args) => in_system(up::run(args)),
             Command::Master(args) => in_system(master::run(args)),
             Command::Peer(args) => in_system(peer::run(args)),

@@ -69,6 +69,11 @@ impl Places {
         self.hidden.join("set-aside")
     }
 
+    /// Where a result lies until its task is settled.
+    pub(crate) fn payload(&self, task: TaskId, sha256: Digest) -> PathBuf {
+        self.payloads().join(settle::payload_name(task, sha256))
+    }
+
     pub(super) fn failed_results(&self) -> PathBuf {
         self.results.join("failed")
     }

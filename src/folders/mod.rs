@@ -53,7 +53,7 @@ mod settling;
 mod stay;
 mod watch;
 
-use self::jobs::Places;
+pub(crate) use self::jobs::Places;
 
 /// The folders' name in the message log.
 pub const NAME: Name = Name::one("folders");

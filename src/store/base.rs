@@ -1,5 +1,6 @@
 //! One open database.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -67,10 +68,33 @@ pub fn connect_read_only(file: &Path) -> Result<Connection, Fail> {
     Ok(connection)
 }
 
-fn known_version(found: i64) -> Result<(), Fail> {
-    match found {
-        found if found > schema::newest() => Err(Fail::Newer(found)),
-        _ => Ok(()),
+/// Opens a database to read it without its log, as if nobody ever wrote to it.
+pub fn connect_without_log(file: &Path) -> Result<Connection, Fail> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let quoted = file.as_os_str().as_bytes().iter().map(|byte| match byte {
+        b'/' | b'.' | b'-' | b'_' => char::from(*byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(*byte).to_string(),
+        byte => format!("%{byte:02x}"),
+    });
+    let quoted: String = quoted.collect();
+    Ok(Connection::open_with_flags(
+        format!("file:{quoted}?immutable=1"),
+        flags,
+    )?)
+}
+
+/// A newer program's database is not even opened to write, unless a crash left it so that only a writer can read it:
+/// then what the crash cut off is undone first.
+fn refuse_newer(file: &Path) -> Result<(), Fail> {
+    match schema::refuse_newer(&connect_read_only(file)?) {
+        Err(Fail::Base(rusqlite::Error::SqliteFailure(failure, _)))
+            if failure.code == ErrorCode::ReadOnly =>
+        {
+            schema::refuse_newer(&connect(file, Journal::Log)?)
+        }
+        told => told,
     }
 }
 
@@ -88,7 +112,7 @@ impl Base {
 
     /// A database that was there, once all that it says of itself fits; `whole` looks at every page too.
     pub fn known(file: &Path, whole: bool) -> Result<Self, Fail> {
-        Self::refuse_newer(file)?;
+        refuse_newer(file)?;
         let mut connection = connect(file, Journal::Log)?;
         if whole {
             schema::quick_check(&connection)?;
@@ -104,19 +128,9 @@ impl Base {
         })
     }
 
-    /// A newer program's database is not even opened to write, unless a crash left it so that only a writer can read
-    /// it: then whatever the crash cut off is undone first.
-    fn refuse_newer(file: &Path) -> Result<(), Fail> {
-        let reader = connect_read_only(file)?;
-        match schema::version(&reader) {
-            Err(Fail::Base(rusqlite::Error::SqliteFailure(failure, _)))
-                if failure.code == ErrorCode::ReadOnly =>
-            {
-                let writer = connect(file, Journal::Log)?;
-                known_version(schema::version(&writer)?)
-            }
-            version => known_version(version?),
-        }
+    /// What holds for the whole of it.
+    pub fn meta(&self) -> Meta {
+        self.meta
     }
 
     /// Moves the log into the database; whether nobody kept it in use.

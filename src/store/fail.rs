@@ -9,6 +9,11 @@ use rusqlite::ffi::{self, SQLITE_BUSY, SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_REA
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// Nobody wrote anything down there.
+    #[error(
+        "there is no {}: no master was ever started in this folder; go to the one that holds its tasks/", .0.display()
+    )]
+    Missing(PathBuf),
     /// A newer program wrote it; it was not touched.
     #[error(
         "{} was written by a newer mutirao (its version is {found}, this one knows {known}): \
@@ -22,6 +27,12 @@ pub enum StoreError {
         /// The newest that we know.
         known: i64,
     },
+    /// Another one stands in its place, or none.
+    #[error(
+        "{} is not the database with which this master started: put that back (is its disk mounted?), \
+         or start the master again", .0.display()
+    )]
+    Replaced(PathBuf),
     /// The disk would not, or somebody else has the database.
     #[error("failed to {doing} {}: {source}; {}", .file.display(), advice(.source))]
     Base {

@@ -20,7 +20,11 @@ const DATABASE: &str = "mutirao.db";
 /// A database in the making.
 const MADE: &str = "made.db";
 /// What SQLite puts beside a database: its log, the log's index, and the journal of one in the making.
-const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+const BESIDE: [&str; 3] = [LOG, INDEX, "-journal"];
+/// The log's name ends with this.
+const LOG: &str = "-wal";
+/// And that of its index.
+const INDEX: &str = "-shm";
 /// Folders of damaged files begin with this, and a number follows.
 const ASIDE: &str = "damaged-";
 /// Folders of damaged files that are kept: each may be as large as the store.
@@ -45,9 +49,45 @@ impl Files {
         }
     }
 
+    /// Those of a store that is there.
+    pub fn known(folder: &Path) -> Result<Self, StoreError> {
+        let files = Self::of(folder);
+        if exists(&files.database) || exists(&files.made) {
+            Ok(files)
+        } else {
+            Err(StoreError::Missing(files.database))
+        }
+    }
+
+    /// The folder in which they lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// That somebody was ended while he mended the database, in words for a reader.
+    pub fn interrupted(&self) -> Option<String> {
+        (!exists(&self.database)).then(|| {
+            format!(
+                "{} is not there: mending it broke off, and {} is to take its place",
+                self.database.display(),
+                self.made.display()
+            )
+        })
+    }
+
+    /// The database's log, if it has one.
+    pub fn log(&self) -> PathBuf {
+        beside(&self.database, LOG)
+    }
+
+    /// The index of its log.
+    pub fn index(&self) -> PathBuf {
+        beside(&self.database, INDEX)
+    }
+
     /// Bytes of the database and its log.
     pub fn size(&self) -> u64 {
-        let files = [self.database.clone(), beside(&self.database, "-wal")];
+        let files = [self.database.clone(), self.log()];
         let sizes = files
             .iter()
             .map(|file| fs::metadata(file).map_or(0, |found| found.len()));
@@ -99,22 +139,44 @@ impl Files {
     pub fn set_aside(&self) -> Result<Option<PathBuf>, StoreError> {
         let mut files = vec![self.database.clone()];
         files.extend(BESIDE.map(|end| beside(&self.database, end)));
-        files.retain(|file| exists(file));
-        if files.is_empty() {
+        self.keep(&files, |from, to| fs::rename(from, to))
+    }
+
+    /// Moves the log and its index away from the database.
+    pub fn set_log_aside(&self) -> Result<Option<PathBuf>, StoreError> {
+        self.keep(&[self.log(), self.index()], |from, to| fs::rename(from, to))
+    }
+
+    /// Copies the log and its index, of which the database needs what is whole.
+    pub fn copy_log(&self) -> Result<Option<PathBuf>, StoreError> {
+        self.keep(&[self.log(), self.index()], |from, to| {
+            fs::copy(from, to)?;
+            File::open(to)?.sync_all()
+        })
+    }
+
+    /// Keeps those files that are there in a new folder.
+    fn keep(
+        &self,
+        files: &[PathBuf],
+        keep: impl Fn(&Path, &Path) -> io::Result<()>,
+    ) -> Result<Option<PathBuf>, StoreError> {
+        let mut files = files.iter().filter(|file| exists(file)).peekable();
+        if files.peek().is_none() {
             return Ok(None);
         }
         let aside = self
             .new_aside()
             .map_err(|error| failed("list", &self.folder, error))?;
-        let moved = || {
+        let kept = || {
             fs::create_dir(&aside)?;
-            for file in &files {
-                fs::rename(file, aside.join(file.file_name().unwrap_or_default()))?;
+            for file in files {
+                keep(file, &aside.join(file.file_name().unwrap_or_default()))?;
             }
             sync(&aside)?;
             sync(&self.folder)
         };
-        moved().map_err(|error| failed("move the damaged files to", &aside, error))?;
+        kept().map_err(|error| failed("keep the damaged files in", &aside, error))?;
         Ok(Some(aside))
     }
 
@@ -149,7 +211,7 @@ impl Files {
     }
 }
 
-fn failed(doing: &'static str, file: &Path, source: io::Error) -> StoreError {
+pub(super) fn failed(doing: &'static str, file: &Path, source: io::Error) -> StoreError {
     StoreError::File {
         doing,
         file: file.to_owned(),

@@ -2,16 +2,16 @@
 //!
 //! Rule: every row that is used fits its seal, and every row that another one counts is there; anything else is damage.
 
-use mutirao_actors::logic::ledger::{CONFLICTS_MAX, Counts, TERMINAL_MAX, TRIES_MAX};
-use mutirao_actors::logic::record::{Fate, Remembered};
-use mutirao_actors::model::Attempt;
+use mutirao_actors::logic::ledger::{Counts, TERMINAL_MAX};
+use mutirao_actors::logic::record::Remembered;
 use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
 
 use super::apply::Tally;
 use super::fail::Fail;
 use super::row::Sealed as _;
-use super::rows::{ConflictRow, MetaRow, ResultRow, Standing, TaskRow, TryRow};
+use super::rows::{MetaRow, TaskRow};
+use super::whole::Whole;
 
 const COUNT: &str = "SELECT count(*), coalesce(max(seq), 0), total(state = 'queued'), total(state = 'leased'), \
                      total(state = 'done'), total(state = 'failed'), total(state = 'cancelled') FROM task";
@@ -112,66 +112,9 @@ pub fn tasks(base: &Connection) -> Result<Vec<Remembered>, Fail> {
     let mut rows = statement.query([oldest.unwrap_or_default()])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let row = TaskRow::whole(row)?;
-        found.push((row.seq, remembered(base, row)?));
+        let whole = Whole::of(base, TaskRow::whole(row)?)?;
+        found.push((whole.row.seq, whole.remembered()?));
     }
     found.sort_by_key(|(seq, _)| *seq);
     Ok(found.into_iter().map(|(_, task)| task).collect())
-}
-
-/// A task with all that belongs to it.
-fn remembered(base: &Connection, row: TaskRow) -> Result<Remembered, Fail> {
-    let id = row.id;
-    let lacks = |what: &str| Fail::Damage(format!("{what} of the task {id} is missing"));
-    let tries = match row.tries {
-        0 => Vec::new(),
-        _ => TryRow::of_task(base, id.as_bytes(), TRIES_MAX)?,
-    };
-    if !are_all(&tries, row.tries) {
-        return Err(lacks("a try"));
-    }
-    let conflicts = match row.conflicts {
-        0 => Vec::new(),
-        _ => ConflictRow::of_task(base, id.as_bytes(), CONFLICTS_MAX)?,
-    };
-    if conflicts.len() != row.conflicts as usize {
-        return Err(lacks("a conflict"));
-    }
-    let result = match (row.state.is_terminal(), row.attempt) {
-        (true, Some(_)) => {
-            let result = ResultRow::get(base, &[id.as_bytes()])?;
-            Some(result.ok_or_else(|| lacks("the result"))?.submitted())
-        }
-        _ => None,
-    };
-    let why = row.reason.clone().unwrap_or_default();
-    let fate = match row.state {
-        Standing::Queued => Fate::Queued,
-        Standing::Leased => Fate::Leased(Attempt(row.attempt.ok_or_else(|| lacks("the lease"))?)),
-        Standing::Done => {
-            let (submitted, file) = result.ok_or_else(|| lacks("the result"))?;
-            Fate::Done { submitted, file }
-        }
-        Standing::Failed => Fate::Failed {
-            why,
-            output: result,
-        },
-        Standing::Cancelled => Fate::Cancelled { why },
-    };
-    let settled = row.settled;
-    let (task, lies) = row.task();
-    Ok(Remembered {
-        task,
-        fate,
-        tries: tries.into_iter().rev().map(Into::into).collect(),
-        conflicts: conflicts.into_iter().rev().map(Into::into).collect(),
-        lies,
-        settled,
-    })
-}
-
-/// Whether these are the last of so many tries, newest first and without a gap.
-fn are_all(tries: &[TryRow], count: u32) -> bool {
-    let expected = (1..=count).rev().take(TRIES_MAX);
-    tries.iter().map(|tried| tried.attempt).eq(expected)
 }

@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::base::{Base, connect_read_only};
-use super::cell::Cell as _;
 use super::fail::Fail;
 use super::files::Files;
 use super::load::Meta;
@@ -42,8 +41,18 @@ impl Losses {
         }
     }
 
+    /// Several more.
+    pub fn extend(&mut self, lines: impl IntoIterator<Item = String>) {
+        lines.into_iter().for_each(|line| self.add(line));
+    }
+
+    /// Whether there is one.
+    pub fn any(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
     /// All of them.
-    fn listed(mut self) -> Vec<String> {
+    pub fn listed(mut self) -> Vec<String> {
         if self.more > 0 {
             self.lines.push(format!("and {} more", self.more));
         }
@@ -51,11 +60,16 @@ impl Losses {
     }
 }
 
-/// Replaces the database by a sound one, and lists what was lost.
-pub fn mend(files: &Files, why: &str, now: Wall) -> Result<Vec<String>, StoreError> {
+/// Replaces the database by a sound one, and lists what was lost; `own` is what a running master knows of itself.
+pub fn mend(
+    files: &Files,
+    why: &str,
+    own: Option<Meta>,
+    now: Wall,
+) -> Result<Vec<String>, StoreError> {
     let mut losses = Losses::default();
     let damaged = connect_read_only(&files.database).ok();
-    let kept = files.make(|new| rebuild(damaged.as_ref(), new, &mut losses, now))?;
+    let kept = files.make(|new| rebuild(damaged.as_ref(), new, own, &mut losses, now))?;
     drop(damaged);
     let aside = files.set_aside()?;
     files.install()?;
@@ -74,11 +88,12 @@ pub fn mend(files: &Files, why: &str, now: Wall) -> Result<Vec<String>, StoreErr
 fn rebuild(
     damaged: Option<&Connection>,
     new: Connection,
+    own: Option<Meta>,
     losses: &mut Losses,
     now: Wall,
 ) -> Result<u64, Fail> {
     let known = damaged.and_then(|damaged| Meta::read(damaged).ok());
-    let meta = known.unwrap_or_else(Meta::new);
+    let meta = known.or(own).unwrap_or_else(Meta::new);
     let mut base = Base::fresh(new, meta)?;
     base.fill(|new| {
         if let Some(damaged) = damaged {
@@ -88,16 +103,14 @@ fn rebuild(
             take_over::<ConflictRow>(damaged, new, losses, now)?;
         }
         let kept = reconcile(new, losses, now)?;
-        match known {
-            Some(known) if known.tasks > kept => losses.add(format!(
-                "{} of {} tasks are lost: a ZIP that lies in tasks/ is adopted anew",
-                known.tasks - kept,
-                known.tasks
-            )),
-            Some(_) => {}
-            None => {
-                losses.add("which master this is could not be read: it is a new one".to_owned())
-            }
+        if let Some(lost) = meta.tasks.checked_sub(kept).filter(|lost| *lost > 0) {
+            let tasks = meta.tasks;
+            losses.add(format!(
+                "{lost} of {tasks} tasks are lost: a ZIP that lies in tasks/ is adopted anew"
+            ));
+        }
+        if known.or(own).is_none() {
+            losses.add("which master this is could not be read: it is a new one".to_owned());
         }
         let meta = Meta {
             tasks: kept,
@@ -195,14 +208,7 @@ fn take_row<R: Sealed>(
         return Ok(());
     }
     let table = R::table();
-    let whose = row.get_ref(0).ok().and_then(Uuid::from_cell);
-    let whose = whose.map_or("an unreadable task".to_owned(), |id| {
-        format!("the task {id}")
-    });
-    let what = format!(
-        "a row of the table `{}`, of {whose}, was damaged",
-        table.name
-    );
+    let what = table.damaged(row);
     let mut keep =
         new.prepare_cached("INSERT INTO damaged (found_at, what, cells) VALUES (?, ?, ?)")?;
     keep.execute((now, &what, table.describe(row).to_string()))?;

@@ -10,20 +10,28 @@ use uuid::Uuid;
 mod apply;
 mod base;
 mod cell;
+pub mod check;
 pub mod desk;
+pub mod export;
 mod fail;
 mod files;
+mod frames;
 mod load;
+mod log;
 mod mend;
 mod reconcile;
 mod row;
 mod rows;
 mod schema;
 mod sqlite;
+mod whole;
 
 pub use self::desk::StoreDesk;
 pub use self::fail::StoreError;
 pub use self::sqlite::SqliteStore;
+
+/// Where it lies, below the folder of a master.
+pub const FOLDER: &str = ".mutirao/store";
 
 /// Takes records to disk.
 pub trait Store: Send {

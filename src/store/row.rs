@@ -4,8 +4,9 @@
 
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Row, ToSql, params_from_iter};
+use uuid::Uuid;
 
-use super::cell::Cells;
+use super::cell::{Cell as _, Cells};
 use super::fail::Fail;
 
 /// A table and what is said to it.
@@ -41,7 +42,7 @@ impl Table {
             name,
             columns,
             get: format!("{all} WHERE {keys}"),
-            of_task: format!("{all} WHERE {first} = ? ORDER BY {number} DESC LIMIT ?"),
+            of_task: format!("{all} WHERE {first} = ? ORDER BY {number} DESC"),
             put: format!("INSERT OR REPLACE INTO {name} ({list}, seal) VALUES ({holes})"),
             add: format!("INSERT OR IGNORE INTO {name} ({list}, seal) VALUES ({holes})"),
             all,
@@ -66,6 +67,18 @@ impl Table {
         }
         // As a signed number it takes four bytes in the file and not six.
         crc.finalize().cast_signed().into()
+    }
+
+    /// That a row of it is damaged, in words for a reader.
+    pub fn damaged(&self, row: &Row<'_>) -> String {
+        let whose = row.get_ref(0).ok().and_then(Uuid::from_cell);
+        let whose = whose.map_or("an unreadable task".to_owned(), |id| {
+            format!("the task {id}")
+        });
+        format!(
+            "a row of the table `{}`, of {whose}, was damaged",
+            self.name
+        )
     }
 
     /// What can be read of a row, for a reader.
@@ -140,9 +153,12 @@ pub trait Sealed: Sized {
     /// The rows of one task, highest number first.
     fn of_task(base: &Connection, task: &[u8; 16], max: usize) -> Result<Vec<Self>, Fail> {
         let mut statement = base.prepare_cached(&Self::table().of_task)?;
-        let mut rows = statement.query((task, i64::try_from(max).unwrap_or(i64::MAX)))?;
+        let mut rows = statement.query([task])?;
         let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
+        // A limit that is bound has SQLite plan the statement anew every time.
+        while found.len() < max
+            && let Some(row) = rows.next()?
+        {
             found.push(Self::whole(row)?);
         }
         Ok(found)

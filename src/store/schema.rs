@@ -6,9 +6,12 @@
 use std::error::Error as _;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
 use super::fail::Fail;
+
+/// Findings that are listed of one database: a reader has seen enough, and each costs SQLite another look.
+const FINDINGS_MAX: usize = 100;
 
 mod embedded {
     refinery::embed_migrations!("src/store/migrations");
@@ -72,15 +75,31 @@ fn unpacked(error: &refinery::Error) -> Fail {
     }
 }
 
+/// Refuses a newer program's database.
+pub fn refuse_newer(base: &Connection) -> Result<(), Fail> {
+    match version(base)? {
+        found if found > newest() => Err(Fail::Newer(found)),
+        _ => Ok(()),
+    }
+}
+
 /// Whether the database says that its pages hang together; reads all of them.
 pub fn quick_check(base: &Connection) -> Result<(), Fail> {
-    let said: Option<String> = base
-        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-        .optional()?;
-    match said.as_deref() {
-        Some("ok") => Ok(()),
-        said => Err(Fail::Damage(
-            said.unwrap_or("it cannot be checked").to_owned(),
-        )),
+    match said(base, "PRAGMA quick_check(1)")?.into_iter().next() {
+        Some(wrong) => Err(Fail::Damage(wrong)),
+        None => Ok(()),
     }
+}
+
+/// What the database says is wrong with its pages and rows; reads all of them.
+pub fn integrity(base: &Connection) -> Result<Vec<String>, Fail> {
+    said(base, &format!("PRAGMA integrity_check({FINDINGS_MAX})"))
+}
+
+fn said(base: &Connection, check: &str) -> Result<Vec<String>, Fail> {
+    let mut statement = base.prepare(check)?;
+    let lines = statement.query_map([], |row| row.get(0))?;
+    let mut lines: Vec<String> = lines.collect::<Result<_, _>>()?;
+    lines.retain(|line| line != "ok");
+    Ok(lines)
 }

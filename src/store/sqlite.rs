@@ -16,7 +16,7 @@ use super::files::Files;
 use super::load::Meta;
 use super::mend::mend;
 use super::rows::Wall;
-use super::{Recalled, Store, StoreError};
+use super::{Recalled, Store, StoreError, log};
 
 /// Largest database of which every page is looked at whenever it is opened, in bytes: that takes about 3 ms a megabyte.
 /// In a larger one the rows that are used are checked all the same, and counted.
@@ -29,6 +29,8 @@ enum Home {
         files: Files,
         /// None after a failure.
         base: Option<Base>,
+        /// What it was when it was last sound.
+        meta: Meta,
     },
 }
 
@@ -48,14 +50,17 @@ impl SqliteStore {
         let files = Files::of(folder);
         let now = wall(&clock);
         let mut damage = files.prepare()?;
-        let mut opened = open(&files);
+        damage.extend(log::examine(&files)?);
+        let whole = !damage.is_empty() || files.size() <= CHECKED_WHOLE_MAX;
+        let mut opened = open(&files, whole);
         if let Err(Fail::Damage(why)) = opened {
-            damage.extend(mend(&files, &why, now)?);
-            opened = open(&files);
+            damage.extend(mend(&files, &why, None, now)?);
+            opened = open(&files, whole);
         }
         let (base, recalled) = opened.map_err(|fail| fail.of("open", &files.database))?;
+        let meta = base.meta();
         let base = Some(base);
-        let home = Home::Disk { files, base };
+        let home = Home::Disk { files, base, meta };
         Ok((Self { home, clock }, Recalled { damage, ..recalled }))
     }
 
@@ -84,13 +89,14 @@ impl Store for SqliteStore {
                 let written = base.write(records, now);
                 written.map_err(|fail| fail.of("write", Path::new("in memory")))
             }
-            Home::Disk { files, base } => {
+            Home::Disk { files, base, meta } => {
                 let mut open = match base.take() {
                     Some(open) => open,
-                    None => reopen(files, now)?,
+                    None => reopen(files, *meta, now)?,
                 };
                 let written = open.write(records, now);
                 written.map_err(|fail| fail.of("write to", &files.database))?;
+                *meta = open.meta();
                 *base = Some(open);
                 Ok(())
             }
@@ -108,8 +114,7 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-fn open(files: &Files) -> Result<(Base, Recalled), Fail> {
-    let whole = files.size() <= CHECKED_WHOLE_MAX;
+fn open(files: &Files, whole: bool) -> Result<(Base, Recalled), Fail> {
     let mut base = Base::known(&files.database, whole)?;
     base.rewrite_log()?;
     let recalled = base.recall()?;
@@ -117,26 +122,38 @@ fn open(files: &Files) -> Result<(Base, Recalled), Fail> {
 }
 
 /// Opens the database again after a failure; what is found damaged is said in the program's log.
-fn reopen(files: &Files, now: Wall) -> Result<Base, StoreError> {
+fn reopen(files: &Files, own: Meta, now: Wall) -> Result<Base, StoreError> {
+    let replaced = || StoreError::Replaced(files.database.clone());
+    // A new one would take no record of the tasks that there are.
+    if Files::known(files.folder()).is_err() {
+        return Err(replaced());
+    }
     let mut damage = files.prepare()?;
-    let mut reopened = again(files);
+    damage.extend(log::examine(files)?);
+    let whole = !damage.is_empty();
+    let mut reopened = again(files, whole);
     if let Err(Fail::Damage(why)) = reopened {
-        damage.extend(mend(files, &why, now)?);
-        reopened = again(files);
+        damage.extend(mend(files, &why, Some(own), now)?);
+        reopened = again(files, whole);
     }
     for line in damage {
         tracing::error!("{line}");
     }
-    reopened.map_err(|fail| fail.of("open", &files.database))
+    let base = reopened.map_err(|fail| fail.of("open", &files.database))?;
+    if base.meta().master == own.master {
+        Ok(base)
+    } else {
+        Err(replaced())
+    }
 }
 
-fn again(files: &Files) -> Result<Base, Fail> {
-    let mut base = Base::known(&files.database, false)?;
+fn again(files: &Files, whole: bool) -> Result<Base, Fail> {
+    let mut base = Base::known(&files.database, whole)?;
     base.count()?;
     base.rewrite_log()?.then_some(base).ok_or_else(Fail::busy)
 }
 
 /// The time for people.
-fn wall(clock: &Clock) -> Wall {
+pub(super) fn wall(clock: &Clock) -> Wall {
     clock.wall(clock.now()).as_millisecond()
 }

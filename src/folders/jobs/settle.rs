@@ -61,13 +61,13 @@ pub(in crate::folders) fn keep(
 }
 
 /// By its digest, so that `sha256sum` tells whether it is whole; and by its task, for two may have the same bytes.
-fn payload_name(task: TaskId, sha256: Digest) -> String {
+pub(super) fn payload_name(task: TaskId, sha256: Digest) -> String {
     format!("{sha256}-{task}")
 }
 
 /// Where a result lies until its task is settled.
 pub(in crate::folders) fn payload_of(places: &Places, task: TaskId, kept: &Kept) -> PathBuf {
-    places.payloads().join(payload_name(task, kept.sha256))
+    places.payload(task, kept.sha256)
 }
 
 /// Removes what was kept for a task that was cancelled meanwhile.

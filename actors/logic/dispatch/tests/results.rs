@@ -39,7 +39,7 @@ fn the_same_bytes_again_are_taken_as_before_and_others_come_too_late() {
         (b"good", Verdict::TakenBefore),
     ] {
         let effects = desk.submit(&ours("a"), by_id(&offer), bytes, Ending::Exit(0));
-        assert_eq!(verdicts(&effects), [verdict.clone()]);
+        assert_eq!(verdicts(&effects), std::slice::from_ref(&verdict));
         let is_aside = |effect: &Effect| matches!(effect, Effect::SetAside(..));
         let is_kept_for_people = effects.iter().any(is_aside);
         assert_eq!(is_kept_for_people, verdict == Verdict::TooLate);

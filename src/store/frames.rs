@@ -1,0 +1,280 @@
+//! Looks through SQLite's log, which is a header and frames: a page each, chained by checksums.
+//!
+//! Rule: SQLite reads a log up to the first frame that is not whole, and says nothing of those behind it. A crash leaves
+//! such frames of the last commit only, which nobody was told of. Where a later commit follows, or the log's index knows
+//! of more, confirmed commits are lost.
+//!
+//! The format is <https://www.sqlite.org/walformat.html>.
+
+use std::io::{self, ErrorKind, Read};
+
+/// Bytes of the log's header.
+const HEADER: usize = 32;
+/// Bytes of a frame before its page.
+const FRAME: usize = 24;
+/// Bytes of a page, where the log's header does not tell: SQLite's default, with which all of our databases are made.
+const PAGE: usize = 4096;
+/// What a log begins with, but for its last bit: that says in which order of bytes sums are made.
+const MAGIC: u32 = 0x377f_0682;
+/// The version of logs and of their indexes, as SQLite writes them since 3.7.0.
+const VERSION: u32 = 3_007_000;
+/// Bytes of the index's header, which it holds twice.
+const INDEX: usize = 48;
+
+/// What a log tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// All that is in use belongs to whole commits.
+    Whole,
+    /// Behind the last commit lie so many bytes of one that nobody was told of.
+    Torn(u64),
+    /// Commits that were confirmed are lost.
+    Lost {
+        /// Where in the file the first thing lies that is not whole.
+        at: u64,
+        /// How many at least.
+        commits: u64,
+    },
+}
+
+/// What the index of a log, which SQLite writes after it flushed a commit, says about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Index {
+    salt: [u8; 8],
+    frames: u64,
+}
+
+impl Index {
+    /// The index in these bytes, if it is whole.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let (one, rest) = bytes.split_at_checked(INDEX)?;
+        let (fields, sum) = one.split_at_checked(INDEX - 8)?;
+        let native = Order(cfg!(target_endian = "big"));
+        let is_whole = rest.starts_with(one)
+            && native.number(fields.get(..4)?) == VERSION
+            && native.sum(Sum::default(), fields) == native.read(sum);
+        is_whole.then_some(Self {
+            salt: fields.get(32..)?.try_into().ok()?,
+            frames: native.number(fields.get(16..20)?).into(),
+        })
+    }
+}
+
+/// Looks through a log, of which the index may be lost.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn look(log: &mut impl Read, index: Option<Index>) -> io::Result<Found> {
+    let mut bytes = [0; HEADER];
+    let read = fill(log, &mut bytes)?;
+    if read < HEADER {
+        return Ok(match read {
+            0 => Found::Whole,
+            cut => Found::Torn(cut as u64),
+        });
+    }
+    let header = Header::read(&bytes);
+    let mut walk = Walk::behind(header);
+    let mut frame = vec![0; FRAME + header.page];
+    loop {
+        let read = fill(log, &mut frame)?;
+        match frame.get(..read) {
+            Some(whole) if read == frame.len() => walk.step(whole),
+            Some(cut) => {
+                walk.end(cut);
+                return Ok(walk.found(index));
+            }
+            None => return Ok(walk.found(index)),
+        }
+    }
+}
+
+/// Reads as much as there is, up to all of the buffer.
+fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match from.read(rest) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// A sum of SQLite's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Sum(u32, u32);
+
+/// The order of bytes in which sums are made: whether it is big-endian.
+#[derive(Debug, Clone, Copy)]
+struct Order(bool);
+
+/// Everything else in a log is big-endian.
+const STORED: Order = Order(true);
+
+impl Order {
+    fn number(self, bytes: &[u8]) -> u32 {
+        let bytes = bytes.try_into().unwrap_or_default();
+        if self.0 {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
+        }
+    }
+
+    /// The sum that stands in eight bytes.
+    fn read(self, bytes: &[u8]) -> Sum {
+        let (first, second) = bytes.split_at(bytes.len() / 2);
+        Sum(self.number(first), self.number(second))
+    }
+
+    fn sum(self, before: Sum, bytes: &[u8]) -> Sum {
+        let pairs = bytes.chunks_exact(8);
+        pairs.fold(before, |Sum(one, two), pair| {
+            let Sum(first, second) = self.read(pair);
+            let one = one.wrapping_add(first).wrapping_add(two);
+            Sum(one, two.wrapping_add(second).wrapping_add(one))
+        })
+    }
+}
+
+/// The header of a log.
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    is_whole: bool,
+    order: Order,
+    page: usize,
+    salt: [u8; 8],
+    sum: Sum,
+}
+
+impl Header {
+    fn read(bytes: &[u8; HEADER]) -> Self {
+        let (fields, sum) = bytes.split_at(HEADER - 8);
+        let number = |at: usize| STORED.number(fields.get(at..at + 4).unwrap_or_default());
+        let (magic, page) = (number(0), number(8) as usize);
+        let order = Order(magic & 1 == 1);
+        let sum = STORED.read(sum);
+        let is_whole = magic & !1 == MAGIC
+            && number(4) == VERSION
+            && page.is_power_of_two()
+            && (512..=65_536).contains(&page)
+            && order.sum(Sum::default(), fields) == sum;
+        let salt = fields.get(16..).and_then(|salt| salt.try_into().ok());
+        Self {
+            is_whole,
+            order: if is_whole {
+                order
+            } else {
+                Order(cfg!(target_endian = "big"))
+            },
+            page: if is_whole { page } else { PAGE },
+            salt: salt.unwrap_or_default(),
+            sum,
+        }
+    }
+}
+
+/// How far a look has come.
+#[derive(Debug)]
+struct Walk {
+    order: Order,
+    /// That of all frames in use; the others are left of an earlier round through the file.
+    salt: Option<[u8; 8]>,
+    /// The sum that the last frame says it has.
+    sum: Sum,
+    at: u64,
+    /// How many frames were looked at.
+    frames: u64,
+    /// How many of them SQLite takes, and where those end.
+    taken: (u64, u64),
+    /// Where the first one lies that is not whole.
+    broken: Option<u64>,
+    /// Where those in use end.
+    used: u64,
+    /// Ends of commits that are not taken: they were confirmed if anything was written after them.
+    open: u64,
+    lost: u64,
+}
+
+impl Walk {
+    fn behind(header: Header) -> Self {
+        let at = HEADER as u64;
+        Self {
+            order: header.order,
+            salt: header.is_whole.then_some(header.salt),
+            sum: header.sum,
+            at,
+            frames: 0,
+            taken: (0, at),
+            broken: (!header.is_whole).then_some(0),
+            used: at,
+            open: 0,
+            lost: 0,
+        }
+    }
+
+    fn step(&mut self, frame: &[u8]) {
+        let (head, page) = frame.split_at(FRAME);
+        let (fields, rest) = head.split_at(8);
+        let (salt, sum) = rest.split_at(8);
+        let (page_number, size) = fields.split_at(4);
+        let begun = self.at;
+        self.at += frame.len() as u64;
+        self.frames += 1;
+        let before = std::mem::replace(&mut self.sum, STORED.read(sum));
+        if !self.is_in_use(salt) {
+            self.broken.get_or_insert(begun);
+            return;
+        }
+        let sum = self.order.sum(self.order.sum(before, fields), page);
+        let is_whole = sum == self.sum && STORED.number(page_number) > 0;
+        let ends_commit = STORED.number(size) > 0;
+        self.used = self.at;
+        if is_whole && self.broken.is_none() {
+            if ends_commit {
+                self.taken = (self.frames, self.at);
+            }
+            return;
+        }
+        self.broken.get_or_insert(begun);
+        if is_whole {
+            self.lost += std::mem::take(&mut self.open);
+        }
+        self.open += u64::from(ends_commit);
+    }
+
+    /// Whether a frame with this salt is of this round; the first one tells where the header does not.
+    fn is_in_use(&mut self, salt: &[u8]) -> bool {
+        let own = salt.try_into().ok();
+        self.salt = self.salt.or(own);
+        self.salt == own
+    }
+
+    /// What is left is less than a frame.
+    fn end(&mut self, cut: &[u8]) {
+        let salt = cut.get(8..16);
+        if !cut.is_empty() && salt.is_none_or(|salt| self.is_in_use(salt)) {
+            self.used = self.at + cut.len() as u64;
+        }
+    }
+
+    fn found(&self, index: Option<Index>) -> Found {
+        let (frames, end) = self.taken;
+        let known = index.filter(|index| Some(index.salt) == self.salt);
+        let lost = match known {
+            Some(index) if index.frames > frames => self.lost.max(1),
+            _ => self.lost,
+        };
+        match self.used.saturating_sub(end) {
+            _ if lost > 0 => Found::Lost {
+                at: self.broken.unwrap_or(end),
+                commits: lost,
+            },
+            0 => Found::Whole,
+            torn => Found::Torn(torn),
+        }
+    }
+}
