@@ -24,6 +24,7 @@ use mutirao_actors::registry::{self, Registry};
 use mutirao_actors::scheduler::{self, Cast};
 use mutirao_actors::schedulers::Entry;
 use mutirao_actors::wire::{CAPABILITIES, PROTOCOL};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::doorway::Doorway;
@@ -40,6 +41,9 @@ use crate::store::{self, Recalled, SqliteStore, Store, StoreDesk, StoreError};
 /// How often peers of ours are to send a heartbeat: three missed ones are noticed within 15 s.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
+/// How long a master that ends waits for its disk: some times as long as a slow one takes, and not for ever for a
+/// full one.
+const TIDY_MAX: Duration = Duration::from_secs(10);
 /// The program's own voice in the message log: it says when to end.
 const PROGRAM: Name = Name::one("program");
 
@@ -113,10 +117,15 @@ impl Memory {
 }
 
 impl Master {
-    /// Comes back when nothing in the folders is half moved.
+    /// Comes back when all is written down and nothing in the folders is half moved, or when the disk does not let
+    /// that come about: then the next start goes on with it.
     pub async fn tidied(&self) {
         self.under_way.close();
-        self.under_way.wait().await;
+        if timeout(TIDY_MAX, self.under_way.wait()).await.is_err() {
+            tracing::warn!(
+                "the disk does not take what is to be written: the next start goes on with it"
+            );
+        }
     }
 
     /// Hands nothing out any more; what runs still comes in.
@@ -171,6 +180,12 @@ fn start_actors(
 ) -> MasterDesk {
     // Actors that know each other are made before either is started; their letters wait.
     let Memory { store, recalled } = memory;
+    let past = Past {
+        counts: recalled.counts,
+        // A store that was just made may stand for one that somebody removed.
+        is_whole: recalled.damage.is_empty() && recalled.epoch > 1,
+        tasks: recalled.tasks,
+    };
     let ground = Ground::real();
     let folders = Context::<Folders>::new();
     let writer = Context::<StoreDesk>::new();
@@ -188,10 +203,7 @@ fn start_actors(
         title: config.scheduler.name,
         folders: to_folders.clone(),
         store: to_store.clone(),
-        past: Past {
-            tasks: recalled.tasks.clone(),
-            counts: recalled.counts,
-        },
+        past: past.clone(),
         rules: config.rules,
         clock: clock.clone(),
     };
@@ -211,7 +223,7 @@ fn start_actors(
         ground,
         clock.clone(),
         ports,
-        &recalled.tasks,
+        &past,
         under_way,
     ));
     heartbeat.run(Heartbeat::new(clock.clone(), &to_registry));

@@ -47,6 +47,21 @@ pub enum Effect {
     Quarantine(Endpoint, Quarantine),
 }
 
+impl Effect {
+    /// Whether whoever hears of it may rely on what was decided before: then that is to be written down first.
+    pub fn is_promise(&self) -> bool {
+        let is_refusal = |verdict: &Verdict| {
+            let refused = matches!(verdict, Verdict::Unmatched(_) | Verdict::NotStored(_));
+            refused || matches!(verdict, Verdict::Refused(_))
+        };
+        match self {
+            Self::Answer(_, verdict) => !is_refusal(verdict),
+            Self::Keep { .. } | Self::SetAside(..) => false,
+            _ => true,
+        }
+    }
+}
+
 /// What a peer is told about a task beside its ZIP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Offer {

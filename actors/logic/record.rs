@@ -129,6 +129,8 @@ pub struct Past {
     pub tasks: Vec<Remembered>,
     /// How many tasks stood how in the end, of all that there ever were.
     pub counts: Counts,
+    /// Whether nothing that was written down is missing here.
+    pub is_whole: bool,
 }
 
 /// A task as the records give it back.

@@ -123,8 +123,8 @@ impl<P: Policy> Desk<P> {
         asker
     }
 
-    /// Has written down what the mind decided, and then carries it out; a result that is to be kept is the one
-    /// that was just handed in.
+    /// Has written down what the mind decided, and carries out what anybody could rely on when that is done; a result
+    /// that is to be kept is the one that was just handed in.
     pub(super) fn carry_out(
         &mut self,
         effects: Vec<Effect>,
@@ -140,8 +140,12 @@ impl<P: Policy> Desk<P> {
             };
             self.cast.store.tell(write_down, cause);
         }
-        if !effects.is_empty() {
-            self.once_written_down(move |desk| desk.tell(effects, handed_in.as_ref(), cause));
+        let (promises, others): (Vec<_>, Vec<_>) =
+            effects.into_iter().partition(Effect::is_promise);
+        // Only these need the archive: one that waited for a full disk would hold its memory all the while.
+        self.tell(others, handed_in.as_ref(), cause);
+        if !promises.is_empty() {
+            self.once_written_down(move |desk| desk.tell(promises, None, cause));
         }
     }
 

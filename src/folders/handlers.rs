@@ -152,13 +152,16 @@ impl Handler<Letter<SetAside>> for Folders {
 
     fn handle(&mut self, letter: Letter<SetAside>, ctx: &mut Self::Context) {
         let (SetAside { peer, why, archive }, _) = letter.open();
-        if self.crew.is_behind() {
-            return;
+        let sha256 = archive.digest();
+        // One at a time: whoever sends rubbish is neither to fill our memory nor to keep honest results waiting.
+        if std::mem::replace(&mut self.is_setting_aside, true) {
+            return tracing::warn!(%peer, %sha256, "dropped a result that nobody uses: {why}");
         }
-        tracing::warn!(%peer, sha256 = %archive.digest(), "set a result aside: {why}");
+        tracing::warn!(%peer, %sha256, "set a result aside: {why}");
         let places = Arc::clone(&self.places);
         let set_aside = move || jobs::set_aside(&places, &peer, &why, &archive);
         self.work(ctx, set_aside, |desk, done, _| {
+            desk.is_setting_aside = false;
             desk.hear_of("set aside", "", done.err().as_ref());
         });
     }

@@ -64,6 +64,11 @@ impl Places {
         self.hidden.join("payloads")
     }
 
+    /// Results that were taken, and whose task's record a damage took.
+    fn unclaimed(&self) -> PathBuf {
+        self.hidden.join("unclaimed")
+    }
+
     /// Results that nobody uses.
     pub(super) fn set_aside(&self) -> PathBuf {
         self.hidden.join("set-aside")
@@ -90,11 +95,16 @@ pub(super) enum Refused {
     Cannot(String),
 }
 
-/// Makes the two folders and clears away what an earlier life left half-written, all payloads but the wanted ones too.
-pub(super) fn open(places: &Places, wanted: &BTreeSet<PathBuf>) -> Result<(), DiskError> {
+/// Makes the folders and clears away what an earlier life left half-written, all payloads but the wanted ones too.
+pub(super) fn open(
+    places: &Places,
+    wanted: &BTreeSet<PathBuf>,
+    past_is_whole: bool,
+) -> Result<(), DiskError> {
     let volume = &places.volume;
     volume.make_folder(&places.tasks)?;
     volume.make_folder(&places.results)?;
+    volume.make_folder(&places.payloads())?;
     publish::sweep(volume, &places.tasks)?;
     publish::sweep(volume, &places.results)?;
     publish::sweep(volume, &places.failed_results())?;
@@ -102,7 +112,7 @@ pub(super) fn open(places: &Places, wanted: &BTreeSet<PathBuf>) -> Result<(), Di
     publish::sweep(volume, &places.failed())?;
     publish::sweep(volume, &places.rejected())?;
     publish::sweep(volume, &places.payloads())?;
-    clear_payloads(places, wanted)
+    clear_payloads(places, wanted, past_is_whole)
 }
 
 /// Reads a result, wherever it lies by now.

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext as _, Context};
 use mutirao_actors::clock::Clock;
-use mutirao_actors::logic::record::{Record, Remembered};
+use mutirao_actors::logic::record::{Past, Record};
 use mutirao_actors::logic::withheld::Withheld;
 use mutirao_actors::message_log::{Cause, Name};
 use mutirao_actors::messages::{
@@ -83,6 +83,8 @@ pub struct Folders {
     /// Results that are being looked over and written; whether their task was cancelled meanwhile.
     keeping: HashMap<TaskId, bool>,
     settlements: Settlements,
+    /// Whether a result that nobody uses is being written.
+    is_setting_aside: bool,
     crew: Crew,
     loads: Loads,
     /// Holds a token of every job: the program waits for them before it ends.
@@ -90,6 +92,10 @@ pub struct Folders {
     troubles: Troubles,
     /// What of them the scheduler was told.
     told_trouble: Option<String>,
+    /// Whether all that was written down in earlier lives is known.
+    past_is_whole: bool,
+    /// Open tasks of earlier lives in whose file's place there is another task's.
+    superseded: Vec<TaskId>,
     /// Whether a look is under way, or the folders are still being opened.
     looking: bool,
     /// No look before this, even when something happened.
@@ -115,7 +121,7 @@ impl Folders {
         ground: Ground,
         clock: Clock,
         ports: Ports,
-        remembered: &[Remembered],
+        past: &Past,
         under_way: TaskTracker,
     ) -> Self {
         let mut folders = Self {
@@ -133,15 +139,18 @@ impl Folders {
             plans: Arc::default(),
             keeping: HashMap::new(),
             settlements: Settlements::default(),
+            is_setting_aside: false,
             crew: Crew::opening(ground.hands),
             loads: Loads::default(),
             under_way,
             troubles: Troubles::default(),
             told_trouble: None,
+            past_is_whole: past.is_whole,
+            superseded: Vec::new(),
             looking: false,
             soonest: Moment::default(),
         };
-        folders.recall(remembered);
+        folders.recall(past);
         folders
     }
 
@@ -169,8 +178,9 @@ impl Folders {
         let places = Arc::clone(&self.places);
         let is_woken = self.is_woken;
         let wanted = self.settlements.payloads(&places);
+        let past_is_whole = self.past_is_whole;
         let open = move || {
-            let opened = jobs::open(&places, &wanted);
+            let opened = jobs::open(&places, &wanted, past_is_whole);
             let waker = if is_woken {
                 Waker::of(&places.tasks)
             } else {
@@ -184,6 +194,7 @@ impl Folders {
                 .hear("open", &places.tasks, opened.as_ref().err());
             desk.waker = Some(waker);
             desk.crew.opened();
+            desk.withdraw_superseded();
             desk.settle(ctx);
             desk.look(ctx);
         });

@@ -3,12 +3,15 @@
 //! Rule: the next look at `tasks/` decides about open tasks: a file that is gone takes its task back, one that changed
 //! is read. Files of terminal tasks are moved on to where they belong.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::logic::ledger::Submitted;
-use mutirao_actors::logic::record::{Fate, Remembered};
+use mutirao_actors::logic::record::{Fate, Past, Remembered};
+use mutirao_actors::message_log::Cause;
+use mutirao_actors::messages::TaskWithdrawn;
 
 use super::Folders;
 use super::intake::{Adopted, Leaving};
@@ -17,10 +20,20 @@ use super::kept::Kept;
 
 impl Folders {
     /// Takes the tasks of earlier lives.
-    pub(super) fn recall(&mut self, remembered: &[Remembered]) {
-        for known in remembered {
+    pub(super) fn recall(&mut self, past: &Past) {
+        let unsettled = past.tasks.iter().filter(|known| !known.settled);
+        // A file that was replaced is the later task's, whatever a crash kept from being said of the earlier one.
+        let owners: HashMap<_, _> = unsettled
+            .map(|known| (&known.lies.file, known.task.id))
+            .collect();
+        for known in &past.tasks {
             let file = OsString::from_vec(known.lies.file.clone());
+            let is_owner = owners.get(&known.lies.file) == Some(&known.task.id);
             let Some(end) = end_of(&known.fate) else {
+                if !is_owner {
+                    self.superseded.push(known.task.id);
+                    continue;
+                }
                 let adopted = Adopted::of(&known.task, known.lies.stamp);
                 self.intake.recall(file, adopted);
                 continue;
@@ -35,18 +48,30 @@ impl Folders {
             if let Some(kept) = &kept {
                 self.plans.promise(known.task.id, kept.file.clone());
             }
-            self.intake.recall_leaving(file.clone());
+            let leaving = is_owner.then(|| Leaving {
+                file: file.clone(),
+                stamp: known.lies.stamp,
+                sha256: Some(known.task.sha256),
+            });
+            if is_owner {
+                self.intake.recall_leaving(file);
+            }
             self.settlements.add(Settling {
                 task: known.task.id,
                 name: known.task.name.clone(),
                 end,
                 kept,
-                leaving: Some(Leaving {
-                    file,
-                    stamp: known.lies.stamp,
-                    sha256: Some(known.task.sha256),
-                }),
+                leaving,
             });
+        }
+    }
+
+    /// Takes back the tasks whose file was replaced by another just before the crash.
+    pub(super) fn withdraw_superseded(&mut self) {
+        for task in std::mem::take(&mut self.superseded) {
+            let why = "its ZIP in tasks/ was replaced by another".to_owned();
+            self.scheduler
+                .tell(TaskWithdrawn { task, why }, Cause::OUTSIDE);
         }
     }
 }

@@ -12,6 +12,7 @@ use super::crew::WORK_MAX;
 use super::intake::SETTLING;
 use crate::archive::{Compression, pack};
 
+mod restart;
 mod stage;
 
 #[tokio::test(start_paused = true)]

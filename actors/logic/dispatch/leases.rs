@@ -138,6 +138,11 @@ impl<P: Policy> Dispatch<P> {
             return Vec::new();
         };
         let holder = match (&entry.state, entry.state.lease()) {
+            (State::Leased(_), Some(lease)) if lease.attempt == attempt && self.stalled => {
+                // What its holder hands in is turned away meanwhile: that is not its fault.
+                self.extend_lease(task, now);
+                return Vec::new();
+            }
             (State::Keeping { .. }, Some(lease)) if lease.attempt == attempt => {
                 // Another result is being looked over; if it is refused, this lease goes on.
                 self.extend_lease(task, now);

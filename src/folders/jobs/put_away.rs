@@ -1,11 +1,11 @@
 //! What goes out: results, and the files of tasks that ended or never were tasks.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::model::Digest;
 
+use super::settle::Touched;
 use super::{Places, Refused, load};
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
 use crate::folders::intake::Leaving;
@@ -26,7 +26,7 @@ pub(in crate::folders) fn shelve(
     places: &Places,
     leaving: &Leaving,
     end: &End,
-    touched: &mut BTreeSet<PathBuf>,
+    touched: &mut Touched,
 ) -> Result<Shelved, DiskError> {
     let volume = &*places.volume;
     let path = places.tasks.join(&leaving.file);
@@ -46,7 +46,7 @@ pub(in crate::folders) fn shelve(
             None => return Ok(Shelved::Left),
         },
         _ => {
-            touched.extend([folder.clone(), places.tasks.clone()]);
+            touched.moved(places.tasks.clone(), folder.clone());
             publish::move_into(volume, &folder, &path)?
         }
     };

@@ -9,8 +9,8 @@ use crate::disk::{DiskError, OnDisk as _, publish};
 
 /// Results that are set aside at a time: enough to see what a confused peer sends.
 const FILES_MAX: usize = 64;
-/// Bytes of all of them: one result of the largest size.
-const BYTES_MAX: u64 = 64 << 20;
+/// Bytes of all of them: some results of the largest size.
+const BYTES_MAX: u64 = 256 << 20;
 
 /// Lays a result aside with a note that says from whom it came and why nobody uses it; the oldest ones go for it.
 pub(in crate::folders) fn set_aside(

@@ -13,7 +13,7 @@ use mutirao_actors::model::{Archive, Digest, TaskId, TaskName};
 use super::put_away::shelve;
 use super::{ARCHIVE_MAX, Places, Refused, Shelved, is_absent, load};
 use crate::archive::inspect_result;
-use crate::disk::{DiskError, OnDisk as _, publish};
+use crate::disk::{DiskError, OnDisk as _, Volume, publish};
 use crate::folders::intake::Leaving;
 use crate::folders::kept::Kept;
 use crate::folders::plans::Plans;
@@ -31,6 +31,29 @@ pub(in crate::folders) struct Settling {
     pub kept: Option<Kept>,
     /// Its file in `tasks/`; none when that was deleted or replaced.
     pub leaving: Option<Leaving>,
+}
+
+/// Folders whose names changed.
+#[derive(Debug, Default)]
+pub(in crate::folders) struct Touched {
+    gained: BTreeSet<PathBuf>,
+    lost: BTreeSet<PathBuf>,
+}
+
+impl Touched {
+    /// Something moves from one folder to the other.
+    pub fn moved(&mut self, from: PathBuf, to: PathBuf) {
+        self.lost.insert(from);
+        self.gained.insert(to);
+    }
+
+    /// Flushes them; a file must not be gone from the one before it is in the other.
+    fn flush(self, volume: &Volume) -> Result<(), DiskError> {
+        let folders = self.gained.iter().chain(&self.lost);
+        folders
+            .into_iter()
+            .try_for_each(|folder| volume.sync_folder(folder))
+    }
 }
 
 /// Where its files are now.
@@ -92,12 +115,10 @@ pub(in crate::folders) fn settle(
     plans: &Plans,
     tasks: &[Settling],
 ) -> Result<Vec<Result<Settled, DiskError>>, DiskError> {
-    let mut touched = BTreeSet::new();
+    let mut touched = Touched::default();
     let one = |task| settle_one(places, plans, task, &mut touched);
     let settled = tasks.iter().map(one).collect();
-    for folder in touched {
-        places.volume.sync_folder(&folder)?;
-    }
+    touched.flush(&places.volume)?;
     Ok(settled)
 }
 
@@ -105,7 +126,7 @@ fn settle_one(
     places: &Places,
     plans: &Plans,
     task: &Settling,
-    touched: &mut BTreeSet<PathBuf>,
+    touched: &mut Touched,
 ) -> Result<Settled, DiskError> {
     let file = match (&task.kept, &task.end) {
         (Some(kept), End::Cancelled(_)) => {
@@ -128,7 +149,7 @@ fn place(
     plans: &Plans,
     task: &Settling,
     kept: &Kept,
-    touched: &mut BTreeSet<PathBuf>,
+    touched: &mut Touched,
 ) -> Result<String, DiskError> {
     let payload = payload_of(places, task.task, kept);
     let mut file = plans.of(task.task).unwrap_or_else(|| kept.file.clone());
@@ -137,7 +158,7 @@ fn place(
     } else {
         places.failed_results()
     };
-    touched.extend([folder.clone(), places.payloads()]);
+    touched.moved(places.payloads(), folder.clone());
     if let Err(error) = places.volume.stat(&payload) {
         return match is_absent(&error) {
             true => Ok(file),
@@ -180,10 +201,12 @@ fn copy(places: &Places, payload: &Path, path: &Path) -> Result<bool, DiskError>
     Ok(published.is_some())
 }
 
-/// Removes payloads of results that no task has: they were never answered for, and their peers still have them.
+/// Removes payloads of results that no task has: they were never answered for, and their peers still have them. Where
+/// records were lost they may have been answered for, and are put where a person finds them.
 pub(in crate::folders) fn clear_payloads(
     places: &Places,
     wanted: &BTreeSet<PathBuf>,
+    past_is_whole: bool,
 ) -> Result<(), DiskError> {
     let folder = places.payloads();
     let names = match places.volume.list(&folder) {
@@ -192,8 +215,19 @@ pub(in crate::folders) fn clear_payloads(
     };
     for name in names {
         let path = folder.join(name.on_disk("list", &folder)?);
-        if !wanted.contains(&path) {
+        if wanted.contains(&path) {
+            continue;
+        }
+        if past_is_whole {
             places.volume.remove(&path)?;
+        } else {
+            let unclaimed = places.unclaimed();
+            let name = publish::move_into(&places.volume, &unclaimed, &path)?;
+            let lies = unclaimed.join(name);
+            tracing::warn!(
+                "a result of a task that is not remembered: {}",
+                lies.display()
+            );
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ use mutirao_actors::logic::effect::End;
 use mutirao_actors::model::{Stamp, TaskId, TaskName, Wishes};
 
 use super::put_away::shelve;
+use super::settle::Touched;
 use super::take_in::{task_name, task_of};
 use super::*;
 use crate::archive::{Compression, inspect_task, pack};
@@ -14,7 +15,7 @@ use crate::folders::intake::{Leaving, Reading};
 fn places() -> (tempfile::TempDir, Places) {
     let temp = tempfile::tempdir().unwrap();
     let places = Places::under(temp.path(), Arc::new(Volume::real()));
-    open(&places, &BTreeSet::new()).unwrap();
+    open(&places, &BTreeSet::new(), true).unwrap();
     (temp, places)
 }
 
@@ -99,7 +100,7 @@ fn a_touched_file_still_leaves_and_another_stays() {
         stamp: put(&places, "a.zip", &zip()),
         sha256: Some(Digest::of(&zip())),
     };
-    let mut touched = BTreeSet::new();
+    let mut touched = Touched::default();
     let mut shelve = || shelve(&places, &leaving, &End::Done, &mut touched).unwrap();
     put(&places, "a.zip", b"another");
     assert_eq!(shelve(), Shelved::Left);
@@ -121,7 +122,7 @@ fn a_copy_that_an_earlier_try_made_is_not_made_again() {
     };
     for _ in 0..2 {
         let stays = Shelved::Stays(places.done().join("a.zip"));
-        let shelved = shelve(&places, &leaving, &End::Done, &mut BTreeSet::new());
+        let shelved = shelve(&places, &leaving, &End::Done, &mut Touched::default());
         assert_eq!(shelved.unwrap(), stays);
     }
     assert_eq!(fs::read_dir(places.done()).unwrap().count(), 1);

@@ -11,7 +11,8 @@ use std::time::Duration;
 use actix::{Actor, Context, Handler, Message};
 use mutirao_actors::clock::Clock;
 use mutirao_actors::logic::effect::End;
-use mutirao_actors::logic::record::{Record, Remembered};
+use mutirao_actors::logic::ledger::Counts;
+use mutirao_actors::logic::record::{Past, Record, Remembered};
 use mutirao_actors::message_log::{Cause, MessageLog, Name};
 use mutirao_actors::messages::{
     FoldersInbox, ReplyTo, SchedulerInbox, SessionInbox, StoreInbox, TaskEnded, WriteDown,
@@ -93,11 +94,29 @@ impl Stage {
     }
 
     pub fn in_folder(root: TempDir) -> Self {
-        Self::remembering(root, &[])
+        Self::remembering(root, Vec::new())
     }
 
     /// Another life in the same folder.
-    pub fn remembering(root: TempDir, remembered: &[Remembered]) -> Self {
+    pub fn remembering(root: TempDir, tasks: Vec<Remembered>) -> Self {
+        let is_whole = true;
+        let counts = Counts::default();
+        Self::after(
+            root,
+            &Past {
+                tasks,
+                counts,
+                is_whole,
+            },
+        )
+    }
+
+    /// Another life in the same folder, which lost all that was written down.
+    pub fn damaged(root: TempDir) -> Self {
+        Self::after(root, &Past::default())
+    }
+
+    fn after(root: TempDir, past: &Past) -> Self {
         let clock = Clock::start();
         let log = MessageLog::new(clock.clone(), None);
         let (me, test) = (Name::one("folders"), Name::one("test"));
@@ -126,7 +145,7 @@ impl Stage {
             scheduler,
             store: Port::new(log.clone(), me, store, StoreInbox::of(&writer.start())),
         };
-        let folders = Folders::new(root.path(), ground, clock, ports, remembered, under_way);
+        let folders = Folders::new(root.path(), ground, clock, ports, past, under_way);
         let folders = Port::new(log.clone(), test, me, FoldersInbox::of(&folders.start()));
         answers.set(folders.used_by(store)).unwrap();
         Self {

@@ -94,7 +94,12 @@ pub(super) fn read_back(records: Vec<Record>) -> Vec<Remembered> {
 
 pub(super) fn past(tasks: Vec<Remembered>) -> Past {
     let counts = Counts::default();
-    Past { tasks, counts }
+    let is_whole = true;
+    Past {
+        tasks,
+        counts,
+        is_whole,
+    }
 }
 
 /// The same desk in its next life, a minute and more of whose wall time may have gone by.

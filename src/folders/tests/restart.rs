@@ -1,0 +1,146 @@
+//! What a crash left half done is done at the next start.
+
+use std::fs;
+
+use mutirao_actors::logic::ledger::Submitted;
+use mutirao_actors::logic::record::{Fate, Record, Remembered};
+use mutirao_actors::messages::KeepResult;
+use mutirao_actors::model::{Archive, Attempt, TaskName};
+use tempfile::TempDir;
+
+use super::stage::{PATIENCE, Stage, id, play, result_zip, task_zip};
+
+/// The tasks that were adopted in a life, standing like this, and the folder that it left.
+fn killed(stage: Stage, fate: impl Fn(usize) -> Fate) -> (TempDir, Vec<Remembered>) {
+    let adopted = stage.records.borrow().clone().into_iter();
+    let adopted = adopted.filter_map(|record| match record {
+        Record::Adopted { task, lies } => Some((task, lies)),
+        _ => None,
+    });
+    let known = adopted
+        .enumerate()
+        .map(|(number, (task, lies))| Remembered {
+            task,
+            fate: fate(number),
+            tries: Vec::new(),
+            conflicts: Vec::new(),
+            lies,
+            settled: false,
+        });
+    (stage.root, known.collect())
+}
+
+fn done(file: &str) -> Fate {
+    let archive = Archive::new(result_zip("x"));
+    let submitted = Submitted {
+        attempt: Attempt(1),
+        peer: "p".parse().unwrap(),
+        sha256: archive.digest(),
+        size: archive.bytes().len() as u64,
+        took: PATIENCE,
+        failure: None,
+    };
+    let file = file.to_owned();
+    Fate::Done { submitted, file }
+}
+
+/// A life in which `tasks/a.zip` was adopted and its result kept, and that ended before anything was moved.
+async fn kept() -> Stage {
+    let mut stage = Stage::new();
+    stage.put("tasks/a.zip", &task_zip("1"));
+    let task = stage.arrival().await;
+    stage.tell(KeepResult {
+        task,
+        name: TaskName::tamed("a.zip"),
+        attempt: Attempt(1),
+        success: true,
+        archive: Archive::new(result_zip("x")),
+    });
+    stage.hear(["ResultKept"]).await;
+    stage
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_was_done_gets_its_files_where_they_belong_and_does_not_run_again() {
+    play(async {
+        let (root, past) = killed(kept().await, |_| done("a.zip"));
+        let mut stage = Stage::remembering(root, past);
+        stage.until(|stage| stage.records.borrow().len() == 1).await;
+        assert_eq!(stage.read("results/a.zip"), result_zip("x"));
+        assert!(stage.path("tasks/done/a.zip").exists());
+        stage.pass(PATIENCE).await;
+        assert_eq!(stage.news(), []);
+        stage.put("tasks/a.zip", &task_zip("1"));
+        stage.arrival().await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn settling_goes_on_wherever_the_crash_stopped_it() {
+    play(async {
+        for moves in [
+            vec![("payload", "results/a.zip")],
+            vec![
+                ("payload", "results/a.zip"),
+                ("tasks/a.zip", "tasks/done/a.zip"),
+            ],
+        ] {
+            let before = kept().await;
+            let payload = before.names(".mutirao/payloads").pop_first().unwrap();
+            for (from, to) in moves {
+                let from = match from {
+                    "payload" => format!(".mutirao/payloads/{payload}"),
+                    other => other.to_owned(),
+                };
+                fs::create_dir_all(before.path(to).parent().unwrap()).unwrap();
+                fs::rename(before.path(&from), before.path(to)).unwrap();
+            }
+            let (root, past) = killed(before, |_| done("a.zip"));
+            let stage = Stage::remembering(root, past);
+            stage.until(|stage| stage.records.borrow().len() == 1).await;
+            assert_eq!(stage.names("results").len(), 1);
+            assert_eq!(stage.names("tasks/done").len(), 1);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_was_not_answered_for_goes_and_one_that_may_have_been_does_not() {
+    play(async {
+        let (root, past) = killed(kept().await, |_| Fate::Queued);
+        let stage = Stage::remembering(root, past);
+        stage
+            .until(|stage| stage.names(".mutirao/payloads").is_empty())
+            .await;
+        assert!(!stage.path(".mutirao/unclaimed").exists());
+
+        let root = kept().await.root;
+        let stage = Stage::damaged(root);
+        stage
+            .until(|stage| stage.names(".mutirao/unclaimed").len() == 1)
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_tasks_that_a_crash_left_with_one_file_the_later_has_it() {
+    play(async {
+        let mut before = Stage::new();
+        before.put("tasks/a.zip", &task_zip("old"));
+        let old = before.arrival().await;
+        before.put("tasks/a.zip", &task_zip("new"));
+        before.hear(["TaskWithdrawn", "TaskArrived"]).await;
+        let (root, past) = killed(before, |_| Fate::Queued);
+        assert_eq!(past.len(), 2);
+        let mut stage = Stage::remembering(root, past);
+        let [withdrawn] = stage.hear(["TaskWithdrawn"]).await;
+        assert_eq!(id(&withdrawn["task"]), old);
+        stage.pass(PATIENCE).await;
+        assert_eq!(stage.news(), []);
+        assert!(stage.path("tasks/a.zip").exists());
+    })
+    .await;
+}
