@@ -131,7 +131,13 @@ fn take_over<R: Sealed>(
     losses: &mut Losses,
     now: Wall,
 ) -> Result<(), Fail> {
-    let mut ranges = VecDeque::from([(0, u128::MAX)]);
+    let all = (0, u128::MAX);
+    if let Err(error) = damaged.prepare(&R::table().all) {
+        // Not even what the table is can be read, so no part of it can.
+        list_unread(R::table().name, vec![(all, error.to_string())], losses);
+        return Ok(());
+    }
+    let mut ranges = VecDeque::from([all]);
     let mut unread: Vec<(Range, String)> = Vec::new();
     let mut looked_at = 0;
     while let Some((low, high)) = ranges.pop_front() {

@@ -107,7 +107,7 @@ fn a_database_cut_anywhere_opens() {
     let mut chance = chance(1);
     let length = sound.bytes.len();
     let mut cuts = vec![0, 1, 15, 16, 99, 100, 4095, 4096, 4097, length - 1];
-    cuts.extend((0..4).map(|_| chance(length)));
+    cuts.extend((0..15).map(|_| chance(length)));
     for cut in cuts {
         let found = sound.opens_with(&sound.bytes[..cut], &format!("cut at {cut}"));
         assert!(!found.damage.is_empty(), "cut at {cut}");
@@ -118,7 +118,7 @@ fn a_database_cut_anywhere_opens() {
 fn a_database_with_zeroed_blocks_opens_with_the_other_tasks() {
     let sound = Sound::new();
     let blocks = sound.bytes.len() / 4096;
-    for block in (0..blocks).step_by(2) {
+    for block in 0..blocks {
         let mut bytes = sound.bytes.clone();
         bytes[block * 4096..][..4096].fill(0);
         sound.opens_with(&bytes, &format!("block {block} zeroed"));
@@ -129,7 +129,7 @@ fn a_database_with_zeroed_blocks_opens_with_the_other_tasks() {
 fn a_database_with_flipped_bits_opens() {
     let sound = Sound::new();
     let mut chance = chance(2);
-    for _ in 0..40 {
+    for _ in 0..100 {
         let (byte, bit) = (chance(sound.bytes.len()), chance(8));
         let mut bytes = sound.bytes.clone();
         bytes[byte] ^= 1 << bit;
