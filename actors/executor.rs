@@ -206,6 +206,7 @@ mod tests {
                 name: TaskName::tamed("exemplo.zip"),
                 sent_name: "exemplo.zip".into(),
                 named: true,
+                master_id: None,
                 archive: Archive::new("task"),
                 time_limit: None,
                 plain_result: false,

@@ -174,6 +174,7 @@ impl MasterSession {
                         name: assignment.name,
                         sent_name: assignment.sent_name,
                         named: assignment.named,
+                        master_id: assignment.master_id,
                         archive: assignment.archive,
                         time_limit: limits.into_iter().flatten().min(),
                         plain_result: assignment.plain_result,

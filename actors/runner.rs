@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::model::{Archive, Attempt, Outcome, TaskId, TaskName};
 
@@ -21,6 +22,8 @@ pub struct Job {
     pub sent_name: String,
     /// Whether the id and the try are the master's own; else its result is known by the echo of the name alone.
     pub named: bool,
+    /// The master whose id and try they are; none if they are ours.
+    pub master_id: Option<Uuid>,
     /// The task's ZIP.
     pub archive: Archive,
     /// Killed after this long, whatever `task.toml` says.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::logic::client::Said;
+use crate::logic::client::{Ours, Said};
 use crate::model::Archive;
 use crate::wire::reply::{Lease, Welcome};
 use crate::wire::{Reply, WireError, parse_reply};
@@ -32,7 +32,7 @@ pub fn take_apart(bytes: &Bytes) -> Result<Told, String> {
 
 fn read(reply: Reply<'_>) -> Result<Said, WireError> {
     Ok(match reply {
-        Reply::Registered { ours } => Said::Registered(ours.as_ref().map(heartbeat)),
+        Reply::Registered { ours } => Said::Registered(ours.as_ref().map(welcomed)),
         Reply::Alive => Said::Alive,
         Reply::NoTask => Said::Nothing,
         Reply::TaskPackage {
@@ -60,8 +60,12 @@ fn read(reply: Reply<'_>) -> Result<Said, WireError> {
     })
 }
 
-fn heartbeat(welcome: &Welcome<'_>) -> Duration {
-    Duration::from_secs(welcome.heartbeat_s.into()).clamp(HEARTBEAT_MIN, HEARTBEAT_MAX)
+fn welcomed(welcome: &Welcome<'_>) -> Ours {
+    let heartbeat = Duration::from_secs(welcome.heartbeat_s.into());
+    Ours {
+        master_id: welcome.master_id,
+        heartbeat: heartbeat.clamp(HEARTBEAT_MIN, HEARTBEAT_MAX),
+    }
 }
 
 fn time_limit(lease: &Lease) -> Option<Duration> {

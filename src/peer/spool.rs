@@ -13,12 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mutirao_actors::logic::client::{HandIn, Kept, RunKey};
 use mutirao_actors::model::{Archive, Attempt, Digest, Outcome, TaskId};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::disk::publish::{move_into, publish_over, sweep};
 use crate::disk::{DiskError, OnDisk as _, Volume};
 
-/// Results that are read back at a start: twice what the peer's mind lets wait for each kind of master with as many slots
-/// as there can be. What lies beyond stays for another start.
+/// Results that are read back at a start: twice what the peer's mind lets wait for one master with as many slots as there
+/// can be, which is all that it lets wait. What lies beyond stays for another start.
 pub const READ_MAX: usize = 2200;
 /// Longest label, in bytes: a name came in a reply of at most 4 MiB, and JSON writes a byte of it with six at most.
 const LABEL_MAX: u64 = 32 << 20;
@@ -54,6 +55,9 @@ pub struct Label {
     pub name: String,
     /// Whether the task's id and the try are the master's own.
     pub named: bool,
+    /// The master whose they are; none if they are ours, or the label is of a version that did not say.
+    #[serde(default)]
+    pub master_id: Option<Uuid>,
     /// How the run ended.
     pub outcome: Outcome,
     /// Of the ZIP.
@@ -186,6 +190,7 @@ impl Spool {
         }
         Ok(Kept {
             named: label.named,
+            master_id: label.master_id,
             hand_in: HandIn {
                 key: label.key(),
                 name: label.name,

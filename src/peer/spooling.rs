@@ -49,7 +49,7 @@ impl<R: Runner> Spooling<R> {
 impl<R: Runner> Runner for Spooling<R> {
     fn run(&self, job: Job, stop: CancellationToken) -> BoxFuture<'static, Finished> {
         let (task, attempt) = (job.task, job.attempt);
-        let (name, named) = (job.sent_name.clone(), job.named);
+        let (name, named, master_id) = (job.sent_name.clone(), job.named, job.master_id);
         let (spool, hands) = (Arc::clone(&self.spool), Arc::clone(&self.hands));
         let run = self.runner.run(job, stop);
         let run = async move {
@@ -61,6 +61,7 @@ impl<R: Runner> Runner for Spooling<R> {
                     attempt,
                     name,
                     named,
+                    master_id,
                     outcome: finished.outcome.clone(),
                     sha256: result.digest(),
                 };
@@ -157,6 +158,7 @@ mod tests {
             name: TaskName::tamed("o exemplo.zip"),
             sent_name: "o exemplo.zip".into(),
             named: false,
+            master_id: None,
             archive: Archive::new("zip"),
             time_limit: None,
             plain_result: false,

@@ -121,6 +121,7 @@ fn job(files: &[(&str, &str)]) -> Job {
         name: TaskName::tamed("exemplo.zip"),
         sent_name: "exemplo.zip".into(),
         named: true,
+        master_id: None,
         archive: Archive::new(pack(files, Compression::Fast).unwrap()),
         time_limit: Some(PATIENCE),
         plain_result: false,

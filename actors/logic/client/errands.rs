@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Client, GOODBYE_MAX, HandIn, InFlight, Line, Order, Run, RunKey, Say};
+use super::{Client, GOODBYE_MAX, HandIn, InFlight, Line, Order, Ours, Run, RunKey, Say};
 use crate::model::Moment;
 
 /// Heartbeats to a master that does not say how often it wants them: the quickest seen of others.
@@ -21,7 +21,7 @@ const BYTES_A_SECOND: u64 = 256 << 10;
 const HAND_INS_MAX: usize = 4;
 
 /// Results that a master has not taken before it gets no more work done: they are kept in memory and on disk. Those that
-/// wait for a master of the other kind have as much room again.
+/// wait for other masters have as much room again, all together.
 const UNTAKEN_MAX: usize = 64;
 
 impl Client {
@@ -63,7 +63,10 @@ impl Client {
     fn say(&mut self, say: Say, now: Moment) -> Order {
         self.said += 1;
         match &say {
-            Say::Heartbeat => self.heartbeat_at = now.after(self.ours.unwrap_or(HEARTBEAT_UNSAID)),
+            Say::Heartbeat => {
+                let every = self.ours.map_or(HEARTBEAT_UNSAID, |ours| ours.heartbeat);
+                self.heartbeat_at = now.after(every);
+            }
             Say::Leave => {
                 self.goodbye_said = true;
                 self.leaving = Some(now.after(GOODBYE_MAX));
@@ -146,12 +149,18 @@ impl Client {
         };
         let busy = |run: &&Run| run.result.is_none() || (self.ours.is_none() && self.may_have(run));
         let untaken = self.runs.values().filter(|run| self.may_have(run));
-        self.runs.values().filter(busy).count() < at_once && untaken.count() < at_once + UNTAKEN_MAX
+        let kept_max = 2 * (self.terms.slots as usize + UNTAKEN_MAX);
+        self.runs.values().filter(busy).count() < at_once
+            && untaken.count() < at_once + UNTAKEN_MAX
+            && self.runs.len() < kept_max
     }
 
-    /// Whether the result is one for this master: see the rule of the module.
-    fn may_have(&self, run: &Run) -> bool {
-        run.named == self.ours.is_some()
+    /// Whether the run is one for this master: see the rule of the module.
+    pub(super) fn may_have(&self, run: &Run) -> bool {
+        let Some(Ours { master_id, .. }) = self.ours else {
+            return !run.named;
+        };
+        run.named && run.master_id.is_none_or(|its| its == master_id)
     }
 
     fn may_go(&self, now: Moment) -> bool {
@@ -177,7 +186,7 @@ impl Client {
     }
 
     /// Whether nothing is left to do for one that leaves: a stop only waits until its runs are dead, and what is for
-    /// another kind of master waits for the next start.
+    /// another master waits for the next start.
     fn is_done(&self) -> bool {
         let is_for_later = |run: &Run| self.stopping || (self.registered && !self.may_have(run));
         let mut runs = self.runs.values();

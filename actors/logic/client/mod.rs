@@ -8,8 +8,9 @@
 //!
 //! Rule: a master of ours gets one lasting connection with several requests in flight; any other is told one
 //! thing at a time and may close after each. What was run is handed in until it is taken, whatever happens, and to
-//! its own kind only: a master of ours knows a try by its key, so it is not told of tries that it never named; another
-//! knows it by the echo of a name, so it is not sent what belongs under a key and would be filed as something else.
+//! its own master only: one of ours knows a try by its key, so it gets the tries that it named, and what it says of
+//! those of another changes nothing; any other knows it by the echo of a name, so it is not sent what belongs under a
+//! key and would be filed as something else. A try of which the master is not known is for every master of ours.
 
 mod errands;
 mod replies;
@@ -20,9 +21,11 @@ mod words;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::model::{Archive, Dialect, Ending, Moment, Outcome};
 
-pub use words::{Assignment, HandIn, Kept, Master, Order, RunKey, Said, Say, Terms};
+pub use words::{Assignment, HandIn, Kept, Master, Order, Ours, RunKey, Said, Say, Terms};
 
 /// Dials of all addresses of a master that may fail in a row before another one is looked for.
 const ROUNDS_MAX: u32 = 3;
@@ -63,6 +66,8 @@ struct Run {
     name: String,
     /// Whether the key is the master's own; else it is ours, and means nothing to any master.
     named: bool,
+    /// The master whose key it is, if that is known.
+    master_id: Option<Uuid>,
     since: Moment,
     result: Option<(Outcome, Archive)>,
     refusals: u32,
@@ -70,10 +75,11 @@ struct Run {
 }
 
 impl Run {
-    fn new(name: String, named: bool, since: Moment) -> Self {
+    fn new(name: String, named: bool, master_id: Option<Uuid>, since: Moment) -> Self {
         Self {
             name,
             named,
+            master_id,
             since,
             result: None,
             refusals: 0,
@@ -109,8 +115,8 @@ pub struct Client {
     /// A master that is not ours: whether it answers more than one message on a connection.
     keeps_open: bool,
     registered: bool,
-    /// How often a master of ours wants a heartbeat; none: it is not ours.
-    ours: Option<Duration>,
+    /// What a master of ours said of itself; none: it is not ours.
+    ours: Option<Ours>,
     in_flight: BTreeMap<u64, InFlight>,
     said: u64,
     /// Bytes that moved on the present connection, in both directions.
@@ -163,8 +169,13 @@ impl Client {
     /// The same with what an earlier life left to be handed in.
     #[must_use]
     pub fn holding(mut self, kept: impl IntoIterator<Item = Kept>) -> Self {
-        for Kept { hand_in, named } in kept {
-            let mut run = Run::new(hand_in.name, named, Moment::default());
+        for Kept {
+            hand_in,
+            named,
+            master_id,
+        } in kept
+        {
+            let mut run = Run::new(hand_in.name, named, master_id, Moment::default());
             run.result = Some((hand_in.outcome, hand_in.result));
             self.runs.insert(hand_in.key, run);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Assignment, Client, InFlight, Line, Order, Run, RunKey, Said, Say, Search};
+use super::{Assignment, Client, InFlight, Line, Order, Ours, Run, RunKey, Said, Say, Search};
 use crate::model::{Archive, Attempt, Dialect, Moment, TaskId, TaskName};
 
 /// In which order dialects are tried with a master that was not heard announcing itself.
@@ -52,7 +52,7 @@ impl Client {
             return self.next(now);
         };
         let mut orders = match (say, said) {
-            (Say::Register(_), Said::Registered(heartbeat)) => self.registered(heartbeat, now),
+            (Say::Register(_), Said::Registered(ours)) => self.registered(ours, now),
             (
                 Say::Ask(_),
                 Said::Task {
@@ -96,14 +96,14 @@ impl Client {
         orders
     }
 
-    fn registered(&mut self, heartbeat: Option<Duration>, now: Moment) -> Vec<Order> {
-        self.ours = heartbeat;
+    fn registered(&mut self, ours: Option<Ours>, now: Moment) -> Vec<Order> {
+        self.ours = ours;
         self.registered = true;
         self.hands_back = false;
         self.failed_rounds = 0;
         self.rebuffs = 0;
         self.ask_at = now;
-        self.heartbeat_at = now.after(heartbeat.unwrap_or_default());
+        self.heartbeat_at = now.after(ours.map_or(Duration::ZERO, |ours| ours.heartbeat));
         let search = std::mem::replace(&mut self.search, Search::Off);
         if search == Search::Off {
             Vec::new()
@@ -136,13 +136,15 @@ impl Client {
             self.hands_back = self.ours.is_some() && !self.goodbye_said;
             return Vec::new();
         }
-        self.runs
-            .insert(key, Run::new(sent_name.clone(), named, now));
+        let master_id = self.ours.map(|ours| ours.master_id);
+        let run = Run::new(sent_name.clone(), named, master_id, now);
+        self.runs.insert(key, run);
         vec![Order::Run(Assignment {
             key,
             name: TaskName::tamed(&sent_name),
             sent_name,
             named,
+            master_id,
             archive,
             time_limit,
             plain_result: self.ours.is_none(),
@@ -207,12 +209,15 @@ impl Client {
         }
     }
 
+    /// A master of ours does not want what it does not know, so the word of one counts for its own tries alone, and
+    /// for none before it has said which one it is.
     fn cancelled(&mut self, key: RunKey) -> Vec<Order> {
-        if self.runs.remove(&key).is_some() {
-            vec![Order::Stop(key), Order::Forget(key)]
-        } else {
-            Vec::new()
+        let run = self.runs.get(&key).filter(|_| self.registered);
+        if run.is_none_or(|run| !self.may_have(run)) {
+            return Vec::new();
         }
+        self.runs.remove(&key);
+        vec![Order::Stop(key), Order::Forget(key)]
     }
 
     /// Nothing came back, or something that is no answer to this.

@@ -17,6 +17,18 @@ const TICK: Duration = Duration::from_millis(100);
 /// The heartbeat that our master asks for.
 const BEAT: Duration = Duration::from_secs(3);
 
+/// A master of ours.
+const OURS: Ours = Ours {
+    master_id: Uuid::from_u128(0xa),
+    heartbeat: BEAT,
+};
+
+/// Another one.
+const THEIRS: Ours = Ours {
+    master_id: Uuid::from_u128(0xb),
+    heartbeat: BEAT,
+};
+
 /// A mind, the time, and what was said on the connection and not answered yet.
 struct Play {
     mind: Client,
@@ -47,7 +59,7 @@ impl Play {
     fn with_ours() -> Self {
         let (mut play, _) = Self::fixed(None);
         play.connected();
-        play.answer(Said::Registered(Some(BEAT)));
+        play.answer(Said::Registered(Some(OURS)));
         play
     }
 
@@ -133,7 +145,7 @@ impl Play {
     }
 
     /// The master goes away, and whoever is there next is of ours or not.
-    fn another_master(&mut self, heartbeat: Option<Duration>) -> Vec<Order> {
+    fn another_master(&mut self, ours: Option<Ours>) -> Vec<Order> {
         let mut orders = self.closed();
         for _ in 0..ROUNDS_MAX {
             orders.extend(self.wait_s(6));
@@ -141,7 +153,7 @@ impl Play {
         }
         orders.extend(self.wait_s(6));
         orders.extend(self.connected());
-        orders.extend(self.answer_to(is_register, Said::Registered(heartbeat)));
+        orders.extend(self.answer_to(is_register, Said::Registered(ours)));
         orders
     }
 
@@ -168,13 +180,13 @@ impl Play {
 
     /// A master that answers everything else, by itself or not, until something of this kind is open.
     fn reach(&mut self, is: impl Fn(&Say) -> bool) -> Vec<Order> {
-        let heartbeat = Some(BEAT).filter(|_| self.mind.is_ours());
+        let ours = self.mind.ours;
         let mut orders = Vec::new();
         for _ in 0..2_000 {
             let done = match self.open.first().map(|(_, say)| say.clone()) {
                 _ if self.open.iter().any(|(_, say)| is(say)) => return orders,
                 _ if self.mind.line == Line::Dialling => self.connected(),
-                Some(Say::Register(_)) => self.answer(Said::Registered(heartbeat)),
+                Some(Say::Register(_)) => self.answer(Said::Registered(ours)),
                 Some(Say::Heartbeat) => self.answer(Said::Alive),
                 _ if self.open.iter().any(|(_, say)| is_heartbeat(say)) => {
                     self.answer_to(is_heartbeat, Said::Alive)
@@ -214,7 +226,7 @@ fn master(hosts: &[u8], dialect: Option<Dialect>) -> Master {
 }
 
 fn key(number: u128) -> RunKey {
-    (TaskId(uuid::Uuid::from_u128(number)), Attempt(1))
+    (TaskId(Uuid::from_u128(number)), Attempt(1))
 }
 
 fn task(key: Option<RunKey>) -> Said {

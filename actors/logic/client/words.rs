@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::model::{Archive, Attempt, Dialect, Outcome, TaskId, TaskName};
 
 /// One try of one task, as the master names it or as we do for one that does not.
@@ -68,6 +70,8 @@ pub struct Kept {
     pub hand_in: HandIn,
     /// Whether the key is the master's own; else it is ours, and means nothing to any master.
     pub named: bool,
+    /// The master whose key it is; none if that is not known any more, or the key is ours.
+    pub master_id: Option<Uuid>,
 }
 
 /// A task as the master hands it out.
@@ -81,6 +85,8 @@ pub struct Assignment {
     pub name: TaskName,
     /// Whether the key is the master's own.
     pub named: bool,
+    /// The master whose key it is; none if the key is ours.
+    pub master_id: Option<Uuid>,
     /// The ZIP.
     pub archive: Archive,
     /// Killed after this long.
@@ -92,8 +98,8 @@ pub struct Assignment {
 /// What a master answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
-    /// We are registered; a master of ours says how often it wants a heartbeat.
-    Registered(Option<Duration>),
+    /// We are registered; a master of ours says which one it is.
+    Registered(Option<Ours>),
     /// It heard the heartbeat.
     Alive,
     /// There is nothing to do now.
@@ -119,6 +125,15 @@ pub enum Said {
     Cancel(RunKey),
     /// Something else.
     Unknown(String),
+}
+
+/// What a master of ours says of itself when it takes us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ours {
+    /// Which one it is, in every life and at every address.
+    pub master_id: Uuid,
+    /// How often it wants a heartbeat.
+    pub heartbeat: Duration,
 }
 
 /// A master to work for.

@@ -50,6 +50,7 @@ fn result(number: u128) -> (Label, Archive) {
         attempt: Attempt(2),
         name: "a name/as it was \"sent\".zip".into(),
         named: number.is_multiple_of(2),
+        master_id: number.is_multiple_of(2).then(|| Uuid::from_u128(7)),
         outcome: Outcome {
             ending: Ending::Exit(3),
             took: Duration::from_millis(1500),
@@ -63,6 +64,7 @@ fn result(number: u128) -> (Label, Archive) {
 fn kept_of((label, result): (Label, Archive)) -> Kept {
     Kept {
         named: label.named,
+        master_id: label.master_id,
         hand_in: HandIn {
             key: label.key(),
             name: label.name,
@@ -77,15 +79,15 @@ fn what_is_kept_is_there_in_the_next_life_and_what_is_forgotten_is_not() {
     let scene = Scene::new();
     let (spool, kept) = scene.open();
     assert_eq!(kept, []);
-    for number in [1, 2, 3] {
+    for number in [1, 2, 3, 4] {
         let (label, archive) = result(number);
         spool.keep(&label, &archive);
     }
     spool.forget(result(2).0.key());
     spool.forget(result(9).0.key());
-    assert_eq!(spool.count(), 2);
+    assert_eq!(spool.count(), 3);
     let (spool, kept) = scene.open();
-    assert_eq!(kept, [1, 3].map(|number| kept_of(result(number))));
+    assert_eq!(kept, [1, 3, 4].map(|number| kept_of(result(number))));
     for kept in kept {
         spool.forget(kept.hand_in.key);
     }
@@ -190,4 +192,17 @@ fn a_disk_that_takes_nothing_costs_no_more_than_the_copy() {
     spool.keep(&second, &archive);
     assert_eq!(spool.count(), 1);
     assert_eq!(scene.open().1, [kept_of(result(2))]);
+}
+
+#[test]
+fn a_label_of_a_version_that_named_no_master_is_read() {
+    let scene = Scene::new();
+    let (mut label, archive) = result(2);
+    scene.open().0.keep(&label, &archive);
+    let path = scene.path(&label, "json");
+    let mut text: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert!(text.as_object_mut().unwrap().remove("master_id").is_some());
+    fs::write(&path, text.to_string()).unwrap();
+    label.master_id = None;
+    assert_eq!(scene.open().1, [kept_of((label, archive))]);
 }

@@ -24,7 +24,7 @@ enum Event {
 fn any_said() -> impl Strategy<Value = Said> {
     let number = 1..6_u128;
     prop_oneof![
-        2 => any::<bool>().prop_map(|ours| Said::Registered(ours.then_some(BEAT))),
+        2 => prop::sample::select(vec![None, Some(OURS), Some(THEIRS)]).prop_map(Said::Registered),
         1 => Just(Said::Alive),
         1 => Just(Said::Nothing),
         4 => proptest::option::of(number.clone()).prop_map(|number| task(number.map(key))),
@@ -157,7 +157,7 @@ impl World {
     }
 
     /// A master that does what it should, until nothing is left to say but heartbeats.
-    fn cooperate(&mut self, ours: bool) {
+    fn cooperate(&mut self, ours: Option<Ours>) {
         while let Some(key) = self.running.pop() {
             let orders = self.play.ended(key);
             self.check(orders);
@@ -178,7 +178,7 @@ impl World {
                 continue;
             };
             let said = match say {
-                Say::Register(_) => Said::Registered(ours.then_some(BEAT)),
+                Say::Register(_) => Said::Registered(ours),
                 Say::Heartbeat => Said::Alive,
                 Say::Ask(_) => Said::Nothing,
                 Say::HandIn(_) => Said::Taken,
@@ -197,19 +197,19 @@ proptest! {
     #[test]
     fn each_run_is_forgotten_once_when_a_master_does_what_it_should(
         fixed: bool,
-        ours: bool,
+        masters in Just(vec![None, Some(OURS), Some(THEIRS)]).prop_shuffle(),
         events in vec(any_event(), 0..120),
     ) {
         let mut world = World::new(fixed);
         for event in events {
             world.happen(event);
         }
-        world.happen(Event::Found);
-        world.cooperate(ours);
-        // What was run for the other kind of master waits for one.
-        world.lose_master();
-        world.happen(Event::Found);
-        world.cooperate(!ours);
+        // What was run for one master waits for it.
+        for master in masters {
+            world.happen(Event::Found);
+            world.cooperate(master);
+            world.lose_master();
+        }
         world.ran.sort_unstable();
         world.forgotten.sort_unstable();
         prop_assert_eq!(&world.ran, &world.forgotten);

@@ -38,7 +38,7 @@ fn the_addresses_of_a_master_are_tried_in_their_order() {
     let registers = play.connected();
     assert!(says_any(&registers, is_register));
     assert!(
-        play.answer(Said::Registered(Some(BEAT)))
+        play.answer(Said::Registered(Some(OURS)))
             .contains(&Order::StopSeeking)
     );
 }
@@ -59,7 +59,7 @@ fn a_master_that_was_lost_is_dialled_on_while_another_is_looked_for() {
     play.start();
     play.found(&[1], None);
     play.connected();
-    play.answer(Said::Registered(Some(BEAT)));
+    play.answer(Said::Registered(Some(OURS)));
     let mut orders = play.closed();
     for _ in 0..20 {
         orders.extend(play.wait_s(6));
@@ -71,7 +71,7 @@ fn a_master_that_was_lost_is_dialled_on_while_another_is_looked_for() {
     play.wait_s(6);
     play.connected();
     assert!(
-        play.answer(Said::Registered(Some(BEAT)))
+        play.answer(Said::Registered(Some(OURS)))
             .contains(&Order::StopSeeking)
     );
 }
@@ -150,7 +150,7 @@ fn a_master_of_ours_that_registers_and_closes_is_not_dialled_in_a_spin() {
         assert_eq!(dials(&orders), [], "dialled in the same instant");
         play.wait_s(1);
         play.connected();
-        play.answer(Said::Registered(Some(BEAT)));
+        play.answer(Said::Registered(Some(OURS)));
     }
 }
 

@@ -1,4 +1,4 @@
-//! What waits to be handed in: for a disk, for the next life, for a master of its own kind.
+//! What waits to be handed in: for a disk, for the next life, for its own master.
 
 use super::*;
 
@@ -11,6 +11,15 @@ fn kept(number: u128, named: bool) -> Kept {
             result: Archive::new("result"),
         },
         named,
+        master_id: None,
+    }
+}
+
+/// The same with the master that named it.
+fn kept_for(number: u128, master: Ours) -> Kept {
+    Kept {
+        master_id: Some(master.master_id),
+        ..kept(number, true)
     }
 }
 
@@ -95,7 +104,7 @@ fn what_the_last_life_left_is_named_and_handed_in() {
         says(&play.connected()),
         [&Say::Register(vec![key(1), key(2)])]
     );
-    let orders = play.answer(Said::Registered(Some(BEAT)));
+    let orders = play.answer(Said::Registered(Some(OURS)));
     assert_eq!(handed_in(&orders), [key(1), key(2)]);
     assert!(says_any(&orders, is_ask), "and work goes on");
     for key in [key(1), key(2)] {
@@ -108,7 +117,7 @@ fn what_the_last_life_left_is_named_and_handed_in() {
 fn what_a_successor_does_not_know_is_forgotten() {
     let mut play = restarted(vec![kept(1, true)]);
     play.connected();
-    play.answer(Said::Registered(Some(BEAT)));
+    play.answer(Said::Registered(Some(OURS)));
     let orders = play.answer_to(is_hand_in, coded("unmatched"));
     assert!(orders.contains(&Order::Forget(key(1))));
 }
@@ -117,7 +126,7 @@ fn what_a_successor_does_not_know_is_forgotten() {
 fn what_the_last_life_left_runs_no_more() {
     let mut play = restarted(vec![kept(1, true)]);
     play.connected();
-    play.answer(Said::Registered(Some(BEAT)));
+    play.answer(Said::Registered(Some(OURS)));
     assert_eq!(play.mind.running().count(), 0);
     assert_eq!(runs(&play.answer_to(is_ask, task(Some(key(1))))), []);
 }
@@ -127,7 +136,7 @@ fn each_result_goes_to_its_own_kind_of_master() {
     for ours in [true, false] {
         let mut play = restarted(vec![kept(1, true), kept(2, false)]);
         play.connected();
-        let mut orders = play.answer(Said::Registered(ours.then_some(BEAT)));
+        let mut orders = play.answer(Said::Registered(ours.then_some(OURS)));
         orders.extend(play.reach(is_hand_in));
         orders.extend(play.answer_to(is_hand_in, Said::Taken));
         orders.extend(play.reach(is_ask));
@@ -151,7 +160,7 @@ fn a_result_waits_while_another_kind_of_master_serves_and_does_not_stop_the_work
     let unnamed = play.take_unnamed();
     orders.extend(play.ended(unnamed));
     assert!(!forgets(&orders));
-    orders = play.another_master(Some(BEAT));
+    orders = play.another_master(Some(OURS));
     assert!(says_any(&orders, |say| *say == Say::Register(vec![named])));
     orders.extend(play.reach(is_hand_in));
     assert!(handed_in(&orders).iter().all(|handed| *handed == named));
@@ -202,7 +211,91 @@ fn one_that_leaves_a_master_whose_disk_is_full_says_goodbye_and_keeps_the_result
 fn a_drain_does_not_wait_for_another_kind_of_master() {
     let mut play = restarted(vec![kept(1, false)]);
     play.connected();
-    play.answer(Said::Registered(Some(BEAT)));
+    play.answer(Said::Registered(Some(OURS)));
+    assert!(says_any(&play.leave(false), is_leave));
+    let orders = play.answer_to(is_leave, Said::Left);
+    assert!(orders.contains(&Order::Gone) && !forgets(&orders));
+}
+
+#[test]
+fn what_another_master_of_ours_says_of_a_run_changes_nothing() {
+    for (first, second) in [(OURS, THEIRS), (THEIRS, OURS)] {
+        let (mut play, _) = Play::fixed(None);
+        play.connected();
+        play.answer(Said::Registered(Some(first)));
+        let (running, done) = (play.take(1), play.take(2));
+        play.ended(done);
+        let mut orders = play.another_master(Some(second));
+        assert!(says_any(&orders, |say| *say == Say::Register(vec![running, done])));
+        for key in [running, done] {
+            assert_eq!(play.heard(None, Said::Cancel(key)), []);
+        }
+        orders.extend(play.wait_s(1));
+        assert_eq!(handed_in(&orders), []);
+        orders.extend(play.reach(is_ask));
+        let its = play.take(3);
+        play.ended(its);
+        play.reach(is_hand_in);
+        let taken = play.answer_to(is_hand_in, Said::Taken);
+        assert_eq!(taken.first(), Some(&Order::Forget(its)));
+        orders.extend(play.ended(running));
+        assert_eq!(handed_in(&orders), []);
+        assert!(!forgets(&orders));
+        let orders = play.another_master(Some(first));
+        assert_eq!(handed_in(&orders), [running, done]);
+        for key in [running, done] {
+            let orders = play.answer_to(is_hand_in, Said::Taken);
+            assert!(orders.contains(&Order::Forget(key)));
+        }
+    }
+}
+
+#[test]
+fn a_master_that_was_started_anew_may_cancel_what_it_named_once_it_has_said_who_it_is() {
+    let mut play = Play::with_ours();
+    let (first, second) = (play.take(1), play.take(2));
+    play.closed();
+    play.wait_s(1);
+    play.connected();
+    assert_eq!(play.heard(None, Said::Cancel(first)), []);
+    play.answer(Said::Registered(Some(OURS)));
+    for key in [first, second] {
+        let orders = play.heard(None, Said::Cancel(key));
+        assert_eq!(orders[..2], [Order::Stop(key), Order::Forget(key)]);
+    }
+}
+
+#[test]
+fn what_the_last_life_left_goes_to_the_master_that_named_it_or_to_any_if_that_is_unknown() {
+    let mut play = restarted(vec![kept_for(1, OURS), kept_for(2, THEIRS), kept(3, true)]);
+    play.connected();
+    let orders = play.answer(Said::Registered(Some(THEIRS)));
+    assert_eq!(handed_in(&orders), [key(2), key(3)]);
+    for key in [key(2), key(3)] {
+        let orders = play.answer_to(is_hand_in, coded("unmatched"));
+        assert!(orders.contains(&Order::Forget(key)));
+    }
+    let orders = play.another_master(Some(OURS));
+    assert_eq!(handed_in(&orders), [key(1)]);
+}
+
+#[test]
+fn results_for_other_masters_stop_the_work_only_when_they_are_twice_what_one_master_may_leave() {
+    // Twice two slots and the 64 beside them.
+    for (waiting, works) in [(131, true), (132, false)] {
+        let left = (0..waiting).map(|number| kept_for(number, THEIRS));
+        let mut play = restarted(left.collect());
+        play.connected();
+        let orders = play.answer(Said::Registered(Some(OURS)));
+        assert_eq!(says_any(&orders, is_ask), works);
+    }
+}
+
+#[test]
+fn a_drain_does_not_wait_for_another_master_of_ours() {
+    let mut play = restarted(vec![kept_for(1, THEIRS)]);
+    play.connected();
+    play.answer(Said::Registered(Some(OURS)));
     assert!(says_any(&play.leave(false), is_leave));
     let orders = play.answer_to(is_leave, Said::Left);
     assert!(orders.contains(&Order::Gone) && !forgets(&orders));

@@ -55,7 +55,7 @@ fn a_task_that_was_on_its_way_when_the_drain_began_is_handed_back() {
     let orders = play.answer_to(is_ask, task(Some(key(2))));
     assert_eq!(runs(&orders), []);
     assert_eq!(says(&orders), [&Say::Register(vec![first])]);
-    play.answer_to(is_register, Said::Registered(Some(BEAT)));
+    play.answer_to(is_register, Said::Registered(Some(OURS)));
     play.ended(first);
     assert!(says_any(&play.answer_to(is_hand_in, Said::Taken), is_leave));
 }
@@ -132,7 +132,7 @@ fn one_that_stops_runs_nothing_new() {
     play.leave(true);
     let late = play.answer_to(is_ask, task(Some(super::key(2))));
     assert_eq!(runs(&late), []);
-    play.answer_to(is_register, Said::Registered(Some(BEAT)));
+    play.answer_to(is_register, Said::Registered(Some(OURS)));
     assert!(says_any(&play.ended(key), is_leave));
 }
 

@@ -6,7 +6,7 @@ use super::*;
 fn one_ask_waits_at_the_master_and_the_heartbeat_has_its_rhythm() {
     let (mut play, _) = Play::fixed(None);
     play.connected();
-    let orders = play.answer(Said::Registered(Some(BEAT)));
+    let orders = play.answer(Said::Registered(Some(OURS)));
     assert!(matches!(says(&orders)[..], [Say::Ask(Some(_))]));
     assert_eq!(play.wait(BEAT - TICK), []);
     assert_eq!(says(&play.wait(TICK)), [&Say::Heartbeat]);
@@ -46,7 +46,7 @@ fn no_more_than_a_few_results_are_on_their_way_at_once() {
     });
     play.start();
     play.connected();
-    play.answer(Said::Registered(Some(BEAT)));
+    play.answer(Said::Registered(Some(OURS)));
     for number in 0..200 {
         play.take(number);
     }
@@ -103,7 +103,7 @@ fn a_result_survives_every_lost_connection_and_is_handed_in_until_it_is_taken() 
         play.wait_s(6);
         let registers = play.connected();
         assert_eq!(says(&registers), [&Say::Register(vec![key])]);
-        play.answer(Said::Registered(Some(BEAT)));
+        play.answer(Said::Registered(Some(OURS)));
         play.reach(is_hand_in);
     }
     assert!(
