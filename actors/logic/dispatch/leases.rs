@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::others::Workers;
 use super::{Ask, Dispatch, Due};
 use crate::logic::effect::{Effect, Offer};
 use crate::logic::fault::Fault;
@@ -53,10 +52,7 @@ impl<P: Policy> Dispatch<P> {
         if !self.may_have_one(&ask.peer, now) {
             return None;
         }
-        let workers = Workers::new();
-        let id = self
-            .queue
-            .next(|id| self.suits(id, &ask.peer.peer, &workers, now))?;
+        let id = self.pick(&ask.peer.peer, now)?;
         let tried = self.ledger.begin_try(&id, &ask.peer)?;
         self.queue.remove(&id);
         let task = &self.ledger.get(&id)?.task;
