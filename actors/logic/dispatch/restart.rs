@@ -69,7 +69,7 @@ impl<P: Policy> Dispatch<P> {
             holder: holder.clone(),
             granted: now,
             deadline: Some(now.after(term)),
-            confirmed: !holder.is_ours(),
+            confirmed: false,
         }
     }
 
