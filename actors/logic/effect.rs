@@ -91,7 +91,8 @@ pub enum Verdict {
     Unmatched(String),
     /// It is no sound ZIP; in words for a reader.
     Refused(String),
-    /// Our disk does not take it now: it is to be handed in again later; in words for a reader.
+    /// It cannot be taken now, for our disk does not take it or another result is just being kept: it is to be handed
+    /// in again later; in words for a reader.
     NotStored(String),
 }
 

@@ -39,7 +39,9 @@ impl Groups {
         }
     }
 
-    /// A task of an earlier life failed, whose group may still be open.
+    /// A task of an earlier life failed, and all that are open and came before it are known: it counts if there is
+    /// such a one of its group. Else it may be of a group of the same name that is long over, whose failures must not
+    /// end this one; nobody remembers which came first, its end or the next task.
     pub fn had_failed(&mut self, task: &Task) {
         if task.wishes.max_fails.is_some()
             && let Some(group) = self.groups.get_mut(&task.group)
@@ -108,6 +110,18 @@ mod tests {
             assert_eq!(groups.ended(&task, true), None);
         }
         assert!(groups.groups.is_empty());
+    }
+
+    #[test]
+    fn of_earlier_failures_those_after_the_first_open_task_count() {
+        let mut groups = Groups::default();
+        let tasks: Vec<Task> = (1..=4).map(|number| of_group(number, Some(1))).collect();
+        groups.had_failed(&tasks[0]);
+        assert!(groups.groups.is_empty());
+        groups.opened(&tasks[1]);
+        groups.had_failed(&tasks[2]);
+        groups.opened(&tasks[3]);
+        assert_eq!(groups.ended(&tasks[3], true).unwrap().open, [tasks[1].id]);
     }
 
     #[test]

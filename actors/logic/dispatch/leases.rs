@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::others::Workers;
 use super::{Ask, Dispatch, Due};
 use crate::logic::effect::{Effect, Offer};
 use crate::logic::fault::Fault;
@@ -16,7 +15,8 @@ pub(super) const HAND_IN: Duration = Duration::from_secs(60);
 pub(super) const SILENT_WORK: Duration = Duration::from_secs(600);
 
 impl<P: Policy> Dispatch<P> {
-    /// A speaker of section 1 that asks again has given up what it held.
+    /// A speaker of section 1 that asks again has given up what it held. What it has from an earlier life of ours it
+    /// may have dropped for want of us: that counts against nobody.
     pub(super) fn give_up_held(&mut self, peer: &Endpoint, now: Moment) -> Vec<Effect> {
         if peer.is_ours() {
             return Vec::new();
@@ -31,8 +31,14 @@ impl<P: Policy> Dispatch<P> {
             let standing = self.peers.of(peer);
             // The task itself may be forgotten by now.
             standing.settle(task, attempt);
-            let entry = self.ledger.get(&task);
-            if entry.is_some_and(|entry| !entry.state.is_terminal()) {
+            let state = self.ledger.get(&task).map(|entry| &entry.state);
+            let lease = state.and_then(State::lease);
+            if lease.is_some_and(|lease| lease.attempt == attempt && !lease.confirmed) {
+                let why = format!("{peer} asked anew after this master was restarted");
+                effects.extend(self.try_ended(&task, attempt, Fault::HandedBack(why), now));
+                continue;
+            }
+            if state.is_some_and(|state| !state.is_terminal()) {
                 standing.came_back_without(now);
                 self.health.failed(peer, task, attempt, now);
             }
@@ -53,10 +59,7 @@ impl<P: Policy> Dispatch<P> {
         if !self.may_have_one(&ask.peer, now) {
             return None;
         }
-        let workers = Workers::new();
-        let id = self
-            .queue
-            .next(|id| self.suits(id, &ask.peer.peer, &workers, now))?;
+        let id = self.pick(&ask.peer.peer, now)?;
         let tried = self.ledger.begin_try(&id, &ask.peer)?;
         self.queue.remove(&id);
         let task = &self.ledger.get(&id)?.task;

@@ -22,7 +22,7 @@ const ASKS_WITHIN: Duration = Duration::from_secs(120);
 const LOOKED_AT_MAX: usize = 65;
 
 /// Those who work here, looked up when the first question needs them.
-pub(super) type Workers<'d> = OnceCell<Vec<&'d PeerId>>;
+type Workers<'d> = OnceCell<Vec<&'d PeerId>>;
 
 impl<P: Policy> Dispatch<P> {
     /// Whether a peer that is here is well and takes tasks.
@@ -52,11 +52,22 @@ impl<P: Policy> Dispatch<P> {
         holds == 0 && quarantine.allows_probe(self.workers(now).next().is_some(), now)
     }
 
-    /// Whether a peer may have a task that waits: not what it just failed, unless nobody else could run it.
-    pub(super) fn suits<'d>(
+    /// The next task that a peer may have. What it failed once itself, however long ago, comes after all else: a
+    /// second failure there would tell nothing, and many such would keep it from what is good.
+    pub(super) fn pick(&self, peer: &PeerId, now: Moment) -> Option<TaskId> {
+        let workers = Workers::new();
+        let suits = |task: &TaskId, ever| self.suits(task, peer, ever, &workers, now);
+        let first = self.queue.next(|task| suits(task, true));
+        first.or_else(|| self.queue.next(|task| suits(task, false)))
+    }
+
+    /// Whether a peer may have a task that waits: not what it just failed, or what it `ever` failed, unless nobody
+    /// else could run it.
+    fn suits<'d>(
         &'d self,
         task: &TaskId,
         peer: &PeerId,
+        ever: bool,
         workers: &Workers<'d>,
         now: Moment,
     ) -> bool {
@@ -65,7 +76,9 @@ impl<P: Policy> Dispatch<P> {
         };
         let avoids = |peer: &PeerId| {
             let mut avoided = entry.avoided.iter();
+            let mut tried = entry.tries.iter();
             avoided.any(|(id, until)| id == peer && now < *until)
+                || (ever && tried.any(|tried| tried.holder.peer == *peer && tried.has_failed()))
         };
         let workers = || workers.get_or_init(|| self.workers(now).take(LOOKED_AT_MAX).collect());
         !avoids(peer) || workers().iter().all(|worker| avoids(worker))

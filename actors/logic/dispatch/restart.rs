@@ -18,14 +18,13 @@ const RETURN: Duration = Duration::from_secs(60);
 impl<P: Policy> Dispatch<P> {
     /// Takes the tasks of earlier lives.
     pub fn restore(&mut self, past: Past, now: Moment) {
-        let open = past.tasks.iter();
-        let open = open.filter(|known| !known.fate.is_terminal());
-        open.for_each(|known| self.groups.opened(&known.task));
         let mut forgotten = past.counts;
         for known in past.tasks {
             forgotten.without(&known.fate);
-            if matches!(known.fate, Fate::Failed { .. }) {
-                self.groups.had_failed(&known.task);
+            match &known.fate {
+                Fate::Queued | Fate::Leased(_) => self.groups.opened(&known.task),
+                Fate::Failed { .. } => self.groups.had_failed(&known.task),
+                Fate::Done { .. } | Fate::Cancelled { .. } => {}
             }
             let task = known.task.clone();
             let state = self.recall(&known, now);
@@ -70,7 +69,7 @@ impl<P: Policy> Dispatch<P> {
             holder: holder.clone(),
             granted: now,
             deadline: Some(now.after(term)),
-            confirmed: !holder.is_ours(),
+            confirmed: false,
         }
     }
 

@@ -256,14 +256,9 @@ impl<P: Policy> Dispatch<P> {
                 return answer(Verdict::TooLate);
             }
             State::Keeping { submitted, .. } => {
-                let same = submitted.sha256 == submission.sha256;
+                let (same, kept) = (submitted.sha256 == submission.sha256, submitted.attempt);
                 self.release(&of.task, of.attempt);
-                let keepers = self.keepers.entry(of.task).or_default();
-                if same && keepers.len() < KEEPERS_MAX {
-                    keepers.push(asker);
-                    return Vec::new();
-                }
-                return answer(Verdict::TooLate);
+                return self.while_keeping(&submission, &of, (same, kept));
             }
             State::Leased(lease) => Some(lease.clone()),
             State::Waiting | State::Resting => None,
@@ -322,6 +317,28 @@ impl<P: Policy> Dispatch<P> {
             attempt: of.attempt,
             success,
         }]
+    }
+
+    /// A result of a task whose result is just being kept, the same or another. That one may still be refused: a
+    /// peer of ours keeps the other and hands it in again; what others send is set aside, for they do not.
+    fn while_keeping(
+        &mut self,
+        submission: &Submission,
+        of: &Match,
+        (same, kept): (bool, Attempt),
+    ) -> Vec<Effect> {
+        let keepers = self.keepers.entry(of.task).or_default();
+        if same && keepers.len() < KEEPERS_MAX {
+            keepers.push(submission.asker);
+            return Vec::new();
+        }
+        let counts = submission.outcome.ending.is_success() || of.attempt == kept;
+        if same || (counts && submission.peer.is_ours()) {
+            let why = "a result of this task is just being kept: hand this one in again later";
+            let verdict = Verdict::NotStored(why.into());
+            return vec![Effect::Answer(submission.asker, verdict)];
+        }
+        self.conflicting(submission, of, kept)
     }
 
     /// Another result of a task that has one: the first stays (promise R3), and this one is remembered.

@@ -111,10 +111,11 @@ impl<P: Policy> Dispatch<P> {
         }
     }
 
-    /// What failed goes first: the sooner another peer has tried it, the sooner it shows who is to blame.
+    /// What failed goes first, a little of it at a time: the sooner another peer has tried it, the sooner it shows
+    /// who is to blame.
     pub(super) fn enqueue(&mut self, task: &TaskId) {
         match self.ledger.get(task) {
-            Some(entry) if entry.failures > 0 => self.queue.push_first(&entry.task),
+            Some(entry) if entry.failures > 0 => self.queue.push_again(&entry.task),
             Some(entry) => self.queue.push(&entry.task),
             None => {}
         }

@@ -33,17 +33,40 @@ fn a_task_that_was_taken_out_goes_behind_the_others_when_it_comes_back() {
 }
 
 #[test]
-fn a_task_that_is_put_in_front_goes_first() {
+fn a_task_that_failed_goes_first() {
     let mut queue = Queue::new(Fifo);
     queue.push(&task(1));
-    queue.push_first(&task(2));
+    queue.push_again(&task(2));
     queue.push(&task(3));
-    queue.push_first(&task(1));
-    for number in [2, 1, 3] {
+    queue.push_again(&task(4));
+    queue.push_again(&task(1));
+    for number in [2, 4, 1, 3] {
         let next = queue.next(|_| true).unwrap();
         assert_eq!(next, task(number).id);
         queue.remove(&next);
     }
+}
+
+#[test]
+fn however_many_failed_what_did_not_is_within_reach_and_they_go_first_one_after_the_other() {
+    let mut queue = Queue::new(Fair::default());
+    const FAILED: u128 = 3000;
+    let mut good = task(FAILED);
+    good.group = "good".into();
+    for number in 0..FAILED {
+        queue.push_again(&task(number));
+    }
+    queue.push(&good);
+    assert_eq!(queue.len() as u128, FAILED + 1);
+    let has_not_failed = |id: &TaskId| *id == good.id;
+    assert_eq!(queue.next(has_not_failed), Some(good.id));
+    assert!(queue.remove(&task(FAILED - 1).id), "wherever it stands");
+    for number in 0..FAILED - 1 {
+        let failed = queue.next(|id| *id != good.id).unwrap();
+        assert_eq!(failed, task(number).id);
+        assert!(queue.remove(&failed));
+    }
+    assert!(queue.remove(&good.id) && queue.lanes.is_empty() && queue.again == 0);
 }
 
 #[test]

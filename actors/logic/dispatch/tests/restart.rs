@@ -5,7 +5,7 @@ use crate::logic::fault::Fault;
 use crate::logic::fixtures::{Desk, ends, ours, ours_in_life, plain, task, verdicts};
 use crate::logic::ledger::Counts;
 use crate::logic::record::{Conflict, Fate, Past, Place, Record, Remembered};
-use crate::model::{Attempt, Endpoint, Stamp};
+use crate::model::{Attempt, Endpoint, Stamp, Task};
 
 /// What the records of a desk's life give back, by the plainest of stores.
 pub(super) fn read_back(records: Vec<Record>) -> Vec<Remembered> {
@@ -252,35 +252,100 @@ fn what_waited_waits_in_the_same_order() {
     }
 }
 
+/// A row of a group that gives up when a second one fails, each at once, and its record.
+fn row(number: u128) -> (Task, Record) {
+    let mut row = task(number);
+    row.wishes.retries = Some(0);
+    row.wishes.max_fails = Some(1);
+    let adopted = Record::Adopted {
+        task: row.clone(),
+        lies: Place {
+            file: b"task.zip".to_vec(),
+            stamp: Stamp::default(),
+        },
+    };
+    (row, adopted)
+}
+
+/// The next task fails for good.
+fn fail_one(desk: &mut Desk, peer: &Endpoint) -> Vec<End> {
+    let offer = desk.take(peer);
+    desk.fail(peer, &offer);
+    ends(&desk.kept(offer.task))
+}
+
 #[test]
 fn what_failed_of_a_group_counts_on_over_a_restart() {
-    let of_group = |number| {
-        let mut row = task(number);
-        row.wishes.retries = Some(0);
-        row.wishes.max_fails = Some(1);
-        row
-    };
-    let mut desk = Desk::with(&[&ours("a")]);
-    let mut records = Vec::new();
-    for number in 1..=3 {
-        desk.arrive(of_group(number));
-        records.push(Record::Adopted {
-            task: of_group(number),
-            lies: Place {
-                file: b"task.zip".to_vec(),
-                stamp: Stamp::default(),
-            },
-        });
-    }
-    let offer = desk.take(&ours("a"));
-    desk.fail(&ours("a"), &offer);
-    desk.kept(offer.task);
+    let mut desk = Desk::with(&[&ours("a"), &ours("b")]);
+    let (rows, mut records): (Vec<_>, Vec<_>) = (1..=4).map(row).unzip();
+    rows.into_iter().for_each(|row| drop(desk.arrive(row)));
+    desk.take(&ours("b"));
+    assert_eq!(fail_one(&mut desk, &ours("a")).len(), 1);
     records.extend(desk.mind.take_news());
     let mut desk = Desk::with(&[]);
     desk.mind.restore(past(read_back(records)), desk.now);
     desk.join(&ours("a"));
-    let offer = desk.take(&ours("a"));
-    desk.fail(&ours("a"), &offer);
-    let ends = ends(&desk.kept(offer.task));
-    assert!(matches!(ends[..], [End::Failed(_), End::Cancelled(_)]));
+    let ends = fail_one(&mut desk, &ours("a"));
+    assert!(
+        matches!(
+            ends[..],
+            [End::Failed(_), End::Cancelled(_), End::Cancelled(_)]
+        ),
+        "{ends:?}"
+    );
+}
+
+#[test]
+fn what_failed_of_a_group_that_is_over_does_not_count_against_the_next_of_its_name() {
+    for restarts in [false, true] {
+        let mut desk = Desk::with(&[&ours("a")]);
+        let (old, record) = row(1);
+        let mut records = vec![record];
+        desk.arrive(old);
+        assert_eq!(fail_one(&mut desk, &ours("a")).len(), 1);
+        records.extend(desk.mind.take_news());
+        let (rows, adopted): (Vec<_>, Vec<_>) = (2..=4).map(row).unzip();
+        records.extend(adopted);
+        if restarts {
+            desk = Desk::with(&[]);
+            desk.mind.restore(past(read_back(records)), desk.now);
+            desk.join(&ours("a"));
+        } else {
+            rows.into_iter().for_each(|row| drop(desk.arrive(row)));
+        }
+        let ends = fail_one(&mut desk, &ours("a"));
+        assert!(matches!(ends[..], [End::Failed(_)]), "{restarts}: {ends:?}");
+    }
+}
+
+#[test]
+fn our_restarts_are_no_failures_of_what_plain_peers_had() {
+    let mut desk = Desk::with(&[&plain("a")]);
+    desk.arrive(task(1));
+    let mut records = vec![Record::Adopted {
+        task: task(1),
+        lies: Place {
+            file: b"task-1.zip".to_vec(),
+            stamp: Stamp::default(),
+        },
+    }];
+    for life in 1..=9 {
+        assert_eq!(desk.take(&plain("a")).attempt, Attempt(life));
+        records.extend(desk.mind.take_news());
+        desk = Desk::with(&[]);
+        let past = past(read_back(records.clone()));
+        desk.mind.restore(past, desk.now);
+        desk.join(&plain("a"));
+        assert!(desk.in_vain(&plain("a")), "it rests");
+        desk.pass(1);
+        let entry = desk.entry(task(1).id);
+        assert_eq!((entry.failures, entry.losses), (0, 0));
+    }
+    desk.take(&plain("a"));
+    desk.ask(&plain("a"));
+    assert_eq!(
+        desk.entry(task(1).id).failures,
+        1,
+        "that one was of this life"
+    );
 }

@@ -55,10 +55,54 @@ fn the_same_bytes_again_while_they_are_being_kept_share_their_fate() {
     let offer = desk.take(&ours("a"));
     desk.succeed(&ours("a"), &offer);
     assert_eq!(desk.succeed(&ours("a"), &offer), []);
-    let other = desk.submit(&ours("a"), by_id(&offer), b"else", Ending::Exit(0));
-    assert_eq!(verdicts(&other), [Verdict::TooLate]);
     let effects = desk.kept(offer.task);
     assert_eq!(verdicts(&effects), [Verdict::Taken, Verdict::TakenBefore]);
+}
+
+#[test]
+fn nobody_of_ours_is_told_that_it_comes_too_late_before_the_first_result_is_safe() {
+    for is_sound in [true, false] {
+        let (mut desk, first, again) = second_try(&ours("b"));
+        desk.submit(&ours("a"), by_id(&first), b"else", Ending::Exit(0));
+        let effects = desk.succeed(&ours("b"), &again);
+        assert!(matches!(verdicts(&effects)[..], [Verdict::NotStored(_)]));
+        assert_eq!(effects.len(), 1, "it keeps it");
+        if is_sound {
+            desk.kept(first.task);
+            let effects = desk.succeed(&ours("b"), &again);
+            assert_eq!(verdicts(&effects), [Verdict::TooLate]);
+            assert_eq!(desk.entry(first.task).conflicts.len(), 1);
+        } else {
+            desk.refused(first.task);
+            desk.succeed(&ours("b"), &again);
+            assert_eq!(verdicts(&desk.kept(first.task)), [Verdict::Taken]);
+        }
+    }
+}
+
+#[test]
+fn what_others_hand_in_while_another_result_is_being_kept_is_set_aside() {
+    let (mut desk, first, again) = second_try(&plain("b"));
+    desk.succeed(&ours("a"), &first);
+    let effects = desk.submit(&plain("b"), by_name(&again.name), b"else", Ending::Unsaid);
+    assert!(matches!(
+        effects[..],
+        [Effect::SetAside(..), Effect::Answer(_, Verdict::TooLate)]
+    ));
+    assert_eq!(desk.entry(first.task).conflicts.len(), 1);
+}
+
+#[test]
+fn the_same_bytes_more_often_than_is_waited_for_are_to_be_handed_in_again() {
+    let mut desk = Desk::with(&[&ours("a")]);
+    desk.arrive(task(1));
+    let offer = desk.take(&ours("a"));
+    let mut effects = Vec::new();
+    for _ in 0..100 {
+        effects.extend(verdicts(&desk.succeed(&ours("a"), &offer)));
+    }
+    let is_final = |verdict: &Verdict| !matches!(verdict, Verdict::NotStored(_));
+    assert!(!effects.is_empty() && !effects.iter().any(is_final));
 }
 
 #[test]

@@ -163,6 +163,35 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn however_many_tasks_fail_a_peer_goes_on_with_the_good_ones_while_the_other_is_busy(
+        good in prop::collection::btree_set(2u128..3300, 1..300),
+        takes in 0u64..3,
+    ) {
+        let (free, busy) = (ours("free"), ours("busy"));
+        let mut desk = Desk::with(&[&free, &busy]);
+        desk.arrive(task(1));
+        desk.take(&busy);
+        (2..3300).for_each(|number| drop(desk.arrive(task(number))));
+        let mut left = good.len();
+        for _ in 2..3300 {
+            let offer = desk.take(&free);
+            if good.contains(&offer.task.0.as_u128()) {
+                desk.succeed(&free, &offer);
+                desk.kept(offer.task);
+                left -= 1;
+            } else {
+                desk.fail(&free, &offer);
+            }
+            desk.pass(takes);
+        }
+        prop_assert_eq!(left, 0);
+    }
+}
+
 #[test]
 fn of_550_tasks_on_three_peers_one_of_them_sick_500_are_done_and_50_fail() {
     let machines = vec![
