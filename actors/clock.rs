@@ -17,11 +17,16 @@ pub struct Clock {
 
 impl Clock {
     /// A clock that reads zero now; inside a paused tokio runtime it follows the paused time.
-    #[expect(clippy::disallowed_methods, reason = "this is the home of the clock")]
     pub fn start() -> Self {
+        Self::at(Timestamp::now())
+    }
+
+    /// The same with another wall time: one that is wrong, or the same in every run.
+    #[expect(clippy::disallowed_methods, reason = "this is the home of the clock")]
+    pub fn at(wall: Timestamp) -> Self {
         Self {
             started: Instant::now(),
-            wall_at_start: Timestamp::now(),
+            wall_at_start: wall,
         }
     }
 

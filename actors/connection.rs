@@ -97,8 +97,10 @@ where
         (reader, cut.clone(), take_apart),
         |(mut reader, cut, take_apart)| async move {
             let next = tokio::select! {
-                next = reader.next() => next?,
+                // Chance has no say here, so that a simulation can be played again; a flood does not put off the cut.
+                biased;
                 () = cut.cancelled() => return None,
+                next = reader.next() => next?,
             };
             let incoming = match next {
                 Ok((bytes, turn)) => Ok(Incoming {

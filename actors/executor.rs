@@ -5,7 +5,7 @@
 //!
 //! Hears: [`ExecutorInbox`](crate::messages::ExecutorInbox). Tells: the master session which runs ended.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt as _, AsyncContext as _, Context, Handler, WrapFuture as _};
@@ -25,7 +25,8 @@ pub const NAME: Name = Name::one("executor");
 pub struct Executor {
     runner: Arc<dyn Runner>,
     master_session: Port<MasterSessionInbox>,
-    running: HashMap<RunKey, Run>,
+    /// In an order that is the same in every run: all are stopped in it.
+    running: BTreeMap<RunKey, Run>,
 }
 
 /// One that runs.
@@ -41,7 +42,7 @@ impl Executor {
         Self {
             runner,
             master_session: master_session.used_by(NAME),
-            running: HashMap::new(),
+            running: BTreeMap::new(),
         }
     }
 
@@ -143,6 +144,7 @@ impl Handler<Letter<StopAll>> for Executor {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
     use std::sync::Mutex;
 
     use futures_util::FutureExt as _;

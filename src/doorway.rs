@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use mutirao_actors::clock::Clock;
 use mutirao_actors::connection::Room;
+use mutirao_actors::master_session::Duplex;
 use mutirao_actors::message_log::MessageLog;
 use mutirao_actors::model::SessionId;
 use mutirao_actors::peer_session::{Connection, Desk, PeerSession};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::net::{TcpListener, TcpStream};
 
-use crate::sockets::tcp::prepare;
+use crate::sockets::net::Listen;
 
 /// Connections at a time, however many files may be open: some thousand peers and whoever looks in; each needs a file descriptor and some 10 KB.
 const CONNECTIONS_MAX: usize = 12_000;
@@ -64,7 +64,7 @@ impl Doorway {
     }
 
     /// Lets connections in until the program ends.
-    pub async fn let_in(mut self, listener: TcpListener) {
+    pub async fn let_in(mut self, mut listener: Box<dyn Listen>) {
         loop {
             match listener.accept().await {
                 Ok((stream, remote)) => self.seat(stream, remote),
@@ -76,16 +76,12 @@ impl Doorway {
         }
     }
 
-    fn seat(&mut self, stream: TcpStream, remote: SocketAddr) {
+    fn seat(&mut self, stream: Box<dyn Duplex>, remote: SocketAddr) {
         let Some(seat) = take_seat(&self.seats, remote.ip()) else {
             // Who is turned away sees the connection closed and comes again; a reply would need a seat.
             tracing::warn!(%remote, "turned a connection away: too many are open");
             return;
         };
-        if let Err(error) = prepare(&stream) {
-            tracing::debug!(%remote, "a connection was gone before it was served: {error}");
-            return;
-        }
         self.last.0 += 1;
         let connection = Connection {
             stream,

@@ -1,6 +1,6 @@
 //! The master's cast list: its ports made, its actors started, its connections let in.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,9 +32,7 @@ use crate::folders::claim::{Claim, ClaimError};
 use crate::folders::{self, Folders, Ports};
 use crate::ground::Ground;
 use crate::sockets::SocketError;
-use crate::sockets::places::routes_towards;
-use crate::sockets::tcp::{listen_tcp, local_address};
-use crate::sockets::udp::{Everywhere, datagrams, discovery_listener, outgoing};
+use crate::sockets::net::{Net, RealNet};
 use crate::store::desk::{self, Scribes};
 use crate::store::{self, Recalled, SqliteStore, Store, StoreDesk, StoreError};
 
@@ -75,7 +73,7 @@ pub struct Master {
     under_way: TaskTracker,
     /// How many tasks stood how when it started.
     pub before: Counts,
-    _claim: Claim,
+    _claim: Option<Claim>,
 }
 
 /// Why a master cannot start.
@@ -93,9 +91,23 @@ pub enum MasterError {
 }
 
 /// What a master remembers, and where it goes on to write it down.
-struct Memory {
-    store: Box<dyn Store>,
-    recalled: Recalled,
+pub struct Memory {
+    /// Where.
+    pub store: Box<dyn Store>,
+    /// What.
+    pub recalled: Recalled,
+}
+
+/// What it stands on.
+pub struct Footing {
+    /// The disk, who works on it, and where ids come from.
+    pub ground: Ground,
+    /// The network.
+    pub net: Arc<dyn Net>,
+    /// What it remembers.
+    pub memory: Memory,
+    /// Its right to the folder, where somebody else may want that.
+    pub claim: Option<Claim>,
 }
 
 impl Memory {
@@ -140,28 +152,58 @@ impl Master {
 /// When a port is taken, a socket cannot be opened, or another master has the folder.
 pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Master, MasterError> {
     let claim = Claim::of(&config.root)?;
-    let memory = Memory::open(&config.root, &clock).await?;
-    let listener = listen_tcp(SocketAddr::new(
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        config.port,
-    ))?;
-    let address = local_address(&listener, config.port)?;
+    let footing = Footing {
+        ground: Ground::real(),
+        net: Arc::new(RealNet),
+        memory: Memory::open(&config.root, &clock).await?,
+        claim: Some(claim),
+    };
+    Ok(act(config, footing, clock, log).await?)
+}
+
+/// Starts the actors of a master, on any footing.
+///
+/// # Errors
+/// When a port is taken, or a socket cannot be opened.
+pub async fn act(
+    config: Config,
+    footing: Footing,
+    clock: Clock,
+    log: MessageLog,
+) -> Result<Master, SocketError> {
+    let net = Arc::clone(&footing.net);
+    let door = net.listen(config.port).await?;
+    let recalled = &footing.memory.recalled;
     let identity = Arc::new(MasterIdentity {
-        id: memory.recalled.master,
+        id: recalled.master,
         name: config.name.clone(),
-        epoch: memory.recalled.epoch,
+        epoch: recalled.epoch,
         version: crate::VERSION.to_owned(),
         heartbeat: HEARTBEAT,
     });
     let under_way = TaskTracker::new();
-    let before = memory.recalled.counts;
-    let desk = start_actors(&config, memory, &clock, &log, &identity, under_way.clone());
+    let before = recalled.counts;
+    let Footing {
+        ground,
+        memory,
+        claim,
+        ..
+    } = footing;
+    let desk = start_actors(
+        &config,
+        (ground, memory),
+        &clock,
+        &log,
+        &identity,
+        under_way.clone(),
+    );
     let scheduler = desk.scheduler.used_by(PROGRAM);
-    answer_who_asks(&config.discovery_ports, address.port(), &identity, &clock)?;
+    let tcp = door.address.port();
+    answer_who_asks(&net, &config.discovery_ports, tcp, &identity, &clock).await?;
     let doorway = Doorway::new(Desk::Master(desk), clock, log);
-    actix_rt::spawn(doorway.let_in(listener));
+    actix_rt::spawn(doorway.let_in(door.listener));
     Ok(Master {
-        address,
+        address: door.address,
         identity,
         scheduler,
         under_way,
@@ -172,7 +214,7 @@ pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Mast
 
 fn start_actors(
     config: &Config,
-    memory: Memory,
+    (ground, memory): (Ground, Memory),
     clock: &Clock,
     log: &MessageLog,
     identity: &Arc<MasterIdentity>,
@@ -186,7 +228,6 @@ fn start_actors(
         is_whole: recalled.damage.is_empty() && recalled.epoch > 1,
         tasks: recalled.tasks,
     };
-    let ground = Ground::real();
     let folders = Context::<Folders>::new();
     let writer = Context::<StoreDesk>::new();
     let registry = Context::<Registry>::new();
@@ -241,15 +282,15 @@ fn port<I>(log: &MessageLog, to: Name, inbox: I) -> Port<I> {
 }
 
 /// One desk answers on every discovery port, each question through the socket on which it came.
-fn answer_who_asks(
+async fn answer_who_asks(
+    net: &Arc<dyn Net>,
     ports: &[u16],
     tcp: u16,
     identity: &MasterIdentity,
     clock: &Clock,
 ) -> Result<(), SocketError> {
     for udp in ports {
-        let socket = Arc::new(discovery_listener(*udp)?);
-        let out = outgoing(Arc::clone(&socket), Everywhere::default());
+        let datagrams = net.hear_questions(*udp).await?;
         let said = Identity {
             master_id: identity.id,
             name: identity.name.clone(),
@@ -258,8 +299,9 @@ fn answer_who_asks(
             capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
             port: tcp,
         };
-        Answerer::new(said, clock.clone(), out, Box::new(routes_towards))
-            .hearing(datagrams(socket));
+        let routes = Arc::clone(net);
+        let routes = Box::new(move |asker| routes.route_towards(asker));
+        Answerer::new(said, clock.clone(), datagrams.outgoing, routes).hearing(datagrams.heard);
     }
     Ok(())
 }

@@ -5,23 +5,24 @@ mod settle;
 pub mod spool;
 pub mod spooling;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{AsyncContext as _, Context};
+use actix::{Addr, AsyncContext as _, Context};
 use futures_util::FutureExt as _;
 use mutirao_actors::clock::Clock;
 use mutirao_actors::discovery::{Finder, questions};
 use mutirao_actors::executor::{self, Executor};
 use mutirao_actors::logic::client::{Kept, Master};
-use mutirao_actors::master_session::{self, Cast, Dial, Dialled, MasterSession, PeerIdentity};
+use mutirao_actors::master_session::{self, Cast, Dial, MasterSession, PeerIdentity};
 use mutirao_actors::message_log::{Cause, MessageLog, Name};
 use mutirao_actors::messages::{DiscoveryInbox, ExecutorInbox, LeaveMaster, MasterSessionInbox};
-use mutirao_actors::model::BootId;
+use mutirao_actors::model::{BootId, PeerId};
 use mutirao_actors::peer_session::Desk;
 use mutirao_actors::port::Port;
+use mutirao_actors::runner::Runner;
 use tokio_util::sync::CancellationToken;
 
 use crate::disk::DiskError;
@@ -29,8 +30,8 @@ use crate::doorway::Doorway;
 use crate::ground::Ground;
 use crate::runner::{self, Interpreter, ScriptRunner};
 use crate::sockets::SocketError;
-use crate::sockets::tcp::{dial, listen_tcp, local_address};
-use crate::sockets::udp::{Everywhere, datagrams, discovery_asker, outgoing};
+use crate::sockets::net::{Datagrams, Net, RealNet};
+use crate::sockets::udp::Everywhere;
 
 use self::seat::{Seat, SeatError};
 use self::settle::{Settled, settle};
@@ -67,16 +68,52 @@ pub struct Config {
     pub everywhere: Everywhere,
 }
 
+/// What it is to be towards its master.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// Its own TCP port; 0 for any free one.
+    pub port: u16,
+    /// Tasks at a time.
+    pub slots: u32,
+    /// A limit on every run, whatever its task asks for.
+    pub time_limit: Option<Duration>,
+    /// The master, if it is not to be looked for.
+    pub master: Option<Master>,
+    /// Where to ask for one.
+    pub everywhere: Everywhere,
+}
+
+/// What it stands on: who it is, what it had, what runs its tasks, and the network.
+pub struct Footing {
+    /// Who.
+    pub id: PeerId,
+    /// Which life.
+    pub boot: BootId,
+    /// Version of the interpreter.
+    pub python: Option<String>,
+    /// Results that an earlier life could not hand in.
+    pub kept: Vec<Kept>,
+    /// Runs the tasks.
+    pub runner: Arc<dyn Runner>,
+    /// The network.
+    pub net: Arc<dyn Net>,
+}
+
 /// A running peer; its actors end with their arbiter.
 pub struct Peer {
-    /// Where it listens.
-    pub address: SocketAddr,
-    session: Port<MasterSessionInbox>,
-    gone: CancellationToken,
+    acting: Acting,
     runner: Arc<Spooling<ScriptRunner>>,
     spool: Arc<Spool>,
     /// Held until all is done.
     _seat: Seat,
+}
+
+/// The actors of a running peer.
+pub struct Acting {
+    /// Where it listens.
+    pub address: SocketAddr,
+    session: Port<MasterSessionInbox>,
+    gone: CancellationToken,
 }
 
 /// Why a peer cannot start.
@@ -102,14 +139,19 @@ pub enum PeerError {
 }
 
 impl Peer {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.acting.address
+    }
+
     /// Tells it to hand in what runs and leave, or to stop now.
     pub fn leave(&self, now: bool) {
-        self.session.tell(LeaveMaster { now }, Cause::OUTSIDE);
+        self.acting.leave(now);
     }
 
     /// Comes back once it has left, and left nothing in `work/` that is not wanted.
     pub async fn gone(&self) {
-        self.gone.cancelled().await;
+        self.acting.gone.cancelled().await;
         self.runner.tidied().await;
         self.runner.runner().tidied().await;
         let (left, folder) = (self.spool.count(), self.spool.folder().display());
@@ -122,14 +164,18 @@ impl Peer {
     }
 }
 
+impl Acting {
+    /// Tells it to hand in what runs and leave, or to stop now.
+    pub fn leave(&self, now: bool) {
+        self.session.tell(LeaveMaster { now }, Cause::OUTSIDE);
+    }
+}
+
 /// Starts a peer in the current arbiter.
 ///
 /// # Errors
 /// [`PeerError`], in words fit for the user.
 pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Peer, PeerError> {
-    let wildcard = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), config.port);
-    let listener = listen_tcp(wildcard)?;
-    let address = local_address(&listener, config.port)?;
     let ground = Ground::real();
     let Settled {
         seat,
@@ -137,15 +183,7 @@ pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Peer
         kept,
         notes,
     } = settle(&config, Arc::clone(&ground.volume)).await?;
-    let identity = PeerIdentity {
-        id: seat.id().clone(),
-        boot: BootId::random(),
-        agent: format!("mutirao/{}", env!("CARGO_PKG_VERSION")),
-        version: crate::VERSION.to_owned(),
-        slots: config.slots,
-        port: address.port(),
-        python: Some(config.interpreter.version.clone()),
-    };
+    let python = Some(config.interpreter.version.clone());
     let work = config.root.join("work");
     let opened = |error| PeerError::Folder {
         folder: work.clone(),
@@ -155,81 +193,101 @@ pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Peer
         work: work.clone(),
         keep_work: config.keep_work,
         notes,
-        interpreter: config.interpreter.clone(),
-        peer: Some(identity.id.clone()),
+        interpreter: config.interpreter,
+        peer: Some(seat.id().clone()),
         clock: clock.clone(),
     });
     let runner = runner.map_err(opened)?;
     runner.sweep().await.map_err(opened)?;
-    let gone = CancellationToken::new();
     let runner = Arc::new(Spooling::new(runner, Arc::clone(&spool), ground.hands));
-    let actors_runner = Arc::clone(&runner);
-    let session = start_actors(
-        config,
-        identity,
+    let footing = Footing {
+        id: seat.id().clone(),
+        boot: BootId::random(),
+        python,
         kept,
-        actors_runner,
-        &clock,
-        &log,
-        gone.clone(),
-    )?;
-    let doorway = Doorway::new(Desk::Peer(session.clone()), clock, log);
-    actix_rt::spawn(doorway.let_in(listener));
+        runner: Arc::clone(&runner) as Arc<dyn Runner>,
+        net: Arc::new(RealNet),
+    };
+    let part = Part {
+        port: config.port,
+        slots: config.slots,
+        time_limit: config.time_limit,
+        master: config.master,
+        everywhere: config.everywhere,
+    };
+    let acting = act(part, footing, clock, log).await?;
     Ok(Peer {
-        address,
-        session: session.used_by(PROGRAM),
-        gone,
+        acting,
         runner,
         spool,
         _seat: seat,
     })
 }
 
-fn start_actors(
-    config: Config,
-    identity: PeerIdentity,
-    kept: Vec<Kept>,
-    runner: Arc<Spooling<ScriptRunner>>,
-    clock: &Clock,
-    log: &MessageLog,
-    gone: CancellationToken,
-) -> Result<Port<MasterSessionInbox>, SocketError> {
+/// Starts the actors of a peer, on any footing.
+///
+/// # Errors
+/// When its port is taken, or a socket cannot be opened.
+pub async fn act(
+    part: Part,
+    footing: Footing,
+    clock: Clock,
+    log: MessageLog,
+) -> Result<Acting, SocketError> {
+    let door = footing.net.listen(part.port).await?;
+    let identity = PeerIdentity {
+        id: footing.id,
+        boot: footing.boot,
+        agent: format!("mutirao/{}", env!("CARGO_PKG_VERSION")),
+        version: crate::VERSION.to_owned(),
+        slots: part.slots,
+        port: door.address.port(),
+        python: footing.python,
+    };
+    let gone = CancellationToken::new();
     let session = Context::<MasterSession>::new();
     let executor = Context::<Executor>::new();
     let to_session = port(
-        log,
+        &log,
         master_session::NAME,
         MasterSessionInbox::of(&session.address()),
     );
-    let to_executor = port(log, executor::NAME, ExecutorInbox::of(&executor.address()));
-    let discovery = match &config.master {
+    let to_executor = port(&log, executor::NAME, ExecutorInbox::of(&executor.address()));
+    let discovery = match &part.master {
         Some(_) => None,
-        None => Some(start_finder(&config, &identity, clock, &to_session, log)?),
+        None => {
+            let datagrams = footing.net.ask(part.everywhere).await?;
+            let finder = start_finder(datagrams, &identity, &clock, &to_session);
+            Some(port(&log, DISCOVERY, DiscoveryInbox::of(&finder)))
+        }
     };
-    executor.run(Executor::new(runner, &to_session));
+    executor.run(Executor::new(footing.runner, &to_session));
     session.run(MasterSession::new(Cast {
         identity,
-        fixed: config.master,
-        kept,
-        dial: dialler(),
+        fixed: part.master,
+        kept: footing.kept,
+        dial: dialler(footing.net),
         clock: clock.clone(),
-        time_limit: config.time_limit,
+        time_limit: part.time_limit,
         discovery,
         executor: to_executor,
-        gone,
+        gone: gone.clone(),
     }));
-    Ok(to_session)
+    let doorway = Doorway::new(Desk::Peer(to_session.clone()), clock, log);
+    actix_rt::spawn(doorway.let_in(door.listener));
+    Ok(Acting {
+        address: door.address,
+        session: to_session.used_by(PROGRAM),
+        gone,
+    })
 }
 
 fn start_finder(
-    config: &Config,
+    datagrams: Datagrams,
     identity: &PeerIdentity,
     clock: &Clock,
     session: &Port<MasterSessionInbox>,
-    log: &MessageLog,
-) -> Result<Port<DiscoveryInbox>, SocketError> {
-    let socket = Arc::new(discovery_asker()?);
-    let asking = outgoing(Arc::clone(&socket), config.everywhere.clone());
+) -> Addr<Finder> {
     let questions = questions(Some(&identity.id), Some(identity.port));
     // Peers that start together are told apart by their boot ids, and so ask at different times.
     let seed = identity.boot.0.as_u64_pair().0;
@@ -237,29 +295,19 @@ fn start_finder(
         questions,
         seed,
         clock.clone(),
-        asking,
+        datagrams.outgoing,
         session.used_by(DISCOVERY),
     );
-    let finder = finder.hearing(datagrams(socket));
-    Ok(port(log, DISCOVERY, DiscoveryInbox::of(&finder)))
+    finder.hearing(datagrams.heard)
 }
 
 fn port<I>(log: &MessageLog, to: Name, inbox: I) -> Port<I> {
     Port::new(log.clone(), to, to, inbox)
 }
 
-fn dialler() -> Dial {
-    Arc::new(|address| {
-        async move {
-            let stream = dial(address, DIAL_WITHIN)
-                .await
-                .map_err(std::io::Error::other)?;
-            let local = stream.local_addr().ok().map(|local| local.ip());
-            Ok(Dialled {
-                stream: Box::new(stream),
-                local,
-            })
-        }
-        .boxed()
+fn dialler(net: Arc<dyn Net>) -> Dial {
+    Arc::new(move |address| {
+        let dialling = net.dial(address, DIAL_WITHIN);
+        async { dialling.await.map_err(std::io::Error::other) }.boxed()
     })
 }

@@ -93,6 +93,8 @@ pub(super) async fn write_all<W: AsyncWrite + Unpin>(
         Ok::<_, Broken>(())
     };
     tokio::select! {
+        // Chance has no say here, so that a simulation can be played again; what can be written at once is.
+        biased;
         written = writing => if written.is_err() { cut.cancel() },
         () = cut.cancelled() => {}
     }

@@ -68,7 +68,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// Reads a plain file to its end, but not more than `max` bytes of it; a link fails, and a pipe does not block.
     ///
     /// # Errors
-    /// One for which [`is_absent`] holds when there is no file of its own, and whatever else the system refuses.
+    /// `NotFound`, or that of a link, when there is no file of its own, and whatever else the system refuses.
     fn read(&self, path: &Path, max: u64) -> io::Result<Contents>;
 
     /// Writes a file that must not be there, and flushes it; its name outlasts a power cut only after

@@ -1,9 +1,10 @@
 //! A disk, and what all who write to it share: the numbers of temporary files and the flushes of folders.
 
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mutirao_actors::model::Stamp;
 
@@ -15,11 +16,17 @@ use super::{Contents, Disk, DiskError, Names, OnDisk as _, RealDisk, Stat};
 /// left half-written stands in the way: a few at a time each.
 const PARTS_MAX: u64 = 1024;
 
+/// Folders that are remembered as flushed: the program has some ten, and a peer looks for its seat among more.
+/// Beyond this many all are forgotten, and flushed once more.
+const FIRM_MAX: usize = 8192;
+
 /// A disk with what its writers share.
 #[derive(Debug)]
 pub struct Volume {
     disk: Arc<dyn Disk>,
     flushes: Flushes,
+    /// Folders whose own names were flushed since this process has begun.
+    firm: Mutex<BTreeSet<PathBuf>>,
     /// Temporary files that were begun.
     parts: AtomicU64,
 }
@@ -40,6 +47,7 @@ impl Volume {
         Self {
             disk,
             flushes: Flushes::default(),
+            firm: Mutex::default(),
             parts: AtomicU64::new(0),
         }
     }
@@ -73,7 +81,8 @@ impl Volume {
         self.disk.read(path, max)
     }
 
-    /// Makes a folder and those above it, so that they outlast a power cut.
+    /// Makes a folder and those above it, so that they outlast a power cut. One that is there may have been made by a
+    /// life that ended, or failed, before it had flushed the name: so the first call for it flushes that too.
     ///
     /// # Errors
     /// Whatever the disk refuses.
@@ -89,10 +98,28 @@ impl Volume {
             }
             made => made,
         };
-        if made.on_disk("make the folder", folder)? {
+        let is_new = made.on_disk("make the folder", folder)?;
+        if is_new || !self.firm().contains(folder) {
+            // What lies above a path that is given from the root was there before us, and is not ours to flush.
+            if folder.is_relative() {
+                self.make_folder(above)?;
+            }
             self.sync_folder(above)?;
+            self.make_firm(folder);
         }
         Ok(())
+    }
+
+    fn firm(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.firm.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn make_firm(&self, folder: &Path) {
+        let mut firm = self.firm();
+        if firm.len() >= FIRM_MAX {
+            firm.clear();
+        }
+        firm.insert(folder.to_owned());
     }
 
     /// Names in a folder outlast a power cut only after this; those who ask at a time share one flush.

@@ -230,15 +230,19 @@ fn exists(file: &Path) -> bool {
     fs::symlink_metadata(file).is_ok()
 }
 
-/// Makes a folder and those above it, so that they outlast a power cut.
+/// Makes a folder and those above it, so that they outlast a power cut. One that is there may have been made by a life
+/// that ended before it had flushed the name.
 fn make_folder(folder: &Path) -> io::Result<()> {
-    if folder.as_os_str().is_empty() || folder.is_dir() {
+    if folder.as_os_str().is_empty() {
         return Ok(());
     }
     let above = folder.parent().unwrap_or(Path::new(""));
-    make_folder(above)?;
+    // What lies above a path that is given from the root was there before us, and is not ours to flush.
+    if folder.is_relative() || !folder.is_dir() {
+        make_folder(above)?;
+    }
     match fs::create_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
+        Err(_) if folder.is_dir() => {}
         made => made?,
     }
     sync(above)

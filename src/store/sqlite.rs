@@ -79,6 +79,18 @@ impl SqliteStore {
         let home = Home::Memory(base);
         Ok((Self { home, clock }, recalled))
     }
+
+    /// What a store in memory remembers now, as if it was opened anew.
+    ///
+    /// # Errors
+    /// When it lies on a disk, where it is opened instead, or there is no memory for it.
+    pub fn recall(&mut self) -> Result<Recalled, StoreError> {
+        let recalled = match &mut self.home {
+            Home::Memory(base) => base.recall(),
+            Home::Disk { .. } => Err(Fail::busy()),
+        };
+        recalled.map_err(|fail| fail.of("read", Path::new("in memory")))
+    }
 }
 
 impl Store for SqliteStore {

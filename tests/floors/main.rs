@@ -67,7 +67,9 @@ const LINES_MAX: usize = 600;
 const THE_PAGE: &str = "actors/messages.rs";
 
 fn everything() -> Vec<Source> {
-    let folders = ["actors", "src", "tests", "examples", "xtask", "chaos"];
+    let folders = [
+        "actors", "src", "tests", "examples", "sim", "xtask", "chaos",
+    ];
     folders.into_iter().flat_map(sources_below).collect()
 }
 

@@ -3,6 +3,7 @@
 mod chaos;
 mod example;
 mod shell;
+mod sim;
 mod suites;
 mod test;
 mod tools;
@@ -24,6 +25,7 @@ enum Verb {
     Test(test::Test),
     Chaos(chaos::Chaos),
     Example(example::Example),
+    Sim(sim::Sim),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Verb::Test(test) => test.run(),
         Verb::Chaos(chaos) => chaos.run(),
         Verb::Example(example) => example.run(),
+        Verb::Sim(sim) => sim.run(),
     };
     told.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -1,0 +1,328 @@
+//! What a run promised, held against what is left of it.
+//!
+//! Rule: the checker believes only what was seen outside the master: receipts, acks, commits, and the bytes on its disk
+//! after the power was cut once more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use mutirao_actors::logic::record::{Fate, Remembered};
+use mutirao_actors::model::{Digest, TaskId};
+
+use crate::hosts::submitter::Accepted;
+use crate::tap::Acked;
+use crate::work::{Book, Habit};
+
+/// What was seen.
+#[derive(Debug)]
+pub struct Evidence {
+    /// What was not done in time, if anything.
+    pub unfinished: Option<String>,
+    /// Panics.
+    pub panics: u32,
+    /// Whether nothing went wrong around it.
+    pub is_calm: bool,
+    /// What was accepted over the wire.
+    pub accepted: Vec<Accepted>,
+    /// What the store took.
+    pub adopted: Vec<TaskId>,
+    /// What the store gives back.
+    pub recalled: BTreeMap<TaskId, Remembered>,
+    /// What of it is damaged.
+    pub damage: Vec<String>,
+    /// Every file on the master's disk.
+    pub files: Vec<(PathBuf, Bytes)>,
+    /// What was acked.
+    pub acks: Vec<Acked>,
+}
+
+/// What was found, in Jepsen's words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Accepted, and not known any more (R1).
+    pub lost: u64,
+    /// Answered with OK, and not there with the same bytes (R2).
+    pub acked_then_lost: u64,
+    /// Results of what nobody ran, or filed under another task.
+    pub unexpected: u64,
+    /// More than one result of a task (R3).
+    pub duplicated: u64,
+    /// Done, and their OK never arrived.
+    pub recovered: u64,
+    /// Results that came and are not the one that was taken.
+    pub conflicts: u64,
+    /// Tasks that were known at the end.
+    pub tasks: u64,
+    /// Their runs.
+    pub executions: u64,
+    /// Failed although they would have succeeded: their peers were lost too often.
+    pub unlucky: u64,
+    /// Everything that is wrong, in words; empty when the run is valid.
+    pub violations: Vec<String>,
+}
+
+impl Verdict {
+    /// Whether every promise was kept.
+    pub fn is_valid(&self) -> bool {
+        self.violations.is_empty()
+    }
+
+    /// Adds another run's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.lost += other.lost;
+        self.acked_then_lost += other.acked_then_lost;
+        self.unexpected += other.unexpected;
+        self.duplicated += other.duplicated;
+        self.recovered += other.recovered;
+        self.conflicts += other.conflicts;
+        self.tasks += other.tasks;
+        self.executions += other.executions;
+        self.unlucky += other.unlucky;
+        self.violations.extend(other.violations.iter().cloned());
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} lost, {} acked-then-lost, {} unexpected, {} duplicated · {} recovered, {} conflicts, {} unlucky, {} executions of {} tasks",
+            self.lost,
+            self.acked_then_lost,
+            self.unexpected,
+            self.duplicated,
+            self.recovered,
+            self.conflicts,
+            self.unlucky,
+            self.executions,
+            self.tasks
+        )
+    }
+}
+
+/// The checker at work.
+struct Check<'a> {
+    seen: &'a Evidence,
+    book: &'a Book,
+    /// What lies in `results/`, without what failed: by name.
+    results: BTreeMap<String, Digest>,
+    verdict: Verdict,
+}
+
+/// Holds what was promised against what was seen.
+pub fn check(seen: &Evidence, book: &Book) -> Verdict {
+    let results = seen
+        .files
+        .iter()
+        .filter(|(path, _)| path.parent() == Some(Path::new("results")));
+    let results = results.map(|(path, bytes)| {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        (name, Digest::of(bytes))
+    });
+    let mut check = Check {
+        seen,
+        book,
+        results: results.collect(),
+        verdict: Verdict::default(),
+    };
+    check.nothing_broke();
+    check.every_task_is_known();
+    check.every_task_is_terminal();
+    check.what_was_acked_is_there();
+    check.one_result_each();
+    check.calm_runs_once();
+    check.verdict
+}
+
+impl Check<'_> {
+    fn wrong(&mut self, why: String) {
+        self.verdict.violations.push(why);
+    }
+
+    fn nothing_broke(&mut self) {
+        if self.seen.panics > 0 {
+            self.wrong(format!("{} panics", self.seen.panics));
+        }
+        for damage in &self.seen.damage {
+            self.wrong(format!("the store is damaged: {damage}"));
+        }
+        for strange in &self.book.strange {
+            self.verdict.unexpected += 1;
+            self.wrong(format!(
+                "unexpected: a ZIP was handed out that nobody put in: {strange}"
+            ));
+        }
+    }
+
+    /// R1.
+    fn every_task_is_known(&mut self) {
+        for (id, name) in &self.seen.accepted {
+            if !self.seen.recalled.contains_key(id) {
+                self.verdict.lost += 1;
+                self.wrong(format!("lost: {name} was accepted as {id}"));
+            }
+        }
+        for id in &self.seen.adopted {
+            if !self.seen.recalled.contains_key(id) {
+                self.verdict.lost += 1;
+                self.wrong(format!("lost: {id} was adopted"));
+            }
+        }
+    }
+
+    /// R4.
+    fn every_task_is_terminal(&mut self) {
+        let before = self.verdict.violations.len();
+        for (id, known) in &self.seen.recalled {
+            if !known.fate.is_terminal() {
+                self.wrong(format!(
+                    "stuck: {} ({id}) is {:?}; tries: {:?}",
+                    known.task.name, known.fate, known.tries
+                ));
+            } else if !known.settled {
+                self.wrong(format!(
+                    "stuck: the files of {} ({id}) were not put away: {:?}",
+                    known.task.name, known.fate
+                ));
+            }
+        }
+        if let Some(why) = self
+            .seen
+            .unfinished
+            .as_ref()
+            .filter(|_| self.verdict.violations.len() == before)
+        {
+            self.wrong(format!("stuck: {why}"));
+        }
+        self.verdict.tasks = self.seen.recalled.len() as u64;
+        self.verdict.executions = self.book.runs.values().map(|runs| u64::from(*runs)).sum();
+    }
+
+    /// R2.
+    fn what_was_acked_is_there(&mut self) {
+        let mut done = BTreeSet::new();
+        for known in self.seen.recalled.values() {
+            if let Fate::Done { submitted, file } = &known.fate {
+                let lies = self.results.get(file) == Some(&submitted.sha256);
+                let waits = !known.settled && self.lies_somewhere(submitted.sha256);
+                if lies || waits {
+                    done.insert(submitted.sha256);
+                } else {
+                    self.verdict.acked_then_lost += 1;
+                    self.wrong(format!(
+                        "acked-then-lost: {} is done, and results/{file} is not its result",
+                        known.task.name
+                    ));
+                }
+            }
+            self.verdict.conflicts += known.conflicts.len() as u64;
+        }
+        let mut acked = BTreeSet::new();
+        for ack in &self.seen.acks {
+            acked.insert(ack.sha256);
+            match self.book.made.get(&ack.sha256) {
+                Some(made) if made.success && !done.contains(&ack.sha256) => {
+                    self.verdict.acked_then_lost += 1;
+                    self.wrong(format!(
+                        "acked-then-lost: a result of {} ({:?})",
+                        made.of, ack.of
+                    ));
+                }
+                Some(_) => {}
+                None => {
+                    self.verdict.unexpected += 1;
+                    self.wrong(format!(
+                        "unexpected: OK for what nobody made: {}",
+                        ack.sha256
+                    ));
+                }
+            }
+        }
+        self.verdict.recovered = done.difference(&acked).count() as u64;
+    }
+
+    fn lies_somewhere(&self, sha256: Digest) -> bool {
+        let mut files = self.seen.files.iter();
+        files.any(|(_, bytes)| Digest::of(bytes) == sha256)
+    }
+
+    /// R3, and that each result is its own task's.
+    fn one_result_each(&mut self) {
+        let mut owned = BTreeSet::new();
+        for known in self.seen.recalled.values() {
+            let Fate::Done { submitted, file } = &known.fate else {
+                if self.would_succeed(known) && matches!(known.fate, Fate::Failed { .. }) {
+                    self.verdict.unlucky += 1;
+                }
+                continue;
+            };
+            if !owned.insert(file.clone()) {
+                self.verdict.duplicated += 1;
+                self.wrong(format!("duplicated: two tasks own results/{file}"));
+            }
+            let piece = self
+                .book
+                .pieces
+                .get(&known.task.sha256)
+                .map(|piece| piece.name.clone());
+            match self.book.made.get(&submitted.sha256) {
+                Some(made) if Some(&made.of) == piece.as_ref() && made.success => {}
+                made => {
+                    self.verdict.unexpected += 1;
+                    self.wrong(format!(
+                        "unexpected: the result of {} is {made:?}",
+                        known.task.name
+                    ));
+                }
+            }
+        }
+        for (file, sha256) in self.results.clone() {
+            if owned.contains(&file) || !file.ends_with(".zip") {
+                continue;
+            }
+            match self.book.made.get(&sha256) {
+                Some(made) => {
+                    let of = made.of.clone();
+                    self.verdict.duplicated += 1;
+                    self.wrong(format!(
+                        "duplicated: results/{file} is another result of {of}"
+                    ));
+                }
+                None => {
+                    self.verdict.unexpected += 1;
+                    self.wrong(format!("unexpected: results/{file} is no result"));
+                }
+            }
+        }
+    }
+
+    fn would_succeed(&self, known: &Remembered) -> bool {
+        let piece = self.book.pieces.get(&known.task.sha256);
+        piece.is_some_and(|piece| piece.habit == Habit::Succeeds)
+    }
+
+    /// Without faults everything runs once.
+    fn calm_runs_once(&mut self) {
+        let kills = |habit| matches!(habit, Habit::KillsItsPeer(_));
+        let is_calm =
+            self.seen.is_calm && !self.book.pieces.values().any(|piece| kills(piece.habit));
+        if !is_calm {
+            return;
+        }
+        for piece in self.book.pieces.values() {
+            let runs = self.book.runs.get(&piece.name).copied().unwrap_or(0);
+            if piece.habit == Habit::Succeeds && runs != 1 {
+                self.verdict.violations.push(format!(
+                    "{} ran {runs} times although nothing went wrong",
+                    piece.name
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Whole clusters in one thread: the production actors on a simulated network, disk and clock, and every fault that a
+//! seed draws. The same seed gives the same run, to the last letter.
+
+pub mod checker;
+pub mod dice;
+pub mod disk;
+pub mod hosts;
+pub mod life;
+pub mod net;
+pub mod store;
+pub mod storm;
+pub mod tap;
+pub mod transcript;
+pub mod work;
+pub mod world;

@@ -1,0 +1,139 @@
+//! Runs seeds and says what was found; a failing one is run again, and everything that was said in it is kept.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use clap::Parser;
+use mutirao_sim::checker::Verdict;
+use mutirao_sim::world::{Mutant, Options, panics, run};
+
+/// Lines of a failing run that are shown.
+const SHOWN: usize = 30;
+/// Failing seeds after which nothing more is run.
+const FAILURES_MAX: usize = 20;
+
+/// Run whole clusters of mutirao in one thread, with every fault that a seed draws
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask sim")]
+struct Args {
+    /// Run this seed alone, and keep everything that is said in it
+    #[arg(long, conflicts_with_all = ["seeds", "first"])]
+    seed: Option<u64>,
+    /// How many seeds
+    #[arg(long, default_value_t = 1000)]
+    seeds: u64,
+    /// The first of them
+    #[arg(long, default_value_t = 0)]
+    first: u64,
+    /// What to break on purpose
+    #[arg(long, value_enum, default_value_t)]
+    mutant: Mutant,
+    /// Where to keep what is said in failing runs
+    #[arg(long, default_value = "target/sim")]
+    keep: PathBuf,
+}
+
+/// What all threads find together.
+#[derive(Debug, Default)]
+struct Found {
+    total: Verdict,
+    longest_quiet: Duration,
+    failed: Vec<(u64, Verdict)>,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let args = Args::parse();
+    panics::watch();
+    let (first, seeds) = args.seed.map_or((args.first, args.seeds), |seed| (seed, 1));
+    let found = run_all(first, seeds, args.mutant);
+    println!(
+        "{seeds} seeds from {first}: {}; all done {:?} after the storm at the latest",
+        found.total, found.longest_quiet
+    );
+    if let Some(seed) = args.seed {
+        record(seed, &args)?;
+    }
+    for (seed, verdict) in &found.failed {
+        println!("\nseed {seed} FAILED:");
+        for why in verdict.violations.iter().take(8) {
+            println!("  {why}");
+        }
+        println!("  again: cargo xtask sim --seed {seed}");
+    }
+    if args.seed.is_none()
+        && let Some((seed, _)) = found.failed.first()
+    {
+        record(*seed, &args)?;
+    }
+    Ok(if found.failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs the seeds on all cores.
+fn run_all(first: u64, seeds: u64, mutant: Mutant) -> Found {
+    let (next, found) = (AtomicU64::new(first), Mutex::new(Found::default()));
+    let threads = available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + seeds {
+                        return;
+                    }
+                    let report = run(Options {
+                        seed,
+                        mutant,
+                        is_recorded: false,
+                    });
+                    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                    found.total.add(&report.verdict);
+                    found.longest_quiet = found.longest_quiet.max(report.quiet);
+                    if !report.verdict.is_valid() {
+                        found.failed.push((seed, report.verdict));
+                    }
+                    if found.failed.len() >= FAILURES_MAX {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.failed.sort_by_key(|(seed, _)| *seed);
+    found
+}
+
+/// Runs one seed again, and keeps what is said.
+fn record(seed: u64, args: &Args) -> anyhow::Result<()> {
+    let report = run(Options {
+        seed,
+        mutant: args.mutant,
+        is_recorded: true,
+    });
+    fs::create_dir_all(&args.keep)?;
+    let path = args.keep.join(format!("seed-{seed}.log"));
+    fs::write(&path, report.transcript.join("\n"))?;
+    println!(
+        "\nseed {seed} lasted {:?}; its last letters:",
+        report.lasted
+    );
+    for line in report.transcript.iter().rev().take(SHOWN).rev() {
+        println!("  {}", line.chars().take(220).collect::<String>());
+    }
+    println!(
+        "all {} of them: {}",
+        report.transcript.len(),
+        path.display()
+    );
+    Ok(())
+}
