@@ -99,7 +99,7 @@ fn a_hundred_tasks_on_three_peers_all_end_as_they_should() {
     let rows: Vec<u64> = rows.as_array().unwrap().iter().map(runs).collect();
     assert_eq!(
         (rows.len(), rows.iter().sum()),
-        (3, 85 + 3 * 15),
+        (3, 85 + 3 * 10 + 2 * 5),
         "{rows:?}"
     );
 

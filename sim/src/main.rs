@@ -43,7 +43,8 @@ struct Args {
 #[derive(Debug, Default)]
 struct Found {
     total: Verdict,
-    longest_quiet: Duration,
+    /// How long after the storm the last task was done, and in which run.
+    slowest: (Duration, u64),
     failed: Vec<(u64, Verdict)>,
 }
 
@@ -52,9 +53,10 @@ fn main() -> anyhow::Result<ExitCode> {
     panics::watch();
     let (first, seeds) = args.seed.map_or((args.first, args.seeds), |seed| (seed, 1));
     let found = run_all(first, seeds, args.mutant);
+    let (latest, slowest) = found.slowest;
     println!(
-        "{seeds} seeds from {first}: {}; all done {:?} after the storm at the latest",
-        found.total, found.longest_quiet
+        "{seeds} seeds from {first}: {}; all done {latest:?} after the storm at the latest (seed {slowest})",
+        found.total
     );
     if let Some(seed) = args.seed {
         record(seed, &args)?;
@@ -97,7 +99,7 @@ fn run_all(first: u64, seeds: u64, mutant: Mutant) -> Found {
                     });
                     let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                     found.total.add(&report.verdict);
-                    found.longest_quiet = found.longest_quiet.max(report.quiet);
+                    found.slowest = found.slowest.max((report.quiet, seed));
                     if !report.verdict.is_valid() {
                         found.failed.push((seed, report.verdict));
                     }
