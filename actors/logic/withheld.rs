@@ -5,8 +5,9 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-/// What waits to be told. There is no more of it than there are requests in flight, whose number the sessions
-/// bound: who has something written down stops to take requests while the store does not take it.
+/// What waits to be told. There is no more of it than there are requests in flight, whose number the sessions bound,
+/// and files in `tasks/`, whose number the folders bound: nobody who has something written down takes requests while
+/// the store does not take it.
 pub struct Withheld<T> {
     waiting: VecDeque<(u64, T)>,
     asked: u64,

@@ -186,6 +186,9 @@ fn give_name(places: &Places, payload: &Path, path: &Path, kept: &Kept) -> Resul
     if load(volume, path, kept.sha256).is_err() && !copy(places, payload, path)? {
         return Ok(false);
     }
+    // Two disks are flushed apart: the copy must be safe before the payload can be gone.
+    path.parent()
+        .map_or(Ok(()), |folder| volume.sync_folder(folder))?;
     volume.remove(payload)?;
     Ok(true)
 }
