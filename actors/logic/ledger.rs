@@ -173,6 +173,8 @@ pub struct Entry {
     pub conflicts: Vec<Conflict>,
     /// Peers that should not get it while others are here, each until a moment.
     pub avoided: Vec<(PeerId, Moment)>,
+    /// Until when it waits for a peer that is busy, rather than go to one that should not get it.
+    pub patient_until: Moment,
     /// What went wrong last, in words for a reader.
     pub trouble: Option<String>,
 }
@@ -232,6 +234,7 @@ impl Ledger {
             losses: 0,
             conflicts: Vec::new(),
             avoided: Vec::new(),
+            patient_until: Moment::default(),
             trouble: None,
             task,
         };
@@ -408,6 +411,7 @@ impl Ledger {
             failures: blamed(Blame::Run),
             losses: blamed(Blame::Peer),
             avoided: Vec::new(),
+            patient_until: Moment::default(),
             trouble: last_fault,
             task,
             state,

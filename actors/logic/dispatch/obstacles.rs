@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::others::Workers;
 use super::{Dispatch, Due};
 use crate::logic::ledger::{Entry, State};
 use crate::logic::policy::Policy;
@@ -87,8 +88,9 @@ impl<P: Policy> Dispatch<P> {
 
     fn peers_in_words(&self, entry: &Entry, now: Moment) -> Vec<String> {
         let mut counts: BTreeMap<Obstacle, usize> = BTreeMap::new();
-        for (peer, standing) in self.peers.here() {
-            if let Some(obstacle) = self.obstacle(entry, peer, standing, now) {
+        let workers = Workers::new();
+        for peer in self.peers.here() {
+            if let Some(obstacle) = self.obstacle(entry, peer, &workers, now) {
                 *counts.entry(obstacle).or_default() += 1;
             }
         }
@@ -97,19 +99,19 @@ impl<P: Policy> Dispatch<P> {
     }
 
     /// None if the peer gets it as soon as it asks and the task's turn has come.
-    fn obstacle(
-        &self,
+    fn obstacle<'d>(
+        &'d self,
         entry: &Entry,
-        peer: &Endpoint,
-        standing: &Standing,
+        (peer, standing): (&Endpoint, &Standing),
+        workers: &Workers<'d>,
         now: Moment,
     ) -> Option<Obstacle> {
-        let mut avoided = entry.avoided.iter();
+        let suits = || self.suits(&entry.task.id, &peer.peer, false, workers, now);
         if !self.may_have_one(peer, now) {
             Some(Obstacle::Quarantined)
         } else if now < standing.pause_until {
             Some(Obstacle::Pausing)
-        } else if avoided.any(|(id, until)| *id == peer.peer && now < *until) {
+        } else if !suits() {
             Some(Obstacle::Tried)
         } else if !standing.holds.is_empty() {
             Some(Obstacle::Busy)

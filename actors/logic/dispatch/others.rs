@@ -20,9 +20,26 @@ use crate::model::{Endpoint, Moment, PeerId, TaskId};
 const ASKS_WITHIN: Duration = Duration::from_secs(120);
 /// Workers that are looked at for one that has not failed a task: more than have ever tried one.
 const LOOKED_AT_MAX: usize = 65;
+/// How long a task waits for a busy peer that has still to try it, after its first try; doubled with each further one.
+/// Short tasks end within it, and three failures with their waits stay below the half minute that liveness (promise R4)
+/// allows for them.
+const PATIENCE_FIRST: Duration = Duration::from_secs(5);
+
+/// One who works here.
+pub(super) struct Worker<'d> {
+    id: &'d PeerId,
+    /// Whether it has nothing to do and could be given a task.
+    is_free: bool,
+}
 
 /// Those who work here, looked up when the first question needs them.
-type Workers<'d> = OnceCell<Vec<&'d PeerId>>;
+pub(super) type Workers<'d> = OnceCell<Vec<Worker<'d>>>;
+
+/// How long a task that was handed out so often waits for another peer, though that is busy.
+pub(super) fn patience(tries: usize) -> Duration {
+    let doubled = 1 << tries.saturating_sub(1).min(16);
+    PATIENCE_FIRST.saturating_mul(doubled)
+}
 
 impl<P: Policy> Dispatch<P> {
     /// Whether a peer that is here is well and takes tasks.
@@ -31,13 +48,14 @@ impl<P: Policy> Dispatch<P> {
         is_at_it && !self.health.is_sick(peer)
     }
 
-    fn workers(&self, now: Moment) -> impl Iterator<Item = &PeerId> {
+    fn workers(&self, now: Moment) -> impl Iterator<Item = Worker<'_>> {
         let working =
             move |(peer, standing): &(&Endpoint, &Standing)| self.works(peer, standing, now);
-        self.peers
-            .here()
-            .filter(working)
-            .map(|(peer, _)| &peer.peer)
+        let here = self.peers.here().filter(working);
+        here.map(move |(peer, standing)| Worker {
+            id: &peer.peer,
+            is_free: standing.holds.is_empty() && standing.is_ready(now),
+        })
     }
 
     /// Whether a sick peer may have a task now, as a probe; others always may.
@@ -62,8 +80,9 @@ impl<P: Policy> Dispatch<P> {
     }
 
     /// Whether a peer may have a task that waits: not what it just failed, or what it `ever` failed, unless nobody
-    /// else could run it.
-    fn suits<'d>(
+    /// else could run it. What it just failed it may have too when all who could are busy, and the task has waited for
+    /// them long enough.
+    pub(super) fn suits<'d>(
         &'d self,
         task: &TaskId,
         peer: &PeerId,
@@ -80,8 +99,13 @@ impl<P: Policy> Dispatch<P> {
             avoided.any(|(id, until)| id == peer && now < *until)
                 || (ever && tried.any(|tried| tried.holder.peer == *peer && tried.has_failed()))
         };
-        let workers = || workers.get_or_init(|| self.workers(now).take(LOOKED_AT_MAX).collect());
-        !avoids(peer) || workers().iter().all(|worker| avoids(worker))
+        if !avoids(peer) {
+            return true;
+        }
+        let is_patient = ever || now < entry.patient_until;
+        let is_awaited = |worker: &Worker<'_>| (is_patient || worker.is_free) && !avoids(worker.id);
+        let workers = workers.get_or_init(|| self.workers(now).take(LOOKED_AT_MAX).collect());
+        !workers.iter().any(is_awaited)
     }
 
     /// Whether a task has failed as often as it may, with a failure that is just told.
@@ -102,7 +126,7 @@ impl<P: Policy> Dispatch<P> {
         }
         let mut failed: HashSet<&PeerId> = faults.iter().map(|(peer, _)| &peer.peer).collect();
         let mut workers = self.workers(now).take(LOOKED_AT_MAX);
-        if workers.any(|worker| !failed.contains(worker)) {
+        if workers.any(|worker| !failed.contains(worker.id)) {
             faults.retain(|(peer, _)| failed.remove(&peer.peer));
         }
         let often = |fault: &Fault| {

@@ -1,5 +1,6 @@
 //! How a try ends without a result, and how a task ends for good.
 
+use super::others::patience;
 use super::{Dispatch, Due};
 use crate::logic::effect::{Effect, End, Verdict};
 use crate::logic::fault::{Blame, Fault};
@@ -78,10 +79,11 @@ impl<P: Policy> Dispatch<P> {
             let until = now.after(sequel.avoided);
             entry.avoided.push((peer.clone(), until));
         }
+        let rested = now.after(sequel.rest(entry.failures));
+        entry.patient_until = rested.after(patience(entry.tries.len()));
         let Some(entry) = self.ledger.get(task) else {
             return Vec::new();
         };
-        let rested = now.after(sequel.rest(entry.failures));
         let given_up = match sequel.blame {
             Blame::Run => self.has_failed(entry, None, now),
             Blame::Peer => entry.losses >= self.rules.losses_max,

@@ -1,5 +1,6 @@
 mod leases;
 mod obstacles;
+mod others;
 mod restart;
 mod results;
 mod sick;

@@ -1,0 +1,175 @@
+//! On which peer what failed is tried again: another if one is free, and else whoever asks, after a while.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::logic::dispatch::others::patience;
+use crate::logic::effect::{Effect, Offer};
+use crate::logic::fixtures::{Desk, offered, ours, plain, task};
+use crate::model::{Endpoint, TaskId};
+
+/// A desk where a task failed at two peers while a third has begun another; the first two have nothing to do.
+fn two_failed_while_the_third_is_busy(third: &Endpoint) -> (Desk, Offer) {
+    let mut desk = Desk::with(&[&ours("a"), &ours("b"), third]);
+    desk.arrive(task(1));
+    let long = desk.take(third);
+    desk.arrive(task(2));
+    for peer in ["a", "b"] {
+        let offer = desk.take(&ours(peer));
+        desk.fail(&ours(peer), &offer);
+        desk.pass(2);
+    }
+    (desk, long)
+}
+
+#[test]
+fn a_task_that_two_peers_failed_does_not_wait_for_ever_for_a_third_that_is_busy() {
+    let (mut desk, _) = two_failed_while_the_third_is_busy(&ours("c"));
+    assert_eq!(desk.ask_waiting(&ours("a"), 60), []);
+    let patience = patience(2).as_secs();
+    assert_eq!(desk.pass(patience - 1), [], "the third may soon be free");
+    let offer = offered(&desk.pass(1));
+    assert_eq!(offer.unwrap().task, task(2).id);
+}
+
+#[test]
+fn who_has_still_to_try_it_is_first_as_soon_as_it_is_free() {
+    for third in [ours("c"), plain("c")] {
+        let (mut desk, long) = two_failed_while_the_third_is_busy(&third);
+        desk.succeed(&third, &long);
+        desk.kept(long.task);
+        desk.pass(patience(2).as_secs());
+        assert!(desk.in_vain(&ours("a")), "{third} is free");
+        assert_eq!(desk.take(&third).task, task(2).id);
+    }
+}
+
+#[test]
+fn who_pauses_or_owes_a_result_is_not_waited_for() {
+    let third = plain("c");
+    let (mut desk, _) = two_failed_while_the_third_is_busy(&third);
+    desk.pass(patience(2).as_secs());
+    // It came back without what it had: that goes to the others, and it pauses.
+    assert!(desk.in_vain(&third));
+    assert_eq!(desk.take(&ours("a")).task, task(2).id);
+}
+
+#[test]
+fn what_failed_at_a_peer_comes_there_after_what_did_not() {
+    let (mut desk, _) = two_failed_while_the_third_is_busy(&ours("c"));
+    desk.arrive(task(3));
+    desk.pass(patience(2).as_secs());
+    assert_eq!(desk.take(&ours("a")).task, task(3).id);
+    assert_eq!(desk.take(&ours("a")).task, task(2).id);
+}
+
+#[test]
+fn patience_grows_with_each_try_and_never_overflows() {
+    let waits = [1, 2, 3].map(|tries| patience(tries).as_secs());
+    assert_eq!(waits, [5, 10, 20]);
+    assert!(patience(usize::MAX) > Duration::from_secs(600));
+}
+
+/// What one peer does when it is its turn.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    /// It asks, if it has nothing to do.
+    Asks,
+    /// It fails what it has, or asks.
+    Fails,
+}
+
+/// Some peers that ask and fail, and one that is busy all the time.
+struct Trial {
+    desk: Desk,
+    peers: Vec<Endpoint>,
+    runs: BTreeMap<usize, Offer>,
+    failed: BTreeSet<(TaskId, usize)>,
+}
+
+impl Trial {
+    fn new(peers: usize, tasks: u128) -> Self {
+        let peers: Vec<_> = (0..peers)
+            .map(|number| ours(&format!("p{number}")))
+            .collect();
+        let mut desk = Desk::with(&peers.iter().chain([&ours("busy")]).collect::<Vec<_>>());
+        desk.arrive(task(99));
+        desk.take(&ours("busy"));
+        for number in 1..=tasks {
+            let mut often = task(number);
+            often.wishes.retries = Some(99);
+            desk.arrive(often);
+        }
+        let (runs, failed) = Default::default();
+        Self {
+            desk,
+            peers,
+            runs,
+            failed,
+        }
+    }
+
+    fn takes(&mut self, number: usize, turn: Turn) {
+        let peer = self.peers[number].clone();
+        if let (Turn::Fails, Some(offer)) = (turn, self.runs.get(&number).cloned()) {
+            self.runs.remove(&number);
+            self.desk.fail(&peer, &offer);
+            self.failed.insert((offer.task, number));
+            return;
+        }
+        if self.runs.contains_key(&number) {
+            return;
+        }
+        let effects = self.desk.ask(&peer);
+        let Some(offer) = offered(&effects) else {
+            assert!(matches!(effects.last(), Some(Effect::Nothing(_))));
+            return;
+        };
+        self.is_due(number, offer.task);
+        self.runs.insert(number, offer);
+    }
+
+    /// Nobody gets again what it failed while somebody free has not tried it.
+    fn is_due(&self, number: usize, task: TaskId) {
+        if !self.failed.contains(&(task, number)) {
+            return;
+        }
+        for other in 0..self.peers.len() {
+            let is_free = other != number && !self.runs.contains_key(&other);
+            let has_failed = self.failed.contains(&(task, other));
+            assert!(!is_free || has_failed, "p{other} was to try it before");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_retry_goes_to_whoever_is_free_and_has_not_failed_it_and_waits_for_no_busy_peer_for_ever(
+        peers in 1usize..4,
+        tasks in 1u128..4,
+        turns in prop::collection::vec((0usize..4, prop::bool::ANY, 0u64..4), 0..40),
+    ) {
+        let mut trial = Trial::new(peers, tasks);
+        for (number, fails, passes) in turns {
+            let turn = if fails { Turn::Fails } else { Turn::Asks };
+            trial.takes(number % peers, turn);
+            trial.desk.pass(passes);
+        }
+        // The longest rest, and then the longest patience.
+        let tries = (1..=tasks).map(|number| trial.desk.entry(task(number).id).tries.len());
+        let longest = tries.map(patience).max().unwrap_or_default();
+        trial.desk.pass(60);
+        trial.desk.pass(longest.as_secs());
+        for number in (0..peers).cycle().take(peers * peers) {
+            if !trial.runs.contains_key(&number)
+                && let Some(offer) = offered(&trial.desk.ask(&trial.peers[number]))
+            {
+                trial.runs.insert(number, offer);
+            }
+        }
+        let is_anybody_idle = trial.runs.len() < peers;
+        prop_assert!(!is_anybody_idle || trial.desk.mind.queued() == 0);
+    }
+}
