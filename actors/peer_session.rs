@@ -114,6 +114,8 @@ pub struct PeerSession {
     last_request: RequestId,
     /// The peer of ours that introduced itself on this connection.
     ours: Option<(PeerId, BootId)>,
+    /// Whether that peer named orders to stop a run among what it understands.
+    is_stoppable: bool,
     /// Who was last said to live, and when.
     told: Option<(Endpoint, Moment)>,
     /// Bytes that moved on the connection, and how many had when it was last looked.
@@ -151,6 +153,7 @@ impl PeerSession {
             pending: HashMap::new(),
             last_request: RequestId::default(),
             ours: None,
+            is_stoppable: false,
             told: None,
             moved,
             moved_before: 0,

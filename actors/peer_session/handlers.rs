@@ -70,6 +70,10 @@ impl Handler<Letter<AttemptCancelled>> for PeerSession {
 
     fn handle(&mut self, letter: Letter<AttemptCancelled>, _: &mut Context<Self>) {
         let (cancelled, _) = letter.open();
+        // Whoever does not expect an order would take it for the reply to something; its result comes too late.
+        if !self.is_stoppable {
+            return;
+        }
         let order = Reply::CancelAttempt {
             task_id: cancelled.task,
             attempt: cancelled.attempt,

@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::wire::dialect::answer_to;
 use crate::wire::request::{Address, PeerOffer};
-use crate::wire::{Dialect, Payload, Request, WireError, parse_request};
+use crate::wire::{CANCEL, Dialect, Payload, Request, WireError, parse_request};
 
 /// Longest name of a group of tasks, in bytes: it is kept with each of them.
 const GROUP_MAX: usize = 128;
@@ -96,6 +96,8 @@ pub struct Ours {
     pub slots: u32,
     /// The tries that it holds.
     pub holds: Vec<(TaskId, Attempt)>,
+    /// Whether it understands orders to stop a run.
+    pub is_stoppable: bool,
 }
 
 /// A result.
@@ -223,6 +225,7 @@ fn introduction(address: Option<Address<'_>>, ours: Option<PeerOffer<'_>>) -> In
             agent: ours.agent.into(),
             slots: ours.slots,
             holds: ours.holds,
+            is_stoppable: ours.capabilities.iter().any(|name| name == CANCEL),
         }),
     }
 }

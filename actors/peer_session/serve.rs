@@ -176,6 +176,7 @@ impl PeerSession {
             self.ours = Some((peer.clone(), ours.boot));
             self.writer.allow_many();
         }
+        self.is_stoppable = said.ours.as_ref().is_some_and(|ours| ours.is_stoppable);
         let endpoint = self.endpoint(&peer);
         self.told = Some((endpoint.clone(), self.clock.now()));
         let listens = said

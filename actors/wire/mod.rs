@@ -27,6 +27,8 @@ pub use scanner::{ScanError, Scanner};
 
 /// The protocol version that our extensions make; named by both sides, and the lower one counts.
 pub const PROTOCOL: u32 = 2;
+/// The extension by which a master may push orders to stop a run.
+pub const CANCEL: &str = "cancel";
 /// The extensions that both sides of ours know: one lasting connection with several requests in flight, tries
 /// by their ids, a REQUEST_TASK that waits, digests of payloads, how a run ended, what a peer holds, and
 /// orders to stop a run.
@@ -37,5 +39,5 @@ pub const CAPABILITIES: [&str; 7] = [
     "sha256",
     "outcome",
     "holds",
-    "cancel",
+    CANCEL,
 ];

@@ -333,6 +333,38 @@ async fn a_waiting_request_is_answered_as_soon_as_there_is_a_task() {
     .await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn only_a_peer_that_understands_orders_to_stop_gets_one_and_the_results_of_others_come_too_late()
+ {
+    for understands in [false, true] {
+        with_master(async |world| {
+            let task = world.put_task(1, 0);
+            let mut ours = world.connect(2);
+            let capabilities = if understands { &["cancel"][..] } else { &[] };
+            let introduction = registration_with("ours", BootId::random(), 1, capabilities);
+            ours.ask(introduction).await;
+            ours.ask(r#"{"action":"REQUEST_TASK","id":2,"peer_id":"ours"}"#)
+                .await;
+            let cancel = format!(r#"{{"action":"CANCEL_TASK","task_id":"{task}"}}"#);
+            world.connect(9).ask(cancel).await;
+            world
+                .until("cancelled", |world| world.end_of(task).is_some())
+                .await;
+            if understands {
+                let order = ours.next().await.unwrap();
+                assert!(order.contains("CANCEL_ATTEMPT"), "{order}");
+            }
+            let submission = format!(
+                r#"{{"action":"SUBMIT_RESULT","id":3,"peer_id":"ours","task_id":"{task}","attempt":1,"result_data":"UEs="}}"#
+            );
+            let answer = ours.ask_value(submission).await;
+            assert_eq!(answer["id"], 3, "{answer}");
+            assert_eq!(answer["code"], "too_late", "{answer}");
+        })
+        .await;
+    }
+}
+
 /// A connection on which a peer of ours has introduced itself.
 pub async fn introduced(world: &World, host: u8, id: u64) -> super::world::Speaker {
     let mut ours = world.connect(host);
@@ -345,9 +377,13 @@ pub async fn introduced(world: &World, host: u8, id: u64) -> super::world::Speak
 
 /// A REGISTER of a peer of ours.
 pub fn registration(peer: &str, boot: BootId, id: u64) -> String {
+    registration_with(peer, boot, id, &[])
+}
+
+fn registration_with(peer: &str, boot: BootId, id: u64, capabilities: &[&str]) -> String {
     json!({
         "action": "REGISTER", "id": id, "peer_id": peer, "addr": ["10.0.0.2", 5001], "protocol": 2,
-        "agent": "mutirao/0", "boot_id": boot, "slots": 4, "capabilities": [],
+        "agent": "mutirao/0", "boot_id": boot, "slots": 4, "capabilities": capabilities,
     })
     .to_string()
 }
