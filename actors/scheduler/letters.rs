@@ -6,9 +6,9 @@ use crate::logic::policy::Policy;
 use crate::message_log::Cause;
 use crate::messages::{
     CancelTask, CloseQueue, DescribeQueue, DescribeTask, FoldersChanged, IntakeCounted,
-    OfferFailed, PeerJoined, PeerLeft, PeersListed, QueueDescribed, ReplyTo, ResultKept,
-    ResultRefused, ResultSubmitted, SessionClosed, StoreChanged, TallyPeers, TaskArrived,
-    TaskDescribed, TaskRequested, TaskWithdrawn, WrittenDown,
+    OfferFailed, PeerJoined, PeerLeft, PeersListed, QueueDescribed, ReplyTo, RequestRefused,
+    ResultKept, ResultRefused, ResultSubmitted, SessionClosed, StoreChanged, TallyPeers,
+    TaskArrived, TaskDescribed, TaskRequested, TaskWithdrawn, WrittenDown,
 };
 use crate::model::TaskChoice;
 use crate::wire::report::TaskReport;
@@ -158,6 +158,13 @@ impl<P: Policy> Takes<DescribeTask> for Desk<P> {
 
 impl<P: Policy> Takes<CancelTask> for Desk<P> {
     fn take(&mut self, message: CancelTask, cause: Cause) {
+        // An end that was not written down is undone by a restart: it is not begun, and nobody waits for the disk.
+        if let Some(trouble) = &self.trouble {
+            let ReplyTo { session, request } = message.reply;
+            let why = format!("the master cannot write down that the task is cancelled: {trouble}");
+            let refused = RequestRefused { request, why };
+            return session.used_by(NAME).tell(refused, cause);
+        }
         let why = "cancelled by command".to_owned();
         let effects = self.mind.task_withdrawn(&message.task, why);
         self.carry_out(effects, None, cause);

@@ -11,7 +11,7 @@ use crate::logic::fixtures::task;
 use crate::logic::record::Past;
 use crate::message_log::{Cause, Name};
 use crate::messages::{
-    DescribeQueue, FoldersInbox, SessionClosed, StoreChanged, StoreInbox, TaskArrived,
+    CancelTask, DescribeQueue, FoldersInbox, SessionClosed, StoreChanged, StoreInbox, TaskArrived,
     TaskRequested, WrittenDown,
 };
 use crate::model::{BootId, Endpoint, Life, RequestId, SessionId};
@@ -112,6 +112,39 @@ async fn while_nothing_can_be_written_down_nothing_is_handed_out_and_whoever_ask
         desk.take(StoreChanged { trouble: None }, Cause::OUTSIDE);
         desk.take(request(&stage, 1, Duration::ZERO), Cause::OUTSIDE);
         assert_eq!(stage.said("WriteDown").len(), 1);
+    };
+    LocalSet::new().run_until(play).await;
+}
+
+#[tokio::test]
+async fn nobody_is_told_that_a_task_is_cancelled_before_that_is_written_down() {
+    let play = async {
+        let stage = Stage::new();
+        let mut desk = desk(&stage);
+        desk.take(TaskArrived { task: task(1) }, Cause::OUTSIDE);
+        let cancel = |request| CancelTask {
+            task: task(1).id,
+            reply: stage.reply_to(SessionId(1), RequestId(request)),
+        };
+        let full = StoreChanged {
+            trouble: Some("the disk is full".into()),
+        };
+        desk.take(full.clone(), Cause::OUTSIDE);
+        desk.take(cancel(1), Cause::OUTSIDE);
+        let why = stage.said("RequestRefused")[0]["why"].to_string();
+        assert!(why.contains("the disk is full"), "{why}");
+        assert_eq!(stage.said("WriteDown").len(), 0, "it is still open");
+
+        desk.take(StoreChanged { trouble: None }, Cause::OUTSIDE);
+        desk.take(cancel(2), Cause::OUTSIDE);
+        // It fails before it has taken what was just decided.
+        desk.take(full, Cause::OUTSIDE);
+        assert_eq!(stage.said("TaskDescribed").len(), 0);
+        assert_eq!(stage.said("TaskEnded").len(), 0);
+        desk.take(WrittenDown { ticket: 1 }, Cause::OUTSIDE);
+        let report = &stage.said("TaskDescribed")[0]["report"];
+        assert_eq!(report["state"], "cancelled");
+        assert_eq!(stage.said("TaskEnded").len(), 1);
     };
     LocalSet::new().run_until(play).await;
 }
