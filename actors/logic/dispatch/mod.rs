@@ -6,9 +6,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 mod facts;
+mod keeping;
 mod leases;
 mod obstacles;
 mod others;
+mod presence;
 mod restart;
 mod results;
 mod tries;
@@ -26,7 +28,7 @@ use super::policy::Policy;
 use super::queue::Queue;
 use super::record::Record;
 use super::standing::{Standing, Standings};
-use crate::model::{Attempt, Endpoint, Moment, SessionId, Task, TaskId};
+use crate::model::{Attempt, Moment, Task, TaskId};
 
 /// Waiting requests that are passed over after one fact: a peer is passed over only while it pauses, is full
 /// or has just failed what waits, and the next fact or tick looks at those behind.
@@ -169,83 +171,6 @@ impl<P: Policy> Dispatch<P> {
         now: Moment,
     ) -> Vec<Effect> {
         self.try_ended(task, attempt, Fault::NotDelivered(why), now)
-    }
-
-    /// A peer is here, or registered anew: a result that it owed will not come any more.
-    ///
-    /// A peer of ours says which tries it holds. What else we believe it has never arrived there; what it
-    /// holds and nobody wants is cancelled, and what waits for somebody to run it goes on there.
-    pub fn peer_joined(
-        &mut self,
-        peer: &Endpoint,
-        holds: Option<&[(TaskId, Attempt)]>,
-        now: Moment,
-    ) -> Vec<Effect> {
-        self.peers.arrive(peer);
-        let standing = self.peers.of(peer);
-        standing.owes = None;
-        standing.asked = now;
-        let Some(holds) = holds else {
-            return Vec::new();
-        };
-        let mut effects = Vec::new();
-        for (task, attempt) in standing.holds.clone() {
-            if !holds.contains(&(task, attempt)) {
-                let why = format!("{peer} never got it");
-                let fault = Fault::NotDelivered(why);
-                effects.extend(self.try_ended(&task, attempt, fault, now));
-            }
-        }
-        for (task, attempt) in holds {
-            self.confirm(peer, *task, *attempt, now);
-            self.take_up(peer, *task, *attempt, now);
-        }
-        let unwanted = |task| {
-            self.ledger
-                .get(task)
-                .is_none_or(|entry| entry.state.is_terminal())
-        };
-        let unwanted = holds.iter().filter(|(task, _)| unwanted(task));
-        effects
-            .extend(unwanted.map(|(task, attempt)| Effect::Cancel(peer.clone(), *task, *attempt)));
-        effects.extend(self.serve_waiting(now));
-        effects
-    }
-
-    /// A peer is gone.
-    pub fn peer_left(
-        &mut self,
-        peer: &Endpoint,
-        planned: bool,
-        why: &str,
-        now: Moment,
-    ) -> Vec<Effect> {
-        let holds = self
-            .peers
-            .get(peer)
-            .map(|standing| standing.holds.clone())
-            .unwrap_or_default();
-        // It may only have been silent: whoever still listens is told to ask again.
-        let dropped = self.waiting.take_peer(peer).into_iter();
-        let mut effects: Vec<Effect> = dropped.map(Effect::Nothing).collect();
-        // Others fall silent while they work: their leases end by their deadline, not with their words.
-        if peer.is_ours() {
-            for (task, attempt) in holds {
-                let fault = match planned {
-                    true => Fault::HandedBack(why.to_owned()),
-                    false => Fault::PeerLost(why.to_owned()),
-                };
-                effects.extend(self.try_ended(&task, attempt, fault, now));
-            }
-        }
-        self.peers.depart(peer);
-        effects.extend(self.serve_waiting(now));
-        effects
-    }
-
-    /// A connection ended: what waits on it need not be answered.
-    pub fn session_closed(&mut self, session: SessionId) {
-        self.waiting.drop_session(session);
     }
 
     /// Time has passed.

@@ -1,21 +1,16 @@
-//! Results: of which try one is, whether it is taken, and what follows when it is kept or refused.
+//! Results that come in: of which try one is, and whether it is looked over.
 
-use std::time::Duration;
-
-use super::{Dispatch, Due, Submission};
+use super::{Dispatch, Submission};
 use crate::logic::attribution::{Match, attribute};
-use crate::logic::effect::{Effect, End, Verdict};
+use crate::logic::effect::{Effect, Verdict};
 use crate::logic::fault::{Blame, Fault};
 use crate::logic::ledger::{Lease, State, Submitted};
 use crate::logic::policy::Policy;
 use crate::logic::record::Conflict;
-use crate::model::{Attempt, Endpoint, Moment, TaskId};
+use crate::model::{Attempt, Endpoint, Moment};
 
 /// Who waits for one result to be kept: a peer whose connection breaks sends the same again, some times.
 const KEEPERS_MAX: usize = 8;
-/// How long nothing is handed out after our disk did not take a result: long enough not to run tasks in vain, short
-/// enough to resume within seconds (promise R6).
-const DISK_REST: Duration = Duration::from_secs(5);
 /// Refused results of one try, after which no more of it is looked at: a disk that was full gets another
 /// chance, a peer that sends rubbish does not keep its task from the others.
 const REFUSALS_MAX: u8 = 3;
@@ -72,121 +67,6 @@ impl<P: Policy> Dispatch<P> {
         }
     }
 
-    /// The result lies in its place.
-    pub fn result_kept(&mut self, task: &TaskId, file: String, now: Moment) -> Vec<Effect> {
-        let Some(State::Keeping { submitted, .. }) =
-            self.ledger.get(task).map(|entry| entry.state.clone())
-        else {
-            return Vec::new();
-        };
-        let mut effects = self.answer_keepers(task, Verdict::Taken, Verdict::TakenBefore);
-        match submitted.failure.clone() {
-            None => {
-                effects.extend(self.learn(task, &submitted, now));
-                effects.extend(self.end(task, End::Done, State::Done { submitted, file }));
-            }
-            Some(fault) => {
-                let why = fault.to_string();
-                self.blame(task, submitted.attempt, &fault, now);
-                self.ledger.end_try(task, submitted.attempt, fault);
-                let output = Some((submitted, file));
-                let state = State::Failed {
-                    why: why.clone(),
-                    output,
-                };
-                effects.extend(self.end(task, End::Failed(why), state));
-            }
-        }
-        effects
-    }
-
-    /// A task succeeded: that tells how long its code takes, and who did well or badly with it.
-    fn learn(&mut self, task: &TaskId, submitted: &Submitted, now: Moment) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        let Some(entry) = self.ledger.get(task) else {
-            return effects;
-        };
-        if !submitted.took.is_zero() {
-            self.queue.finished(&entry.task, submitted.took);
-        }
-        for tried in &entry.tries {
-            let holder = &tried.holder;
-            if tried.attempt == submitted.attempt {
-                self.health.passed(holder);
-                if let Some(standing) = self.peers.get_mut(holder) {
-                    standing.came_back_with();
-                    self.peers.forget(holder);
-                }
-            } else if tried.has_failed() && holder.peer != submitted.peer {
-                let sick = self
-                    .health
-                    .passed_elsewhere(holder, *task, tried.attempt, now);
-                effects.extend(sick.map(|sick| Effect::Quarantine(holder.clone(), sick)));
-            }
-        }
-        effects
-    }
-
-    /// The result was no sound ZIP: the try has failed.
-    pub fn result_refused(&mut self, task: &TaskId, why: String, now: Moment) -> Vec<Effect> {
-        let Some(State::Keeping { lease, submitted }) =
-            self.ledger.get(task).map(|entry| entry.state.clone())
-        else {
-            return Vec::new();
-        };
-        let refused = Verdict::Refused(why.clone());
-        let mut effects = self.answer_keepers(task, refused.clone(), refused);
-        let attempt = submitted.attempt;
-        let entry = self.ledger.get_mut(task);
-        if let Some(tried) = entry.and_then(|entry| entry.tried_mut(attempt)) {
-            tried.refusals = tried.refusals.saturating_add(1);
-            let holder = tried.holder.clone();
-            self.health.failed(&holder, *task, attempt, now);
-        }
-        if let Some(fault) = submitted.failure {
-            let why = fault.to_string();
-            self.blame(task, attempt, &fault, now);
-            self.ledger.end_try(task, attempt, fault);
-            let state = State::Failed {
-                why: why.clone(),
-                output: None,
-            };
-            effects.extend(self.end(task, End::Failed(why), state));
-            return effects;
-        }
-        match lease {
-            Some(lease) if lease.attempt == attempt => {
-                self.disarm(*task, attempt, lease.deadline);
-                let of = (&submitted.peer, attempt);
-                effects.extend(self.put_back(task, of, Fault::BadResult(why), now));
-            }
-            // A late result was a gift: that it was no good is no new failure of the task.
-            lease => self.unkeep(task, lease, now),
-        }
-        effects.extend(self.serve_waiting(now));
-        effects
-    }
-
-    /// Our disk would not take the result: nobody is to blame, and whoever has it is to hand it in again.
-    pub fn result_not_stored(&mut self, task: &TaskId, why: String, now: Moment) -> Vec<Effect> {
-        let Some(State::Keeping { lease, submitted }) =
-            self.ledger.get(task).map(|entry| entry.state.clone())
-        else {
-            return Vec::new();
-        };
-        let not_stored = Verdict::NotStored(why.clone());
-        let mut effects = self.answer_keepers(task, not_stored.clone(), not_stored);
-        self.disk_rests_until = now.after(DISK_REST);
-        match lease {
-            Some(lease) if lease.attempt == submitted.attempt => {
-                self.disarm(*task, lease.attempt, lease.deadline);
-                effects.extend(self.not_stored_of(*task, lease, why, now));
-            }
-            lease => self.unkeep(task, lease, now),
-        }
-        effects
-    }
-
     /// A result came while the store does not take it.
     pub(super) fn turned_away(
         &mut self,
@@ -205,64 +85,47 @@ impl<P: Policy> Dispatch<P> {
         effects
     }
 
-    /// The holder of a lease has a result that our disk did not take. One of ours keeps it, and so its lease;
-    /// others do not, and the task is run again.
-    fn not_stored_of(
-        &mut self,
-        task: TaskId,
-        lease: Lease,
-        why: String,
-        now: Moment,
-    ) -> Vec<Effect> {
-        if lease.holder.is_ours() && self.peers.is_present(&lease.holder) {
-            self.peers.of(&lease.holder).owe_again(task, lease.attempt);
-            let is_timed = lease.deadline.is_some();
-            self.ledger.set(&task, State::Leased(lease));
-            if is_timed {
-                self.extend_lease(&task, now);
-            }
-            return Vec::new();
-        }
-        let of = (&lease.holder.peer, lease.attempt);
-        self.put_back(&task, of, Fault::NotStored(why), now)
-    }
-
-    /// The task stands again as it stood before the result came.
-    fn unkeep(&mut self, task: &TaskId, lease: Option<Lease>, now: Moment) {
-        let Some(lease) = lease else {
-            self.ledger.set(task, State::Resting);
-            self.due.insert((now, Due::Rested(*task)));
-            return;
-        };
-        self.ledger.set(task, State::Leased(lease));
-    }
-
     /// Decides about a result whose try is known.
     fn judge(&mut self, submission: Submission, of: Match, now: Moment) -> Vec<Effect> {
         let Some(entry) = self.ledger.get(&of.task) else {
             return Vec::new();
         };
-        let asker = submission.asker;
-        let answer = |verdict| vec![Effect::Answer(asker, verdict)];
-        let lease = match &entry.state {
+        let answer = |verdict| vec![Effect::Answer(submission.asker, verdict)];
+        match &entry.state {
             State::Done { submitted, .. } if submitted.sha256 == submission.sha256 => {
-                return answer(Verdict::TakenBefore);
+                answer(Verdict::TakenBefore)
             }
             State::Done { submitted, .. } => {
                 let taken = submitted.attempt;
-                return self.conflicting(&submission, &of, taken);
+                self.conflicting(&submission, &of, taken)
             }
-            State::Failed { .. } | State::Cancelled { .. } => {
-                return answer(Verdict::TooLate);
-            }
+            State::Failed { .. } | State::Cancelled { .. } => answer(Verdict::TooLate),
             State::Keeping { submitted, .. } => {
                 let (same, kept) = (submitted.sha256 == submission.sha256, submitted.attempt);
                 self.release(&of.task, of.attempt);
-                return self.while_keeping(&submission, &of, (same, kept));
+                self.while_keeping(&submission, &of, (same, kept))
             }
-            State::Leased(lease) => Some(lease.clone()),
-            State::Waiting | State::Resting => None,
+            State::Leased(lease) => {
+                let lease = Some(lease.clone());
+                self.look_over(submission, of, lease, now)
+            }
+            State::Waiting | State::Resting => self.look_over(submission, of, None, now),
+        }
+    }
+
+    /// Has a result of an open task looked over, if it says anything new.
+    fn look_over(
+        &mut self,
+        submission: Submission,
+        of: Match,
+        lease: Option<Lease>,
+        now: Moment,
+    ) -> Vec<Effect> {
+        let Some(entry) = self.ledger.get(&of.task) else {
+            return Vec::new();
         };
+        let asker = submission.asker;
+        let answer = |verdict| vec![Effect::Answer(asker, verdict)];
         let current = lease
             .as_ref()
             .is_some_and(|lease| lease.attempt == of.attempt);
@@ -357,22 +220,5 @@ impl<P: Policy> Dispatch<P> {
             return vec![Effect::SetAside(peer, why), too_late];
         }
         vec![too_late]
-    }
-
-    /// Answers whoever waits for a result to be kept: the first with one verdict, who sent the same again
-    /// with another.
-    pub(super) fn answer_keepers(
-        &mut self,
-        task: &TaskId,
-        first: Verdict,
-        again: Verdict,
-    ) -> Vec<Effect> {
-        let keepers = self.keepers.remove(task).unwrap_or_default();
-        let verdicts = std::iter::once(first).chain(std::iter::repeat(again));
-        keepers
-            .into_iter()
-            .zip(verdicts)
-            .map(|(asker, verdict)| Effect::Answer(asker, verdict))
-            .collect()
     }
 }
