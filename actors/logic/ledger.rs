@@ -446,6 +446,18 @@ impl Ledger {
         Some(left)
     }
 
+    /// Opens a terminal task again: what a scheduler never does that fences.
+    pub fn reopen(&mut self, task: &TaskId) {
+        let terminal = |entry: &&mut Entry| entry.state.is_terminal();
+        let Some(entry) = self.entries.get_mut(task).filter(terminal) else {
+            return;
+        };
+        *self.counts.of(&entry.state) -= 1;
+        *self.counts.of(&State::Resting) += 1;
+        entry.state = State::Resting;
+        self.terminal.retain(|other| other != task);
+    }
+
     fn forget_oldest(&mut self) {
         while self.terminal.len() > TERMINAL_MAX {
             let oldest = self

@@ -58,6 +58,8 @@ pub enum Mutant {
     FoldersUnflushed,
     /// Results are sent under the name of the task that was handed out last.
     Misattribution,
+    /// A task that has its result takes another, or the same once more.
+    Unfenced,
     /// The store says that it wrote down what it did not.
     ForgetsEverything,
     /// The store does not write down how tasks end.

@@ -70,6 +70,7 @@ fn whatever_is_broken_on_purpose_is_noticed() {
         Mutant::FilesUnflushed,
         Mutant::FoldersUnflushed,
         Mutant::Misattribution,
+        Mutant::Unfenced,
         Mutant::ForgetsEverything,
         Mutant::ForgetsEndings,
     ] {

@@ -15,6 +15,9 @@ pub struct Rules {
     pub losses_max: u32,
     /// The time limit of tasks that name none.
     pub time_limit: Option<Duration>,
+    /// Whether the result of a try that is no longer leased is never applied twice (promise R3). Off only in a trial
+    /// whether that is noticed.
+    pub is_fenced: bool,
 }
 
 impl Default for Rules {
@@ -23,6 +26,7 @@ impl Default for Rules {
             failures_max: 3,
             losses_max: 5,
             time_limit: None,
+            is_fenced: true,
         }
     }
 }

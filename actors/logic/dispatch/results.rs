@@ -92,6 +92,10 @@ impl<P: Policy> Dispatch<P> {
         };
         let answer = |verdict| vec![Effect::Answer(submission.asker, verdict)];
         match &entry.state {
+            state if self.is_unfenced(state, &submission) => {
+                self.ledger.reopen(&of.task);
+                self.look_over(submission, of, None, now)
+            }
             State::Done { submitted, .. } if submitted.sha256 == submission.sha256 => {
                 answer(Verdict::TakenBefore)
             }
@@ -111,6 +115,12 @@ impl<P: Policy> Dispatch<P> {
             }
             State::Waiting | State::Resting => self.look_over(submission, of, None, now),
         }
+    }
+
+    /// Whether a result is taken although the task has one.
+    fn is_unfenced(&self, state: &State, submission: &Submission) -> bool {
+        let is_second = matches!(state, State::Done { .. });
+        !self.rules.is_fenced && is_second && submission.outcome.ending.is_success()
     }
 
     /// Has a result of an open task looked over, if it says anything new.

@@ -38,6 +38,8 @@ pub struct MasterHost {
     pub amnesia: Amnesia,
     /// Who decides the order.
     pub scheduler: &'static Entry,
+    /// Whether a task that has its result takes no other.
+    pub is_fenced: bool,
     /// Datagrams of a hundred that are lost.
     pub loss: Arc<AtomicU64>,
     /// The longest that work on the disk takes.
@@ -105,6 +107,7 @@ impl MasterHost {
             scheduler: self.scheduler,
             rules: Rules {
                 time_limit: Some(TIME_LIMIT),
+                is_fenced: self.is_fenced,
                 ..Rules::default()
             },
         };

@@ -33,6 +33,7 @@ impl World {
                     _ => Amnesia::None,
                 },
                 scheduler,
+                is_fenced: self.options.mutant != Mutant::Unfenced,
                 loss: Arc::clone(&self.loss),
                 slowest: self.storm.slowest,
             };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::logic::attribution::Claim;
+use crate::logic::dispatch::Rules;
 use crate::logic::effect::{Effect, End, Offer, Verdict};
 use crate::logic::fixtures::{
     Desk, by_id, by_name, cancels, ends, keeps, ours, ours_in_life, plain, plain_at, task, verdicts,
@@ -367,4 +368,28 @@ fn an_effect_is_ordered_after_its_answer() {
         desk.kept(offer.task)[..],
         [Effect::Answer(..), Effect::End(..)]
     ));
+}
+
+#[test]
+fn a_task_that_has_its_result_takes_none_of_an_older_try_unless_fencing_is_off() {
+    for is_fenced in [true, false] {
+        let rules = Rules {
+            is_fenced,
+            ..Rules::default()
+        };
+        let (slow, quick) = (ours("slow"), ours("quick"));
+        let mut desk = Desk::ruled(rules, &[&slow, &quick]);
+        desk.arrive(task(1));
+        let first = desk.take(&slow);
+        desk.leave(&slow, false);
+        desk.pass(1);
+        let second = desk.take(&quick);
+        desk.succeed(&quick, &second);
+        desk.kept(second.task);
+        let late = desk.succeed(&slow, &first);
+        assert_eq!(keeps(&late).is_empty(), is_fenced);
+        assert_eq!(ends(&desk.kept(first.task)).is_empty(), is_fenced);
+        let counts = desk.mind.ledger().counts();
+        assert_eq!((counts.done, counts.open()), (1, 0));
+    }
 }
