@@ -5,9 +5,19 @@
 use std::ops::Range;
 use std::time::Duration;
 
+/// Where FNV-1a begins.
+const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+
 /// SplitMix64: chance enough to draw faults, and the same for the same seed.
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
+
+/// FNV-1a, gone on with: the standard hasher is not promised to be the same in the next release.
+pub fn fnv(hash: u64, text: &str) -> u64 {
+    text.bytes().fold(hash, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
 
 impl Dice {
     /// The dice of a seed.
@@ -17,11 +27,7 @@ impl Dice {
 
     /// Other dice, told apart by a name.
     pub fn fork(&self, name: &str) -> Self {
-        // FNV-1a: the standard hasher is not promised to be the same in the next release.
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        let mut forked = Self(self.0 ^ hash);
+        let mut forked = Self(self.0 ^ fnv(FNV_BASIS, name));
         forked.throw();
         forked
     }

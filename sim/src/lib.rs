@@ -9,6 +9,7 @@ pub mod life;
 pub mod net;
 pub mod store;
 pub mod storm;
+pub mod tally;
 pub mod tap;
 pub mod transcript;
 pub mod work;

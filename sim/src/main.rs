@@ -1,5 +1,6 @@
 //! Runs seeds and says what was found; a failing one is run again, and everything that was said in it is kept.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,9 +10,10 @@ use std::thread;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum as _};
 use mutirao_sim::checker::Verdict;
-use mutirao_sim::world::{Mutant, Options, panics, run};
+use mutirao_sim::tally::Met;
+use mutirao_sim::world::{Mutant, Options, Report, panics, run};
 
 /// Lines of a failing run that are shown.
 const SHOWN: usize = 30;
@@ -31,6 +33,9 @@ struct Args {
     /// The first of them
     #[arg(long, default_value_t = 0)]
     first: u64,
+    /// Run each seed twice: one whose second run differs has failed
+    #[arg(long)]
+    twice: bool,
     /// What to break on purpose
     #[arg(long, value_enum, default_value_t)]
     mutant: Mutant,
@@ -45,19 +50,59 @@ struct Found {
     total: Verdict,
     /// How long after the storm the last task was done, and in which run.
     slowest: (Duration, u64),
+    /// What was met, how often and in how many runs.
+    met: BTreeMap<Met, (u64, u64)>,
+    runs: u64,
     failed: Vec<(u64, Verdict)>,
+}
+
+impl Found {
+    fn add(&mut self, seed: u64, report: Report) {
+        self.runs += 1;
+        self.total.add(&report.verdict);
+        self.slowest = self.slowest.max((report.quiet, seed));
+        for (met, count) in report.met {
+            let (times, runs) = self.met.entry(met).or_default();
+            (*times, *runs) = (*times + count, *runs + 1);
+        }
+        if !report.verdict.is_valid() {
+            self.failed.push((seed, report.verdict));
+        }
+    }
+
+    /// How often what was met, in a thousand runs.
+    fn tell_met(&self) {
+        println!("met in 1,000 seeds (in so many of them):");
+        let thousandth = |count: u64| count * 1000 / self.runs.max(1);
+        for met in Met::ALL {
+            let (times, runs) = self.met.get(&met).copied().unwrap_or_default();
+            let name = format!("{met:?}");
+            println!(
+                "  {name:<18}{:>8} ({})",
+                thousandth(times),
+                thousandth(runs)
+            );
+        }
+    }
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
     panics::watch();
     let (first, seeds) = args.seed.map_or((args.first, args.seeds), |seed| (seed, 1));
-    let found = run_all(first, seeds, args.mutant);
+    let began = now();
+    let found = run_all(first, seeds, &args);
     let (latest, slowest) = found.slowest;
+    let took = began.elapsed();
     println!(
-        "{seeds} seeds from {first}: {}; all done {latest:?} after the storm at the latest (seed {slowest})",
-        found.total
+        "{} seeds from {first}: {}; all done {latest:?} after the storm at the latest (seed {slowest})",
+        found.runs, found.total
     );
+    println!(
+        "{:.1} seeds a second",
+        found.runs as f64 / took.as_secs_f64()
+    );
+    found.tell_met();
     if let Some(seed) = args.seed {
         record(seed, &args)?;
     }
@@ -66,7 +111,7 @@ fn main() -> anyhow::Result<ExitCode> {
         for why in verdict.violations.iter().take(8) {
             println!("  {why}");
         }
-        println!("  again: cargo xtask sim --seed {seed}");
+        println!("  again: {}", again(*seed, args.mutant));
     }
     if args.seed.is_none()
         && let Some((seed, _)) = found.failed.first()
@@ -80,8 +125,19 @@ fn main() -> anyhow::Result<ExitCode> {
     })
 }
 
+/// What is typed to see a run again.
+fn again(seed: u64, mutant: Mutant) -> String {
+    let mutant = mutant.to_possible_value();
+    let mutant = mutant.filter(|mutant| mutant.get_name() != "none");
+    let mutant = mutant.map(|mutant| format!(" --mutant {}", mutant.get_name()));
+    format!(
+        "cargo xtask sim --seed {seed}{}",
+        mutant.unwrap_or_default()
+    )
+}
+
 /// Runs the seeds on all cores.
-fn run_all(first: u64, seeds: u64, mutant: Mutant) -> Found {
+fn run_all(first: u64, seeds: u64, args: &Args) -> Found {
     let (next, found) = (AtomicU64::new(first), Mutex::new(Found::default()));
     let threads = available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
@@ -92,17 +148,18 @@ fn run_all(first: u64, seeds: u64, mutant: Mutant) -> Found {
                     if seed >= first + seeds {
                         return;
                     }
-                    let report = run(Options {
+                    let options = Options {
                         seed,
-                        mutant,
+                        mutant: args.mutant,
                         is_recorded: false,
-                    });
-                    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                    found.total.add(&report.verdict);
-                    found.slowest = found.slowest.max((report.quiet, seed));
-                    if !report.verdict.is_valid() {
-                        found.failed.push((seed, report.verdict));
+                    };
+                    let mut report = run(options);
+                    if args.twice && run(options).fingerprint != report.fingerprint {
+                        let why = "its second run was another".into();
+                        report.verdict.violations.push(why);
                     }
+                    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                    found.add(seed, report);
                     if found.failed.len() >= FAILURES_MAX {
                         return;
                     }
@@ -138,4 +195,12 @@ fn record(seed: u64, args: &Args) -> anyhow::Result<()> {
         path.display()
     );
     Ok(())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a stopwatch for people; nothing here is decided by the time"
+)]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
 }

@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use turmoil::net::{TcpListener, TcpStream, UdpSocket};
 
 use crate::dice::Dice;
+use crate::tally::{Met, Tally};
 use crate::tap::{Tap, Tapped};
 
 /// Datagrams that wait, each way.
@@ -35,6 +36,8 @@ pub struct SimNet {
     pub loss: Arc<AtomicU64>,
     /// What loses them.
     pub dice: Arc<Mutex<Dice>>,
+    /// Where lost datagrams are counted.
+    pub tally: Tally,
     /// Who listens in on what is dialled from here.
     pub tap: Option<Tap>,
 }
@@ -109,7 +112,9 @@ impl SimNet {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .percent(self.loss.load(Ordering::Relaxed));
-        if !is_lost {
+        if is_lost {
+            self.tally.count(Met::DatagramLost);
+        } else {
             // A datagram may always be lost.
             let _ = socket.send_to(bytes, to).await;
         }
@@ -145,9 +150,12 @@ impl Net for SimNet {
         to: SocketAddr,
         within: Duration,
     ) -> BoxFuture<'static, Result<Dialled, SocketError>> {
-        let (tap, ip) = (self.tap.clone(), self.ip);
+        let (tap, ip, tally) = (self.tap.clone(), self.ip, self.tally.clone());
         let dial = async move {
             let dialling = tokio::time::timeout(within, TcpStream::connect(to)).await;
+            if !matches!(dialling, Ok(Ok(_))) {
+                tally.count(Met::DialFailed);
+            }
             let stream = dialling.map_err(|_| SocketError::Silent { to, within })?;
             let stream = stream.map_err(|error| SocketError::Dial { to, error })?;
             let stream: Box<dyn Duplex> = match tap {

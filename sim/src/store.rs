@@ -16,6 +16,7 @@ use mutirao_actors::model::Digest;
 use uuid::Uuid;
 
 use crate::life::Life;
+use crate::tally::{Met, Tally};
 
 /// Where the commits lie.
 const FOLDER: &str = ".mutirao/store";
@@ -38,12 +39,30 @@ pub enum Amnesia {
 
 /// Everything that was committed, as somebody outside the machine saw it.
 #[derive(Debug, Clone, Default)]
-pub struct Witness(Arc<Mutex<Vec<Record>>>);
+pub struct Witness {
+    records: Arc<Mutex<Vec<Record>>>,
+    tally: Tally,
+}
 
 impl Witness {
+    /// It saw nothing yet; what is of interest is counted there.
+    pub fn counted(tally: Tally) -> Self {
+        Self {
+            records: Arc::default(),
+            tally,
+        }
+    }
+
     /// So far.
     pub fn records(&self) -> MutexGuard<'_, Vec<Record>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, records: &[Record]) {
+        for met in records.iter().filter_map(Met::of) {
+            self.tally.count(met);
+        }
+        self.records().extend_from_slice(records);
     }
 
     /// A commit of which the disk said that it failed may be there all the same.
@@ -52,6 +71,7 @@ impl Witness {
         for record in found {
             if !records.contains(record) {
                 records.push(record.clone());
+                self.tally.count(Met::CommitAfterAll);
             }
         }
     }
@@ -178,7 +198,7 @@ impl Store for SimStore {
         }
         self.next += 1;
         if self.life.lasts() {
-            self.witness.records().extend_from_slice(records);
+            self.witness.add(records);
         }
         self.base.commit(records)
     }

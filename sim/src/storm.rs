@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::dice::Dice;
 use crate::disk::Loss;
-use crate::world::{MASTERS, PEERS};
+use crate::world::PEERS;
 
 /// What happens at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,12 +30,12 @@ pub enum Event {
     NoFlush(usize, Duration),
     /// One operation on it fails, after so many.
     OneError(usize, u64),
-    /// Nothing passes between two hosts, for a while.
-    Cut(usize, usize, Duration),
-    /// Nothing passes from one to the other, for a while.
-    CutOneWay(usize, usize, Duration),
-    /// Everything between two hosts waits, for a while.
-    Hold(usize, usize, Duration),
+    /// Nothing passes between the master and another, for a while: a peer by its number from 1, or who hands in.
+    Cut(usize, Duration),
+    /// The master is not heard by that one, or that one by the master, for a while.
+    CutOneWay(usize, bool, Duration),
+    /// Everything between the two waits, for a while.
+    Hold(usize, Duration),
     /// The network is slow from now on: the longest that a message takes.
     Slow(Duration),
 }
@@ -117,9 +117,8 @@ fn draw_event(kind: u64, dice: &mut Dice) -> Event {
     } else {
         dice.millis(8_000..40_000)
     };
-    let hosts = MASTERS.len() + PEERS.len();
-    let one = dice.index(hosts);
-    let other = (one + 1 + dice.index(hosts - 1)) % hosts;
+    // All that matters passes by the master; behind the peers comes who hands in.
+    let other = 1 + dice.index(PEERS.len() + 1);
     // The master's disk holds what everybody relies on.
     let whose = if dice.percent(60) {
         0
@@ -143,9 +142,9 @@ fn draw_event(kind: u64, dice: &mut Dice) -> Event {
         3 => Event::Full(whose, dice.millis(500..12_000)),
         4 => Event::NoFlush(whose, dice.millis(500..12_000)),
         5 => Event::OneError(whose, dice.below(30)),
-        6 => Event::Cut(one, other, while_),
-        7 if dice.percent(50) => Event::CutOneWay(one, other, while_),
-        7 => Event::Hold(one, other, while_),
+        6 => Event::Cut(other, while_),
+        7 if dice.percent(50) => Event::CutOneWay(other, dice.percent(50), while_),
+        7 => Event::Hold(other, while_),
         _ => Event::Slow(dice.millis(20..1_500)),
     }
 }

@@ -17,6 +17,7 @@ use mutirao_actors::wire::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::life::Life;
+use crate::tally::{Met, Tally};
 
 /// A result that was answered with OK.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +30,40 @@ pub struct Acked {
 
 /// All that was acked in a run.
 #[derive(Debug, Clone, Default)]
-pub struct Acks(Arc<Mutex<Vec<Acked>>>);
+pub struct Acks {
+    list: Arc<Mutex<Vec<Acked>>>,
+    tally: Tally,
+}
 
 impl Acks {
+    /// Nothing yet; what is of interest is counted there.
+    pub fn counted(tally: Tally) -> Self {
+        Self {
+            list: Arc::default(),
+            tally,
+        }
+    }
+
+    /// A result was answered with OK.
+    pub fn note(&self, acked: Acked) {
+        let mut list = self.list();
+        if list.contains(&acked) {
+            self.tally.count(Met::AckedAgain);
+        }
+        list.push(acked);
+    }
+
+    /// A result was answered with an error of this code.
+    fn note_no(&self, code: Option<&str>) {
+        self.tally.count(match code {
+            Some("not_stored") => Met::ToldNotStored,
+            _ => Met::ToldNo,
+        });
+    }
+
     /// So far.
     pub fn list(&self) -> MutexGuard<'_, Vec<Acked>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,11 +122,13 @@ impl<S> Tapped<S> {
                         .remove(&heard.id)
                         .filter(|_| self.tap.life.lasts())
                     {
-                        self.tap.acks.list().push(acked);
+                        self.tap.acks.note(acked);
                     }
                 }
-                Reply::Error { .. } => {
-                    self.open.remove(&heard.id);
+                Reply::Error { code, .. } => {
+                    if self.open.remove(&heard.id).is_some() {
+                        self.tap.acks.note_no(code.as_deref());
+                    }
                 }
                 Reply::TaskPackage {
                     ours: Some(lease), ..
@@ -145,10 +176,10 @@ fn note(tap: &Tap, message: &Bytes) -> Option<(Option<u64>, Acked, Option<Bytes>
     else {
         return None;
     };
-    let digest = sha256.or_else(|| Some(Digest::of(&result_data.decode().ok()?)))?;
+    // What it says of its bytes is hearsay.
     let acked = Acked {
         of: task_id.zip(attempt),
-        sha256: digest,
+        sha256: Digest::of(&result_data.decode().ok()?),
     };
     let last = tap
         .misattributes
@@ -177,9 +208,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tapped<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if polled.is_ready() {
-            let read = buf.filled().get(before..).unwrap_or_default().to_vec();
-            self.hear(&read);
+        match &polled {
+            Poll::Ready(Ok(())) => {
+                let read = buf.filled().get(before..).unwrap_or_default().to_vec();
+                self.hear(&read);
+            }
+            Poll::Ready(Err(_)) => self.tap.acks.tally.count(Met::ConnectionBroke),
+            Poll::Pending => {}
         }
         polled
     }

@@ -1,6 +1,7 @@
 //! One run: hosts, weather, and what is left when it has cleared.
 
 mod cast;
+mod end;
 mod faults;
 pub mod panics;
 
@@ -11,21 +12,17 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use jiff::Timestamp;
-use mutirao::disk::Volume;
-use mutirao_actors::clock::Clock;
-use mutirao_actors::logic::record::{Record, Remembered};
-use mutirao_actors::model::TaskId;
+use mutirao_actors::logic::record::Record;
 use turmoil::Sim;
 
-use crate::checker::{self, Evidence, Verdict};
+use crate::checker::{Dropped, Verdict};
 use crate::dice::Dice;
 use crate::disk::{Loss, SimDisk};
 use crate::hosts::Seat;
 use crate::hosts::submitter::Receipts;
-use crate::life::Life;
-use crate::store::{Amnesia, SimStore, Witness};
+use crate::store::Witness;
 use crate::storm::Storm;
+use crate::tally::{Counts, Tally};
 use crate::tap::Acks;
 use crate::transcript::Transcript;
 use crate::work::{Piece, Works};
@@ -86,6 +83,10 @@ pub struct Report {
     pub lasted: Duration,
     /// How much of that was quiet.
     pub quiet: Duration,
+    /// What was met how often.
+    pub met: Counts,
+    /// What tells everything that was said from that of another run.
+    pub fingerprint: u64,
     /// Everything that was said, if it was to be kept.
     pub transcript: Vec<String>,
 }
@@ -94,8 +95,16 @@ pub struct Report {
 pub fn run(options: Options) -> Report {
     panics::forget();
     let mut world = World::new(options);
-    let finished = world.play();
-    world.finish(finished)
+    let unfinished = world.play();
+    world.finish(unfinished)
+}
+
+/// A task that is put into the folder.
+struct Delivery {
+    at: Duration,
+    piece: Piece,
+    /// Whether whoever does it waits until it is flushed.
+    is_flushed: bool,
 }
 
 struct World {
@@ -120,12 +129,15 @@ struct World {
     /// How many are to be accepted over the wire.
     submitted: usize,
     /// Tasks that are still to be put into the folder.
-    to_drop: Vec<(Duration, Piece)>,
+    to_drop: Vec<Delivery>,
+    /// Those that were.
+    dropped: Vec<Dropped>,
     has_stranger: bool,
     /// How the machine dies whose disk has blown its fuse.
     fuse_loss: Loss,
     /// Datagrams of a hundred that are lost now.
     loss: Arc<AtomicU64>,
+    tally: Tally,
 }
 
 impl World {
@@ -152,7 +164,8 @@ impl World {
         let seats: Vec<Seat> = seats
             .map(|name| Seat::new(name, &dice, transcript.clone(), storm.clock_jumps))
             .collect();
-        let disk = SimDisk::default();
+        let tally = Tally::default();
+        let disk = SimDisk::counted(tally.clone());
         disk.ail(|ills| {
             ills.files_unflushed = options.mutant == Mutant::FilesUnflushed;
             ills.folders_unflushed = options.mutant == Mutant::FoldersUnflushed;
@@ -170,16 +183,21 @@ impl World {
             seats,
             active: Arc::default(),
             disk,
-            peer_disks: PEERS.iter().map(|_| SimDisk::default()).collect(),
-            witness: Witness::default(),
+            peer_disks: PEERS
+                .iter()
+                .map(|_| SimDisk::counted(tally.clone()))
+                .collect(),
+            witness: Witness::counted(tally.clone()),
             works: Works::default(),
-            acks: Acks::default(),
+            acks: Acks::counted(tally.clone()),
             receipts: Receipts::default(),
             submitted: 0,
             to_drop: Vec::new(),
+            dropped: Vec::new(),
             has_stranger,
             fuse_loss: Loss::Process,
             loss,
+            tally,
             dice,
         };
         world.start_masters();
@@ -188,8 +206,8 @@ impl World {
         world
     }
 
-    /// Plays until all is done or the time is up; whether all is done.
-    fn play(&mut self) -> bool {
+    /// Plays until all is done or the time is up; what is not done then.
+    fn play(&mut self) -> Option<String> {
         let mut events = std::mem::take(&mut self.storm.events)
             .into_iter()
             .peekable();
@@ -211,32 +229,39 @@ impl World {
                 self.clear_up();
             }
             if let Err(error) = self.sim.step() {
-                self.transcript
-                    .say("world", &format!("a host failed: {error}"));
-                return false;
+                return Some(format!("a host failed: {error}"));
             }
             if panics::count() > 0 {
-                return false;
+                return Some("somebody panicked".into());
             }
             if is_quiet && now.as_millis() % 500 == 0 {
                 if self.unfinished().is_some() {
                     done_since = None;
                 } else if now.saturating_sub(*done_since.get_or_insert(now)) >= AFTERMATH {
-                    return true;
+                    return None;
                 }
             }
             if now >= self.storm.ends + QUIET_MAX {
-                return false;
+                return self.unfinished();
             }
         }
     }
 
     /// Somebody copies tasks into the folder, once there is one.
     fn drop_files(&mut self, now: Duration) {
-        let disk = &self.disk;
-        self.to_drop.retain(|(at, piece)| {
+        let (disk, dropped) = (&self.disk, &mut self.dropped);
+        self.to_drop.retain(|drop| {
+            let piece = &drop.piece;
             let path = Path::new("tasks").join(&piece.name);
-            *at > now || !disk.drop_file(&path, piece.archive.bytes().clone())
+            if drop.at > now || !disk.drop_file(&path, piece.archive.bytes().clone()) {
+                return true;
+            }
+            dropped.push(Dropped {
+                name: piece.name.clone(),
+                zip: piece.archive.digest(),
+                is_flushed: drop.is_flushed && disk.settle_file(&path),
+            });
+            false
         });
     }
 
@@ -273,66 +298,4 @@ impl World {
         }
         open.first().map(|task| format!("{task} is not settled"))
     }
-
-    /// Cuts the power once more, and looks at what is left.
-    fn finish(mut self, finished: bool) -> Report {
-        let lasted = self.sim.elapsed();
-        let unfinished = if finished {
-            None
-        } else {
-            Some(self.unfinished().unwrap_or_default())
-        };
-        let panics = panics::count();
-        let place = self.place(0);
-        if !self.is_down[place] {
-            self.crash(place, Loss::Power, Duration::ZERO, false);
-        }
-        panics::unheard(|| drop(self.sim));
-        self.disk.revive();
-        let adopted = adopted(&self.witness);
-        let volume = Arc::new(Volume::new(Arc::new(self.disk.clone())));
-        let clock = Clock::at(Timestamp::UNIX_EPOCH);
-        let opened = SimStore::open(
-            volume,
-            clock,
-            Witness::default(),
-            Life::begin(),
-            Amnesia::None,
-        );
-        let (recalled, damage) = match opened {
-            Ok((_, recalled)) => (recalled.tasks, recalled.damage),
-            Err(error) => (Vec::new(), vec![error.to_string()]),
-        };
-        let evidence = Evidence {
-            unfinished,
-            panics,
-            is_calm: self.storm.is_calm,
-            accepted: self.receipts.list().clone(),
-            adopted,
-            recalled: recalled
-                .into_iter()
-                .map(|known| (known.task.id, known))
-                .collect::<BTreeMap<TaskId, Remembered>>(),
-            damage,
-            files: self.disk.files_below(Path::new("")),
-            acks: self.acks.list().clone(),
-        };
-        let verdict = checker::check(&evidence, &self.works.book());
-        Report {
-            verdict,
-            lasted,
-            quiet: lasted.saturating_sub(self.storm.ends),
-            transcript: self.transcript.lines(),
-        }
-    }
-}
-
-/// Every task that the store took.
-fn adopted(witness: &Witness) -> Vec<TaskId> {
-    let records = witness.records();
-    let ids = records.iter().filter_map(|record| match record {
-        Record::Adopted { task, .. } => Some(task.id),
-        _ => None,
-    });
-    ids.collect()
 }

@@ -20,6 +20,8 @@ pub use power::Loss;
 pub use state::Ills;
 use state::{Change, Node, State};
 
+use crate::tally::Tally;
+
 /// The disk of one machine; it outlives the hosts that run there.
 #[derive(Debug, Clone, Default)]
 pub struct SimDisk(Arc<Mutex<State>>);
@@ -27,6 +29,13 @@ pub struct SimDisk(Arc<Mutex<State>>);
 impl SimDisk {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A disk whose faults are counted there.
+    pub fn counted(tally: Tally) -> Self {
+        let disk = Self::default();
+        disk.state().tally = tally;
+        disk
     }
 
     /// Lets the disk be ill, or well again.
@@ -96,6 +105,17 @@ impl SimDisk {
         }
         is_possible
     }
+
+    /// Whoever put a file there waits until it is flushed; whether it is.
+    pub fn settle_file(&self, path: &Path) -> bool {
+        let mut state = self.state();
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut flushed = state.flush_file(path);
+        for folder in folder.ancestors() {
+            flushed = flushed.and_then(|()| state.flush_folder(folder));
+        }
+        flushed.is_ok()
+    }
 }
 
 impl Disk for SimDisk {
@@ -108,9 +128,7 @@ impl Disk for SimDisk {
             Err(_) => {}
         }
         state.folder_above(folder)?;
-        if state.ills.full {
-            return Err(ErrorKind::StorageFull.into());
-        }
+        state.has_space()?;
         let number = state.next_number();
         state.note(Change::Made(folder.to_owned(), Node::Folder(number)));
         Ok(true)

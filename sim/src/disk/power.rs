@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::SimDisk;
 use super::state::{Data, State};
 use crate::dice::Dice;
+use crate::tally::{Met, Tally};
 
 /// How a machine dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,8 @@ impl State {
             };
             if is_kept {
                 change.apply(&mut self.durable);
+            } else {
+                self.tally.count(Met::NameLost);
             }
         }
         let names = self.durable.clone();
@@ -65,22 +68,29 @@ impl State {
         }
         self.names = self.durable.clone();
         for data in self.files.values_mut() {
-            data.lose_unflushed(dice);
+            data.lose_unflushed(dice, &self.tally);
         }
     }
 }
 
 impl Data {
-    fn lose_unflushed(&mut self, dice: &mut Dice) {
+    fn lose_unflushed(&mut self, dice: &mut Dice, tally: &Tally) {
         let is_flushed = self.flushed.as_ref() == Some(&self.now);
         if !is_flushed {
             let length = self.now.len();
-            let left = match dice.below(4) {
-                0 => self.flushed.clone().unwrap_or_default(),
-                1 => self.now.slice(..dice.index(length + 1)),
-                2 => Bytes::from(vec![0; length]),
-                _ => self.now.clone(),
+            let (left, met) = match dice.below(4) {
+                0 => (
+                    self.flushed.clone().unwrap_or_default(),
+                    Some(Met::BytesLost),
+                ),
+                1 => (
+                    self.now.slice(..dice.index(length + 1)),
+                    Some(Met::BytesTorn),
+                ),
+                2 => (Bytes::from(vec![0; length]), Some(Met::BytesZeroed)),
+                _ => (self.now.clone(), None),
             };
+            met.into_iter().for_each(|met| tally.count(met));
             self.stamp.size = left.len() as u64;
             self.now = left;
         }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use mutirao_actors::model::Stamp;
 
+use crate::tally::{Met, Tally};
+
 /// The error of a broken disk.
 const EIO: i32 = 5;
 /// What lies below it is never lied about.
@@ -120,6 +122,7 @@ pub(super) struct State {
     pub(super) changes: i64,
     pub(super) operations: u64,
     pub(super) ills: Ills,
+    pub(super) tally: Tally,
     /// The host is being crashed: what its actors still want to do is not done.
     pub(super) is_dead: bool,
 }
@@ -132,6 +135,7 @@ impl State {
         let fails = self.ills.error_after.is_some_and(|at| self.operations > at);
         if fails {
             self.ills.error_after = None;
+            self.tally.count(Met::OneError);
         }
         if self.is_dead || has_blown || fails {
             return Err(io::Error::from_raw_os_error(EIO));
@@ -142,8 +146,21 @@ impl State {
     /// One that needs space.
     pub(super) fn begin_to_fill(&mut self) -> io::Result<()> {
         self.begin()?;
+        self.has_space()
+    }
+
+    pub(super) fn has_space(&self) -> io::Result<()> {
         if self.ills.full {
+            self.tally.count(Met::NoSpace);
             return Err(ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+
+    fn can_flush(&self) -> io::Result<()> {
+        if self.ills.flushes_fail {
+            self.tally.count(Met::FlushFailed);
+            return Err(io::Error::from_raw_os_error(EIO));
         }
         Ok(())
     }
@@ -212,11 +229,9 @@ impl State {
 
     pub(super) fn flush_file(&mut self, path: &Path) -> io::Result<()> {
         let lies = self.ills.files_unflushed && !is_hidden(path);
-        let fails = self.ills.flushes_fail;
+        self.file(path)?;
+        self.can_flush()?;
         let data = self.file(path)?;
-        if fails {
-            return Err(io::Error::from_raw_os_error(EIO));
-        }
         if !lies {
             data.flushed = Some(data.now.clone());
         }
@@ -224,9 +239,7 @@ impl State {
     }
 
     pub(super) fn flush_folder(&mut self, folder: &Path) -> io::Result<()> {
-        if self.ills.flushes_fail {
-            return Err(io::Error::from_raw_os_error(EIO));
-        }
+        self.can_flush()?;
         if self.ills.folders_unflushed && !is_hidden(folder) {
             return Ok(());
         }

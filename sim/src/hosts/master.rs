@@ -15,6 +15,7 @@ use super::{DISCOVERY_PORT, PORT, Seat, SlowHands};
 use crate::disk::SimDisk;
 use crate::net::SimNet;
 use crate::store::{Amnesia, SimStore, Witness};
+use crate::tally::{Met, Tally};
 
 /// The time limit of every task: what a lease lasts beyond it is production's.
 pub const TIME_LIMIT: Duration = Duration::from_secs(20);
@@ -44,6 +45,8 @@ pub struct MasterHost {
     pub loss: Arc<AtomicU64>,
     /// The longest that work on the disk takes.
     pub slowest: Duration,
+    /// Where what it meets is counted.
+    pub tally: Tally,
 }
 
 impl MasterHost {
@@ -72,6 +75,9 @@ impl MasterHost {
                 .transcript
                 .say(self.seat.name, &format!("the store is damaged: {lost}"));
         }
+        if recalled.tasks.iter().any(|task| !task.fate.is_terminal()) {
+            self.tally.count(Met::OpenTaskRecalled);
+        }
         let hands = SlowHands::new(begun.dice.fork("hands"), self.slowest);
         let ground = Ground {
             volume,
@@ -87,6 +93,7 @@ impl MasterHost {
             ip: turmoil::lookup(self.seat.name),
             loss: Arc::clone(&self.loss),
             dice: Arc::new(Mutex::new(begun.dice.fork("net"))),
+            tally: self.tally.clone(),
             tap: None,
         };
         let memory = Memory {

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{DISCOVERY_PORT, Seat, SlowHands};
 use crate::disk::SimDisk;
 use crate::net::SimNet;
+use crate::tally::{Met, Tally};
 use crate::tap::{Acks, Tap};
 use crate::work::{Pretence, Works};
 
@@ -45,6 +46,8 @@ pub struct PeerHost {
     pub misattributes: bool,
     /// Datagrams of a hundred that are lost.
     pub loss: Arc<AtomicU64>,
+    /// Where what it meets is counted.
+    pub tally: Tally,
 }
 
 impl PeerHost {
@@ -60,6 +63,7 @@ impl PeerHost {
             ip: turmoil::lookup(self.seat.name),
             loss: Arc::clone(&self.loss),
             dice: Arc::new(Mutex::new(begun.dice.fork("net"))),
+            tally: self.tally.clone(),
             tap: Some(tap),
         };
         self.disk.revive();
@@ -74,6 +78,9 @@ impl PeerHost {
                 return std::future::pending().await;
             }
         };
+        if !kept.is_empty() {
+            self.tally.count(Met::SpoolFound);
+        }
         let hands = SlowHands::new(begun.dice.fork("hands"), self.slowest);
         let pretence = Pretence {
             works: self.works,

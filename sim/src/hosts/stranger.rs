@@ -100,7 +100,7 @@ impl Stranger {
                         of: None,
                         sha256: result.digest(),
                     };
-                    self.acks.list().push(acked);
+                    self.acks.note(acked);
                 }
                 break;
             }

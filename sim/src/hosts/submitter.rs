@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use super::PORT;
 use super::speaker::ask;
 use crate::dice::Dice;
+use crate::tally::{Met, Tally};
 use crate::work::Piece;
 
 /// What was accepted: its id, and the name under which it was handed in.
@@ -40,6 +41,8 @@ pub struct Submitter {
     pub dice: Dice,
     /// The longest pause between two tasks, in milliseconds.
     pub pause: u64,
+    /// Where it is counted that it tried again.
+    pub tally: Tally,
 }
 
 impl Submitter {
@@ -48,6 +51,7 @@ impl Submitter {
         for piece in std::mem::take(&mut self.pieces) {
             sleep(self.dice.millis(0..self.pause)).await;
             while !self.submit(&piece).await {
+                self.tally.count(Met::SubmittedAgain);
                 sleep(self.dice.millis(500..3_000)).await;
             }
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use mutirao_actors::schedulers::SCHEDULERS;
 
-use super::{MASTERS, Mutant, PEERS, SUBMITTER, World};
+use super::{Delivery, MASTERS, Mutant, PEERS, SUBMITTER, World};
 use crate::hosts::master::MasterHost;
 use crate::hosts::peer::PeerHost;
 use crate::hosts::stranger::Stranger;
@@ -36,6 +36,7 @@ impl World {
                 is_fenced: self.options.mutant != Mutant::Unfenced,
                 loss: Arc::clone(&self.loss),
                 slowest: self.storm.slowest,
+                tally: self.tally.clone(),
             };
             self.sim.host(name, move || host.clone().serve());
         }
@@ -79,6 +80,7 @@ impl World {
                 acks: self.acks.clone(),
                 misattributes: self.options.mutant == Mutant::Misattribution,
                 loss: Arc::clone(&self.loss),
+                tally: self.tally.clone(),
             };
             self.sim.host(name, move || host.clone().work());
         }
@@ -97,7 +99,12 @@ impl World {
             let digest = piece.archive.digest();
             self.works.book().pieces.insert(digest, piece.clone());
             if dice.percent(30) {
-                self.to_drop.push((dice.millis(0..lasts), piece));
+                let is_flushed = dice.percent(50);
+                self.to_drop.push(Delivery {
+                    at: dice.millis(0..lasts),
+                    piece,
+                    is_flushed,
+                });
             } else {
                 pieces.push(piece);
             }
@@ -113,6 +120,7 @@ impl World {
                 2 * lasts / count
             },
             dice,
+            tally: self.tally.clone(),
         };
         self.sim.client(SUBMITTER, submitter.submit_all());
     }

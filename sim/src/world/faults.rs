@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{MASTERS, PEERS, SUBMITTER, World, panics};
 use crate::disk::{Ills, Loss, SimDisk};
 use crate::storm::Event;
+use crate::tally::Met;
 
 /// What is to happen at a moment, besides the storm's events.
 pub(super) enum Due {
@@ -33,6 +34,16 @@ impl World {
             0 => self.active.load(Ordering::Relaxed),
             peer => MASTERS.len() + peer - 1,
         }
+    }
+
+    /// The master as it is now, and one that the storm counts.
+    fn link_to(&self, other: usize) -> (&'static str, &'static str) {
+        let other = if other > PEERS.len() {
+            SUBMITTER
+        } else {
+            self.host(self.place(other))
+        };
+        (self.host(self.place(0)), other)
     }
 
     pub(super) fn strike(&mut self, event: Event) {
@@ -66,22 +77,33 @@ impl World {
                 let at = disk.operations() + operations;
                 disk.ail(|ills| ills.error_after = Some(at));
             }
-            Event::Cut(one, other, lasts) => {
-                let (one, other) = (self.host(one), self.host(other));
+            Event::Cut(other, lasts) => {
+                self.tally.count(Met::Cut);
+                let (one, other) = self.link_to(other);
                 self.sim.partition(one, other);
                 self.after(lasts, Due::Mend(one, other));
             }
-            Event::CutOneWay(one, other, lasts) => {
-                let (one, other) = (self.host(one), self.host(other));
+            Event::CutOneWay(other, is_back, lasts) => {
+                self.tally.count(Met::CutOneWay);
+                let (master, other) = self.link_to(other);
+                let (one, other) = if is_back {
+                    (other, master)
+                } else {
+                    (master, other)
+                };
                 self.sim.partition_oneway(one, other);
                 self.after(lasts, Due::MendOneWay(one, other));
             }
-            Event::Hold(one, other, lasts) => {
-                let (one, other) = (self.host(one), self.host(other));
+            Event::Hold(other, lasts) => {
+                self.tally.count(Met::Hold);
+                let (one, other) = self.link_to(other);
                 self.sim.hold(one, other);
                 self.after(lasts, Due::Release(one, other));
             }
-            Event::Slow(most) => self.sim.set_max_message_latency(most),
+            Event::Slow(most) => {
+                self.tally.count(Met::Slow);
+                self.sim.set_max_message_latency(most);
+            }
         }
     }
 
@@ -112,6 +134,11 @@ impl World {
         if std::mem::replace(&mut self.is_down[place], true) {
             return;
         }
+        self.tally.count(match loss {
+            _ if place >= MASTERS.len() => Met::PeerDied,
+            Loss::Power => Met::MasterPowerCut,
+            Loss::Process => Met::MasterKilled,
+        });
         let name = self.host(place);
         self.transcript.say(
             "world",
@@ -151,6 +178,7 @@ impl World {
             self.sim.repair(name, other);
         }
         if moves && place < MASTERS.len() {
+            self.tally.count(Met::MasterMoved);
             let other = 1 - place;
             self.active.store(other, Ordering::Relaxed);
             self.transcript.say(
@@ -169,6 +197,7 @@ impl World {
         for victim in 0..=PEERS.len() {
             let place = self.place(victim);
             if self.disk_of(place).has_blown() {
+                self.tally.count(Met::FuseBlown);
                 let (loss, down) = (self.fuse_loss, self.dice.millis(100..4_000));
                 let moves = self.dice.percent(20);
                 self.crash(place, loss, down, moves);

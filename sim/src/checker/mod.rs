@@ -3,8 +3,9 @@
 //! Rule: the checker believes only what was seen outside the master: receipts, acks, commits, and the bytes on its disk
 //! after the power was cut once more.
 
+mod verdict;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -14,6 +15,8 @@ use mutirao_actors::model::{Digest, TaskId};
 use crate::hosts::submitter::Accepted;
 use crate::tap::Acked;
 use crate::work::{Book, Habit};
+
+pub use verdict::Verdict;
 
 /// What was seen.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub struct Evidence {
     pub is_calm: bool,
     /// What was accepted over the wire.
     pub accepted: Vec<Accepted>,
+    /// What was put into `tasks/`.
+    pub dropped: Vec<Dropped>,
     /// What the store took.
     pub adopted: Vec<TaskId>,
     /// What the store gives back.
@@ -38,68 +43,15 @@ pub struct Evidence {
     pub acks: Vec<Acked>,
 }
 
-/// What was found, in Jepsen's words.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Verdict {
-    /// Accepted, and not known any more (R1).
-    pub lost: u64,
-    /// Answered with OK, and not there with the same bytes (R2).
-    pub acked_then_lost: u64,
-    /// Results of what nobody ran, or filed under another task.
-    pub unexpected: u64,
-    /// More than one result of a task (R3).
-    pub duplicated: u64,
-    /// Done, and their OK never arrived.
-    pub recovered: u64,
-    /// Results that came and are not the one that was taken.
-    pub conflicts: u64,
-    /// Tasks that were known at the end.
-    pub tasks: u64,
-    /// Their runs.
-    pub executions: u64,
-    /// Failed although they would have succeeded: their peers were lost too often.
-    pub unlucky: u64,
-    /// Everything that is wrong, in words; empty when the run is valid.
-    pub violations: Vec<String>,
-}
-
-impl Verdict {
-    /// Whether every promise was kept.
-    pub fn is_valid(&self) -> bool {
-        self.violations.is_empty()
-    }
-
-    /// Adds another run's counts.
-    pub fn add(&mut self, other: &Self) {
-        self.lost += other.lost;
-        self.acked_then_lost += other.acked_then_lost;
-        self.unexpected += other.unexpected;
-        self.duplicated += other.duplicated;
-        self.recovered += other.recovered;
-        self.conflicts += other.conflicts;
-        self.tasks += other.tasks;
-        self.executions += other.executions;
-        self.unlucky += other.unlucky;
-        self.violations.extend(other.violations.iter().cloned());
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} lost, {} acked-then-lost, {} unexpected, {} duplicated · {} recovered, {} conflicts, {} unlucky, {} executions of {} tasks",
-            self.lost,
-            self.acked_then_lost,
-            self.unexpected,
-            self.duplicated,
-            self.recovered,
-            self.conflicts,
-            self.unlucky,
-            self.executions,
-            self.tasks
-        )
-    }
+/// A task that somebody put into `tasks/`.
+#[derive(Debug, Clone)]
+pub struct Dropped {
+    /// Under which name.
+    pub name: String,
+    /// Its ZIP.
+    pub zip: Digest,
+    /// Whether it was flushed, so that no power cut takes it.
+    pub is_flushed: bool,
 }
 
 /// The checker at work.
@@ -172,6 +124,20 @@ impl Check<'_> {
             if !self.seen.recalled.contains_key(id) {
                 self.verdict.lost += 1;
                 self.wrong(format!("lost: {id} was adopted"));
+            }
+        }
+        for dropped in &self.seen.dropped {
+            let known = self.seen.recalled.values();
+            let times = known.filter(|known| known.task.sha256 == dropped.zip);
+            let (times, name) = (times.count(), &dropped.name);
+            if times == 0 && dropped.is_flushed {
+                self.verdict.lost += 1;
+                self.wrong(format!("lost: {name} was put into tasks/, and is no task"));
+            } else if times > 1 {
+                self.verdict.duplicated += 1;
+                self.wrong(format!(
+                    "duplicated: {name} was put into tasks/ once, and is {times} tasks"
+                ));
             }
         }
     }
@@ -257,6 +223,13 @@ impl Check<'_> {
         let mut owned = BTreeSet::new();
         for known in self.seen.recalled.values() {
             let Fate::Done { submitted, file } = &known.fate else {
+                if let Fate::Cancelled { why } = &known.fate {
+                    self.verdict.lost += 1;
+                    self.wrong(format!(
+                        "lost: {} is cancelled, and nobody cancelled it: {why}",
+                        known.task.name
+                    ));
+                }
                 if self.would_succeed(known) && matches!(known.fate, Fate::Failed { .. }) {
                     self.verdict.unlucky += 1;
                 }
@@ -307,7 +280,7 @@ impl Check<'_> {
         piece.is_some_and(|piece| piece.habit == Habit::Succeeds)
     }
 
-    /// Without faults everything runs once.
+    /// Without faults everything runs once, and ends as it is made to.
     fn calm_runs_once(&mut self) {
         let kills = |habit| matches!(habit, Habit::KillsItsPeer(_));
         let is_calm =
@@ -315,13 +288,23 @@ impl Check<'_> {
         if !is_calm {
             return;
         }
-        for piece in self.book.pieces.values() {
-            let runs = self.book.runs.get(&piece.name).copied().unwrap_or(0);
-            if piece.habit == Habit::Succeeds && runs != 1 {
-                self.verdict.violations.push(format!(
-                    "{} ran {runs} times although nothing went wrong",
-                    piece.name
-                ));
+        for known in self.seen.recalled.values() {
+            let Some(piece) = self.book.pieces.get(&known.task.sha256) else {
+                continue;
+            };
+            let (name, runs) = (&piece.name, self.book.runs.get(&piece.name));
+            if piece.habit == Habit::Succeeds && runs != Some(&1) {
+                let why = format!("{name} ran {runs:?} times although nothing went wrong");
+                self.verdict.violations.push(why);
+            }
+            let is_done = matches!(known.fate, Fate::Done { .. });
+            let is_doomed = matches!(piece.habit, Habit::Fails | Habit::Hangs);
+            if is_done == is_doomed {
+                let why = format!(
+                    "{name} {:?}, and is {:?} although nothing went wrong",
+                    piece.habit, known.fate
+                );
+                self.verdict.violations.push(why);
             }
         }
     }
