@@ -30,7 +30,7 @@ pub struct Part {
 }
 
 /// Every suite.
-pub const SUITES: [Suite; 5] = [
+pub const SUITES: [Suite; 6] = [
     Suite {
         name: "format",
         needs: &[Tool::Rustfmt],
@@ -61,6 +61,13 @@ pub const SUITES: [Suite; 5] = [
             name: "tests on a LAN of network namespaces",
             needs: &[Tool::Namespaces],
         }],
+    },
+    Suite {
+        name: "simulated clusters",
+        needs: &[],
+        args: &["xtask", "sim", "--seeds", "1000"],
+        env: &[],
+        parts: &[],
     },
     Suite {
         name: "chaos on the program",

@@ -10,6 +10,7 @@ mod kill_points;
 mod master_away;
 mod poison;
 mod power_cut;
+mod restart;
 mod soak;
 mod stop_cont;
 mod store_damage;
@@ -48,6 +49,7 @@ const ROWS: &[Row] = &[
     store_damage::ROW,
     poison::ROW,
     master_away::ROW,
+    restart::ROW,
     soak::ROW,
 ];
 
