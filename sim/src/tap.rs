@@ -53,14 +53,6 @@ impl Acks {
         list.push(acked);
     }
 
-    /// A result was answered with an error of this code.
-    fn note_no(&self, code: Option<&str>) {
-        self.tally.count(match code {
-            Some("not_stored") => Met::ToldNotStored,
-            _ => Met::ToldNo,
-        });
-    }
-
     /// So far.
     pub fn list(&self) -> MutexGuard<'_, Vec<Acked>> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
@@ -126,9 +118,12 @@ impl<S> Tapped<S> {
                     }
                 }
                 Reply::Error { code, .. } => {
-                    if self.open.remove(&heard.id).is_some() {
-                        self.tap.acks.note_no(code.as_deref());
-                    }
+                    let result = self.open.remove(&heard.id);
+                    let met = match code.as_deref() {
+                        Some("not_stored") => Met::ToldNotStored,
+                        _ => Met::ToldNo,
+                    };
+                    result.iter().for_each(|_| self.tap.acks.tally.count(met));
                 }
                 Reply::TaskPackage {
                     ours: Some(lease), ..

@@ -3,56 +3,19 @@
 //! Rule: the checker believes only what was seen outside the master: receipts, acks, commits, and the bytes on its disk
 //! after the power was cut once more.
 
+mod evidence;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use bytes::Bytes;
 use mutirao_actors::logic::record::{Fate, Remembered};
-use mutirao_actors::model::{Digest, TaskId};
+use mutirao_actors::model::Digest;
 
-use crate::hosts::submitter::Accepted;
-use crate::tap::Acked;
 use crate::work::{Book, Habit};
 
+pub use evidence::{Dropped, Evidence};
 pub use verdict::Verdict;
-
-/// What was seen.
-#[derive(Debug)]
-pub struct Evidence {
-    /// What was not done in time, if anything.
-    pub unfinished: Option<String>,
-    /// Panics.
-    pub panics: u32,
-    /// Whether nothing went wrong around it.
-    pub is_calm: bool,
-    /// What was accepted over the wire.
-    pub accepted: Vec<Accepted>,
-    /// What was put into `tasks/`.
-    pub dropped: Vec<Dropped>,
-    /// What the store took.
-    pub adopted: Vec<TaskId>,
-    /// What the store gives back.
-    pub recalled: BTreeMap<TaskId, Remembered>,
-    /// What of it is damaged.
-    pub damage: Vec<String>,
-    /// Every file on the master's disk.
-    pub files: Vec<(PathBuf, Bytes)>,
-    /// What was acked.
-    pub acks: Vec<Acked>,
-}
-
-/// A task that somebody put into `tasks/`.
-#[derive(Debug, Clone)]
-pub struct Dropped {
-    /// Under which name.
-    pub name: String,
-    /// Its ZIP.
-    pub zip: Digest,
-    /// Whether it was flushed, so that no power cut takes it.
-    pub is_flushed: bool,
-}
 
 /// The checker at work.
 struct Check<'a> {
