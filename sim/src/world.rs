@@ -211,8 +211,7 @@ impl World {
         let mut events = std::mem::take(&mut self.storm.events)
             .into_iter()
             .peekable();
-        let mut is_quiet = false;
-        let mut done_since = None;
+        let (mut is_quiet, mut done_since) = (false, None);
         loop {
             let now = self.sim.elapsed();
             while let Some((_, event)) = events.next_if(|(at, _)| *at <= now) {
