@@ -18,6 +18,7 @@ mod real;
 mod trouble;
 mod volume;
 
+pub use self::flushes::Mark;
 pub use self::hands::Hands;
 pub use self::real::RealDisk;
 pub use self::trouble::DiskError;

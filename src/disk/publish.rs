@@ -10,7 +10,7 @@ use std::path::Path;
 use mutirao_actors::model::Stamp;
 
 use super::numbers::free_number;
-use super::{DiskError, OnDisk as _, Volume};
+use super::{DiskError, Mark, OnDisk as _, Volume};
 
 /// Temporary files begin with this; the dot hides them from whoever lists the folder for ZIPs.
 pub(super) const TEMP_PREFIX: &str = ".mutirao-";
@@ -34,8 +34,9 @@ pub fn publish(
 ) -> Result<String, DiskError> {
     volume.make_folder(folder)?;
     let mut part = volume.write_part(folder, bytes)?;
+    let mark = volume.mark();
     let name = claim(volume, folder, name, |path| part.rename_new(path))?;
-    flush_published(volume, folder, &name)?;
+    flush_published(volume, folder, &name, mark)?;
     Ok(name)
 }
 
@@ -51,12 +52,12 @@ pub fn publish_as(
 ) -> Result<Option<Stamp>, DiskError> {
     volume.make_folder(folder)?;
     let mut part = volume.write_part(folder, bytes)?;
-    let path = folder.join(name);
+    let (path, mark) = (folder.join(name), volume.mark());
     match part.rename_new(&path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
         renamed => renamed.on_disk("name the new file", &path)?,
     }
-    flush_published(volume, folder, name)?;
+    flush_published(volume, folder, name, mark)?;
     Ok(Some(stamp_after_renaming(volume, &path, part.stamp)))
 }
 
@@ -72,9 +73,9 @@ pub fn publish_over(
 ) -> Result<(), DiskError> {
     volume.make_folder(folder)?;
     let part = volume.write_part(folder, bytes)?;
-    let path = folder.join(name);
+    let (path, mark) = (folder.join(name), volume.mark());
     part.rename(&path).on_disk("name the new file", &path)?;
-    volume.sync_folder(folder)
+    volume.sync_since(folder, mark)
 }
 
 /// Moves a file into a folder of the same file system, which is made when missing, and says under which name it lies.
@@ -160,8 +161,13 @@ fn numbered(name: &str, number: u64) -> String {
 }
 
 /// Flushes the folder; when that fails the file is taken back, so that a second try leaves one, not two.
-fn flush_published(volume: &Volume, folder: &Path, name: &str) -> Result<(), DiskError> {
-    volume.sync_folder(folder).inspect_err(|_| {
+fn flush_published(
+    volume: &Volume,
+    folder: &Path,
+    name: &str,
+    mark: Mark,
+) -> Result<(), DiskError> {
+    volume.sync_since(folder, mark).inspect_err(|_| {
         if let Err(error) = volume.remove(&folder.join(name)) {
             tracing::warn!("{error}");
         }

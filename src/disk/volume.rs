@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mutirao_actors::model::Stamp;
 
-use super::flushes::Flushes;
+use super::flushes::{Flushes, Mark};
 use super::publish::{TEMP_PREFIX, TEMP_SUFFIX};
 use super::{Contents, Disk, DiskError, Names, OnDisk as _, RealDisk, Stat};
 
@@ -90,7 +90,7 @@ impl Volume {
         if folder.as_os_str().is_empty() {
             return Ok(());
         }
-        let above = folder.parent().unwrap_or(Path::new(""));
+        let (above, mark) = (folder.parent().unwrap_or(Path::new("")), self.mark());
         let made = match self.disk.make_dir(folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.make_folder(above)?;
@@ -104,7 +104,7 @@ impl Volume {
             if folder.is_relative() {
                 self.make_folder(above)?;
             }
-            self.sync_folder(above)?;
+            self.sync_since(above, mark)?;
             self.make_firm(folder);
         }
         Ok(())
@@ -122,18 +122,35 @@ impl Volume {
         firm.insert(folder.to_owned());
     }
 
-    /// Names in a folder outlast a power cut only after this; those who ask at a time share one flush.
+    /// To be taken before names are given that [`sync_since`](Self::sync_since) is to flush.
+    pub fn mark(&self) -> Mark {
+        self.flushes.mark()
+    }
+
+    /// Flushes the names in a folder that nobody could have begun to flush before.
     ///
     /// # Errors
     /// Whatever the disk refuses.
     pub fn sync_folder(&self, folder: &Path) -> Result<(), DiskError> {
+        self.sync_since(folder, self.mark())
+    }
+
+    /// Names that were given in a folder since the mark outlast a power cut only after this; those who ask at a time
+    /// share one flush.
+    ///
+    /// # Errors
+    /// Whatever the disk refuses, also to others since the mark. Then the names may be lost, whatever another flush
+    /// says: they are to be given anew.
+    pub fn sync_since(&self, folder: &Path, mark: Mark) -> Result<(), DiskError> {
         let here = Path::new(".");
         let folder = if folder.as_os_str().is_empty() {
             here
         } else {
             folder
         };
-        let flushed = self.flushes.flush(folder, || self.disk.sync_dir(folder));
+        let flushed = self
+            .flushes
+            .flush(folder, mark, || self.disk.sync_dir(folder));
         flushed.on_disk("flush the folder", folder)
     }
 
