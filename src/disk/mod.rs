@@ -15,6 +15,8 @@ pub mod hands;
 pub(crate) mod numbers;
 pub mod publish;
 mod real;
+#[cfg(test)]
+pub(crate) mod testing;
 mod trouble;
 mod volume;
 

@@ -22,6 +22,7 @@ mod put_away;
 mod set_aside;
 mod settle;
 mod take_in;
+mod touched;
 
 /// Where everything lies.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::model::Digest;
 
-use super::settle::Touched;
+use super::touched::Touched;
 use super::{Places, Refused, load};
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
 use crate::folders::intake::Leaving;
@@ -46,8 +46,9 @@ pub(in crate::folders) fn shelve(
             None => return Ok(Shelved::Left),
         },
         _ => {
-            touched.moved(places.tasks.clone(), folder.clone());
-            publish::move_into(volume, &folder, &path)?
+            let lies_as = publish::move_into(volume, &folder, &path)?;
+            touched.moved(path, folder.join(&lies_as));
+            lies_as
         }
     };
     if let Some(note) = note {
@@ -70,9 +71,10 @@ pub(in crate::folders) fn reject(
     let path = places.tasks.join(&leaving.file);
     let still = is_still(volume, &path, leaving)?;
     if still {
+        let mut touched = Touched::begin(volume);
         let name = publish::move_into(volume, &places.rejected(), &path)?;
-        volume.sync_folder(&places.rejected())?;
-        volume.sync_folder(&places.tasks)?;
+        touched.moved(path, places.rejected().join(&name));
+        touched.flush(volume)?;
         explain(
             volume,
             &places.rejected(),

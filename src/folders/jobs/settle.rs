@@ -11,12 +11,14 @@ use mutirao_actors::logic::effect::End;
 use mutirao_actors::model::{Archive, Digest, TaskId, TaskName};
 
 use super::put_away::shelve;
+use super::touched::Touched;
 use super::{ARCHIVE_MAX, Places, Refused, Shelved, is_absent, load};
 use crate::archive::inspect_result;
-use crate::disk::{DiskError, OnDisk as _, Volume, publish};
+use crate::disk::{DiskError, OnDisk as _, publish};
 use crate::folders::intake::Leaving;
 use crate::folders::kept::Kept;
 use crate::folders::plans::Plans;
+use crate::folders::stay;
 
 /// A terminal task whose files are to be put where they belong.
 #[derive(Debug, Clone)]
@@ -31,29 +33,6 @@ pub(in crate::folders) struct Settling {
     pub kept: Option<Kept>,
     /// Its file in `tasks/`; none when that was deleted or replaced.
     pub leaving: Option<Leaving>,
-}
-
-/// Folders whose names changed.
-#[derive(Debug, Default)]
-pub(in crate::folders) struct Touched {
-    gained: BTreeSet<PathBuf>,
-    lost: BTreeSet<PathBuf>,
-}
-
-impl Touched {
-    /// Something moves from one folder to the other.
-    pub fn moved(&mut self, from: PathBuf, to: PathBuf) {
-        self.lost.insert(from);
-        self.gained.insert(to);
-    }
-
-    /// Flushes them; a file must not be gone from the one before it is in the other.
-    fn flush(self, volume: &Volume) -> Result<(), DiskError> {
-        let folders = self.gained.iter().chain(&self.lost);
-        folders
-            .into_iter()
-            .try_for_each(|folder| volume.sync_folder(folder))
-    }
 }
 
 /// Where its files are now.
@@ -115,7 +94,7 @@ pub(in crate::folders) fn settle(
     plans: &Plans,
     tasks: &[Settling],
 ) -> Result<Vec<Result<Settled, DiskError>>, DiskError> {
-    let mut touched = Touched::default();
+    let mut touched = Touched::begin(&places.volume);
     let one = |task| settle_one(places, plans, task, &mut touched);
     let settled = tasks.iter().map(one).collect();
     touched.flush(&places.volume)?;
@@ -143,7 +122,7 @@ fn settle_one(
     Ok(Settled { file, shelved })
 }
 
-/// Gives a result its name below `results/`; it has it already if it is no longer among the payloads.
+/// Gives a result its name below `results/`.
 fn place(
     places: &Places,
     plans: &Plans,
@@ -151,49 +130,112 @@ fn place(
     kept: &Kept,
     touched: &mut Touched,
 ) -> Result<String, DiskError> {
+    let volume = &*places.volume;
     let payload = payload_of(places, task.task, kept);
     let mut file = plans.of(task.task).unwrap_or_else(|| kept.file.clone());
-    let folder = if kept.success {
-        places.results.clone()
-    } else {
-        places.failed_results()
-    };
-    touched.moved(places.payloads(), folder.clone());
-    if let Err(error) = places.volume.stat(&payload) {
-        return match is_absent(&error) {
-            true => Ok(file),
-            false => Err(error).on_disk("look at", &payload),
-        };
+    match volume.stat(&payload) {
+        Ok(_) => {}
+        Err(error) if is_absent(&error) => match lies_as(places, task, kept, &file)? {
+            Some(placed) if placed == file => {
+                // It had the name before a crash, or before a flush that failed, so nobody knows whether that lasts.
+                match volume.rename_new(&places.results.join(&file), &payload) {
+                    // A copy on another disk was flushed before its payload went.
+                    Err(error) if error.kind() == ErrorKind::CrossesDevices => return Ok(file),
+                    renamed => renamed.on_disk("take back", &payload)?,
+                }
+            }
+            placed => return Ok(placed.unwrap_or(file)),
+        },
+        Err(error) => return Err(error).on_disk("look at", &payload),
     }
-    places.volume.make_folder(&folder)?;
-    while !give_name(places, &payload, &places.results.join(&file), kept)? {
+    volume.make_folder(&folder_of(places, kept))?;
+    while !give_name(places, &payload, &places.results.join(&file), kept, touched)? {
         // Somebody put a file there after the name was promised; each round passes over all that are there.
         file = plans.plan(places, task.task, &task.name, kept.success);
     }
     Ok(file)
 }
 
-/// Moves a payload to its place below `results/`, which may be another disk; false when another file lies there.
-fn give_name(places: &Places, payload: &Path, path: &Path, kept: &Kept) -> Result<bool, DiskError> {
-    let volume = &*places.volume;
-    match volume.rename_new(payload, path) {
-        Ok(()) => return Ok(true),
-        Err(error) if error.kind() == ErrorKind::CrossesDevices => {}
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(error).on_disk("name the new file", path),
+fn folder_of(places: &Places, kept: &Kept) -> PathBuf {
+    match kept.success {
+        true => places.results.clone(),
+        false => places.failed_results(),
     }
-    // A crash between the copy and the removal leaves both.
-    if load(volume, path, kept.sha256).is_err() && !copy(places, payload, path)? {
-        return Ok(false);
-    }
-    // Two disks are flushed apart: the copy must be safe before the payload can be gone.
-    path.parent()
-        .map_or(Ok(()), |folder| volume.sync_folder(folder))?;
-    volume.remove(payload)?;
-    Ok(true)
 }
 
-/// Copies a payload to its place; false when a file lies there.
+/// Where below `results/` a result lies that is no longer among the payloads: under the name that it was promised, or
+/// under another if a stranger took that; none when a person took it away.
+fn lies_as(
+    places: &Places,
+    task: &Settling,
+    kept: &Kept,
+    promised: &str,
+) -> Result<Option<String>, DiskError> {
+    if is_result(places, &places.results.join(promised), kept)? {
+        return Ok(Some(promised.to_owned()));
+    }
+    let (folder, name) = ([folder_of(places, kept)], task.name.as_str());
+    let found = stay::find_copy(&places.volume, &folder, name, kept.size, kept.sha256)?;
+    let below = found
+        .as_deref()
+        .and_then(|path| path.strip_prefix(&places.results).ok());
+    Ok(below.map(|below| below.to_string_lossy().into_owned()))
+}
+
+/// Whether a file holds the bytes of a result.
+fn is_result(places: &Places, path: &Path, kept: &Kept) -> Result<bool, DiskError> {
+    match load(&places.volume, path, kept.sha256) {
+        Ok(_) => Ok(true),
+        Err(Refused::Cannot(_)) => Ok(false),
+        Err(Refused::Disk(error)) => Err(error),
+    }
+}
+
+/// Gives a payload its name below `results/`; false when another file has it.
+fn give_name(
+    places: &Places,
+    payload: &Path,
+    path: &Path,
+    kept: &Kept,
+    touched: &mut Touched,
+) -> Result<bool, DiskError> {
+    if rename_or_copy(places, payload, path, touched)? {
+        return Ok(true);
+    }
+    if !is_result(places, path, kept)? {
+        return Ok(false);
+    }
+    // A copy of the same bytes that a crash or a failed flush left, so nobody knows whether its name lasts: made anew.
+    places.volume.remove(path)?;
+    rename_or_copy(places, payload, path, touched)
+}
+
+/// Moves a payload to its place, which may be on another disk; false when a file lies there.
+fn rename_or_copy(
+    places: &Places,
+    payload: &Path,
+    path: &Path,
+    touched: &mut Touched,
+) -> Result<bool, DiskError> {
+    match places.volume.rename_new(payload, path) {
+        Ok(()) => {
+            touched.moved(payload.to_owned(), path.to_owned());
+            Ok(true)
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) if error.kind() == ErrorKind::CrossesDevices => {
+            // Two disks are flushed apart: the copy is safe before the payload can be gone.
+            let is_copied = copy(places, payload, path)?;
+            if is_copied {
+                places.volume.remove(payload)?;
+            }
+            Ok(is_copied)
+        }
+        Err(error) => Err(error).on_disk("name the new file", path),
+    }
+}
+
+/// Copies a payload to its place and flushes both the copy and its name; false when a file lies there.
 fn copy(places: &Places, payload: &Path, path: &Path) -> Result<bool, DiskError> {
     let (folder, name) = (path.parent(), path.file_name());
     let (folder, name) = (folder.unwrap_or(path), name.unwrap_or_default());

@@ -6,17 +6,27 @@ use mutirao_actors::logic::effect::End;
 use mutirao_actors::model::{Stamp, TaskId, TaskName, Wishes};
 
 use super::put_away::shelve;
-use super::settle::Touched;
 use super::take_in::{task_name, task_of};
+use super::touched::Touched;
 use super::*;
 use crate::archive::{Compression, inspect_task, pack};
+use crate::disk::Disk;
+use crate::disk::testing::Ailing;
 use crate::folders::intake::{Leaving, Reading};
+use crate::folders::plans::Plans;
 
 fn places() -> (tempfile::TempDir, Places) {
-    let temp = tempfile::tempdir().unwrap();
-    let places = Places::under(temp.path(), Arc::new(Volume::real()));
-    open(&places, &BTreeSet::new(), true).unwrap();
+    let (temp, places, _) = ailing();
     (temp, places)
+}
+
+/// And the disk below them.
+fn ailing() -> (tempfile::TempDir, Places, Arc<Ailing>) {
+    let (temp, disk) = (tempfile::tempdir().unwrap(), Arc::new(Ailing::default()));
+    let volume = Volume::new(Arc::clone(&disk) as Arc<dyn Disk>);
+    let places = Places::under(temp.path(), Arc::new(volume));
+    open(&places, &BTreeSet::new(), true).unwrap();
+    (temp, places, disk)
 }
 
 fn put(places: &Places, name: &str, bytes: &[u8]) -> Stamp {
@@ -100,7 +110,7 @@ fn a_touched_file_still_leaves_and_another_stays() {
         stamp: put(&places, "a.zip", &zip()),
         sha256: Some(Digest::of(&zip())),
     };
-    let mut touched = Touched::default();
+    let mut touched = Touched::begin(&places.volume);
     let mut shelve = || shelve(&places, &leaving, &End::Done, &mut touched).unwrap();
     put(&places, "a.zip", b"another");
     assert_eq!(shelve(), Shelved::Left);
@@ -122,7 +132,8 @@ fn a_copy_that_an_earlier_try_made_is_not_made_again() {
     };
     for _ in 0..2 {
         let stays = Shelved::Stays(places.done().join("a.zip"));
-        let shelved = shelve(&places, &leaving, &End::Done, &mut Touched::default());
+        let mut touched = Touched::begin(&places.volume);
+        let shelved = shelve(&places, &leaving, &End::Done, &mut touched);
         assert_eq!(shelved.unwrap(), stays);
     }
     assert_eq!(fs::read_dir(places.done()).unwrap().count(), 1);
@@ -159,4 +170,102 @@ fn what_the_submitter_does_not_ask_for_is_as_task_toml_says() {
     };
     let task = task_of(draft, inspect_task(&zip).unwrap());
     assert_eq!((task.wishes.priority, task.wishes.retries), (3, Some(0)));
+}
+
+/// A task `a.zip` that is done, with its result among the payloads.
+fn done(places: &Places) -> Settling {
+    let result = pack([("stdout.txt", &b"x"[..])], Compression::Fast).unwrap();
+    let (task, name, archive) = (
+        TaskId::new(),
+        TaskName::tamed("a.zip"),
+        Archive::new(result),
+    );
+    let plans = Plans::default();
+    let file = keep(places, &plans, (task, &name, true), &archive).unwrap();
+    Settling {
+        task,
+        name,
+        end: End::Done,
+        kept: Some(Kept {
+            file,
+            sha256: archive.digest(),
+            size: archive.bytes().len() as u64,
+            success: true,
+            is_settled: false,
+        }),
+        leaving: Some(Leaving {
+            file: "a.zip".into(),
+            stamp: put(places, "a.zip", &zip()),
+            sha256: Some(Digest::of(&zip())),
+        }),
+    }
+}
+
+/// Where the result of a task lies, once it is settled.
+fn settle_alone(places: &Places, task: &Settling) -> Result<String, DiskError> {
+    let settled = settle(places, &Plans::default(), std::slice::from_ref(task))?;
+    Ok(settled.into_iter().next().unwrap()?.file.unwrap())
+}
+
+#[test]
+fn what_could_not_be_flushed_is_moved_again() {
+    for folder in ["results", "done", "tasks", "payloads"] {
+        let (_temp, places, disk) = ailing();
+        places.volume.make_folder(&places.done()).unwrap();
+        let task = done(&places);
+        let payload = payload_of(&places, task.task, task.kept.as_ref().unwrap());
+        disk.fail_flush_of(folder);
+        settle_alone(&places, &task).unwrap_err();
+        assert!(
+            payload.exists() && places.tasks.join("a.zip").exists(),
+            "{folder}"
+        );
+        assert_eq!(settle_alone(&places, &task).unwrap(), "a.zip");
+        assert!(places.results.join("a.zip").exists() && places.done().join("a.zip").exists());
+    }
+}
+
+#[test]
+fn a_name_that_a_crash_left_unflushed_is_given_anew() {
+    let (_temp, places, disk) = ailing();
+    let task = done(&places);
+    let payload = payload_of(&places, task.task, task.kept.as_ref().unwrap());
+    let result = places.results.join("a.zip");
+    fs::rename(&payload, &result).unwrap();
+    disk.fail_flush_of("results");
+    settle_alone(&places, &task).unwrap_err();
+    assert!(
+        payload.exists() && !result.exists(),
+        "it is to be named once more"
+    );
+    assert_eq!(settle_alone(&places, &task).unwrap(), "a.zip");
+    assert!(result.exists());
+}
+
+#[test]
+fn a_result_is_found_after_a_crash_under_the_name_that_a_stranger_left_it() {
+    let (_temp, places) = places();
+    let task = done(&places);
+    let payload = payload_of(&places, task.task, task.kept.as_ref().unwrap());
+    fs::write(places.results.join("a.zip"), "a stranger's").unwrap();
+    fs::rename(&payload, places.results.join("a.2.zip")).unwrap();
+    assert_eq!(settle_alone(&places, &task).unwrap(), "a.2.zip");
+    assert_eq!(
+        fs::read(places.results.join("a.zip")).unwrap(),
+        b"a stranger's"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_flushed_in_rejected_is_back_in_tasks() {
+    let (_temp, places, disk) = ailing();
+    let leaving = Leaving {
+        file: "a.zip".into(),
+        stamp: put(&places, "a.zip", b"no task"),
+        sha256: None,
+    };
+    places.volume.make_folder(&places.rejected()).unwrap();
+    disk.fail_flush_of("rejected");
+    reject(&places, &leaving, "why").unwrap_err();
+    assert!(places.tasks.join("a.zip").exists());
 }
