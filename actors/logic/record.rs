@@ -13,11 +13,11 @@ use crate::model::{Attempt, Digest, Endpoint, PeerId, Stamp, Task, TaskId, TaskN
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
-    /// A task is open, and its ZIP lies in `tasks/`.
+    /// A task is open; said again when its ZIP lies elsewhere.
     Adopted {
         /// The task.
         task: Task,
-        /// Where it lies.
+        /// Where its ZIP lies in `tasks/`, or will.
         lies: Place,
     },
     /// A try was handed out.

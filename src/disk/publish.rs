@@ -84,9 +84,22 @@ pub fn publish_over(
 /// # Errors
 /// Whatever the disk refuses.
 pub fn move_into(volume: &Volume, folder: &Path, file: &Path) -> Result<String, DiskError> {
-    volume.make_folder(folder)?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    claim(volume, folder, &name, |path| volume.rename_new(file, path))
+    move_as(volume, folder, &name, file)
+}
+
+/// The same, under this name if it is free.
+///
+/// # Errors
+/// Whatever the disk refuses.
+pub fn move_as(
+    volume: &Volume,
+    folder: &Path,
+    name: &str,
+    file: &Path,
+) -> Result<String, DiskError> {
+    volume.make_folder(folder)?;
+    claim(volume, folder, name, |path| volume.rename_new(file, path))
 }
 
 /// A name that nobody has in the folder, and for which `is_planned` does not hold: the one given, or with a number.
@@ -176,7 +189,7 @@ fn flush_published(
 
 /// The stamp that a file has under its name. Renaming sets `changed` alone; when more is different, another file was put
 /// there meanwhile, and with the old stamp the next look sees that.
-fn stamp_after_renaming(volume: &Volume, path: &Path, before: Stamp) -> Stamp {
+pub(crate) fn stamp_after_renaming(volume: &Volume, path: &Path, before: Stamp) -> Stamp {
     let lies = volume.stat(path).map_or(before, |stat| stat.stamp);
     let changed = lies.changed;
     if lies == (Stamp { changed, ..before }) {

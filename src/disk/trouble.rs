@@ -81,6 +81,11 @@ impl Troubles {
         }
     }
 
+    /// What was said of these paths is over: nothing lies there any more.
+    pub fn forget(&mut self, is_gone: impl Fn(&Path) -> bool) {
+        self.0.retain(|(_, path), _| !is_gone(path));
+    }
+
     /// One that there is now, in words for a reader.
     pub fn any(&self) -> Option<&str> {
         self.0.values().next().map(|(_, said)| said.as_str())

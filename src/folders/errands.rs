@@ -127,7 +127,7 @@ impl Folders {
         told.map_err(|refused| refused.to_string())
     }
 
-    /// Has a task from the wire written under a free name, and answers.
+    /// Has a task from the wire written for a free name, and answers.
     pub(super) fn adopt(
         &mut self,
         mut draft: Draft,
@@ -169,7 +169,7 @@ impl Folders {
 }
 
 impl Folders {
-    /// A task from the wire lies in its place: when that is written down, it is accepted.
+    /// A task from the wire is safe: when that is written down, it is accepted, and may be put into its place.
     fn accept(&mut self, task: Task, stamp: Stamp, (reply, cause): (ReplyTo, Cause)) {
         let lies = Place {
             file: task.name.as_str().into(),
@@ -179,8 +179,10 @@ impl Folders {
             task: task.clone(),
             lies,
         };
+        self.layings.add(task.clone());
         self.write_down(vec![adopted], cause);
         self.once_written_down(move |desk| {
+            desk.layings.may_be_laid(task.id);
             let accepted = TaskAccepted {
                 request: reply.request,
                 task: task.id,

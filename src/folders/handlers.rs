@@ -87,7 +87,11 @@ impl Handler<Letter<LoadTask>> for Folders {
         };
         let (places, path) = (Arc::clone(&self.places), self.places.tasks.join(file));
         let sha256 = open.sha256;
-        let load = move || jobs::load(&places.volume, &path, sha256);
+        let is_unlaid = self.layings.has(task);
+        let load = move || match is_unlaid {
+            true => jobs::load_unlaid(&places, task, &path, sha256),
+            false => jobs::load(&places.volume, &path, sha256),
+        };
         self.load(payload, load, (reply, cause), ctx);
     }
 }
@@ -216,11 +220,12 @@ impl Handler<Letter<LoadResult>> for Folders {
 impl Handler<Letter<WrittenDown>> for Folders {
     type Result = ();
 
-    fn handle(&mut self, letter: Letter<WrittenDown>, _: &mut Self::Context) {
+    fn handle(&mut self, letter: Letter<WrittenDown>, ctx: &mut Self::Context) {
         let (WrittenDown { ticket }, _) = letter.open();
         for told in self.withheld.release(ticket) {
             told(self);
         }
+        self.lay(ctx);
     }
 }
 

@@ -9,7 +9,7 @@
 //!      │ any change, in any state  └─ Unread ◀─┘ └▶ Unsound ──▶ Rejecting ──▶ moved away
 //!      │ where the disk is not ours                 (no change for SETTLING)
 //!
-//!   Reserved: being written by us (AdoptTask) ──▶ Settled        Settled ──▶ Leaving ──▶ moved away, or Resting
+//!   Reserved: to be put there by us (AdoptTask) ──▶ Settled        Settled ──▶ Leaving ──▶ moved away, or Resting
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -17,13 +17,13 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mutirao_actors::model::{Moment, Stamp, Task, TaskId, TaskName};
+use mutirao_actors::model::{Moment, Stamp, TaskId};
 
 pub use self::nouns::{Adopted, Deed, Leaving, Listing, Reading};
 use self::nouns::{File, Phase};
-use crate::disk::numbers::free_number;
 
 mod nouns;
+mod ours;
 
 /// Files of `tasks/` that are known at a time; what lies there beyond waits. Ten times the queue that a restart must
 /// serve within a second (promise R11), listed in about 0.3 s and remembered in about 30 MB.
@@ -218,43 +218,6 @@ impl Intake {
         let name = self.tasks.get(&task)?;
         let adopted = self.files.get(name)?.task.as_ref()?;
         Some((name, adopted))
-    }
-
-    /// Keeps a free name for a file that we are about to write, so that no look adopts it first.
-    pub fn reserve(&mut self, now: Moment, wanted: &TaskName) -> TaskName {
-        let named = |number| {
-            if number == 1 {
-                wanted.clone()
-            } else {
-                wanted.numbered(number)
-            }
-        };
-        let taken = |number| self.files.contains_key(OsStr::new(named(number).as_str()));
-        let name = named(free_number(taken));
-        let file = File {
-            born: self.looks,
-            ..File::new(Stamp::default(), now, Phase::Reserved)
-        };
-        self.files.insert(name.as_str().into(), file);
-        name
-    }
-
-    /// The reserved file lies in its place and is this task.
-    pub fn adopt(&mut self, stamp: Stamp, task: &Task) {
-        let name = OsStr::new(task.name.as_str());
-        if let Some(file) = self.files.get_mut(name) {
-            (file.stamp, file.phase, file.born) = (stamp, Phase::Settled, self.looks);
-            file.task = Some(Adopted::of(task, stamp));
-            self.tasks.insert(task.id, name.to_owned());
-        }
-    }
-
-    /// The reserved file was not written, but somebody else's lies there: it is for the next look.
-    pub fn name_was_taken(&mut self, name: &TaskName) {
-        if let Some(file) = self.files.get_mut(OsStr::new(name.as_str())) {
-            (file.phase, file.born) = (Phase::Changing, self.looks);
-            self.hurried = true;
-        }
     }
 
     /// The task is terminal: says which file leaves. Looks pass it over until [`left`](Self::left) or

@@ -9,15 +9,17 @@ use std::sync::Arc;
 use mutirao_actors::model::{Archive, Digest, TaskId};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
+pub(super) use self::lay::{Laid, Unlaid, adopt, lay, load_unlaid};
 pub(super) use self::put_away::{Shelved, reject};
 pub(super) use self::set_aside::set_aside;
 pub(super) use self::settle::{
     Settled, Settling, clear_payloads, discard, keep, payload_of, settle,
 };
-pub(super) use self::take_in::{Draft, adopt, look, read};
+pub(super) use self::take_in::{Draft, look, read};
 use super::kept::Kept;
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
 
+mod lay;
 mod put_away;
 mod set_aside;
 mod settle;
@@ -60,7 +62,7 @@ impl Places {
         self.tasks.join("rejected")
     }
 
-    /// Results that were taken and have no place in `results/` yet.
+    /// Results that were taken and have no place in `results/` yet, and tasks that have none in `tasks/`.
     pub(super) fn payloads(&self) -> PathBuf {
         self.hidden.join("payloads")
     }
@@ -75,7 +77,7 @@ impl Places {
         self.hidden.join("set-aside")
     }
 
-    /// Where a result lies until its task is settled.
+    /// Where a result lies until its task is settled, or a task's ZIP until it is put into `tasks/`.
     pub(crate) fn payload(&self, task: TaskId, sha256: Digest) -> PathBuf {
         self.payloads().join(settle::payload_name(task, sha256))
     }
@@ -96,12 +98,13 @@ pub(super) enum Refused {
     Cannot(String),
 }
 
-/// Makes the folders and clears away what an earlier life left half-written, all payloads but the wanted ones too.
+/// Makes the folders and clears away what an earlier life left half-written, all payloads but the wanted ones too; says
+/// which of those it found.
 pub(super) fn open(
     places: &Places,
     wanted: &BTreeSet<PathBuf>,
     past_is_whole: bool,
-) -> Result<(), DiskError> {
+) -> Result<BTreeSet<PathBuf>, DiskError> {
     let volume = &places.volume;
     volume.make_folder(&places.tasks)?;
     volume.make_folder(&places.results)?;

@@ -14,29 +14,26 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::{Actor, AsyncContext as _, Context};
 use mutirao_actors::clock::Clock;
 use mutirao_actors::logic::record::{Past, Record};
 use mutirao_actors::logic::withheld::Withheld;
 use mutirao_actors::message_log::{Cause, Name};
-use mutirao_actors::messages::{
-    FoldersChanged, IntakeCounted, SchedulerInbox, Scribe, StoreInbox, TaskArrived, TaskWithdrawn,
-    WriteDown,
-};
+use mutirao_actors::messages::{FoldersChanged, SchedulerInbox, Scribe, StoreInbox, WriteDown};
 use mutirao_actors::model::{Moment, TaskId};
 use mutirao_actors::port::Port;
 use tokio_util::task::TaskTracker;
 
 use self::crew::Crew;
-use self::intake::{Deed, Intake, Listing, STILL, TASKS_MAX};
+use self::intake::{Intake, STILL};
 use self::kept::Results;
+use self::laying::Layings;
 use self::loads::Loads;
 use self::plans::Plans;
 use self::settling::Settlements;
 use self::watch::Waker;
-use crate::disk::{DiskError, Troubles};
+use crate::disk::Troubles;
 use crate::ground::{Ground, Ids};
 
 pub mod claim;
@@ -46,7 +43,9 @@ mod handlers;
 mod intake;
 mod jobs;
 mod kept;
+mod laying;
 mod loads;
+mod looking;
 mod plans;
 mod restart;
 mod settling;
@@ -57,11 +56,6 @@ pub(crate) use self::jobs::Places;
 
 /// The folders' name in the message log.
 pub const NAME: Name = Name::one("folders");
-/// A look this often when nothing wakes: on a network share nothing ever does, and a person waits this long gladly.
-const RESCAN: Duration = Duration::from_secs(2);
-/// Rest after a look, in multiples of how long it took: looking costs at most a fifth of one thread, however many files.
-const REST: u32 = 4;
-
 /// The desk of the folders.
 #[derive(Debug)]
 pub struct Folders {
@@ -83,6 +77,7 @@ pub struct Folders {
     /// Results that are being looked over and written; whether their task was cancelled meanwhile.
     keeping: HashMap<TaskId, bool>,
     settlements: Settlements,
+    layings: Layings,
     /// Whether a result that nobody uses is being written.
     is_setting_aside: bool,
     crew: Crew,
@@ -139,6 +134,7 @@ impl Folders {
             plans: Arc::default(),
             keeping: HashMap::new(),
             settlements: Settlements::default(),
+            layings: Layings::default(),
             is_setting_aside: false,
             crew: Crew::opening(ground.hands),
             loads: Loads::default(),
@@ -177,7 +173,8 @@ impl Folders {
         self.looking = true;
         let places = Arc::clone(&self.places);
         let is_woken = self.is_woken;
-        let wanted = self.settlements.payloads(&places);
+        let mut wanted = self.settlements.payloads(&places);
+        wanted.extend(self.unlaid(&places).map(|(path, _)| path));
         let past_is_whole = self.past_is_whole;
         let open = move || {
             let opened = jobs::open(&places, &wanted, past_is_whole);
@@ -192,25 +189,14 @@ impl Folders {
             let places = Arc::clone(&desk.places);
             desk.troubles
                 .hear("open", &places.tasks, opened.as_ref().err());
+            desk.find_unlaid(opened.ok().as_ref());
             desk.waker = Some(waker);
             desk.crew.opened();
             desk.withdraw_superseded();
             desk.settle(ctx);
+            desk.lay(ctx);
             desk.look(ctx);
         });
-    }
-
-    /// Looks when there is reason to.
-    fn tick(&mut self, ctx: &mut Context<Self>) {
-        self.tell_trouble();
-        let now = self.clock.now();
-        if self.looking || now < self.soonest {
-            return;
-        }
-        let is_due = now >= self.soonest.after(RESCAN) || self.intake.is_hurried();
-        if is_due || self.waker.as_mut().is_some_and(Waker::was_woken) {
-            self.look(ctx);
-        }
     }
 
     /// Lets the scheduler know how the disk does, for whoever asks there.
@@ -220,75 +206,6 @@ impl Folders {
             self.told_trouble.clone_from(&trouble);
             self.scheduler
                 .tell(FoldersChanged { trouble }, Cause::OUTSIDE);
-        }
-    }
-
-    fn look(&mut self, ctx: &mut Context<Self>) {
-        self.looking = true;
-        let began = self.clock.now();
-        let (places, resting) = (Arc::clone(&self.places), self.intake.begin_look());
-        let look = move || jobs::look(&places, &resting);
-        self.work(ctx, look, move |desk, listed, ctx| {
-            desk.looked(began, listed, ctx)
-        });
-    }
-
-    fn looked(
-        &mut self,
-        began: Moment,
-        listed: Result<Listing, DiskError>,
-        ctx: &mut Context<Self>,
-    ) {
-        let now = self.clock.now();
-        self.looking = false;
-        self.soonest = now.after(now.since(began) * REST);
-        let places = Arc::clone(&self.places);
-        self.troubles
-            .hear("look", &places.tasks, listed.as_ref().err());
-        if let Ok(listing) = listed {
-            let deeds = self.intake.look(now, &listing);
-            self.carry_out(deeds, ctx);
-        }
-        // What the disk would not move is tried again after each look.
-        self.settle(ctx);
-    }
-
-    /// Does what the mind says, and has read what it wants read.
-    fn carry_out(&mut self, deeds: Vec<Deed>, ctx: &mut Context<Self>) {
-        for deed in deeds {
-            match deed {
-                Deed::Arrive(task, lies) => {
-                    let task = *task;
-                    let adopted = Record::Adopted {
-                        task: task.clone(),
-                        lies,
-                    };
-                    self.write_down(vec![adopted], Cause::OUTSIDE);
-                    self.once_written_down(|desk| {
-                        desk.scheduler.tell(TaskArrived { task }, Cause::OUTSIDE);
-                    });
-                }
-                Deed::Withdraw(task, why) => self.once_written_down(move |desk| {
-                    desk.scheduler
-                        .tell(TaskWithdrawn { task, why }, Cause::OUTSIDE);
-                }),
-                Deed::Count(arriving) => self.once_written_down(move |desk| {
-                    desk.scheduler
-                        .tell(IntakeCounted { arriving }, Cause::OUTSIDE);
-                }),
-                Deed::Reject(leaving, why) => self.reject(leaving, why, ctx),
-                Deed::Ignore(name) => tracing::warn!(
-                    "{} is a link or a folder and is left alone: copy the ZIP itself there",
-                    self.places.tasks.join(name).display()
-                ),
-                Deed::SayFull => tracing::warn!(
-                    "{} holds more than {TASKS_MAX} ZIPs: the rest waits, and deleting one takes no task back until then",
-                    self.places.tasks.display()
-                ),
-            }
-        }
-        while let Some((name, stamp)) = self.intake.next_to_read() {
-            self.read(name, stamp, ctx);
         }
     }
 }

@@ -3,19 +3,21 @@
 //! Rule: the next look at `tasks/` decides about open tasks: a file that is gone takes its task back, one that changed
 //! is read. Files of terminal tasks are moved on to where they belong.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
 
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::logic::ledger::Submitted;
 use mutirao_actors::logic::record::{Fate, Past, Remembered};
 use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::TaskWithdrawn;
+use mutirao_actors::model::{Task, TaskId};
 
 use super::Folders;
 use super::intake::{Adopted, Leaving};
-use super::jobs::Settling;
+use super::jobs::{Places, Settling};
 use super::kept::Kept;
 
 impl Folders {
@@ -36,6 +38,7 @@ impl Folders {
                 }
                 let adopted = Adopted::of(&known.task, known.lies.stamp);
                 self.intake.recall(file, adopted);
+                self.layings.add(known.task.clone());
                 continue;
             };
             let kept = kept_of(known);
@@ -64,6 +67,24 @@ impl Folders {
                 leaving,
             });
         }
+    }
+
+    /// Where the ZIPs of open tasks lie that an earlier life did not put into `tasks/`, if there are any.
+    pub(super) fn unlaid(&self, places: &Places) -> impl Iterator<Item = (PathBuf, TaskId)> {
+        let path = |task: &Task| (places.payload(task.id, task.sha256), task.id);
+        self.layings.all().map(path)
+    }
+
+    /// Of the payloads that are there, those are put into `tasks/`; where the disk does not tell, it may be any.
+    pub(super) fn find_unlaid(&mut self, payloads: Option<&BTreeSet<PathBuf>>) {
+        let unlaid = self.unlaid(&self.places);
+        let is_there = |path: &PathBuf| payloads.is_none_or(|payloads| payloads.contains(path));
+        let found = unlaid.filter(|(path, _)| is_there(path));
+        let found: BTreeSet<_> = found.map(|(_, task)| task).collect();
+        for task in &found {
+            self.intake.is_unlaid(*task);
+        }
+        self.layings.found(found);
     }
 
     /// Takes back the tasks whose file was replaced by another just before the crash.

@@ -34,11 +34,14 @@ impl Settlements {
 
     /// The payloads that are to be moved, and so not to be cleared away.
     pub fn payloads(&self, places: &Places) -> BTreeSet<PathBuf> {
-        let kept = |settling: &Settling| {
-            let kept = settling.kept.as_ref()?;
-            Some(jobs::payload_of(places, settling.task, kept))
+        let payloads = |settling: &Settling| {
+            let kept = settling.kept.as_ref();
+            let kept = kept.map(|kept| jobs::payload_of(places, settling.task, kept));
+            let leaving = settling.leaving.as_ref().and_then(|leaving| leaving.sha256);
+            let unlaid = leaving.map(|sha256| places.payload(settling.task, sha256));
+            [kept, unlaid]
         };
-        self.waiting.iter().filter_map(kept).collect()
+        self.waiting.iter().flat_map(payloads).flatten().collect()
     }
 
     fn take(&mut self) -> Vec<Settling> {

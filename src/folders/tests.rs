@@ -311,6 +311,9 @@ async fn a_task_from_the_wire_is_written_and_adopted_once() {
             (&accepted["task"], &accepted["name"]),
             (&arrived["task"]["id"], &arrived["task"]["name"])
         );
+        stage
+            .until(|stage| stage.path("tasks/a.2.zip").exists())
+            .await;
         assert_eq!(stage.read("tasks/a.2.zip"), zip);
         let other = stage.arrival().await;
         assert_ne!(other, id(&accepted["task"]));

@@ -1,6 +1,6 @@
 //! What each record does to the rows.
 //!
-//! Rule: the same records again change nothing, for after an error nobody knows how far a commit came; and nothing
+//! Rule: the same records again end in the same, for after an error nobody knows how far a commit came; and nothing
 //! but where its files lie changes about a terminal task.
 
 use mutirao_actors::logic::fault::Fault;
@@ -94,6 +94,11 @@ impl Writing<'_> {
         if row.add(self.base)? {
             self.tally.seq = seq;
             self.tally.tasks += 1;
+            return Ok(true);
+        }
+        // Its ZIP lies elsewhere by now.
+        if let Some(known) = self.task(task.id)?.filter(|known| !known.settled) {
+            known.lying(lies.clone()).put(self.base)?;
         }
         Ok(true)
     }

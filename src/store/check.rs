@@ -163,6 +163,11 @@ fn task_file(places: &Places, whole: &Whole) -> Option<String> {
     if row.state.is_terminal() {
         return None;
     }
+    // One that came over the wire may not be in its place yet.
+    let payload = places.payload(TaskId(row.id), row.sha256);
+    if misses(places, &payload, row.sha256).is_none() {
+        return None;
+    }
     let file = places.tasks.join(OsStr::from_bytes(&row.file));
     let why = misses(places, &file, row.sha256)?;
     Some(format!(

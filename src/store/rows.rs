@@ -249,6 +249,20 @@ impl TaskRow {
         }
     }
 
+    /// The same with its ZIP in another place.
+    pub fn lying(self, lies: Place) -> Self {
+        Self {
+            file: lies.file,
+            file_size: lies.stamp.size,
+            modified_s: lies.stamp.modified.0,
+            modified_ns: lies.stamp.modified.1,
+            changed_s: lies.stamp.changed.0,
+            changed_ns: lies.stamp.changed.1,
+            inode: lies.stamp.inode,
+            ..self
+        }
+    }
+
     /// The task, and where its ZIP lay.
     pub fn task(self) -> (Task, Place) {
         let task = Task {

@@ -1,5 +1,5 @@
 use mutirao_actors::logic::record::Place;
-use mutirao_actors::model::{Digest, Wishes};
+use mutirao_actors::model::{Digest, Task, TaskName, Wishes};
 
 use super::*;
 
@@ -339,7 +339,13 @@ fn what_we_write_ourselves_is_adopted_once() {
     assert_eq!(stage.intake.next_to_read().unwrap().0, "a.zip");
     assert_eq!(stage.intake.next_to_read(), None, "the other is ours");
     let ours = task("a.2.zip", 2);
-    stage.intake.adopt(stamp(2), &ours);
+    stage.intake.adopt(stamp(1), &ours);
+    assert_eq!(stage.look(), []);
+    let lies = stage.intake.laid(ours.id, stamp(2)).unwrap();
+    assert_eq!(
+        (lies.file.as_slice(), lies.stamp),
+        (&b"a.2.zip"[..], stamp(2))
+    );
     assert_eq!(stage.look(), []);
     assert_eq!(stage.intake.next_to_read(), None);
     assert_eq!(stage.intake.find(ours.id).unwrap().0, "a.2.zip");
@@ -353,6 +359,7 @@ fn a_look_that_began_before_we_wrote_does_not_withdraw() {
     let name = stage.intake.reserve(stage.now, &TaskName::tamed("a.zip"));
     let ours = task(name.as_str(), 1);
     stage.intake.adopt(stamp(1), &ours);
+    stage.intake.laid(ours.id, stamp(1)).unwrap();
     let deeds = stage.intake.look(stage.now, &before);
     assert_eq!(withdrawn(&deeds), []);
     assert_eq!(withdrawn(&stage.look()), [ours.id], "a later look may");
@@ -366,6 +373,20 @@ fn a_reserved_name_that_somebody_took_is_read_like_any_other() {
     assert!(stage.intake.is_hurried());
     assert_ne!(stage.intake.reserve(stage.now, &name), name);
     stage.open("a.zip", 1);
+}
+
+#[test]
+fn a_task_whose_name_somebody_took_lies_under_another() {
+    let mut stage = Stage::default();
+    let name = stage.intake.reserve(stage.now, &TaskName::tamed("a.zip"));
+    let ours = task(name.as_str(), 1);
+    stage.intake.adopt(stamp(1), &ours);
+    stage.put("a.zip", 2);
+    let elsewhere = stage.intake.lie_elsewhere(stage.now, ours.id);
+    assert_eq!(elsewhere.as_deref(), Some(&b"a.2.zip"[..]));
+    assert_eq!(withdrawn(&stage.look()), []);
+    assert_eq!(stage.intake.find(ours.id).unwrap().0, "a.2.zip");
+    stage.open("a.zip", 2);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! What goes out: results, and the files of tasks that ended or never were tasks.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use mutirao_actors::logic::effect::End;
-use mutirao_actors::model::Digest;
+use mutirao_actors::model::{Digest, TaskId};
 
 use super::touched::Touched;
 use super::{Places, Refused, load};
@@ -24,13 +25,16 @@ pub(in crate::folders) enum Shelved {
 /// flushed.
 pub(in crate::folders) fn shelve(
     places: &Places,
+    task: TaskId,
     leaving: &Leaving,
     end: &End,
     touched: &mut Touched,
 ) -> Result<Shelved, DiskError> {
     let volume = &*places.volume;
-    let path = places.tasks.join(&leaving.file);
-    if !is_still(volume, &path, leaving)? {
+    let unlaid = find_unlaid(places, task, leaving)?;
+    let is_unlaid = unlaid.is_some();
+    let path = unlaid.unwrap_or_else(|| places.tasks.join(&leaving.file));
+    if !is_unlaid && !is_still(volume, &path, leaving)? {
         return Ok(Shelved::Left);
     }
     let (folder, note) = match end {
@@ -39,14 +43,14 @@ pub(in crate::folders) fn shelve(
         End::Cancelled(why) => (places.failed(), Some(format!("cancelled: {why}\n"))),
     };
     let name = leaving.file.to_string_lossy();
-    let stays = stay::names(volume, &places.tasks)?.contains(&*name);
+    let stays = !is_unlaid && stay::names(volume, &places.tasks)?.contains(&*name);
     let lies_as = match leaving.sha256 {
         Some(sha256) if stays => match copy(volume, &folder, &name, &path, sha256)? {
             Some(lies_as) => lies_as,
             None => return Ok(Shelved::Left),
         },
         _ => {
-            let lies_as = publish::move_into(volume, &folder, &path)?;
+            let lies_as = publish::move_as(volume, &folder, &name, &path)?;
             touched.moved(path, folder.join(&lies_as));
             lies_as
         }
@@ -83,6 +87,23 @@ pub(in crate::folders) fn reject(
         );
     }
     Ok(still)
+}
+
+/// Where the ZIP lies of a task that came over the wire, and ended before that was put into `tasks/`.
+fn find_unlaid(
+    places: &Places,
+    task: TaskId,
+    leaving: &Leaving,
+) -> Result<Option<PathBuf>, DiskError> {
+    let Some(payload) = leaving.sha256.map(|sha256| places.payload(task, sha256)) else {
+        return Ok(None);
+    };
+    match places.volume.stat(&payload) {
+        Ok(_) => Ok(Some(payload)),
+        // Where no folder is there is no payload either.
+        Err(error) if is_absent(&error) || error.kind() == ErrorKind::NotADirectory => Ok(None),
+        Err(error) => Err(error).on_disk("look at", &payload),
+    }
 }
 
 /// Whether the file is the one that is to leave: untouched, or touched but the same.

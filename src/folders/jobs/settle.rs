@@ -116,7 +116,7 @@ fn settle_one(
         (None, _) => None,
     };
     let shelved = match &task.leaving {
-        Some(leaving) => shelve(places, leaving, &task.end, touched)?,
+        Some(leaving) => shelve(places, task.task, leaving, &task.end, touched)?,
         None => Shelved::Left,
     };
     Ok(Settled { file, shelved })
@@ -246,21 +246,22 @@ fn copy(places: &Places, payload: &Path, path: &Path) -> Result<bool, DiskError>
     Ok(published.is_some())
 }
 
-/// Removes payloads of results that no task has: they were never answered for, and their peers still have them. Where
-/// records were lost they may have been answered for, and are put where a person finds them.
+/// Removes payloads that no task has: they were never answered for, and whoever sent them still has them. Where records
+/// were lost they may have been answered for, and are put where a person finds them. Says which wanted ones it found.
 pub(in crate::folders) fn clear_payloads(
     places: &Places,
     wanted: &BTreeSet<PathBuf>,
     past_is_whole: bool,
-) -> Result<(), DiskError> {
-    let folder = places.payloads();
+) -> Result<BTreeSet<PathBuf>, DiskError> {
+    let (folder, mut found) = (places.payloads(), BTreeSet::new());
     let names = match places.volume.list(&folder) {
-        Err(error) if is_absent(&error) => return Ok(()),
+        Err(error) if is_absent(&error) => return Ok(found),
         names => names.on_disk("list", &folder)?,
     };
     for name in names {
         let path = folder.join(name.on_disk("list", &folder)?);
         if wanted.contains(&path) {
+            found.insert(path);
             continue;
         }
         if past_is_whole {
@@ -270,10 +271,10 @@ pub(in crate::folders) fn clear_payloads(
             let name = publish::move_into(&places.volume, &unclaimed, &path)?;
             let lies = unclaimed.join(name);
             tracing::warn!(
-                "a result of a task that is not remembered: {}",
+                "a payload of a task that is not remembered: {}",
                 lies.display()
             );
         }
     }
-    Ok(())
+    Ok(found)
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use mutirao_actors::model::{Archive, Stamp, Task, TaskId, TaskName, Wishes};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
-use super::{Places, Refused};
+use super::Places;
 use crate::archive::{TaskContents, inspect_task};
-use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
+use crate::disk::{DiskError, OnDisk as _, Volume, is_absent};
 use crate::folders::intake::{Listing, Reading, TASKS_MAX};
 use crate::folders::stay;
 
@@ -114,18 +114,6 @@ pub(in crate::folders) fn read(
         None
     };
     Ok(Reading::Sound(Box::new(task), copy))
-}
-
-/// Vets a task that came over the wire and writes it under its name; none when the name is taken.
-pub(in crate::folders) fn adopt(
-    places: &Places,
-    draft: Draft,
-) -> Result<Option<(Stamp, Task)>, Refused> {
-    let contents = inspect_task(draft.archive.bytes());
-    let contents = contents.map_err(|refusal| Refused::Cannot(refusal.to_string()))?;
-    let (name, bytes) = (draft.name.as_str(), draft.archive.bytes());
-    let stamp = publish::publish_as(&places.volume, &places.tasks, name, bytes)?;
-    Ok(stamp.map(|stamp| (stamp, task_of(draft, contents))))
 }
 
 /// Plain ZIP names; a dot before hides a file from us as from `ls`.

@@ -111,7 +111,7 @@ fn a_touched_file_still_leaves_and_another_stays() {
         sha256: Some(Digest::of(&zip())),
     };
     let mut touched = Touched::begin(&places.volume);
-    let mut shelve = || shelve(&places, &leaving, &End::Done, &mut touched).unwrap();
+    let mut shelve = || shelve(&places, TaskId::new(), &leaving, &End::Done, &mut touched).unwrap();
     put(&places, "a.zip", b"another");
     assert_eq!(shelve(), Shelved::Left);
     assert!(places.tasks.join("a.zip").exists());
@@ -133,7 +133,7 @@ fn a_copy_that_an_earlier_try_made_is_not_made_again() {
     for _ in 0..2 {
         let stays = Shelved::Stays(places.done().join("a.zip"));
         let mut touched = Touched::begin(&places.volume);
-        let shelved = shelve(&places, &leaving, &End::Done, &mut touched);
+        let shelved = shelve(&places, TaskId::new(), &leaving, &End::Done, &mut touched);
         assert_eq!(shelved.unwrap(), stays);
     }
     assert_eq!(fs::read_dir(places.done()).unwrap().count(), 1);

@@ -4,8 +4,8 @@ use std::fs;
 
 use mutirao_actors::logic::ledger::Submitted;
 use mutirao_actors::logic::record::{Fate, Record, Remembered};
-use mutirao_actors::messages::KeepResult;
-use mutirao_actors::model::{Archive, Attempt, TaskName};
+use mutirao_actors::messages::{AdoptTask, KeepResult, LoadTask};
+use mutirao_actors::model::{Archive, Attempt, TaskId, TaskName, Wishes};
 use tempfile::TempDir;
 
 use super::stage::{PATIENCE, Stage, id, play, result_zip, task_zip};
@@ -141,6 +141,109 @@ async fn of_two_tasks_that_a_crash_left_with_one_file_the_later_has_it() {
         stage.pass(PATIENCE).await;
         assert_eq!(stage.news(), []);
         assert!(stage.path("tasks/a.zip").exists());
+    })
+    .await;
+}
+
+/// A life in which a task with wishes came over the wire.
+async fn submitted() -> (Stage, TaskId) {
+    let mut stage = Stage::new();
+    let wishes = Wishes {
+        priority: 9,
+        ..Wishes::default()
+    };
+    stage.tell(AdoptTask {
+        name: TaskName::tamed("a.zip"),
+        archive: Archive::new(task_zip("1")),
+        group: "lab".into(),
+        wishes,
+        reply: stage.reply(),
+    });
+    let [arrived, _] = stage.hear(["TaskArrived", "TaskAccepted"]).await;
+    stage
+        .until(|stage| stage.path("tasks/a.zip").exists())
+        .await;
+    (stage, id(&arrived["task"]["id"]))
+}
+
+/// The same, ended before its ZIP was put into `tasks/`.
+fn unlaid(stage: Stage, fate: &Fate) -> (TempDir, Vec<Remembered>) {
+    let (root, mut past) = killed(stage, |_| fate.clone());
+    past.truncate(1);
+    let task = &past[0].task;
+    assert_eq!(task.wishes.priority, 9);
+    let payload = format!(".mutirao/payloads/{}-{}", task.sha256, task.id);
+    let root_path = root.path();
+    fs::rename(root_path.join("tasks/a.zip"), root_path.join(payload)).unwrap();
+    (root, past)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_was_accepted_is_put_into_its_place_by_the_next_life() {
+    play(async {
+        let (before, task) = submitted().await;
+        let (root, past) = unlaid(before, &Fate::Queued);
+        let mut stage = Stage::remembering(root, past);
+        stage
+            .until(|stage| stage.path("tasks/a.zip").exists())
+            .await;
+        assert_eq!(stage.names(".mutirao/payloads"), [].into());
+        stage.pass(PATIENCE).await;
+        assert_eq!(stage.news(), [], "it is the same task");
+        let reply = stage.reply();
+        stage.tell(LoadTask { task, reply });
+        stage.hear(["PayloadLoaded"]).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_in_whose_place_a_stranger_put_another_file_gets_another_name() {
+    play(async {
+        let (before, task) = submitted().await;
+        let (root, past) = unlaid(before, &Fate::Queued);
+        fs::write(root.path().join("tasks/a.zip"), task_zip("2")).unwrap();
+        let mut stage = Stage::remembering(root, past);
+        stage
+            .until(|stage| stage.path("tasks/a.2.zip").exists())
+            .await;
+        let [arrived] = stage.hear(["TaskArrived"]).await;
+        assert_ne!(id(&arrived["task"]["id"]), task);
+        assert_eq!(stage.read("tasks/a.2.zip"), task_zip("1"));
+        let records = stage.records.borrow();
+        let adopted = records.iter().filter_map(|record| match record {
+            Record::Adopted { task, lies } => Some((task.id, lies.file.clone())),
+            _ => None,
+        });
+        let last = adopted.filter(|(id, _)| *id == task).last();
+        assert_eq!(last, Some((task, b"a.2.zip".to_vec())));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_zip_of_a_task_that_ended_before_it_was_put_into_its_place_is_shelved() {
+    play(async {
+        let (before, _) = submitted().await;
+        let (root, past) = unlaid(before, &Fate::Cancelled { why: "no".into() });
+        let stage = Stage::remembering(root, past);
+        stage
+            .until(|stage| stage.path("tasks/failed/a.zip").exists())
+            .await;
+        assert_eq!(stage.names(".mutirao/payloads"), [].into());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_of_which_the_submitter_was_not_told_is_none() {
+    play(async {
+        let (before, _) = submitted().await;
+        let (root, _) = unlaid(before, &Fate::Queued);
+        let mut stage = Stage::remembering(root, Vec::new());
+        stage.pass(PATIENCE).await;
+        assert_eq!(stage.news(), []);
+        assert_eq!(stage.names(".mutirao/payloads"), [].into());
     })
     .await;
 }

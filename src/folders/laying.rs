@@ -1,0 +1,156 @@
+//! Tasks that came over the wire are put into `tasks/` behind: that they were accepted is written down already.
+//!
+//! Rule: their ZIPs lie among the payloads first. Before the record that is a file of nobody, which the next start
+//! removes; after it the next start puts it in its place. So no crash leaves a task without its wishes.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use actix::Context;
+use mutirao_actors::logic::record::{Place, Record};
+use mutirao_actors::message_log::Cause;
+use mutirao_actors::model::{Stamp, Task, TaskId};
+
+use super::Folders;
+use super::jobs::{self, Laid, Unlaid};
+use crate::disk::DiskError;
+
+/// Tasks that are put in their place by one job: enough to make its flushes cheap.
+const BATCH_MAX: usize = 256;
+
+/// Accepted tasks whose ZIP is not in `tasks/` yet; no more than there may be tasks.
+#[derive(Debug, Default)]
+pub(super) struct Layings {
+    tasks: HashMap<TaskId, Task>,
+    /// Those of which it is written down where they are to lie; may name tasks that ended.
+    waiting: VecDeque<TaskId>,
+    /// Whether some are being put there.
+    is_busy: bool,
+}
+
+impl Layings {
+    /// One more, which may not be put into its place yet.
+    pub fn add(&mut self, task: Task) {
+        self.tasks.insert(task.id, task);
+    }
+
+    /// Where it is to lie is written down.
+    pub fn may_be_laid(&mut self, task: TaskId) {
+        self.waiting.push_back(task);
+    }
+
+    /// Whether the task's ZIP may still be among the payloads.
+    pub fn has(&self, task: TaskId) -> bool {
+        self.tasks.contains_key(&task)
+    }
+
+    /// Of those that an earlier life knew, only these are still among the payloads.
+    pub fn found(&mut self, found: BTreeSet<TaskId>) {
+        self.tasks.retain(|task, _| found.contains(task));
+        self.waiting.extend(found);
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.values()
+    }
+}
+
+impl Folders {
+    /// Puts what waits in its place, unless that is being done.
+    pub(super) fn lay(&mut self, ctx: &mut Context<Self>) {
+        if self.layings.is_busy {
+            return;
+        }
+        let batch = self.next_to_lay();
+        if batch.is_empty() {
+            return;
+        }
+        self.layings.is_busy = true;
+        let places = Arc::clone(&self.places);
+        let lay = move || (jobs::lay(&places, &batch), batch);
+        self.work(ctx, lay, |desk, (laid, batch), ctx| {
+            desk.layings.is_busy = false;
+            let tasks = desk.places.tasks.clone();
+            desk.troubles.hear("lay", &tasks, laid.as_ref().err());
+            match laid {
+                Ok(laid) => desk.all_laid(batch, laid, ctx),
+                Err(_) => desk
+                    .layings
+                    .waiting
+                    .extend(batch.iter().map(|unlaid| unlaid.task)),
+            }
+        });
+    }
+
+    /// The next batch; what ended meanwhile went elsewhere.
+    fn next_to_lay(&mut self) -> Vec<Unlaid> {
+        let mut batch = Vec::new();
+        while batch.len() < BATCH_MAX {
+            let Some(task) = self.layings.waiting.pop_front() else {
+                break;
+            };
+            match self.intake.find(task) {
+                Some((file, open)) => batch.push(Unlaid {
+                    task,
+                    sha256: open.sha256,
+                    file: file.to_owned(),
+                }),
+                None => drop(self.layings.tasks.remove(&task)),
+            }
+        }
+        batch
+    }
+
+    fn all_laid(
+        &mut self,
+        batch: Vec<Unlaid>,
+        laid: Vec<Result<Laid, DiskError>>,
+        ctx: &mut Context<Self>,
+    ) {
+        let mut all_went = true;
+        for (unlaid, laid) in batch.into_iter().zip(laid) {
+            self.hear_of("lay", &unlaid.file, laid.as_ref().err());
+            match laid {
+                Ok(Laid::Here(stamp)) => self.one_laid(unlaid.task, stamp),
+                Ok(Laid::Taken(stamp)) => self.lay_elsewhere(unlaid.task, stamp),
+                // It was put there before, or somebody removed it: then the next look takes the task back.
+                Ok(Laid::Gone) => {
+                    self.layings.tasks.remove(&unlaid.task);
+                    self.intake.is_for_looks(unlaid.task);
+                }
+                Err(_) => {
+                    all_went = false;
+                    self.layings.waiting.push_back(unlaid.task);
+                }
+            }
+        }
+        if all_went {
+            self.lay(ctx);
+        }
+    }
+
+    /// With its new stamp the next life need not read the file again.
+    fn one_laid(&mut self, task: TaskId, stamp: Stamp) {
+        let task = self.layings.tasks.remove(&task);
+        let place = task.and_then(|task| Some((self.intake.laid(task.id, stamp)?, task)));
+        if let Some((lies, task)) = place {
+            self.write_down(vec![Record::Adopted { task, lies }], Cause::OUTSIDE);
+        }
+    }
+
+    /// Somebody put a file there after the name was chosen. The new one is written down before the file has it, so that
+    /// the next life does not take the stranger's file for a replacement.
+    fn lay_elsewhere(&mut self, id: TaskId, stamp: Stamp) {
+        let task = self.layings.tasks.get(&id).cloned();
+        let now = self.clock.now();
+        let place = task.and_then(|task| Some((self.intake.lie_elsewhere(now, id)?, task)));
+        let Some((file, task)) = place else {
+            self.layings.tasks.remove(&id);
+            return;
+        };
+        let lies = Place { file, stamp };
+        self.write_down(vec![Record::Adopted { task, lies }], Cause::OUTSIDE);
+        self.once_written_down(move |desk| desk.layings.may_be_laid(id));
+    }
+}

@@ -1,0 +1,106 @@
+//! Looks at `tasks/`, and what follows from them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Context;
+use mutirao_actors::logic::record::Record;
+use mutirao_actors::message_log::Cause;
+use mutirao_actors::messages::{IntakeCounted, TaskArrived, TaskWithdrawn};
+use mutirao_actors::model::Moment;
+
+use super::Folders;
+use super::intake::{Deed, Listing, TASKS_MAX};
+use super::jobs;
+use super::watch::Waker;
+use crate::disk::DiskError;
+
+/// A look this often when nothing wakes: on a network share nothing ever does, and a person waits this long gladly.
+const RESCAN: Duration = Duration::from_secs(2);
+/// Rest after a look, in multiples of how long it took: looking costs at most a fifth of one thread, however many files.
+const REST: u32 = 4;
+
+impl Folders {
+    /// Looks when there is reason to.
+    pub(super) fn tick(&mut self, ctx: &mut Context<Self>) {
+        self.tell_trouble();
+        let now = self.clock.now();
+        if self.looking || now < self.soonest {
+            return;
+        }
+        let is_due = now >= self.soonest.after(RESCAN) || self.intake.is_hurried();
+        if is_due || self.waker.as_mut().is_some_and(Waker::was_woken) {
+            self.look(ctx);
+        }
+    }
+
+    pub(super) fn look(&mut self, ctx: &mut Context<Self>) {
+        self.looking = true;
+        let began = self.clock.now();
+        let (places, resting) = (Arc::clone(&self.places), self.intake.begin_look());
+        let look = move || jobs::look(&places, &resting);
+        self.work(ctx, look, move |desk, listed, ctx| {
+            desk.looked(began, listed, ctx)
+        });
+    }
+
+    fn looked(
+        &mut self,
+        began: Moment,
+        listed: Result<Listing, DiskError>,
+        ctx: &mut Context<Self>,
+    ) {
+        let now = self.clock.now();
+        self.looking = false;
+        self.soonest = now.after(now.since(began) * REST);
+        let places = Arc::clone(&self.places);
+        self.troubles
+            .hear("look", &places.tasks, listed.as_ref().err());
+        if let Ok(listing) = listed {
+            let deeds = self.intake.look(now, &listing);
+            self.carry_out(deeds, ctx);
+        }
+        // What the disk would not move is tried again after each look.
+        self.settle(ctx);
+        self.lay(ctx);
+    }
+
+    /// Does what the mind says, and has read what it wants read.
+    pub(super) fn carry_out(&mut self, deeds: Vec<Deed>, ctx: &mut Context<Self>) {
+        for deed in deeds {
+            match deed {
+                Deed::Arrive(task, lies) => {
+                    let task = *task;
+                    let adopted = Record::Adopted {
+                        task: task.clone(),
+                        lies,
+                    };
+                    self.write_down(vec![adopted], Cause::OUTSIDE);
+                    self.once_written_down(|desk| {
+                        desk.scheduler.tell(TaskArrived { task }, Cause::OUTSIDE);
+                    });
+                }
+                Deed::Withdraw(task, why) => self.once_written_down(move |desk| {
+                    desk.scheduler
+                        .tell(TaskWithdrawn { task, why }, Cause::OUTSIDE);
+                }),
+                Deed::Count(arriving) => self.once_written_down(move |desk| {
+                    desk.scheduler
+                        .tell(IntakeCounted { arriving }, Cause::OUTSIDE);
+                }),
+                Deed::Reject(leaving, why) => self.reject(leaving, why, ctx),
+                Deed::Ignore(name) => tracing::warn!(
+                    "{} is a link or a folder and is left alone: copy the ZIP itself there",
+                    self.places.tasks.join(name).display()
+                ),
+                Deed::SayFull => tracing::warn!(
+                    "{} holds more than {TASKS_MAX} ZIPs: the rest waits, and deleting one takes no task back until then",
+                    self.places.tasks.display()
+                ),
+            }
+        }
+        while let Some((name, stamp)) = self.intake.next_to_read() {
+            self.read(name, stamp, ctx);
+        }
+    }
+}
