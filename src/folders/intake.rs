@@ -203,6 +203,11 @@ impl Intake {
         }
     }
 
+    /// Whether anything is known of a file of this name.
+    pub fn knows(&self, name: &OsStr) -> bool {
+        self.files.contains_key(name)
+    }
+
     /// Whether a look soon would tell more: some file was seen but not twice.
     pub fn is_hurried(&self) -> bool {
         self.hurried

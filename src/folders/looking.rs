@@ -1,5 +1,6 @@
 //! Looks at `tasks/`, and what follows from them.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,11 +59,24 @@ impl Folders {
             .hear("look", &places.tasks, listed.as_ref().err());
         if let Ok(listing) = listed {
             let deeds = self.intake.look(now, &listing);
+            // Opening is not tried again; whatever of it still troubles us is said by other work.
+            self.troubles.hear("open", &places.tasks, None);
+            self.forget_troubles(&listing);
             self.carry_out(deeds, ctx);
         }
         // What the disk would not move is tried again after each look.
         self.settle(ctx);
         self.lay(ctx);
+    }
+
+    /// A file that nobody sees or remembers troubles nobody.
+    fn forget_troubles(&mut self, listing: &Listing) {
+        let (tasks, intake) = (&self.places.tasks, &self.intake);
+        let is_gone = |path: &Path| {
+            let name = path.file_name().unwrap_or_default();
+            path.parent() == Some(tasks) && !listing.cut && !intake.knows(name)
+        };
+        self.troubles.forget(is_gone);
     }
 
     /// Does what the mind says, and has read what it wants read.

@@ -418,6 +418,24 @@ async fn a_disk_that_refuses_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_trouble_with_a_file_goes_with_the_file() {
+    play(async {
+        let stage = Stage::new();
+        stage.put("tasks/rejected", b"a file where a folder should be");
+        stage.put("tasks/a.zip", b"no task");
+        let is_said = |stage: &Stage| {
+            stage
+                .trouble()
+                .is_some_and(|said| said.contains("rejected"))
+        };
+        stage.until(is_said).await;
+        fs::remove_file(stage.path("tasks/a.zip")).unwrap();
+        stage.until(|stage| stage.trouble().is_none()).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn more_tasks_than_hands_all_arrive_and_all_leave() {
     play(async {
         let mut stage = Stage::new();

@@ -225,6 +225,19 @@ impl Stage {
         said.collect()
     }
 
+    /// What the scheduler was told last of how the disk does.
+    pub fn trouble(&self) -> Option<String> {
+        let lines = self.log.recent();
+        let letters = lines
+            .iter()
+            .rev()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let last = letters
+            .into_iter()
+            .find(|letter| letter["kind"] == "FoldersChanged")?;
+        last["body"]["trouble"].as_str().map(str::to_owned)
+    }
+
     /// Waits for the folders' next words, which must be of these kinds.
     pub async fn hear<const N: usize>(&mut self, kinds: [&str; N]) -> [Value; N] {
         let mut news = Vec::new();
