@@ -93,9 +93,11 @@ impl Folders {
 
     /// Has a result removed whose task was cancelled while it was looked over.
     pub(super) fn discard(&mut self, task: TaskId, kept: Kept, ctx: &mut Context<Self>) {
-        self.plans.release(task);
-        let places = Arc::clone(&self.places);
-        let discard = move || jobs::discard(&places, task, &kept);
+        let (places, plans) = (Arc::clone(&self.places), Arc::clone(&self.plans));
+        let discard = move || {
+            plans.release(task);
+            jobs::discard(&places, task, &kept)
+        };
         self.work(ctx, discard, |desk, discarded, _| {
             desk.hear_of("discard", "", discarded.err().as_ref());
         });

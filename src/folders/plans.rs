@@ -1,6 +1,7 @@
 //! Which names in `results/` are promised to results that are not there yet.
 //!
-//! Rule: a result's name is written down with the task's end, before the file has it; so nobody else may get it.
+//! Rule: a result's name is written down with the task's end, before the file has it; so nobody else may get it. Whoever
+//! promises looks at the disk meanwhile, so once the desk has begun only jobs come here.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -49,7 +50,7 @@ impl Plans {
         self.planned().by_task.get(&task).cloned()
     }
 
-    /// A name that was promised in an earlier life.
+    /// A name that was promised in an earlier life; for the desk before it begins.
     pub fn promise(&self, task: TaskId, file: String) {
         self.planned().promise(task, file);
     }

@@ -106,7 +106,6 @@ impl Folders {
                 Shelved::Stays(copy) => self.intake.rests(&leaving.file, copy),
             }
         }
-        self.plans.release(settling.task);
         if let Some(file) = &file {
             self.results.settled(settling.task, file.clone());
         }

@@ -96,8 +96,13 @@ pub(in crate::folders) fn settle(
 ) -> Result<Vec<Result<Settled, DiskError>>, DiskError> {
     let mut touched = Touched::begin(&places.volume);
     let one = |task| settle_one(places, plans, task, &mut touched);
-    let settled = tasks.iter().map(one).collect();
+    let settled: Vec<_> = tasks.iter().map(one).collect();
     touched.flush(&places.volume)?;
+    for (task, settled) in tasks.iter().zip(&settled) {
+        if settled.is_ok() {
+            plans.release(task.task);
+        }
+    }
     Ok(settled)
 }
 

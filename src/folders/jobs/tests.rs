@@ -208,6 +208,19 @@ fn settle_alone(places: &Places, task: &Settling) -> Result<String, DiskError> {
 }
 
 #[test]
+fn a_promised_name_is_released_when_the_file_has_it_and_not_before() {
+    let (_temp, places, disk) = ailing();
+    let (plans, task) = (Plans::default(), done(&places));
+    plans.promise(task.task, "a.zip".to_owned());
+    let tasks = std::slice::from_ref(&task);
+    disk.fail_flush_of("results");
+    settle(&places, &plans, tasks).unwrap_err();
+    assert_eq!(plans.of(task.task).as_deref(), Some("a.zip"));
+    settle(&places, &plans, tasks).unwrap();
+    assert_eq!(plans.of(task.task), None, "no turn of the desk is needed");
+}
+
+#[test]
 fn what_could_not_be_flushed_is_moved_again() {
     for folder in ["results", "done", "tasks", "payloads"] {
         let (_temp, places, disk) = ailing();
