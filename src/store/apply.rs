@@ -9,6 +9,7 @@ use mutirao_actors::logic::record::{Conflict, Fate, Place, Record};
 use mutirao_actors::model::{Attempt, Endpoint, Task, TaskId, TaskName};
 use rusqlite::Connection;
 
+use super::damaged;
 use super::fail::Fail;
 use super::row::Sealed as _;
 use super::rows::{ConflictRow, ResultRow, Standing, TaskRow, TryRow, Wall};
@@ -72,12 +73,17 @@ impl Writing<'_> {
             }
         };
         if !is_known {
-            tracing::warn!(
-                ?record,
-                "the store does not know the task of a record: it is not written down"
-            );
+            self.list(record)?;
         }
         Ok(())
+    }
+
+    /// A damage took the task under a running master: what happens to it is kept for people only.
+    fn list(&self, record: &Record) -> Result<(), Fail> {
+        let what = "a record came of a task or a try that is not known";
+        let cells = serde_json::to_string(record).unwrap_or_else(|_| format!("{record:?}"));
+        tracing::error!("{what}, and is listed in the table `damaged`: {cells}");
+        damaged::list(self.base, self.now, what, &cells)
     }
 
     fn task(&self, task: TaskId) -> Result<Option<TaskRow>, Fail> {
@@ -113,6 +119,7 @@ impl Writing<'_> {
         let Some(mut row) = self.task(task)? else {
             return Ok(false);
         };
+        self.make_up(&mut row, attempt.0.saturating_sub(1))?;
         let tried = TryRow {
             task: task.0,
             attempt: attempt.0,
@@ -129,6 +136,36 @@ impl Writing<'_> {
         self.stand(row, Standing::Leased, Some(attempt))
     }
 
+    /// Puts a stand-in for each try up to this one of which a damage took the record, so that no number is given twice.
+    fn make_up(&self, row: &mut TaskRow, last: u32) -> Result<(), Fail> {
+        let kept = u32::try_from(TRIES_MAX).unwrap_or(u32::MAX);
+        let first = row.tries.max(last.saturating_sub(kept)) + 1;
+        for attempt in first..=last {
+            if let Some(lost) = TryRow::lost(row.id, attempt, self.now) {
+                lost.put(self.base)?;
+            }
+        }
+        row.tries = row.tries.max(last);
+        Ok(())
+    }
+
+    /// A task and one of its tries, or a stand-in for that.
+    fn task_and_try(
+        &self,
+        task: TaskId,
+        attempt: Attempt,
+    ) -> Result<Option<(TaskRow, TryRow)>, Fail> {
+        let Some(mut row) = self.task(task)? else {
+            return Ok(None);
+        };
+        if row.tries < attempt.0 {
+            self.make_up(&mut row, attempt.0)?;
+            row.put(self.base)?;
+        }
+        let tried = self.tried(task, attempt)?;
+        Ok(tried.map(|tried| (row, tried)))
+    }
+
     /// The ledger remembers no more of them either.
     fn forget_tries(&self, row: &TaskRow) -> Result<(), Fail> {
         let kept = u32::try_from(TRIES_MAX).unwrap_or(u32::MAX);
@@ -143,7 +180,7 @@ impl Writing<'_> {
     }
 
     fn take_up(&self, task: TaskId, attempt: Attempt, holder: &Endpoint) -> Result<bool, Fail> {
-        let (Some(row), Some(tried)) = (self.task(task)?, self.tried(task, attempt)?) else {
+        let Some((row, tried)) = self.task_and_try(task, attempt)? else {
             return Ok(false);
         };
         let tried = TryRow {
@@ -158,7 +195,7 @@ impl Writing<'_> {
     }
 
     fn end_try(&self, task: TaskId, attempt: Attempt, fault: &Fault) -> Result<bool, Fail> {
-        let (Some(row), Some(tried)) = (self.task(task)?, self.tried(task, attempt)?) else {
+        let Some((row, tried)) = self.task_and_try(task, attempt)? else {
             return Ok(false);
         };
         let tried = TryRow {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::base::{Base, connect_read_only};
+use super::damaged;
 use super::fail::Fail;
 use super::files::Files;
 use super::load::Meta;
@@ -215,9 +216,7 @@ fn take_row<R: Sealed>(
     }
     let table = R::table();
     let what = table.damaged(row);
-    let mut keep =
-        new.prepare_cached("INSERT INTO damaged (found_at, what, cells) VALUES (?, ?, ?)")?;
-    keep.execute((now, &what, table.describe(row).to_string()))?;
+    damaged::list(new, now, &what, &table.describe(row).to_string())?;
     losses.add(what);
     Ok(())
 }

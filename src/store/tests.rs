@@ -364,6 +364,21 @@ fn a_record_of_an_unknown_task_changes_nothing_and_the_others_are_written() {
     bench.commit(&records);
     let recalled = bench.reopen();
     assert_eq!(recalled.tasks.len(), 1);
+    let base = rusqlite::Connection::open(bench.folder.path().join("mutirao.db")).unwrap();
+    let listed: Vec<String> = base
+        .prepare("SELECT cells FROM damaged")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let as_listed = records[..4]
+        .iter()
+        .map(|record| serde_json::to_string(record).unwrap());
+    assert!(
+        listed.into_iter().eq(as_listed),
+        "what is not kept is listed"
+    );
     assert_eq!(
         recalled.counts,
         Counts {
@@ -371,6 +386,49 @@ fn a_record_of_an_unknown_task_changes_nothing_and_the_others_are_written() {
             ..Counts::default()
         }
     );
+}
+
+#[test]
+fn what_follows_on_a_lost_try_is_kept_and_the_try_made_up_for() {
+    let mut bench = Bench::new();
+    let after = bench.after(&[adopted(1), try_ended(1, 2, Fault::Late)]);
+    let faults: Vec<_> = after
+        .tries
+        .iter()
+        .map(|tried| tried.fault.clone())
+        .collect();
+    assert_eq!(faults.len(), 2);
+    assert_eq!(faults[1], Some(Fault::Late));
+    let record = Record::TakenUp {
+        task: id(1),
+        attempt: Attempt(3),
+        holder: ours("p"),
+    };
+    let after = bench.after(&[record]);
+    assert_eq!(
+        (after.tries.len(), after.fate),
+        (3, Fate::Leased(Attempt(3)))
+    );
+    let after = bench.after(&[leased(1, 5, ours("p"))]);
+    assert_eq!(after.tries.len(), 5);
+    assert_eq!(bench.reopen().damage, Vec::<String>::new());
+}
+
+#[test]
+fn an_adoption_that_is_said_again_tells_where_the_zip_lies_until_that_is_settled() {
+    let mut bench = Bench::new();
+    let elsewhere = |number| Record::Adopted {
+        task: task(1),
+        lies: place(number),
+    };
+    let after = bench.after(&[adopted(1), leased(1, 1, ours("p")), elsewhere(7)]);
+    assert_eq!(
+        (after.lies, after.fate),
+        (place(7), Fate::Leased(Attempt(1)))
+    );
+    let after = bench.after(&[ended(1, done(1)), settled(1, None), elsewhere(8)]);
+    assert_eq!(after.lies, place(7));
+    assert_eq!(bench.reopen().tasks.len(), 1);
 }
 
 #[test]

@@ -1,0 +1,149 @@
+//! The nouns of the ledger as rows, and rows as nouns.
+
+use mutirao_actors::logic::fault::Fault;
+use mutirao_actors::logic::ledger::{Submitted, Tried};
+use mutirao_actors::logic::record::{Conflict, Place};
+use mutirao_actors::model::{Attempt, BootId, Endpoint, Life, Stamp, Task, TaskId, Wishes};
+use uuid::Uuid;
+
+use super::rows::{ConflictRow, ResultRow, Standing, TaskRow, TryRow, Wall};
+
+impl TaskRow {
+    /// A task that was adopted just now.
+    pub fn adopted(task: Task, lies: Place, seq: i64, now: Wall) -> Self {
+        Self {
+            id: task.id.0,
+            seq,
+            name: task.name,
+            file: lies.file,
+            file_size: lies.stamp.size,
+            modified_s: lies.stamp.modified.0,
+            modified_ns: lies.stamp.modified.1,
+            changed_s: lies.stamp.changed.0,
+            changed_ns: lies.stamp.changed.1,
+            inode: lies.stamp.inode,
+            size: task.size,
+            sha256: task.sha256,
+            code: task.code,
+            group_name: task.group,
+            wishes: (task.wishes != Wishes::default()).then_some(task.wishes),
+            state: Standing::Queued,
+            attempt: None,
+            tries: 0,
+            conflicts: 0,
+            reason: None,
+            settled: false,
+            adopted_at: now,
+            ended_at: None,
+        }
+    }
+
+    /// The same with its ZIP in another place.
+    pub fn lying(self, lies: Place) -> Self {
+        Self {
+            file: lies.file,
+            file_size: lies.stamp.size,
+            modified_s: lies.stamp.modified.0,
+            modified_ns: lies.stamp.modified.1,
+            changed_s: lies.stamp.changed.0,
+            changed_ns: lies.stamp.changed.1,
+            inode: lies.stamp.inode,
+            ..self
+        }
+    }
+
+    /// The task, and where its ZIP lay.
+    pub fn task(self) -> (Task, Place) {
+        let task = Task {
+            id: TaskId(self.id),
+            name: self.name,
+            size: self.size,
+            sha256: self.sha256,
+            code: self.code,
+            group: self.group_name,
+            wishes: self.wishes.unwrap_or_default(),
+        };
+        let stamp = Stamp {
+            size: self.file_size,
+            modified: (self.modified_s, self.modified_ns),
+            changed: (self.changed_s, self.changed_ns),
+            inode: self.inode,
+        };
+        let file = self.file;
+        (task, Place { file, stamp })
+    }
+}
+
+impl TryRow {
+    /// A stand-in for a try of which the record is lost: its number is never given again. Its name is one that was
+    /// handed to nobody, so no result is taken for one of it.
+    pub fn lost(task: Uuid, attempt: u32, now: Wall) -> Option<Self> {
+        Some(Self {
+            task,
+            attempt,
+            name: format!("lost.{task}.{attempt}.zip").parse().ok()?,
+            peer: "unknown".parse().ok()?,
+            life: Life::Boot(BootId(Uuid::nil())),
+            fault: Some(Fault::HandedBack(
+                "the record of this try was lost".to_owned(),
+            )),
+            began_at: now,
+            ended_at: Some(now),
+        })
+    }
+}
+
+impl From<TryRow> for Tried {
+    fn from(row: TryRow) -> Self {
+        Self {
+            attempt: Attempt(row.attempt),
+            name: row.name,
+            holder: Endpoint {
+                peer: row.peer,
+                life: row.life,
+            },
+            fault: row.fault,
+            refusals: 0,
+        }
+    }
+}
+
+impl ResultRow {
+    /// A result that was taken just now.
+    pub fn taken(task: TaskId, submitted: Submitted, file: String, now: Wall) -> Self {
+        Self {
+            task: task.0,
+            attempt: submitted.attempt.0,
+            peer: submitted.peer,
+            sha256: submitted.sha256,
+            size: submitted.size,
+            took_ns: submitted.took,
+            failure: submitted.failure,
+            file,
+            taken_at: now,
+        }
+    }
+
+    /// What was handed in, and where it lies.
+    pub fn submitted(self) -> (Submitted, String) {
+        let submitted = Submitted {
+            attempt: Attempt(self.attempt),
+            peer: self.peer,
+            sha256: self.sha256,
+            size: self.size,
+            took: self.took_ns,
+            failure: self.failure,
+        };
+        (submitted, self.file)
+    }
+}
+
+impl From<ConflictRow> for Conflict {
+    fn from(row: ConflictRow) -> Self {
+        Self {
+            attempt: Attempt(row.attempt),
+            peer: row.peer,
+            sha256: row.sha256,
+        }
+    }
+}
