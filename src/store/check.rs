@@ -165,9 +165,7 @@ fn task_file(places: &Places, whole: &Whole) -> Option<String> {
     }
     // One that came over the wire may not be in its place yet.
     let payload = places.payload(TaskId(row.id), row.sha256);
-    if misses(places, &payload, row.sha256).is_none() {
-        return None;
-    }
+    misses(places, &payload, row.sha256)?;
     let file = places.tasks.join(OsStr::from_bytes(&row.file));
     let why = misses(places, &file, row.sha256)?;
     Some(format!(

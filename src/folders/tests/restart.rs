@@ -211,11 +211,11 @@ async fn a_task_in_whose_place_a_stranger_put_another_file_gets_another_name() {
         assert_ne!(id(&arrived["task"]["id"]), task);
         assert_eq!(stage.read("tasks/a.2.zip"), task_zip("1"));
         let records = stage.records.borrow();
-        let adopted = records.iter().filter_map(|record| match record {
+        let mut adopted = records.iter().filter_map(|record| match record {
             Record::Adopted { task, lies } => Some((task.id, lies.file.clone())),
             _ => None,
         });
-        let last = adopted.filter(|(id, _)| *id == task).last();
+        let last = adopted.rfind(|(id, _)| *id == task);
         assert_eq!(last, Some((task, b"a.2.zip".to_vec())));
     })
     .await;
