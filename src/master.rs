@@ -225,7 +225,7 @@ fn start_actors(
     let past = Past {
         counts: recalled.counts,
         // A store that was just made may stand for one that somebody removed.
-        is_whole: recalled.damage.is_empty() && recalled.epoch > 1,
+        is_whole: !recalled.has_lost && recalled.epoch > 1,
         tasks: recalled.tasks,
     };
     let folders = Context::<Folders>::new();

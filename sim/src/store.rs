@@ -139,6 +139,7 @@ impl SimStore {
         let recalled = Recalled {
             master: MASTER,
             epoch: next + 1,
+            has_lost: recalled.has_lost || !damage.is_empty(),
             damage,
             ..recalled
         };

@@ -13,7 +13,7 @@ use super::apply::{Tally, Writing};
 use super::fail::Fail;
 use super::load::{self, Meta};
 use super::rows::Wall;
-use super::{Recalled, schema};
+use super::{Recalled, damaged, schema};
 
 /// How long whoever reads beside us may keep us waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -157,6 +157,7 @@ impl Base {
             counts,
             tasks,
             damage: Vec::new(),
+            has_lost: damaged::is_any(&self.connection)?,
         })
     }
 

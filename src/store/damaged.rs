@@ -1,4 +1,5 @@
-//! The table of what was lost, for people: it stays in the database.
+//! The table of what was lost: it stays in the database, for people, and so that a file of nobody is never again taken
+//! for worthless.
 
 use rusqlite::Connection;
 
@@ -11,4 +12,12 @@ pub fn list(base: &Connection, now: Wall, what: &str, cells: &str) -> Result<(),
         base.prepare_cached("INSERT INTO damaged (found_at, what, cells) VALUES (?, ?, ?)")?;
     list.execute((now, what, cells))?;
     Ok(())
+}
+
+/// Whether anything was lost.
+pub fn is_any(base: &Connection) -> Result<bool, Fail> {
+    let found = base.query_row("SELECT EXISTS (SELECT 1 FROM damaged)", [], |row| {
+        row.get(0)
+    })?;
+    Ok(found)
 }

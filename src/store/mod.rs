@@ -58,6 +58,8 @@ pub struct Recalled {
     pub tasks: Vec<Remembered>,
     /// What was written down and cannot be read any more, in words for a reader.
     pub damage: Vec<String>,
+    /// Whether anything was ever lost of what was written down, in this life or before it.
+    pub has_lost: bool,
 }
 
 #[cfg(test)]

@@ -61,7 +61,12 @@ impl SqliteStore {
         let meta = base.meta();
         let base = Some(base);
         let home = Home::Disk { files, base, meta };
-        Ok((Self { home, clock }, Recalled { damage, ..recalled }))
+        let recalled = Recalled {
+            has_lost: recalled.has_lost || !damage.is_empty(),
+            damage,
+            ..recalled
+        };
+        Ok((Self { home, clock }, recalled))
     }
 
     /// A new store that ends with the process, for tests and simulations.

@@ -415,6 +415,17 @@ fn what_follows_on_a_lost_try_is_kept_and_the_try_made_up_for() {
 }
 
 #[test]
+fn that_something_was_lost_is_known_to_all_later_lives() {
+    let mut bench = Bench::new();
+    bench.commit(&[adopted(1)]);
+    assert!(!bench.reopen().has_lost);
+    bench.commit(&[ended(2, done(1))]);
+    for _ in 0..2 {
+        assert!(bench.reopen().has_lost);
+    }
+}
+
+#[test]
 fn an_adoption_that_is_said_again_tells_where_the_zip_lies_until_that_is_settled() {
     let mut bench = Bench::new();
     let elsewhere = |number| Record::Adopted {

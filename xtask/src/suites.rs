@@ -65,7 +65,15 @@ pub const SUITES: [Suite; 6] = [
     Suite {
         name: "simulated clusters",
         needs: &[],
-        args: &["xtask", "sim", "--seeds", "1000"],
+        args: &[
+            "run",
+            "--quiet",
+            "--package",
+            "mutirao-sim",
+            "--",
+            "--seeds",
+            "200",
+        ],
         env: &[],
         parts: &[],
     },
