@@ -51,11 +51,12 @@ const REQUIRED: [&str; 10] = [
 ];
 
 /// The files that may step over the fence of `clippy.toml`: the one voice, the one clock, and stopwatches for people.
-const GATES: [&str; 6] = [
+const GATES: [&str; 7] = [
     "actors/clock.rs",
     "actors/port.rs",
     "chaos/src/clock.rs",
     "examples/message_log_overhead.rs",
+    "sim/src/main.rs",
     "tests/common/mod.rs",
     "xtask/src/test.rs",
 ];
