@@ -54,6 +54,7 @@ const REQUIRED: [&str; 10] = [
 const GATES: [&str; 7] = [
     "actors/clock.rs",
     "actors/port.rs",
+    "bench/src/clock.rs",
     "chaos/src/clock.rs",
     "examples/message_log_overhead.rs",
     "sim/src/main.rs",
@@ -69,7 +70,7 @@ const THE_PAGE: &str = "actors/messages.rs";
 
 fn everything() -> Vec<Source> {
     let folders = [
-        "actors", "src", "tests", "examples", "sim", "xtask", "chaos",
+        "actors", "src", "tests", "examples", "sim", "xtask", "chaos", "bench",
     ];
     folders.into_iter().flat_map(sources_below).collect()
 }

@@ -1,5 +1,6 @@
 //! What a developer of mutirao runs: `cargo xtask VERB`, one file a verb.
 
+mod bench;
 mod chaos;
 mod example;
 mod shell;
@@ -23,6 +24,7 @@ struct Xtask {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Test(test::Test),
+    Bench(bench::Bench),
     Chaos(chaos::Chaos),
     Example(example::Example),
     Sim(sim::Sim),
@@ -31,6 +33,7 @@ enum Verb {
 fn main() -> ExitCode {
     let told = match Xtask::parse().verb {
         Verb::Test(test) => test.run(),
+        Verb::Bench(bench) => bench.run(),
         Verb::Chaos(chaos) => chaos.run(),
         Verb::Example(example) => example.run(),
         Verb::Sim(sim) => sim.run(),

@@ -1,0 +1,71 @@
+//! A connection that asks one thing at a time, and does next to nothing to read the answer.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+
+/// Free room before each read: more than most answers have.
+const READ: usize = 64 << 10;
+
+/// A connection.
+#[derive(Debug)]
+pub struct Link {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Link {
+    /// Connects.
+    pub async fn dial(address: SocketAddr) -> anyhow::Result<Self> {
+        Self::dial_from(Ipv4Addr::LOCALHOST, address).await
+    }
+
+    /// Connects from this address of ours.
+    pub async fn dial_from(source: Ipv4Addr, address: SocketAddr) -> anyhow::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        if source != Ipv4Addr::LOCALHOST {
+            socket.bind((source, 0).into())?;
+        }
+        let stream = socket.connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// Asks. The answer is taken to be whole when its last byte closes an object, so it must have no object inside.
+    pub async fn ask(&mut self, request: &[u8]) -> anyhow::Result<&[u8]> {
+        self.say(request).await?;
+        while self.more().await? != b'}' {}
+        Ok(&self.buffer)
+    }
+
+    /// Asks for something whose answer may be any object.
+    pub async fn ask_json(&mut self, request: &[u8]) -> anyhow::Result<Value> {
+        self.say(request).await?;
+        loop {
+            if self.more().await? == b'}'
+                && let Ok(value) = serde_json::from_slice(&self.buffer)
+            {
+                return Ok(value);
+            }
+        }
+    }
+
+    async fn say(&mut self, request: &[u8]) -> anyhow::Result<()> {
+        self.buffer.clear();
+        Ok(self.stream.write_all(request).await?)
+    }
+
+    /// Reads on; the last byte that has come.
+    async fn more(&mut self) -> anyhow::Result<u8> {
+        self.buffer.reserve(READ);
+        let read = self.stream.read_buf(&mut self.buffer).await?;
+        ensure!(read > 0, "the other side closed the connection");
+        self.buffer.last().copied().context("nothing was read")
+    }
+}

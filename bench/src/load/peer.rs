@@ -1,0 +1,179 @@
+//! A peer of ours that runs nothing: its requests are made once, and only what names a try is put into them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use mutirao_actors::model::{BootId, Digest, Ending, Outcome, PeerId};
+use mutirao_actors::wire::request::{Address, PeerOffer};
+use mutirao_actors::wire::{CAPABILITIES, Dialect, PROTOCOL, Payload, Request, encode_request};
+
+use super::link::Link;
+
+/// What stands before the two things that name a try; both come after the payload.
+const TASK_ID: &[u8] = br#""task_id":""#;
+const ATTEMPT: &[u8] = br#""attempt":"#;
+/// Bytes of a UUID in words.
+const UUID_LEN: usize = 36;
+
+/// A registered peer with one slot.
+pub struct Peer {
+    link: Link,
+    request: Vec<u8>,
+    submission: Vec<u8>,
+    /// How much of the submission is the same each time.
+    fixed: usize,
+}
+
+/// What became of a request for a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cycle {
+    /// A task came, and its result was taken.
+    Done,
+    /// There is none.
+    Nothing,
+}
+
+impl Peer {
+    /// Connects and registers a peer whose results are all this ZIP.
+    pub async fn join(address: SocketAddr, result: &[u8]) -> anyhow::Result<Self> {
+        let mut link = Link::dial(address).await?;
+        let peer_id = PeerId::random();
+        link.ask(&registration(&peer_id)).await?;
+        let request = Request::RequestTask {
+            peer_id: peer_id.clone(),
+            wait_ms: None,
+        };
+        let submission = submission(peer_id, result);
+        Ok(Self {
+            link,
+            request: encode_request(Dialect::Flat, None, &request),
+            fixed: submission.len(),
+            submission,
+        })
+    }
+
+    /// Asks for a task and hands its result in.
+    pub async fn cycle(&mut self) -> anyhow::Result<Cycle> {
+        let package = self.link.ask(&self.request).await?;
+        let Some((task_id, attempt)) = lease(package) else {
+            ensure!(is_nothing(package), "refused: {}", shown(package));
+            return Ok(Cycle::Nothing);
+        };
+        self.submission.truncate(self.fixed);
+        self.submission.extend_from_slice(TASK_ID);
+        self.submission.extend_from_slice(task_id);
+        self.submission.extend_from_slice(b"\",");
+        self.submission.extend_from_slice(ATTEMPT);
+        self.submission.extend_from_slice(attempt);
+        self.submission.push(b'}');
+        let answer = self.link.ask(&self.submission).await?;
+        let is_taken = answer.starts_with(br#"{"status":"OK""#);
+        ensure!(is_taken, "the result was refused: {}", shown(answer));
+        Ok(Cycle::Done)
+    }
+}
+
+/// REGISTER as a peer of ours says it.
+pub fn registration(peer_id: &PeerId) -> Vec<u8> {
+    let ours = PeerOffer {
+        protocol: PROTOCOL,
+        agent: "mutirao-bench/0".into(),
+        boot_id: BootId::random(),
+        slots: 1,
+        capabilities: CAPABILITIES.map(Into::into).to_vec(),
+        holds: Vec::new(),
+    };
+    let address = Address {
+        host: Some("127.0.0.1".into()),
+        port: 9,
+    };
+    let register = Request::Register {
+        peer_id: peer_id.clone(),
+        address: Some(address),
+        ours: Some(ours),
+    };
+    encode_request(Dialect::Flat, None, &register)
+}
+
+/// SUBMIT_RESULT up to what names the try, which follows.
+fn submission(peer_id: PeerId, result: &[u8]) -> Vec<u8> {
+    let outcome = Outcome {
+        ending: Ending::Exit(0),
+        took: Duration::from_millis(1),
+        peak_rss: None,
+    };
+    let submit = Request::SubmitResult {
+        peer_id,
+        result_name: Some("result.zip".into()),
+        result_data: Payload::Raw(result),
+        task_id: None,
+        attempt: None,
+        sha256: Some(Digest::of(result)),
+        outcome: Some(outcome),
+    };
+    let mut words = encode_request(Dialect::Flat, None, &submit);
+    words.pop();
+    words.push(b',');
+    words
+}
+
+/// The task and the try in a TASK_PACKAGE; none if it is something else.
+fn lease(package: &[u8]) -> Option<(&[u8], &[u8])> {
+    let task_id = after(package, TASK_ID)?.get(..UUID_LEN)?;
+    let attempt = after(package, ATTEMPT)?;
+    let digits = attempt.iter().take_while(|byte| byte.is_ascii_digit());
+    Some((task_id, attempt.get(..digits.count())?))
+}
+
+/// What follows the last of these words; sought from the end, for that is where they stand.
+fn after<'a>(text: &'a [u8], words: &[u8]) -> Option<&'a [u8]> {
+    let at = memchr::memmem::rfind(text, words)?;
+    text.get(at + words.len()..)
+}
+
+/// Whether the answer says that there is no task.
+pub fn is_nothing(answer: &[u8]) -> bool {
+    answer.starts_with(br#"{"action":"NO_TASK""#)
+}
+
+/// The beginning of an answer, for a reader.
+pub fn shown(answer: &[u8]) -> String {
+    const SHOWN: usize = 200;
+    let start = answer.get(..SHOWN).unwrap_or(answer);
+    String::from_utf8_lossy(start).into_owned()
+}
+
+/// An answer that must have come.
+pub fn expect(answer: &[u8], start: &[u8]) -> anyhow::Result<()> {
+    let is_it = answer.starts_with(start).then_some(());
+    is_it.with_context(|| format!("answered: {}", shown(answer)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mutirao_actors::wire::parse_request;
+
+    #[test]
+    fn the_try_is_read_from_behind_the_payload() {
+        let id = "01993f5a-0000-7000-8000-000000000001";
+        let package = format!(
+            r#"{{"action":"TASK_PACKAGE","task_data":"UEsD","task_id":"{id}","attempt":12,"sha256":"ab"}}"#
+        );
+        let (task_id, attempt) = lease(package.as_bytes()).unwrap();
+        assert_eq!((task_id, attempt), (id.as_bytes(), &b"12"[..]));
+        assert_eq!(lease(br#"{"action":"NO_TASK","task_name":null}"#), None);
+    }
+
+    #[test]
+    fn a_submission_is_one_that_a_master_reads() {
+        let mut words = submission(PeerId::random(), b"PK");
+        words.extend_from_slice(br#""attempt":3}"#);
+        let spoken = parse_request(&words).unwrap();
+        let Request::SubmitResult { attempt, .. } = spoken.request else {
+            panic!("{spoken:?}")
+        };
+        assert_eq!(attempt.unwrap().to_string(), "3");
+    }
+}

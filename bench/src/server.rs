@@ -1,0 +1,109 @@
+//! What is measured, as a child in a folder of its own: the real master, or a baseline.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+
+use crate::clock;
+use crate::process::Process;
+use crate::serve::Mode;
+use crate::stage::Stage;
+
+/// How long a master may take to serve: it may have a million tasks to read first.
+const SERVE_WITHIN: Duration = Duration::from_secs(120);
+
+/// Something that serves.
+#[derive(Debug)]
+pub struct Server {
+    /// Its process.
+    pub process: Process,
+    /// Where it serves.
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// The real master in this folder, with these options besides, once it serves.
+    pub fn ours(stage: &Stage, folder: &Path, options: &[&str]) -> anyhow::Result<Self> {
+        let (port, discovery) = (free_tcp_port()?, free_udp_port()?);
+        let mut command = program(&stage.binary, folder);
+        command
+            .args(["master", "--name", "bench"])
+            .args(["--port", &port.to_string()])
+            .args(["--discovery-port", &discovery.to_string()])
+            .args(options);
+        let log = folder.join("master.log");
+        let mut process = Process::start(&mut command, &log)?;
+        let address = (Ipv4Addr::LOCALHOST, port).into();
+        let serves = clock::until(SERVE_WITHIN, || {
+            TcpStream::connect(address).is_ok() || !process.is_running()
+        });
+        let told = || fs::read_to_string(&log).unwrap_or_default();
+        ensure!(
+            serves && process.is_running(),
+            "the master does not serve: {}",
+            told()
+        );
+        Ok(Self { process, address })
+    }
+
+    /// A baseline that hands this ZIP out, with its log in this folder.
+    pub fn baseline(folder: &Path, mode: Mode, task: &[u8]) -> anyhow::Result<Self> {
+        let zip = folder.join("task.zip");
+        fs::write(&zip, task)?;
+        let mut command = Command::new(env::current_exe()?);
+        command
+            .args(["serve", "--mode", mode.word(), "--task"])
+            .arg(zip)
+            .arg("--log")
+            .arg(folder.join("log"))
+            .stdout(Stdio::piped());
+        let mut process = Process::of(&mut command)?;
+        let told = process
+            .child()
+            .stdout
+            .take()
+            .context("no output is collected")?;
+        let mut line = String::new();
+        BufReader::new(told).read_line(&mut line)?;
+        let port: u16 = line.trim().parse().context("the baseline does not serve")?;
+        let address = (Ipv4Addr::LOCALHOST, port).into();
+        Ok(Self { process, address })
+    }
+}
+
+/// The program in this folder, without the configuration of whoever measures.
+pub fn program(binary: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(binary);
+    command.current_dir(folder).env("XDG_CONFIG_HOME", folder);
+    for (name, _) in env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"MUTIRAO_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A folder of its own for a server, below that of the stage.
+pub fn folder(stage: &Stage, name: &str) -> anyhow::Result<PathBuf> {
+    let folder = stage.folder.join(name);
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// One that was free just now; the system gives the same one again only when it has gone through the others.
+pub fn free_tcp_port() -> anyhow::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// The same for UDP.
+pub fn free_udp_port() -> anyhow::Result<u16> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    Ok(socket.local_addr()?.port())
+}
