@@ -6,6 +6,7 @@
 //! `docs/performance.md` says how to read them.
 
 mod archives;
+mod bare;
 mod benches;
 mod clock;
 mod figure;
@@ -16,6 +17,8 @@ mod serve;
 mod server;
 mod show;
 mod stage;
+mod status;
+mod worker;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::Context as _;
-use nix::unistd::{SysconfVar, sysconf};
+use anyhow::{Context as _, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, SysconfVar, sysconf};
 
 use crate::clock;
 
 /// Where in `/proc/<pid>/stat`, counted from the word after the name, the time in user mode stands; the time in the
-/// kernel follows, then both of the children that were waited for.
+/// kernel follows. Neither counts children.
 const USER_TIME: usize = 11;
 /// A process is quiet when it used less than this in [`QUIET_FOR`]: a timer or two, and no work.
 const QUIET_BELOW: Duration = Duration::from_millis(20);
@@ -19,6 +20,8 @@ const QUIET_BELOW: Duration = Duration::from_millis(20);
 const QUIET_FOR: Duration = Duration::from_millis(400);
 /// How long work that goes on behind may last.
 const QUIET_WITHIN: Duration = Duration::from_secs(120);
+/// How long one may take to end that was told to.
+const LEAVE_WITHIN: Duration = Duration::from_secs(20);
 
 /// A running child; killed when dropped.
 #[derive(Debug)]
@@ -56,12 +59,7 @@ impl Process {
 
     /// The processor time that it has used, in whole ticks of the system (10 ms).
     pub fn cpu(&self) -> anyhow::Result<Duration> {
-        Ok(ticks(&times_of(self.pid())?[..2]))
-    }
-
-    /// The processor time of its children that have ended and were waited for.
-    pub fn children_cpu(&self) -> anyhow::Result<Duration> {
-        Ok(ticks(&times_of(self.pid())?[2..]))
+        Ok(ticks(times_of(self.pid())?))
     }
 
     /// Its resident memory in bytes.
@@ -76,6 +74,14 @@ impl Process {
         Ok(kib.context("the status of a process without VmRSS")? * 1024.0)
     }
 
+    /// Tells it to end, and waits until it has.
+    pub fn leave(&mut self) -> anyhow::Result<()> {
+        kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGTERM)?;
+        let has_ended = clock::until(LEAVE_WITHIN, || !self.is_running());
+        ensure!(has_ended, "it does not end within {LEAVE_WITHIN:?}");
+        Ok(())
+    }
+
     /// Waits until it does nothing any more, so that what it does behind disturbs no other measurement.
     pub fn quiet(&self) -> anyhow::Result<()> {
         let end = clock::now() + QUIET_WITHIN;
@@ -85,7 +91,7 @@ impl Process {
             if self.cpu()?.saturating_sub(before) < QUIET_BELOW {
                 return Ok(());
             }
-            anyhow::ensure!(clock::now() < end, "it is not quiet after {QUIET_WITHIN:?}");
+            ensure!(clock::now() < end, "it is not quiet after {QUIET_WITHIN:?}");
         }
     }
 }
@@ -98,21 +104,21 @@ impl Drop for Process {
     }
 }
 
-fn times_of(pid: u32) -> anyhow::Result<[u64; 4]> {
+fn times_of(pid: u32) -> anyhow::Result<[u64; 2]> {
     let path = format!("/proc/{pid}/stat");
     let stat = fs::read_to_string(&path).with_context(|| format!("failed to read {path}"))?;
     times_in(&stat).with_context(|| format!("{path} has no times"))
 }
 
-/// The four times of a `/proc/<pid>/stat`; the name in it may hold anything, so it is read from its end.
-fn times_in(stat: &str) -> Option<[u64; 4]> {
+/// The two times of a `/proc/<pid>/stat`; the name in it may hold anything, so it is read from its end.
+fn times_in(stat: &str) -> Option<[u64; 2]> {
     let (_, rest) = stat.rsplit_once(") ")?;
     let mut words = rest.split(' ').skip(USER_TIME);
     let mut next = || words.next()?.parse().ok();
-    Some([next()?, next()?, next()?, next()?])
+    Some([next()?, next()?])
 }
 
-fn ticks(times: &[u64]) -> Duration {
+fn ticks(times: [u64; 2]) -> Duration {
     let ticks: u64 = times.iter().sum();
     let a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
     Duration::from_secs_f64(ticks as f64 / a_second as f64)
@@ -125,7 +131,7 @@ mod tests {
     #[test]
     fn the_times_are_found_behind_any_name() {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194304 100 0 0 0 11 22 33 44 20 0 3 0 99";
-        assert_eq!(times_in(stat), Some([11, 22, 33, 44]));
+        assert_eq!(times_in(stat), Some([11, 22]));
         assert_eq!(times_in("7 (a"), None);
     }
 }

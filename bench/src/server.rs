@@ -3,12 +3,12 @@
 use std::env;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
 use crate::clock;
 use crate::process::Process;
@@ -30,25 +30,23 @@ pub struct Server {
 impl Server {
     /// The real master in this folder, with these options besides, once it serves.
     pub fn ours(stage: &Stage, folder: &Path, options: &[&str]) -> anyhow::Result<Self> {
-        let (port, discovery) = (free_tcp_port()?, free_udp_port()?);
         let mut command = program(&stage.binary, folder);
         command
-            .args(["master", "--name", "bench"])
-            .args(["--port", &port.to_string()])
-            .args(["--discovery-port", &discovery.to_string()])
+            .args(["master", "--name", "bench", "--port", "0"])
+            .args(["--discovery-port", &free_udp_port()?.to_string()])
             .args(options);
         let log = folder.join("master.log");
+        // What an earlier life in this folder said is of no use.
+        fs::write(&log, "")?;
         let mut process = Process::start(&mut command, &log)?;
-        let address = (Ipv4Addr::LOCALHOST, port).into();
-        let serves = clock::until(SERVE_WITHIN, || {
-            TcpStream::connect(address).is_ok() || !process.is_running()
-        });
         let told = || fs::read_to_string(&log).unwrap_or_default();
-        ensure!(
-            serves && process.is_running(),
-            "the master does not serve: {}",
-            told()
-        );
+        let mut port = None;
+        clock::until(SERVE_WITHIN, || {
+            port = port_in(&told());
+            port.is_some() || !process.is_running()
+        });
+        let port = port.with_context(|| format!("the master does not serve: {}", told()))?;
+        let address = (Ipv4Addr::LOCALHOST, port).into();
         Ok(Self { process, address })
     }
 
@@ -96,14 +94,27 @@ pub fn folder(stage: &Stage, name: &str) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// One that was free just now; the system gives the same one again only when it has gone through the others.
-pub fn free_tcp_port() -> anyhow::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?.port())
+/// The TCP port that the master names when it begins to serve.
+fn port_in(log: &str) -> Option<u16> {
+    let (_, rest) = log.split_once("serving \"bench\" on ")?;
+    let (address, _) = rest.split_once(" (discovery")?;
+    address.rsplit(':').next()?.parse().ok()
 }
 
-/// The same for UDP.
-pub fn free_udp_port() -> anyhow::Result<u16> {
+/// One that was free just now; the system gives the same one again only when it has gone through the others.
+fn free_udp_port() -> anyhow::Result<u16> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     Ok(socket.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_found_once_it_is_told() {
+        let log = "12:00:00  INFO serving \"bench\" on 10.0.0.7:41234 (discovery 5) · join with: mutirao peer";
+        assert_eq!(port_in(log), Some(41234));
+        assert_eq!(port_in("12:00:00  INFO serving \"bench\" on 10.0"), None);
+    }
 }

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use memchr::memmem;
 use mutirao_actors::model::Digest;
 use mutirao_actors::wire::{Dialect, Payload, Request, encode_request};
 use tokio::task::JoinSet;
 
 use super::link::Link;
 use super::peer::expect;
+use super::stranger::split;
 
 /// Connections that hand tasks in: enough for a group commit to pay.
 const CONNECTIONS: usize = 64;
@@ -64,11 +64,8 @@ impl Words {
             max_fails: None,
         };
         let words = encode_request(Dialect::Flat, None, &request);
-        let at = memmem::find(&words, NAME.as_bytes()).unwrap_or_default();
-        Self {
-            before: words.get(..at).unwrap_or_default().to_vec(),
-            behind: words.get(at + NAME.len()..).unwrap_or_default().to_vec(),
-        }
+        let (before, behind) = split(&words, NAME);
+        Self { before, behind }
     }
 
     fn about(&self, number: usize) -> Vec<u8> {

@@ -3,6 +3,7 @@
 pub mod fill;
 pub mod link;
 pub mod peer;
+pub mod stranger;
 pub mod worked;
 
 use std::future::Future;

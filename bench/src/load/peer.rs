@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use mutirao_actors::model::{BootId, Digest, Ending, Outcome, PeerId};
 use mutirao_actors::wire::request::{Address, PeerOffer};
 use mutirao_actors::wire::{CAPABILITIES, Dialect, PROTOCOL, Payload, Request, encode_request};
@@ -16,7 +16,7 @@ const ATTEMPT: &[u8] = br#""attempt":"#;
 /// Bytes of a UUID in words.
 const UUID_LEN: usize = 36;
 
-/// A registered peer with one slot.
+/// A registered peer.
 pub struct Peer {
     link: Link,
     request: Vec<u8>,
@@ -25,41 +25,37 @@ pub struct Peer {
     fixed: usize,
 }
 
-/// What became of a request for a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cycle {
-    /// A task came, and its result was taken.
-    Done,
-    /// There is none.
-    Nothing,
-}
-
 impl Peer {
-    /// Connects and registers a peer whose results are all this ZIP.
+    /// Connects and registers a peer with one slot whose results are all this ZIP.
     pub async fn join(address: SocketAddr, result: &[u8]) -> anyhow::Result<Self> {
+        Self::join_with(address, result, 1).await
+    }
+
+    /// The same with so many slots.
+    pub async fn join_with(address: SocketAddr, result: &[u8], slots: u32) -> anyhow::Result<Self> {
         let mut link = Link::dial(address).await?;
         let peer_id = PeerId::random();
-        link.ask(&registration(&peer_id)).await?;
-        let request = Request::RequestTask {
-            peer_id: peer_id.clone(),
-            wait_ms: None,
-        };
-        let submission = submission(peer_id, result);
+        link.ask(&registration(&peer_id, slots)).await?;
+        let submission = submission(peer_id.clone(), result);
         Ok(Self {
             link,
-            request: encode_request(Dialect::Flat, None, &request),
+            request: request(peer_id),
             fixed: submission.len(),
             submission,
         })
     }
 
     /// Asks for a task and hands its result in.
-    pub async fn cycle(&mut self) -> anyhow::Result<Cycle> {
+    pub async fn cycle(&mut self) -> anyhow::Result<()> {
+        self.take().await?;
+        self.hand_in().await
+    }
+
+    /// Asks for a task, which must be there.
+    pub async fn take(&mut self) -> anyhow::Result<()> {
         let package = self.link.ask(&self.request).await?;
-        let Some((task_id, attempt)) = lease(package) else {
-            ensure!(is_nothing(package), "refused: {}", shown(package));
-            return Ok(Cycle::Nothing);
-        };
+        let lease = lease(package);
+        let (task_id, attempt) = lease.with_context(|| format!("no task: {}", shown(package)))?;
         self.submission.truncate(self.fixed);
         self.submission.extend_from_slice(TASK_ID);
         self.submission.extend_from_slice(task_id);
@@ -67,20 +63,32 @@ impl Peer {
         self.submission.extend_from_slice(ATTEMPT);
         self.submission.extend_from_slice(attempt);
         self.submission.push(b'}');
+        Ok(())
+    }
+
+    /// Hands in the result of the task that was taken last.
+    pub async fn hand_in(&mut self) -> anyhow::Result<()> {
         let answer = self.link.ask(&self.submission).await?;
-        let is_taken = answer.starts_with(br#"{"status":"OK""#);
-        ensure!(is_taken, "the result was refused: {}", shown(answer));
-        Ok(Cycle::Done)
+        expect(answer, br#"{"status":"OK""#)
     }
 }
 
+/// REQUEST_TASK that does not wait.
+pub fn request(peer_id: PeerId) -> Vec<u8> {
+    let request = Request::RequestTask {
+        peer_id,
+        wait_ms: None,
+    };
+    encode_request(Dialect::Flat, None, &request)
+}
+
 /// REGISTER as a peer of ours says it.
-pub fn registration(peer_id: &PeerId) -> Vec<u8> {
+pub fn registration(peer_id: &PeerId, slots: u32) -> Vec<u8> {
     let ours = PeerOffer {
         protocol: PROTOCOL,
         agent: "mutirao-bench/0".into(),
         boot_id: BootId::random(),
-        slots: 1,
+        slots,
         capabilities: CAPABILITIES.map(Into::into).to_vec(),
         holds: Vec::new(),
     };
@@ -132,13 +140,8 @@ fn after<'a>(text: &'a [u8], words: &[u8]) -> Option<&'a [u8]> {
     text.get(at + words.len()..)
 }
 
-/// Whether the answer says that there is no task.
-pub fn is_nothing(answer: &[u8]) -> bool {
-    answer.starts_with(br#"{"action":"NO_TASK""#)
-}
-
 /// The beginning of an answer, for a reader.
-pub fn shown(answer: &[u8]) -> String {
+fn shown(answer: &[u8]) -> String {
     const SHOWN: usize = 200;
     let start = answer.get(..SHOWN).unwrap_or(answer);
     String::from_utf8_lossy(start).into_owned()

@@ -5,22 +5,38 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::ensure;
 use tokio::task::JoinSet;
 
-use super::peer::{Cycle, Peer};
+use super::peer::Peer;
+use super::stranger::Stranger;
 use crate::archives;
 use crate::clock;
+
+/// Whose peers they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Ours: a lasting connection each.
+    Lasting,
+    /// Others': a connection for each message.
+    OneShot,
+}
 
 /// What a load is made of.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
-    /// Peers at a time, each with a connection of its own.
+    /// Whose peers they are.
+    pub kind: Kind,
+    /// Peers at a time.
     pub peers: usize,
     /// Cycles of all of them together.
     pub cycles: usize,
     /// Bytes of a result's ZIP.
     pub result: usize,
+}
+
+enum Worker {
+    Ours(Peer),
+    Others(Stranger),
 }
 
 /// Joins the peers, then has them work: how long that took, without the joining.
@@ -29,25 +45,31 @@ pub async fn work(address: SocketAddr, load: Load) -> anyhow::Result<Duration> {
     for number in 0..load.peers {
         // No two peers hand in the same bytes, so that nobody gains by knowing them already.
         let result = archives::result(load.result, number as u64 + 1)?;
-        joined.push(Peer::join(address, &result).await?);
+        joined.push(match load.kind {
+            Kind::Lasting => Worker::Ours(Peer::join(address, &result).await?),
+            Kind::OneShot => Worker::Others(Stranger::join(address, number, &result).await?),
+        });
     }
     let left = Rc::new(Cell::new(load.cycles));
     let began = clock::now();
     let mut working = JoinSet::new();
-    for mut peer in joined {
+    for mut worker in joined {
         let left = Rc::clone(&left);
         working.spawn_local(async move {
             while let Some(rest) = left.get().checked_sub(1) {
                 left.set(rest);
-                ensure!(peer.cycle().await? == Cycle::Done, "the master has no task");
+                match &mut worker {
+                    Worker::Ours(peer) => peer.cycle().await?,
+                    Worker::Others(stranger) => stranger.cycle().await?,
+                }
             }
-            // The connection stays until all are done: its end is no part of the work.
-            anyhow::Ok(peer)
+            // A lasting connection lasts until all are done: its end is no part of the work.
+            anyhow::Ok(worker)
         });
     }
     let mut done = Vec::with_capacity(load.peers);
-    while let Some(peer) = working.join_next().await {
-        done.push(peer??);
+    while let Some(worker) = working.join_next().await {
+        done.push(worker??);
     }
     Ok(began.elapsed())
 }

@@ -12,7 +12,11 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use clap::{Args, ValueEnum};
+use memchr::{memchr, memmem};
 use mutirao_actors::model::{Archive, Attempt, TaskId};
 use mutirao_actors::wire::reply::{Lease, encode_reply};
 use mutirao_actors::wire::{Dialect, Payload, Reply};
@@ -23,7 +27,7 @@ use tokio::task::{LocalSet, spawn_local};
 use self::end::End;
 use self::log::Log;
 
-/// Free room in a buffer before each read.
+/// Free room in a buffer before each read; a long message gets as much as it has already.
 const READ: usize = 16 << 10;
 
 /// Be a baseline
@@ -117,7 +121,7 @@ async fn serve(mut stream: TcpStream, master: &Master) -> anyhow::Result<()> {
     let mut buffer = Vec::new();
     let mut end = End::default();
     loop {
-        buffer.reserve(READ);
+        buffer.reserve(READ.max(buffer.len()));
         if stream.read_buf(&mut buffer).await? == 0 {
             return Ok(());
         }
@@ -135,7 +139,7 @@ async fn answer(stream: &mut TcpStream, master: &Master, message: &[u8]) -> anyh
         &master.package
     } else if message.starts_with(br#"{"action":"SUBMIT_RESULT""#) {
         if let Some(log) = &master.log {
-            log.append(message.to_vec()).await?;
+            log.append(result_of(message)?).await?;
         }
         br#"{"status":"OK"}"#
     } else if message.starts_with(br#"{"action":"HEARTBEAT""#) {
@@ -144,4 +148,13 @@ async fn answer(stream: &mut TcpStream, master: &Master, message: &[u8]) -> anyh
         br#"{"status":"REGISTERED"}"#
     };
     Ok(stream.write_all(reply).await?)
+}
+
+/// The ZIP in a SUBMIT_RESULT.
+fn result_of(message: &[u8]) -> anyhow::Result<Vec<u8>> {
+    const BEFORE: &[u8] = br#""result_data":""#;
+    let at = memmem::find(message, BEFORE).context("a result without data")?;
+    let rest = message.get(at + BEFORE.len()..).unwrap_or_default();
+    let end = memchr(b'"', rest).context("data without an end")?;
+    Ok(BASE64_STANDARD.decode(rest.get(..end).unwrap_or_default())?)
 }
