@@ -20,6 +20,8 @@ pub enum Unit {
     Millis,
     /// Megabytes (10⁶ bytes).
     Megabytes,
+    /// Bytes.
+    Bytes,
     /// Of one core, in percent.
     PercentOfCore,
 }
@@ -114,6 +116,7 @@ impl Unit {
             Self::Micros => " µs",
             Self::Millis => " ms",
             Self::Megabytes => " MB",
+            Self::Bytes => " B",
             Self::PercentOfCore => " %",
         };
         format!("{value:.digits$}{word}")

@@ -1,8 +1,11 @@
 //! The benches, one file each: what is measured, beside which baseline, and what is to be reached.
 
 mod cycles;
+mod idle_peers;
 mod latency;
+mod log;
 mod megabytes;
+mod queued;
 mod script;
 mod sides;
 
@@ -20,7 +23,7 @@ pub struct Bench {
 }
 
 /// Every bench, in the order in which they run.
-pub const BENCHES: [Bench; 5] = [
+pub const BENCHES: [Bench; 8] = [
     Bench {
         name: "cycles",
         about: "request + submit cycles, 1 KB ZIPs, 64 peers with lasting connections",
@@ -45,5 +48,20 @@ pub const BENCHES: [Bench; 5] = [
         name: "latency",
         about: "from a task's arrival to its script's first line, idle peer",
         run: latency::run,
+    },
+    Bench {
+        name: "queued",
+        about: "memory, hand-out rate and restart with a long queue",
+        run: queued::run,
+    },
+    Bench {
+        name: "idle-peers",
+        about: "memory, CPU and hand-out latency with thousands of idle peers",
+        run: idle_peers::run,
+    },
+    Bench {
+        name: "log",
+        about: "cycles with the message log's file, beside its ring alone",
+        run: log::run,
     },
 ];

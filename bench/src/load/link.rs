@@ -56,6 +56,11 @@ impl Link {
         }
     }
 
+    /// Gives the room of the last answer back: for those who seldom ask, and are many.
+    pub fn slim(&mut self) {
+        self.buffer = Vec::new();
+    }
+
     async fn say(&mut self, request: &[u8]) -> anyhow::Result<()> {
         self.buffer.clear();
         Ok(self.stream.write_all(request).await?)

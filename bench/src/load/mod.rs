@@ -1,5 +1,6 @@
 //! The loads: peers that run nothing, so cheap that the side under measurement is the bottleneck.
 
+pub mod crowd;
 pub mod fill;
 pub mod link;
 pub mod peer;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use mutirao_actors::model::{BootId, Digest, Ending, Outcome, PeerId};
 use mutirao_actors::wire::request::{Address, PeerOffer};
 use mutirao_actors::wire::{CAPABILITIES, Dialect, PROTOCOL, Payload, Request, encode_request};
@@ -53,9 +53,17 @@ impl Peer {
 
     /// Asks for a task, which must be there.
     pub async fn take(&mut self) -> anyhow::Result<()> {
+        ensure!(self.try_take().await?, "the master has no task");
+        Ok(())
+    }
+
+    /// Asks for a task; whether there is one.
+    pub async fn try_take(&mut self) -> anyhow::Result<bool> {
         let package = self.link.ask(&self.request).await?;
-        let lease = lease(package);
-        let (task_id, attempt) = lease.with_context(|| format!("no task: {}", shown(package)))?;
+        let Some((task_id, attempt)) = lease(package) else {
+            expect(package, br#"{"action":"NO_TASK""#)?;
+            return Ok(false);
+        };
         self.submission.truncate(self.fixed);
         self.submission.extend_from_slice(TASK_ID);
         self.submission.extend_from_slice(task_id);
@@ -63,7 +71,7 @@ impl Peer {
         self.submission.extend_from_slice(ATTEMPT);
         self.submission.extend_from_slice(attempt);
         self.submission.push(b'}');
-        Ok(())
+        Ok(true)
     }
 
     /// Hands in the result of the task that was taken last.

@@ -67,7 +67,7 @@ impl Stranger {
 }
 
 /// The address of the peer of this number, on the loopback interface.
-fn source(number: usize) -> Ipv4Addr {
+pub fn source(number: usize) -> Ipv4Addr {
     let last = u8::try_from(number % SOURCES).unwrap_or_default();
     Ipv4Addr::new(127, 0, 1, last + 1)
 }

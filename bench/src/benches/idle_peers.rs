@@ -1,0 +1,140 @@
+//! What peers cost that have nothing to do: thousands of lasting connections with a heartbeat each five seconds, beside the
+//! same crowd at a master that stores nothing. Meanwhile one peer works, slowly, and its requests are timed.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::sides::accept;
+use crate::archives;
+use crate::clock;
+use crate::figure::{Figure, Target, Unit, percentile};
+use crate::load;
+use crate::load::crowd::join;
+use crate::load::peer::Peer;
+use crate::serve::Mode;
+use crate::server::{Server, folder};
+use crate::stage::Stage;
+
+/// How often the peer at work asks for a task.
+const ASK_EVERY: Duration = Duration::from_millis(20);
+/// Bytes of a task's and of a result's ZIP.
+const BYTES: usize = 1000;
+/// Open files besides one a peer; and a master lets four connections in for ten files that it may open.
+const FILES_BESIDES: u64 = 1_000;
+const FILES_A_PEER: u64 = 3;
+
+/// What was seen of one side.
+#[derive(Debug, Default)]
+struct Seen {
+    rss: Vec<f64>,
+    cpu: Vec<f64>,
+    median: Vec<f64>,
+    worst: Vec<f64>,
+}
+
+/// Runs it.
+pub fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
+    let peers = stage.pick(1_000, 4_000, 10_000);
+    allow_files(peers as u64 * FILES_A_PEER + FILES_BESIDES)?;
+    let window = Duration::from_secs(stage.pick(5, 10, 10));
+    let asks = usize::try_from(window.as_millis() / ASK_EVERY.as_millis())?;
+    let task = archives::task(BYTES, 0)?;
+
+    let mut ours = Seen::default();
+    let master = Server::ours(stage, &folder(stage, "master")?, &[])?;
+    // The peers of an earlier round count as gone only after a while: all rounds have one crowd.
+    accept(&master, &task, asks * stage.rounds)?;
+    ours.watch(&master, peers, (stage.rounds, window))?;
+    drop(master);
+
+    let mut bare = Seen::default();
+    let master = Server::baseline(&folder(stage, "bare")?, Mode::Bare, &task)?;
+    bare.watch(&master, peers, (stage.rounds, window))?;
+    let over_bare = |name: &str, ours: &[f64], bare: &[f64]| {
+        // Less is better of both, so that the ratio is the other way round.
+        Figure::ratio(format!("bare / ours: {name}"), bare, ours)
+    };
+    Ok(vec![
+        over_bare("CPU", &ours.cpu, &bare.cpu),
+        over_bare("a hand-out", &ours.median, &bare.median),
+        Figure::new(
+            format!("memory with {peers} peers"),
+            Unit::Megabytes,
+            ours.rss,
+        )
+        .target(Target::AtMost(200.0)),
+        Figure::new("CPU", Unit::PercentOfCore, ours.cpu).target(Target::AtMost(15.0)),
+        Figure::new("a hand-out, median", Unit::Millis, ours.median),
+        Figure::new("a hand-out, 99th of 100", Unit::Millis, ours.worst)
+            .target(Target::AtMost(50.0)),
+        Figure::new("bare: CPU", Unit::PercentOfCore, bare.cpu),
+        Figure::new("bare: memory", Unit::Megabytes, bare.rss),
+        Figure::new("bare: a hand-out, 99th of 100", Unit::Millis, bare.worst),
+    ])
+}
+
+impl Seen {
+    /// Looks so often at a crowd of so many: first at rest, then beside a peer that works.
+    fn watch(
+        &mut self,
+        server: &Server,
+        peers: usize,
+        (rounds, window): (usize, Duration),
+    ) -> anyhow::Result<()> {
+        load::run(async {
+            let mut crowd = join(server.address, peers).await?;
+            let result = archives::result(BYTES, 0)?;
+            let mut peer = Peer::join(server.address, &result).await?;
+            for _ in 0..rounds {
+                let before = server.process.cpu()?;
+                sleep(window).await;
+                let used = server.process.cpu()?.saturating_sub(before);
+                self.cpu
+                    .push(used.as_secs_f64() / window.as_secs_f64() * 100.0);
+                self.rss.push(server.process.rss()? / 1e6);
+                let took = work(&mut peer, window).await?;
+                self.median.push(percentile(&took, 0.5));
+                self.worst.push(percentile(&took, 0.99));
+            }
+            left(&mut crowd)
+        })
+    }
+}
+
+/// Milliseconds that each request for a task took, one every [`ASK_EVERY`].
+async fn work(peer: &mut Peer, window: Duration) -> anyhow::Result<Vec<f64>> {
+    let count = window.as_millis() / ASK_EVERY.as_millis();
+    let mut ticks = interval(ASK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut took = Vec::new();
+    for _ in 0..count {
+        ticks.tick().await;
+        let began = clock::now();
+        peer.take().await?;
+        took.push(began.elapsed().as_secs_f64() * 1e3);
+        peer.hand_in().await?;
+    }
+    Ok(took)
+}
+
+/// Fails when a peer of the crowd was turned away or not answered.
+fn left(crowd: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
+    while let Some(ended) = crowd.try_join_next() {
+        ended??;
+        ensure!(false, "a peer of the crowd ended by itself");
+    }
+    Ok(())
+}
+
+/// Has this process and its children open so many files; beyond the hard limit only root may.
+fn allow_files(wanted: u64) -> anyhow::Result<()> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < wanted {
+        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.max(wanted))?;
+    }
+    Ok(())
+}
