@@ -107,7 +107,8 @@ impl Unit {
         let digits = match value.abs() {
             large if large >= 100.0 => 0,
             middle if middle >= 10.0 => 1,
-            _ => 2,
+            small if small >= 0.1 => 2,
+            _ => 3,
         };
         let word = match self {
             Self::Ratio => " ×",
@@ -190,6 +191,7 @@ mod tests {
     fn a_value_is_shown_with_the_digits_that_matter() {
         assert_eq!(Unit::PerSecond.show(12_345.6), "12346 /s");
         assert_eq!(Unit::Ratio.show(0.256), "0.26 ×");
+        assert_eq!(Unit::Ratio.show(0.0312), "0.031 ×");
         assert_eq!(Unit::Millis.show(12.34), "12.3 ms");
     }
 }

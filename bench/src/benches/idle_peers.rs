@@ -54,13 +54,10 @@ pub fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     let mut bare = Seen::default();
     let master = Server::baseline(&folder(stage, "bare")?, Mode::Bare, &task)?;
     bare.watch(&master, peers, (stage.rounds, window))?;
-    let over_bare = |name: &str, ours: &[f64], bare: &[f64]| {
-        // Less is better of both, so that the ratio is the other way round.
-        Figure::ratio(format!("bare / ours: {name}"), bare, ours)
-    };
+    // Less is better of both, so that the ratio is the other way round.
+    let over_bare = Figure::ratio("bare / ours: a hand-out", &bare.median, &ours.median);
     Ok(vec![
-        over_bare("CPU", &ours.cpu, &bare.cpu),
-        over_bare("a hand-out", &ours.median, &bare.median),
+        over_bare,
         Figure::new(
             format!("memory with {peers} peers"),
             Unit::Megabytes,
