@@ -72,6 +72,9 @@ struct Master {
 impl Serve {
     /// Serves until it is killed; prints its port first.
     pub fn run(self) -> anyhow::Result<()> {
+        // A bench that is killed leaves none behind.
+        #[cfg(target_os = "linux")]
+        nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
         let package = package(fs::read(&self.task)?);
         let log = match self.mode {
             Mode::Bare => None,
