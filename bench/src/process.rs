@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -14,10 +14,12 @@ use crate::clock;
 /// Where in `/proc/<pid>/stat`, counted from the word after the name, the time in user mode stands; the time in the
 /// kernel follows. Neither counts children.
 const USER_TIME: usize = 11;
-/// A process is quiet when it used less than this in [`QUIET_FOR`]: a timer or two, and no work.
-const QUIET_BELOW: Duration = Duration::from_millis(20);
-/// How long it is looked at.
-const QUIET_FOR: Duration = Duration::from_millis(400);
+/// How often it is looked whether a process still works.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// One that used no more than this between two looks did not: a timer or two, and the smallest time that is counted.
+const REST_MOST: Duration = Duration::from_millis(10);
+/// So many looks at a process that does not work are enough: its longest pause between two pieces of work is shorter.
+const LOOKS: u32 = 4;
 /// How long work that goes on behind may last.
 const QUIET_WITHIN: Duration = Duration::from_secs(120);
 /// How long one may take to end that was told to.
@@ -82,17 +84,22 @@ impl Process {
         Ok(())
     }
 
-    /// Waits until it does nothing any more, so that what it does behind disturbs no other measurement.
-    pub fn quiet(&self) -> anyhow::Result<()> {
+    /// Waits until it does nothing any more, so that what it does behind disturbs no other measurement: since when.
+    pub fn quiet(&self) -> anyhow::Result<Instant> {
         let end = clock::now() + QUIET_WITHIN;
-        loop {
-            let before = self.cpu()?;
-            clock::pause(QUIET_FOR);
-            if self.cpu()?.saturating_sub(before) < QUIET_BELOW {
-                return Ok(());
+        let (mut since, mut cpu, mut looks) = (clock::now(), self.cpu()?, 0);
+        while looks < LOOKS {
+            clock::pause(LOOK_EVERY);
+            let used = self.cpu()?;
+            if used.saturating_sub(cpu) <= REST_MOST {
+                looks += 1;
+            } else {
+                (since, looks) = (clock::now(), 0);
             }
-            ensure!(clock::now() < end, "it is not quiet after {QUIET_WITHIN:?}");
+            cpu = used;
+            ensure!(since < end, "it is not quiet after {QUIET_WITHIN:?}");
         }
+        Ok(since)
     }
 }
 

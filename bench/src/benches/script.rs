@@ -95,7 +95,8 @@ impl Ours {
         let cpu = peer.cpu()?.saturating_sub(cpu);
         self.cpu.push(cpu.as_secs_f64() * 1e6 / count as f64);
         peer.leave()?;
-        master.process.quiet()
+        master.process.quiet()?;
+        Ok(())
     }
 
     fn figures(&self, spawn: &[f64], fork: &[f64]) -> Vec<Figure> {

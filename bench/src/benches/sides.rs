@@ -42,6 +42,8 @@ pub struct Sides {
 pub struct Rounds {
     /// Cycles a second.
     pub rate: Vec<f64>,
+    /// Cycles a second when what is done behind them is waited for too.
+    pub sustained: Vec<f64>,
     /// Processor time a cycle in microseconds, with whatever is done behind.
     pub cpu: Vec<f64>,
 }
@@ -76,9 +78,11 @@ impl Rounds {
     pub fn add(&mut self, server: &Server, load: Load) -> anyhow::Result<()> {
         let before = server.process.cpu()?;
         let took = load::run(work(server.address, load))?;
-        server.process.quiet()?;
+        let answered = clock::now();
+        let behind = server.process.quiet()?.saturating_duration_since(answered);
         let cpu = server.process.cpu()?.saturating_sub(before);
         self.rate.push(per_second(load.cycles, took));
+        self.sustained.push(per_second(load.cycles, took + behind));
         self.cpu.push(cpu.as_secs_f64() * 1e6 / load.cycles as f64);
         Ok(())
     }
@@ -116,7 +120,12 @@ impl Sides {
     pub fn rates(&self, cpu: Option<Target>) -> Vec<Figure> {
         let [rate, mut ours_cpu] = self.ours.figures("ours");
         ours_cpu.target = cpu;
-        let mut figures = vec![rate, ours_cpu];
+        let sustained = Figure::new(
+            "ours, all put away",
+            Unit::PerSecond,
+            self.ours.sustained.clone(),
+        );
+        let mut figures = vec![rate, sustained, ours_cpu];
         figures.extend(self.log.figures("log"));
         figures.extend(self.bare.figures("bare"));
         figures
