@@ -74,6 +74,16 @@ enum Part {
     Serve(serve::Serve),
 }
 
+impl Options {
+    fn size(&self) -> Size {
+        match (self.quick, self.long) {
+            (true, _) => Size::Quick,
+            (_, true) => Size::Long,
+            _ => Size::Usual,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let options = Options::parse();
     let told = match options.part.clone() {
@@ -103,7 +113,8 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
         } else {
             println!("{}\n", show::table(bench.name, &figures));
         }
-        measured.push((bench.name, figures));
+        let name = format!("{}{}", bench.name, options.size().mark());
+        measured.push((name, figures));
     }
     let path = record::path();
     if options.record {
@@ -134,11 +145,6 @@ fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Bench>> {
 fn measure(options: &Options, bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     std::fs::create_dir_all(&options.folder)?;
     let folder = tempfile::tempdir_in(options.folder.canonicalize()?)?;
-    let size = match (options.quick, options.long) {
-        (true, _) => Size::Quick,
-        (_, true) => Size::Long,
-        _ => Size::Usual,
-    };
     let rounds = if options.quick { 3 } else { 5 };
     let stage = Stage {
         binary: options
@@ -146,7 +152,7 @@ fn measure(options: &Options, bench: &Bench) -> anyhow::Result<Vec<Figure>> {
             .canonicalize()
             .with_context(|| format!("{} is missing: build it", options.binary.display()))?,
         folder: folder.path().to_owned(),
-        size,
+        size: options.size(),
         rounds: options.rounds.map_or(rounds, usize::from),
     };
     (bench.run)(&stage)

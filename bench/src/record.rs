@@ -12,6 +12,9 @@ use crate::figure::{Figure, Unit};
 /// a few rounds differ by ten percent from run to run.
 const SLACK: f64 = 0.15;
 
+/// A bench, with the mark of its size behind its name, and its figures.
+pub type Measured = (String, Vec<Figure>);
+
 /// Ratios by bench and figure.
 pub type Record = BTreeMap<String, BTreeMap<String, f64>>;
 
@@ -30,24 +33,22 @@ pub fn read(path: &Path) -> anyhow::Result<Record> {
 }
 
 /// Records the ratios of these benches and leaves those of the others as they are.
-pub fn write(path: &Path, measured: &[(&str, Vec<Figure>)]) -> anyhow::Result<()> {
+pub fn write(path: &Path, measured: &[Measured]) -> anyhow::Result<()> {
     let mut record = read(path)?;
     for (bench, figures) in measured {
         let ratios = ratios(figures).map(|ratio| (ratio.name.clone(), rounded(ratio.median())));
-        record.insert((*bench).to_owned(), ratios.collect());
+        record.insert(bench.clone(), ratios.collect());
     }
     let text = serde_json::to_string_pretty(&record)?;
     fs::write(path, text + "\n").with_context(|| format!("failed to write {}", path.display()))
 }
 
 /// What has become worse than recorded, each in a sentence.
-pub fn regressions(record: &Record, measured: &[(&str, Vec<Figure>)]) -> Vec<String> {
+pub fn regressions(record: &Record, measured: &[Measured]) -> Vec<String> {
     let mut found = Vec::new();
     for (bench, figures) in measured {
         for ratio in ratios(figures) {
-            let recorded = record
-                .get(*bench)
-                .and_then(|ratios| ratios.get(&ratio.name));
+            let recorded = record.get(bench).and_then(|ratios| ratios.get(&ratio.name));
             let Some(recorded) = recorded else { continue };
             let now = ratio.median();
             if now < recorded * (1.0 - SLACK) {
@@ -74,12 +75,12 @@ fn rounded(ratio: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn measured(ratio: f64) -> [(&'static str, Vec<Figure>); 1] {
+    fn measured(ratio: f64) -> [Measured; 1] {
         let figures = vec![
             Figure::new("ours / log", Unit::Ratio, vec![ratio]),
             Figure::new("ours", Unit::PerSecond, vec![1.0]),
         ];
-        [("cycles", figures)]
+        [("cycles".into(), figures)]
     }
 
     #[test]
@@ -107,7 +108,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("recorded.json");
         write(&path, &measured(0.5)).unwrap();
-        write(&path, &[("script", Vec::new())]).unwrap();
+        write(&path, &[("script".into(), Vec::new())]).unwrap();
         assert_eq!(read(&path).unwrap()["cycles"]["ours / log"], 0.5);
     }
 }

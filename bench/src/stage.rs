@@ -13,6 +13,17 @@ pub enum Size {
     Long,
 }
 
+impl Size {
+    /// What a bench of this size is recorded under, behind its name: ratios of different sizes differ.
+    pub fn mark(self) -> &'static str {
+        match self {
+            Self::Quick => " --quick",
+            Self::Usual => "",
+            Self::Long => " --long",
+        }
+    }
+}
+
 /// The surroundings of a bench.
 #[derive(Debug, Clone)]
 pub struct Stage {

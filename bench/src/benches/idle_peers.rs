@@ -3,9 +3,6 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::sides::accept;
@@ -13,7 +10,7 @@ use crate::archives;
 use crate::clock;
 use crate::figure::{Figure, Target, Unit, percentile};
 use crate::load;
-use crate::load::crowd::join;
+use crate::load::crowd::{allow_files, join, none_ended};
 use crate::load::peer::Peer;
 use crate::serve::Mode;
 use crate::server::{Server, folder};
@@ -23,9 +20,6 @@ use crate::stage::Stage;
 const ASK_EVERY: Duration = Duration::from_millis(20);
 /// Bytes of a task's and of a result's ZIP.
 const BYTES: usize = 1000;
-/// Open files besides one a peer; and a master lets four connections in for ten files that it may open.
-const FILES_BESIDES: u64 = 1_000;
-const FILES_A_PEER: u64 = 3;
 
 /// What was seen of one side.
 #[derive(Debug, Default)]
@@ -39,7 +33,7 @@ struct Seen {
 /// Runs it.
 pub fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     let peers = stage.pick(1_000, 4_000, 10_000);
-    allow_files(peers as u64 * FILES_A_PEER + FILES_BESIDES)?;
+    allow_files(peers)?;
     let window = Duration::from_secs(stage.pick(5, 10, 10));
     let asks = usize::try_from(window.as_millis() / ASK_EVERY.as_millis())?;
     let task = archives::task(BYTES, 0)?;
@@ -97,7 +91,7 @@ impl Seen {
                 self.median.push(percentile(&took, 0.5));
                 self.worst.push(percentile(&took, 0.99));
             }
-            left(&mut crowd)
+            none_ended(&mut crowd)
         })
     }
 }
@@ -116,22 +110,4 @@ async fn work(peer: &mut Peer, window: Duration) -> anyhow::Result<Vec<f64>> {
         peer.hand_in().await?;
     }
     Ok(took)
-}
-
-/// Fails when a peer of the crowd was turned away or not answered.
-fn left(crowd: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
-    while let Some(ended) = crowd.try_join_next() {
-        ended??;
-        ensure!(false, "a peer of the crowd ended by itself");
-    }
-    Ok(())
-}
-
-/// Has this process and its children open so many files; beyond the hard limit only root may.
-fn allow_files(wanted: u64) -> anyhow::Result<()> {
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    if soft < wanted {
-        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.max(wanted))?;
-    }
-    Ok(())
 }

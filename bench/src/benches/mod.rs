@@ -8,6 +8,7 @@ mod megabytes;
 mod queued;
 mod script;
 mod sides;
+mod waiting_peers;
 
 use crate::figure::Figure;
 use crate::stage::Stage;
@@ -23,7 +24,7 @@ pub struct Bench {
 }
 
 /// Every bench, in the order in which they run.
-pub const BENCHES: [Bench; 8] = [
+pub const BENCHES: [Bench; 9] = [
     Bench {
         name: "cycles",
         about: "request + submit cycles, 1 KB ZIPs, 64 peers with lasting connections",
@@ -58,6 +59,11 @@ pub const BENCHES: [Bench; 8] = [
         name: "idle-peers",
         about: "memory, CPU and hand-out latency with thousands of idle peers",
         run: idle_peers::run,
+    },
+    Bench {
+        name: "waiting-peers",
+        about: "the same with a request open at each, and the arrival of tasks at them",
+        run: waiting_peers::run,
     },
     Bench {
         name: "log",

@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
 use mutirao_actors::model::PeerId;
 use mutirao_actors::wire::{Dialect, Request, encode_request};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, Interval, interval_at};
 
 use super::link::Link;
 use super::peer::{expect, registration};
@@ -15,6 +17,10 @@ use crate::clock;
 
 /// Between two heartbeats of a peer.
 const BEAT_EVERY: Duration = Duration::from_secs(5);
+/// Open files for each peer: a master lets four connections in for ten files that it may open.
+const FILES_A_PEER: u64 = 3;
+/// Open files besides.
+const FILES_BESIDES: u64 = 1_000;
 
 /// Has so many join, and leaves them beating until the set is dropped; one that ends there tells why.
 pub async fn join(
@@ -29,11 +35,8 @@ pub async fn join(
         expect(answer, br#"{"status":"REGISTERED""#)?;
         let beat = Request::Heartbeat { peer_id };
         let beat = encode_request(Dialect::Flat, None, &beat);
-        // Their beats are spread over the time between two of one peer's.
-        let first = BEAT_EVERY * u32::try_from(number)? / u32::try_from(peers)?;
-        let first = Instant::from_std(clock::now() + first);
+        let mut beats = beats(number, peers);
         crowd.spawn_local(async move {
-            let mut beats = interval_at(first, BEAT_EVERY);
             loop {
                 beats.tick().await;
                 expect(link.ask(&beat).await?, br#"{"status":"ALIVE""#)?;
@@ -42,4 +45,33 @@ pub async fn join(
         });
     }
     Ok(crowd)
+}
+
+/// When the peer of this number among so many says that it lives: all together spread over the time between two beats.
+pub fn beats(number: usize, peers: usize) -> Interval {
+    let part = number as f64 / peers as f64;
+    let first = clock::now() + BEAT_EVERY.mul_f64(part);
+    interval_at(Instant::from_std(first), BEAT_EVERY)
+}
+
+/// Fails when a peer was turned away or not answered.
+pub fn none_ended(peers: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
+    match peers.try_join_next() {
+        None => Ok(()),
+        Some(ended) => {
+            ended??;
+            bail!("a peer ended by itself")
+        }
+    }
+}
+
+/// Has this process and its children open enough files for so many peers; beyond the hard limit only root may.
+pub fn allow_files(peers: usize) -> anyhow::Result<()> {
+    let wanted = FILES_BESIDES + FILES_A_PEER * peers as u64;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < wanted {
+        let raised = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.max(wanted));
+        raised.with_context(|| format!("{wanted} files may not be open: be root"))?;
+    }
+    Ok(())
 }

@@ -23,18 +23,15 @@ static LAST: AtomicUsize = AtomicUsize::new(0);
 
 /// Has so many tasks accepted, all with this ZIP.
 pub async fn fill(address: SocketAddr, task: &[u8], count: usize) -> anyhow::Result<()> {
-    let words = Rc::new(Words::of(task));
     let left = Rc::new(Cell::new(count));
     let mut senders = JoinSet::new();
     for _ in 0..CONNECTIONS.min(count) {
-        let (words, left) = (Rc::clone(&words), Rc::clone(&left));
+        let left = Rc::clone(&left);
+        let mut sender = Sender::dial(address, task).await?;
         senders.spawn_local(async move {
-            let mut link = Link::dial(address).await?;
             while let Some(rest) = left.get().checked_sub(1) {
                 left.set(rest);
-                let number = LAST.fetch_add(1, Ordering::Relaxed);
-                let answer = link.ask(&words.about(number)).await?;
-                expect(answer, br#"{"status":"ACCEPTED""#)?;
+                sender.send().await?;
             }
             anyhow::Ok(())
         });
@@ -43,6 +40,27 @@ pub async fn fill(address: SocketAddr, task: &[u8], count: usize) -> anyhow::Res
         sent??;
     }
     Ok(())
+}
+
+/// Hands in one task after the other over one connection.
+pub struct Sender {
+    link: Link,
+    words: Words,
+}
+
+impl Sender {
+    /// Connects; all tasks are to be this ZIP.
+    pub async fn dial(address: SocketAddr, task: &[u8]) -> anyhow::Result<Self> {
+        let (link, words) = (Link::dial(address).await?, Words::of(task));
+        Ok(Self { link, words })
+    }
+
+    /// Has one more accepted.
+    pub async fn send(&mut self) -> anyhow::Result<()> {
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        let answer = self.link.ask(&self.words.about(number)).await?;
+        expect(answer, br#"{"status":"ACCEPTED""#)
+    }
 }
 
 /// SUBMIT_TASK around the name.

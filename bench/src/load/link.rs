@@ -61,6 +61,11 @@ impl Link {
         self.buffer = Vec::new();
     }
 
+    /// The connection itself, for who says several things at a time. Nothing may be on its way.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     async fn say(&mut self, request: &[u8]) -> anyhow::Result<()> {
         self.buffer.clear();
         Ok(self.stream.write_all(request).await?)

@@ -5,6 +5,7 @@ pub mod fill;
 pub mod link;
 pub mod peer;
 pub mod stranger;
+pub mod waiting;
 pub mod worked;
 
 use std::future::Future;

@@ -36,7 +36,7 @@ impl Peer {
         let mut link = Link::dial(address).await?;
         let peer_id = PeerId::random();
         link.ask(&registration(&peer_id, slots)).await?;
-        let submission = submission(peer_id.clone(), result);
+        let submission = submission(peer_id.clone(), None, result);
         Ok(Self {
             link,
             request: request(peer_id),
@@ -60,18 +60,12 @@ impl Peer {
     /// Asks for a task; whether there is one.
     pub async fn try_take(&mut self) -> anyhow::Result<bool> {
         let package = self.link.ask(&self.request).await?;
-        let Some((task_id, attempt)) = lease(package) else {
-            expect(package, br#"{"action":"NO_TASK""#)?;
-            return Ok(false);
-        };
         self.submission.truncate(self.fixed);
-        self.submission.extend_from_slice(TASK_ID);
-        self.submission.extend_from_slice(task_id);
-        self.submission.extend_from_slice(b"\",");
-        self.submission.extend_from_slice(ATTEMPT);
-        self.submission.extend_from_slice(attempt);
-        self.submission.push(b'}');
-        Ok(true)
+        let is_one = name_try(&mut self.submission, package);
+        if !is_one {
+            expect(package, br#"{"action":"NO_TASK""#)?;
+        }
+        Ok(is_one)
     }
 
     /// Hands in the result of the task that was taken last.
@@ -113,7 +107,7 @@ pub fn registration(peer_id: &PeerId, slots: u32) -> Vec<u8> {
 }
 
 /// SUBMIT_RESULT up to what names the try, which follows.
-fn submission(peer_id: PeerId, result: &[u8]) -> Vec<u8> {
+pub fn submission(peer_id: PeerId, id: Option<u64>, result: &[u8]) -> Vec<u8> {
     let outcome = Outcome {
         ending: Ending::Exit(0),
         took: Duration::from_millis(1),
@@ -128,10 +122,21 @@ fn submission(peer_id: PeerId, result: &[u8]) -> Vec<u8> {
         sha256: Some(Digest::of(result)),
         outcome: Some(outcome),
     };
-    let mut words = encode_request(Dialect::Flat, None, &submit);
+    let mut words = encode_request(Dialect::Flat, id, &submit);
     words.pop();
     words.push(b',');
     words
+}
+
+/// Ends a [`submission`] with what names the try of this package; whether it is one.
+pub fn name_try(submission: &mut Vec<u8>, package: &[u8]) -> bool {
+    let Some((task_id, attempt)) = lease(package) else {
+        return false;
+    };
+    for words in [TASK_ID, task_id, b"\",", ATTEMPT, attempt, b"}"] {
+        submission.extend_from_slice(words);
+    }
+    true
 }
 
 /// The task and the try in a TASK_PACKAGE; none if it is something else.
@@ -149,7 +154,7 @@ fn after<'a>(text: &'a [u8], words: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// The beginning of an answer, for a reader.
-fn shown(answer: &[u8]) -> String {
+pub fn shown(answer: &[u8]) -> String {
     const SHOWN: usize = 200;
     let start = answer.get(..SHOWN).unwrap_or(answer);
     String::from_utf8_lossy(start).into_owned()
@@ -179,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_submission_is_one_that_a_master_reads() {
-        let mut words = submission(PeerId::random(), b"PK");
+        let mut words = submission(PeerId::random(), None, b"PK");
         words.extend_from_slice(br#""attempt":3}"#);
         let spoken = parse_request(&words).unwrap();
         let Request::SubmitResult { attempt, .. } = spoken.request else {

@@ -3,7 +3,7 @@
 //!
 //! It runs as a child of the bench program, so that its processor time is counted as the real master's is.
 
-mod end;
+pub mod end;
 mod log;
 
 use std::fs;
