@@ -51,7 +51,7 @@ const REQUIRED: [&str; 10] = [
 ];
 
 /// The files that may step over the fence of `clippy.toml`: the one voice, the one clock, and stopwatches for people.
-const GATES: [&str; 7] = [
+const GATES: [&str; 8] = [
     "actors/clock.rs",
     "actors/port.rs",
     "bench/src/clock.rs",
