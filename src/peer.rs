@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::disk::DiskError;
 use crate::doorway::Doorway;
 use crate::ground::Ground;
-use crate::runner::{self, Interpreter, ScriptRunner};
+use crate::runner::{self, Interpreter, ScriptRunner, Start};
 use crate::sockets::SocketError;
 use crate::sockets::net::{Datagrams, Net, RealNet};
 use crate::sockets::udp::Everywhere;
@@ -58,6 +58,8 @@ pub struct Config {
     pub slots: u32,
     /// What runs the scripts.
     pub interpreter: Interpreter,
+    /// How scripts come to it.
+    pub start: Start,
     /// Whether `work/` keeps what the runs left.
     pub keep_work: bool,
     /// A limit on every run, whatever its task asks for.
@@ -194,11 +196,14 @@ pub async fn start(config: Config, clock: Clock, log: MessageLog) -> Result<Peer
         keep_work: config.keep_work,
         notes,
         interpreter: config.interpreter,
+        start: config.start,
+        templates: seat.templates(),
         peer: Some(seat.id().clone()),
         clock: clock.clone(),
     });
     let runner = runner.map_err(opened)?;
     runner.sweep().await.map_err(opened)?;
+    runner.warm_up();
     let runner = Arc::new(Spooling::new(runner, Arc::clone(&spool), ground.hands));
     let footing = Footing {
         id: seat.id().clone(),

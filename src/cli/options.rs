@@ -11,7 +11,7 @@ use mutirao_actors::logic::client::Master;
 use mutirao_actors::logic::dispatch::Rules;
 use mutirao_actors::schedulers::{self, Entry, SCHEDULERS};
 
-use crate::runner::Interpreter;
+use crate::runner::{Interpreter, Start};
 use crate::search;
 use crate::sockets::places::Place;
 use crate::sockets::udp::{DISCOVERY_PORT, Everywhere};
@@ -53,6 +53,15 @@ pub struct RunnerOptions {
     /// The Python that runs the tasks [default: python3 or python in PATH]
     #[arg(long, value_name = "PATH", env = "MUTIRAO_PYTHON")]
     pub python: Option<PathBuf>,
+    /// How scripts come to an interpreter
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_enum,
+        default_value_t,
+        env = "MUTIRAO_START"
+    )]
+    pub start: Start,
     /// Leave what the runs made in work/
     #[arg(long, env = "MUTIRAO_KEEP_WORK")]
     pub keep_work: bool,

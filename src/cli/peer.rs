@@ -50,6 +50,7 @@ pub async fn run(args: Peer) -> anyhow::Result<ExitCode> {
         port: args.port,
         slots,
         interpreter,
+        start: args.runner.start,
         keep_work: args.runner.keep_work,
         time_limit: args.limit.time_limit,
         master: args.find.named().await?,

@@ -77,6 +77,7 @@ pub async fn start_peer(
         port: 0,
         slots: options.slots(),
         interpreter,
+        start: options.start,
         keep_work: options.keep_work,
         time_limit: None,
         master: Some(known),

@@ -77,6 +77,11 @@ impl Seat {
     pub fn runs(&self) -> PathBuf {
         self.folder.join("runs")
     }
+
+    /// Where what makes templates of interpreters lies.
+    pub fn templates(&self) -> PathBuf {
+        self.folder.join("templates")
+    }
 }
 
 /// The seat's lock, unless another peer has it.

@@ -56,6 +56,16 @@ impl Family {
         Ok((family, child))
     }
 
+    /// That of a script which a template has started, as the leader of its own group and with the marker.
+    #[cfg(target_os = "linux")]
+    pub fn of(script: i32, marker: &str) -> Self {
+        Self {
+            group: Pid::from_raw(script),
+            script_is_reaped: false,
+            relatives: Relatives::of(script, MARKER, marker),
+        }
+    }
+
     /// Takes note of what the script has started so far. Blocks for a fraction of a millisecond.
     pub fn look(&mut self) {
         #[cfg(target_os = "linux")]

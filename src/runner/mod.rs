@@ -2,7 +2,9 @@
 //!
 //! Rule: whatever a task does, a run ends with an [`Outcome`](mutirao_actors::model::Outcome) and a ZIP that tells the person who sent it what happened.
 
+mod environment;
 mod family;
+mod forking;
 mod interpreter;
 mod memory;
 mod notes;
@@ -16,6 +18,10 @@ mod procfs;
 mod removal;
 mod result;
 mod run;
+mod script;
+mod start;
+#[cfg(target_os = "linux")]
+mod warm;
 
 use std::collections::HashMap;
 use std::fs;
@@ -32,10 +38,13 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use warm::Warmth;
+
 pub use interpreter::{Interpreter, InterpreterError};
 pub use notes::Notes;
 pub use output::{OUTPUT_MAX, Tally};
 pub use result::{MADE_BYTES_MAX, MADE_FILES_MAX};
+pub use start::Start;
 
 /// How scripts are run.
 #[derive(Debug, Clone)]
@@ -48,6 +57,10 @@ pub struct Config {
     pub notes: Notes,
     /// What runs the scripts.
     pub interpreter: Interpreter,
+    /// Whether each is started, or forked from one that is.
+    pub start: Start,
+    /// A folder for what makes templates, made when missing; nothing else lies in it.
+    pub templates: PathBuf,
     /// Who runs them, for `result.json`.
     pub peer: Option<PeerId>,
     /// What time it is.
@@ -69,6 +82,7 @@ type Traces = HashMap<(TaskId, Attempt), Vec<Trace>>;
 #[derive(Debug)]
 pub struct ScriptRunner {
     config: Arc<Config>,
+    warmth: Arc<Warmth>,
     /// What runs that were not forgotten left; bounded by the slots and by what waits to be handed in.
     traces: Arc<Mutex<Traces>>,
     /// The runs and removals under way: the program waits for them before it ends.
@@ -79,12 +93,15 @@ impl ScriptRunner {
     /// A runner without runs.
     ///
     /// # Errors
-    /// When the work folder cannot be made.
+    /// When a folder cannot be made.
     pub fn new(mut config: Config) -> io::Result<Self> {
         fs::create_dir_all(&config.work)?;
         // Scripts run in other folders, so what they are told must not depend on ours.
         config.work = config.work.canonicalize()?;
+        let program = &config.interpreter.path;
+        let warmth = Warmth::open(program, &config.templates, config.start)?;
         Ok(Self {
+            warmth: Arc::new(warmth),
             config: Arc::new(config),
             traces: Arc::default(),
             under_way: TaskTracker::new(),
@@ -99,6 +116,11 @@ impl ScriptRunner {
         orphans::sweep(&self.config).await
     }
 
+    /// Starts what most tasks are forked from, behind: the first that comes finds it ready.
+    pub fn warm_up(&self) {
+        self.warmth.prepare(environment::of_most());
+    }
+
     /// Comes back when what runs has ended, also what was stopped and forgotten, and what was forgotten is gone;
     /// nothing may be run after this.
     pub async fn tidied(&self) {
@@ -110,6 +132,7 @@ impl ScriptRunner {
 impl Runner for ScriptRunner {
     fn run(&self, job: Job, stop: CancellationToken) -> BoxFuture<'static, Finished> {
         let (config, traces) = (self.config.clone(), self.traces.clone());
+        let warmth = self.warmth.clone();
         let run = async move {
             let register = |trace| {
                 let mut traces = traces.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,7 +141,7 @@ impl Runner for ScriptRunner {
                     .or_default()
                     .push(trace);
             };
-            run::run(&config, &job, stop, register).await
+            run::run(&config, &warmth, &job, stop, register).await
         };
         self.under_way.track_future(run).boxed()
     }
@@ -159,3 +182,7 @@ fn clear(trace: &Trace, config: &Config) {
 
 #[cfg(test)]
 mod tests;
+/// The same tests for scripts that are forked.
+#[cfg(all(test, target_os = "linux"))]
+#[path = "tests.rs"]
+mod tests_of_warm_starts;

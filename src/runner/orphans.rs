@@ -84,7 +84,7 @@ mod tests {
     use tempfile::TempDir;
     use uuid::Uuid;
 
-    use super::super::{Interpreter, Notes};
+    use super::super::{Interpreter, Notes, Start};
     use super::*;
 
     struct Stage {
@@ -100,6 +100,8 @@ mod tests {
                 keep_work,
                 notes: Notes::open(home.path().join("runs")).unwrap(),
                 interpreter: Interpreter::resolve(None).unwrap(),
+                start: Start::Cold,
+                templates: home.path().join("templates"),
                 peer: None,
                 clock: Clock::start(),
             };

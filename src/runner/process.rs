@@ -7,18 +7,19 @@ use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use mutirao_actors::model::Ending;
-use tokio::io::AsyncRead;
-use tokio::process::{Child, Command};
+use tokio::net::unix::pipe;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::family::Family;
+use super::forking::Forking;
 use super::memory;
 use super::output::{Tally, pump};
+use super::script::Script;
 
 /// The first look at the script's memory and children comes after this long; each wait doubles …
 const LOOK_FIRST: Duration = Duration::from_millis(10);
@@ -40,6 +41,8 @@ pub struct Plan {
     pub env: Vec<(OsString, OsString)>,
     /// Unique for this run.
     pub marker: String,
+    /// How it may be forked instead of started.
+    pub forking: Option<Forking>,
     /// Killed after this long.
     pub time_limit: Option<Duration>,
     /// The file for what it prints.
@@ -53,6 +56,8 @@ pub struct Plan {
 pub struct Ran {
     /// How it ended.
     pub ending: Ending,
+    /// Whether it was forked from a template.
+    pub is_warm: bool,
     /// The peak resident memory of the script itself in bytes, as seen while it ran: what it took after the last look is
     /// missed, and a script that ends before the first look has none.
     pub peak_rss: Option<u64>,
@@ -67,31 +72,19 @@ pub struct Ran {
 /// # Errors
 /// When it cannot be started.
 pub async fn run(plan: Plan, stop: CancellationToken) -> io::Result<Ran> {
-    let (program, arguments) = plan
-        .command
-        .split_first()
-        .ok_or(io::ErrorKind::InvalidInput)?;
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .current_dir(&plan.folder)
-        .env_clear()
-        .envs(plan.env);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    let ((stdout_in, stdout), (stderr_in, stderr)) = (pipe::pipe()?, pipe::pipe()?);
+    let files = [stdout_in.into_blocking_fd()?, stderr_in.into_blocking_fd()?];
     let errors = plan.stderr.try_clone()?;
     let kills_before = memory::kills();
-    let (mut family, mut child) = Family::start(&mut command, &plan.marker)?;
+    let (mut family, mut script) = Script::start(&plan, files).await?;
 
     // Dropped with this future, it ends the pumps too.
     let give_up = CancellationToken::new();
     let _ends_with_us = give_up.clone().drop_guard();
-    let stdout = tokio::spawn(drain(child.stdout.take(), plan.stdout, give_up.clone()));
-    let stderr = tokio::spawn(drain(child.stderr.take(), plan.stderr, give_up.clone()));
+    let stdout = tokio::spawn(pump(stdout, plan.stdout, give_up.clone()));
+    let stderr = tokio::spawn(pump(stderr, plan.stderr, give_up.clone()));
 
-    let (ending, peak_rss) = live(&mut child, &mut family, plan.time_limit, &stop).await;
+    let (ending, peak_rss) = live(&mut script, &mut family, plan.time_limit, &stop).await;
     family.sweep().await;
 
     let mut tallies = pin!(async { tokio::join!(stdout, stderr) });
@@ -104,6 +97,7 @@ pub async fn run(plan: Plan, stop: CancellationToken) -> io::Result<Ran> {
     };
     Ok(Ran {
         ending: memory::ending(ending, kills_before, memory::kills(), &errors),
+        is_warm: script.is_forked(),
         peak_rss,
         stdout: stdout.unwrap_or_default(),
         stderr: stderr.unwrap_or_default(),
@@ -112,7 +106,7 @@ pub async fn run(plan: Plan, stop: CancellationToken) -> io::Result<Ran> {
 
 /// The script's life until it is reaped: how it ended and its peak memory.
 async fn live(
-    child: &mut Child,
+    script: &mut Script,
     family: &mut Family,
     time_limit: Option<Duration>,
     stop: &CancellationToken,
@@ -128,20 +122,20 @@ async fn live(
     let ending = loop {
         tokio::select! {
             biased;
-            status = child.wait() => return (ending_of(status), peak_rss),
+            status = script.wait() => return (ending_of(status), peak_rss),
             () = stop.cancelled() => break Ending::Cancelled,
             () = &mut limit => break Ending::TimeLimit,
             () = sleep(until_look) => {
                 until_look = (until_look * 2).min(LOOK_EVERY);
                 family.look();
-                peak_rss = peak_rss.max(child.id().and_then(peak_rss_of));
+                peak_rss = peak_rss.max(script.id().and_then(peak_rss_of));
             }
         }
     };
-    peak_rss = peak_rss.max(child.id().and_then(peak_rss_of));
+    peak_rss = peak_rss.max(script.id().and_then(peak_rss_of));
     family.kill();
-    if timeout(KILL_WAIT, child.wait()).await.is_err() {
-        tracing::warn!(pid = child.id(), "a killed script hangs inside the kernel");
+    if timeout(KILL_WAIT, script.wait()).await.is_err() {
+        tracing::warn!(pid = script.id(), "a killed script hangs inside the kernel");
     }
     (ending, peak_rss)
 }
@@ -164,15 +158,4 @@ fn peak_rss_of(id: u32) -> Option<u64> {
 #[cfg(not(target_os = "linux"))]
 fn peak_rss_of(_: u32) -> Option<u64> {
     None
-}
-
-async fn drain(
-    from: Option<impl AsyncRead + Unpin>,
-    into: File,
-    give_up: CancellationToken,
-) -> Tally {
-    match from {
-        Some(from) => pump(from, into, give_up).await,
-        None => Tally::default(),
-    }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getpgrp};
 use tokio::process::{Child, Command};
@@ -15,6 +15,7 @@ use tokio::process::{Child, Command};
 /// meets a child that is not on it yet.
 static SCRIPTS: Mutex<Scripts> = Mutex::new(Scripts {
     running: Vec::new(),
+    templates: Vec::new(),
     since: None,
 });
 
@@ -23,12 +24,21 @@ static SCRIPTS: Mutex<Scripts> = Mutex::new(Scripts {
 struct Scripts {
     /// Those whose runs are not over, by process id.
     running: Vec<i32>,
+    /// Those that are forked for scripts and are none themselves.
+    templates: Vec<i32>,
     /// When the first of all started: an orphan that is older is none of theirs.
     since: Option<u64>,
 }
 
 /// Deepest descent below a process: children of children that are made faster than we read must not hold us.
 const DEPTH_MAX: usize = 64;
+
+impl Scripts {
+    fn note_start(&mut self, id: i32) {
+        let started = || Process::read(id).map(|process| process.started);
+        self.since = self.since.or_else(started);
+    }
+}
 
 fn scripts() -> MutexGuard<'static, Scripts> {
     SCRIPTS.lock().unwrap_or_else(PoisonError::into_inner)
@@ -59,22 +69,25 @@ impl Relatives {
         prctl::set_child_subreaper(true)?;
         let mut scripts = scripts();
         let child = command.spawn()?;
-        let script = child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .ok_or(std::io::ErrorKind::NotFound)?;
+        let relatives = Self::listed(id_of(&child)?, variable, value, &mut scripts);
+        Ok((child, relatives))
+    }
+
+    /// Of a script that a template has started.
+    pub fn of(script: i32, variable: &str, value: &str) -> Self {
+        Self::listed(script, variable, value, &mut scripts())
+    }
+
+    fn listed(script: i32, variable: &str, value: &str, scripts: &mut Scripts) -> Self {
         scripts.running.push(script);
-        scripts.since = scripts
-            .since
-            .or_else(|| Process::read(script).map(|process| process.started));
-        let relatives = Self {
+        scripts.note_start(script);
+        Self {
             script,
             is_listed: true,
             variable: format!("{variable}=").into_bytes(),
             marker: format!("{variable}={value}").into_bytes(),
             seen: BTreeMap::new(),
-        };
-        Ok((child, relatives))
+        }
     }
 
     /// Takes note of all that runs below the script.
@@ -90,7 +103,9 @@ impl Relatives {
     pub fn cull(&mut self) -> usize {
         let mut scripts = scripts();
         let ours = |process: &Process| {
-            !scripts.running.contains(&process.id) && self.is_relative(process, &scripts)
+            !scripts.running.contains(&process.id)
+                && !scripts.templates.contains(&process.id)
+                && self.is_relative(process, &scripts)
         };
         let orphans: Vec<Process> = children(std::process::id().cast_signed())
             .filter(ours)
@@ -154,6 +169,33 @@ impl Relatives {
         let alone = scripts.running.iter().all(|script| *script == self.script);
         alone && !in_our_group && scripts.since.is_some_and(|since| child.started >= since)
     }
+}
+
+fn id_of(child: &Child) -> std::io::Result<i32> {
+    let id = child.id().and_then(|id| i32::try_from(id).ok());
+    id.ok_or_else(|| std::io::ErrorKind::NotFound.into())
+}
+
+/// Starts what is to be forked for scripts, with the orphans of its children falling to us. No sweep touches it before it
+/// is dismissed.
+pub(super) fn start_template(command: &mut Command) -> std::io::Result<(Child, i32)> {
+    prctl::set_child_subreaper(true)?;
+    let mut scripts = scripts();
+    let child = command.spawn()?;
+    let id = id_of(&child)?;
+    scripts.templates.push(id);
+    scripts.note_start(id);
+    Ok((child, id))
+}
+
+/// A template was reaped: its process id means nothing from here on.
+pub(super) fn dismiss(template: i32) {
+    scripts().templates.retain(|id| *id != template);
+}
+
+/// Kills a group of processes that nobody watches; one that is gone needs no killing.
+pub(super) fn kill_group(group: i32) {
+    let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
 }
 
 /// A line of `/proc/PID/stat`.

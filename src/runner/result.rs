@@ -61,12 +61,24 @@ pub struct Report {
     pub input_sha256: Option<Digest>,
     /// What ran it.
     pub interpreter: Interpreter,
+    /// How the script was started.
+    pub start: Started,
     /// What was printed.
     pub stdout: Tally,
     /// What was printed as errors.
     pub stderr: Tally,
     /// What of the files that the script made is not here.
     pub skipped: Skipped,
+}
+
+/// How a script came to its interpreter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Started {
+    /// One was started for it.
+    Cold,
+    /// It was forked from one.
+    Warm,
 }
 
 /// Files that a result does not carry.

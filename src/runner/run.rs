@@ -1,8 +1,8 @@
 //! One run, step by step: prepare the place, run the script, pack what it left.
 
-use std::env;
 use std::ffi::OsString;
 use std::io;
+use std::sync::Arc;
 
 use mutirao_actors::model::{Archive, Ending, Moment, Outcome};
 use mutirao_actors::runner::{Finished, Job};
@@ -10,25 +10,18 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::environment;
+use super::forking::{self, Forking};
 use super::prepare::{Place, prepare};
 use super::process::{self, Plan, Ran};
-use super::result::{self, Remains, Report, Skipped};
+use super::result::{self, Remains, Report, Skipped, Started};
+use super::warm::Warmth;
 use super::{Config, Trace};
-
-/// What a script inherits of the peer's environment, besides `LC_*`: where programs are, where its user's files are, and
-/// how text is written. What else the peer was started with (keys, tokens) is not the task's.
-const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
-
-/// What every script finds: prints come out at once and as UTF-8, and no compiled files litter the result.
-const GIVEN: [(&str, &str); 3] = [
-    ("PYTHONUNBUFFERED", "1"),
-    ("PYTHONIOENCODING", "utf-8"),
-    ("PYTHONDONTWRITEBYTECODE", "1"),
-];
 
 /// Runs the job to its end; `register` hears of the folder that it leaves on the disk.
 pub(super) async fn run(
     config: &Config,
+    warmth: &Arc<Warmth>,
     job: &Job,
     stop: CancellationToken,
     register: impl Fn(Trace),
@@ -49,20 +42,33 @@ pub(super) async fn run(
     if stop.is_cancelled() {
         return unrun(config, started, Ending::Cancelled).await;
     }
+    let group = forking::group(&place);
     let plan = match plan(config, job, &place, marker) {
-        Ok(plan) => plan,
+        Ok(plan) => Plan {
+            forking: Forking::choose(warmth, group.as_ref(), &place, &plan.env).await,
+            ..plan
+        },
         Err(error) => {
             let why = format!("failed to keep what it prints: {error}");
             return unrun(config, started, Ending::NotStarted(why)).await;
         }
     };
+    let report = plan
+        .forking
+        .as_ref()
+        .and_then(|forking| forking.report.clone());
     let program = plan
         .command
         .first()
         .map(|program| program.to_string_lossy().into_owned());
     let started = config.clock.now();
     match process::run(plan, stop).await {
-        Ok(ran) => finish(config, job, place, started, ran).await,
+        Ok(ran) => {
+            if let (Some(group), Some(report)) = (group, report) {
+                forking::learn(warmth.clone(), group, report).await;
+            }
+            finish(config, job, place, started, ran).await
+        }
         Err(error) => {
             let why = format!("failed to start {}: {error}", program.unwrap_or_default());
             unrun(config, started, Ending::NotStarted(why)).await
@@ -97,36 +103,13 @@ fn plan(config: &Config, job: &Job, place: &Place, marker: String) -> io::Result
     Ok(Plan {
         command,
         folder: place.folder.clone(),
-        env: environment(job, place),
+        env: environment::of_task(job.task, job.attempt, &place.contents.env),
         marker,
+        forking: None,
         time_limit: limits.into_iter().flatten().min(),
         stdout: place.stdout.try_clone()?,
         stderr: place.stderr.try_clone()?,
     })
-}
-
-/// Later ones win: the task may change what is given, but not who it is.
-fn environment(job: &Job, place: &Place) -> Vec<(OsString, OsString)> {
-    let inherited = env::vars_os().filter(|(name, _)| {
-        let name = name.to_string_lossy();
-        INHERITED.contains(&name.as_ref()) || name.starts_with("LC_")
-    });
-    let given = GIVEN
-        .into_iter()
-        .map(|(name, value)| (name.into(), value.into()));
-    let asked = place
-        .contents
-        .env
-        .iter()
-        .map(|(name, value)| (name.into(), value.into()));
-    let own = [
-        ("MUTIRAO_TASK", job.task.to_string()),
-        ("MUTIRAO_ATTEMPT", job.attempt.to_string()),
-    ];
-    let own = own
-        .into_iter()
-        .map(|(name, value)| (name.into(), value.into()));
-    inherited.chain(given).chain(asked).chain(own).collect()
 }
 
 /// Packs what the run left. An output that could not be kept whole is no success, whatever the script thinks.
@@ -159,6 +142,11 @@ async fn finish(config: &Config, job: &Job, place: Place, started: Moment, ran: 
         code_sha256: place.contents.code,
         input_sha256: place.input,
         interpreter: config.interpreter.clone(),
+        start: if ran.is_warm {
+            Started::Warm
+        } else {
+            Started::Cold
+        },
         stdout: ran.stdout,
         stderr: ran.stderr,
         skipped: Skipped::default(),

@@ -18,6 +18,15 @@ const POLLS_MAX: usize = 1000;
 /// Long enough for any script here, short enough that a test which hangs fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How the tests of this module start scripts: the same are made for both ways.
+fn how() -> Start {
+    if module_path!().ends_with("tests_of_warm_starts") {
+        Start::Warm
+    } else {
+        Start::Cold
+    }
+}
+
 struct Stage {
     home: TempDir,
     runner: ScriptRunner,
@@ -38,6 +47,8 @@ impl Stage {
             interpreter: PYTHON
                 .get_or_init(|| Interpreter::resolve(None).unwrap())
                 .clone(),
+            start: how(),
+            templates: home.path().join("templates"),
             peer: Some("peer-1".parse().unwrap()),
             clock: Clock::start(),
         })
@@ -317,6 +328,8 @@ async fn the_report_tells_the_rest() {
             .unwrap()
             .starts_with("3.")
     );
+    let expected = if how() == Start::Warm { "warm" } else { "cold" };
+    assert_eq!(report["start"], expected);
     assert!(report["started"].as_str() <= report["ended"].as_str());
 }
 
