@@ -31,6 +31,8 @@ def take_place(request, main):
         sys.orig_argv[1:] = arguments
     if has_path0:
         sys.path.insert(0, folder)
+    sys.path_importer_cache.pop(main["__file__"], None)
+    sys.path_importer_cache[file] = None
     main["__file__"] = file
     main["__loader__"].path = file
     return file
@@ -79,14 +81,19 @@ class Hook:
     """Shows an exception that ended a script, without the frame below the script; then it is as if it had never been."""
 
     def __init__(self, file):
-        self.file, self.hook = file, sys.excepthook
+        self.file, self.hook = file, getattr(sys, "excepthook", None)
 
     def __call__(self, kind, value, trace):
         while trace is not None and trace.tb_frame.f_code.co_filename == self.file:
             trace = trace.tb_next
         value.__traceback__ = sys.last_traceback = trace
-        sys.excepthook = self.hook
-        self.hook(kind, value, trace)
+        if self.hook is None:
+            del sys.excepthook
+            sys.stderr.write("sys.excepthook is missing\n")
+            sys.__excepthook__(kind, value, trace)
+        else:
+            sys.excepthook = self.hook
+            self.hook(kind, value, trace)
 
 
 class EnvironBlock:

@@ -146,8 +146,8 @@ class Bottom:
         file = take_place(request, self.main)
         _imp._fix_co_filename(code, file)
         self.report = request.report
-        self.codes.clear()
-        self.children.clear()
+        # What other scripts were is not for this one, and at the end its names must be nobody's but its own.
+        del self.codes, self.children, self.main
         self.control.send(b"began\0%s\0%d" % (request.id, os.getpid()))
         for own in self.own:
             os.close(own)
@@ -187,6 +187,8 @@ class Bottom:
             report(self.report, self.base, self.roots)
         if value is not None and not isinstance(value, SystemExit):
             sys.excepthook = Hook(self.file)
+        # The last collection is to find what hangs on modules that were frozen.
+        gc.unfreeze()
         return False
 
 

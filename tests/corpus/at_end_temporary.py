@@ -1,0 +1,5 @@
+import os
+import tempfile
+folder = tempfile.TemporaryDirectory(dir=".", prefix="kept-")
+file = tempfile.NamedTemporaryFile(dir=".")
+print(os.path.isdir(folder.name))

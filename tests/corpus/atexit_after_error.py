@@ -1,0 +1,3 @@
+import atexit
+atexit.register(lambda: print("after the trace", __name__))
+1 / 0

@@ -1,0 +1,2 @@
+# An import that says something cannot be done early.
+import this

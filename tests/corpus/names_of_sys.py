@@ -1,0 +1,2 @@
+import sys
+print(sorted(name for name in vars(sys) if not name.startswith("last_")))

@@ -1,0 +1,3 @@
+﻿# A byte order mark comes first.
+print('olá')
+1/0

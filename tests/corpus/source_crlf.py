@@ -1,0 +1,4 @@
+# Lines end as on Windows.
+print('''one
+two'''.encode())
+raise ValueError('three')

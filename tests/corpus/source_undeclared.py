@@ -1,0 +1,2 @@
+# This is no UTF-8.
+print('olá')

@@ -1,0 +1,4 @@
+try:
+    input("question? ")
+except EOFError as error:
+    print("no answer:", error)

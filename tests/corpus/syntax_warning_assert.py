@@ -1,0 +1,2 @@
+assert (x := 1, "always true")
+print(x)

@@ -1,0 +1,5 @@
+import sys
+sys.modules.clear()
+sys.path.clear()
+print("on")
+raise ValueError("end")

@@ -1,0 +1,2 @@
+exec(compile("def f():\n    return g()\n", "<made>", "exec"))
+f()

@@ -1,0 +1,3 @@
+# The machinery of imports stays out of it.
+import helper
+import package.broken
