@@ -112,7 +112,9 @@ async fn run(runner: &ScriptRunner, job: &Job) -> Left {
 
 fn corpus() -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let name = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
     let mut scripts: Vec<_> = entries
         .map(|path| (name(&path), fs::read(path).unwrap()))
@@ -141,7 +143,13 @@ fn difference(one: &Left, other: &Left) -> Option<String> {
     let names = one.files.keys().chain(other.files.keys());
     let names = names.filter(|name| text(one, name) != text(other, name));
     let different: Vec<_> = names
-        .map(|name| format!("{name}:\n{}--- against\n{}", shown(one, name), shown(other, name)))
+        .map(|name| {
+            format!(
+                "{name}:\n{}--- against\n{}",
+                shown(one, name),
+                shown(other, name)
+            )
+        })
         .collect();
     different.into_iter().next()
 }
@@ -167,9 +175,140 @@ async fn no_script_can_tell_a_warm_start_from_a_cold_one() {
                 failures.push(format!("=== {name}, the {time} time: {how}"));
             }
             if (left.start == "warm") == is_for_the_compiler(&name) {
-                failures.push(format!("=== {name}, the {time} time: a {} start", left.start));
+                failures.push(format!(
+                    "=== {name}, the {time} time: a {} start",
+                    left.start
+                ));
             }
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Runs each of the scripts in turn in one warm runner, which had a task before.
+async fn one_after_the_other(scripts: &[&str]) -> Vec<Left> {
+    let stage = Stage::new();
+    let runner = stage.runner(Start::Warm);
+    let mut left = Vec::new();
+    for script in scripts {
+        let one = run(&runner, &job(script.as_bytes())).await;
+        assert_eq!(one.start, "warm");
+        left.push(one);
+    }
+    left
+}
+
+#[tokio::test]
+async fn nothing_of_one_task_is_in_the_next() {
+    let dirty = "
+import builtins, gc, json, locale, os, signal, sys, threading, time, warnings
+builtins.leak = sys.leak = json.leak = os.environ['LEAK'] = 'leak'
+os.environ.pop('PATH'); os.putenv('LEAK_C', '1'); os.umask(0o77); os.chdir('/'); os.nice(1)
+os.open('/dev/null', 0); os.set_inheritable(os.dup(1), True); os.set_blocking(0, False)
+signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+sys.path.append('/leak'); sys.argv.append('leak'); sys.setrecursionlimit(2000); sys.modules['leak'] = sys
+sys.excepthook = sys.stdout.reconfigure(encoding='latin-1'); warnings.simplefilter('error'); gc.disable()
+threading.stack_size(1 << 20); threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+";
+    let looks = "
+import builtins, fcntl, gc, json, os, signal, sys, threading, warnings
+print([hasattr(place, 'leak') for place in (builtins, sys, json)], 'LEAK' in os.environ, 'PATH' in os.environ)
+print(os.popen('env').read().count('LEAK'), os.umask(0o22), os.path.basename(os.getcwd()), os.nice(0))
+print(sorted(os.listdir('/proc/self/fd')), fcntl.fcntl(0, fcntl.F_GETFL))
+print(signal.getsignal(signal.SIGTERM), signal.pthread_sigmask(signal.SIG_BLOCK, []), threading.active_count())
+print('/leak' in sys.path, sys.argv, sys.getrecursionlimit(), 'leak' in sys.modules, sys.excepthook, sys.stdout.encoding)
+print([kind for kind, *_ in warnings.filters], gc.isenabled(), threading.stack_size(), sorted(globals()))
+";
+    let left = one_after_the_other(&[looks, dirty, looks, dirty, looks]).await;
+    let shown = |at: usize| placeless(&left[at].files["stdout.txt"]);
+    assert!(!shown(0).is_empty());
+    assert_eq!((shown(2), shown(4)), (shown(0), shown(0)));
+}
+
+#[tokio::test]
+async fn every_task_has_chance_of_its_own() {
+    let script = "
+import multiprocessing, random, tempfile, uuid
+print(random.random()); print(random.SystemRandom().random()); print(uuid.uuid4())
+print(next(tempfile._get_candidate_names())); print(multiprocessing.current_process().authkey.hex())";
+    let left = one_after_the_other(&[script; 4]).await;
+    let lines = left.iter().flat_map(|one| {
+        let text = String::from_utf8(one.files["stdout.txt"].clone()).unwrap();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    });
+    let lines: Vec<_> = lines.collect();
+    let different: std::collections::BTreeSet<_> = lines.iter().collect();
+    assert_eq!((lines.len(), different.len()), (20, 20), "{lines:?}");
+}
+
+#[tokio::test]
+async fn what_a_group_imports_is_there_before_its_next_script_begins() {
+    let script = "
+import sys
+print('colorsys' in sys.modules, 'csv' in sys.modules)
+sys.path.pop(0)
+import colorsys, csv";
+    let left = one_after_the_other(&[script; 2]).await;
+    let shown = |at: usize| String::from_utf8_lossy(&left[at].files["stdout.txt"]).into_owned();
+    assert_eq!((&*shown(0), &*shown(1)), ("False False\n", "True True\n"));
+}
+
+#[tokio::test]
+async fn a_script_that_ends_its_template_goes_on_and_so_do_others() {
+    for signal in ["SIGKILL", "SIGSTOP"] {
+        let script = format!(
+            "import os, signal, sys, time; os.kill(os.getppid(), signal.{signal}); time.sleep(0.2); print('on'); sys.exit(3)"
+        );
+        let stage = Stage::new();
+        let runner = stage.runner(Start::Warm);
+        let deadly = job(script.as_bytes());
+        let other = job(b"import time; time.sleep(1); print('other')");
+        // A stopped template is noticed by the next that wants it.
+        let (first, other) = tokio::join!(run(&runner, &deadly), run(&runner, &other));
+        let text = |left: &Left| String::from_utf8_lossy(&left.files["stdout.txt"]).into_owned();
+        assert_eq!(text(&other), "other\n");
+        assert_eq!(
+            (first.ending.clone(), text(&first)),
+            (Ending::Exit(3), "on\n".into())
+        );
+        let after = run(&runner, &job(b"print('after')")).await;
+        assert_eq!((&*after.start, text(&after)), ("warm", "after\n".into()));
+    }
+}
+
+#[tokio::test]
+async fn an_interpreter_that_can_be_no_template_starts_scripts_cold() {
+    let mut stage = Stage::new();
+    let wrapper = stage.home.path().join("python");
+    let real = stage.interpreter.path.display();
+    let text = format!("#!/bin/sh\ncase $1 in *bootstrap*) exit 1;; esac\nexec {real} \"$@\"\n");
+    fs::write(&wrapper, text).unwrap();
+    fs::set_permissions(
+        &wrapper,
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
+    stage.interpreter.path = wrapper;
+    let runner = stage.runner(Start::Warm);
+    for _ in 0..2 {
+        let left = run(&runner, &job(b"print(1)")).await;
+        assert_eq!(
+            (&*left.start, &*left.files["stdout.txt"]),
+            ("cold", &b"1\n"[..])
+        );
+    }
+}
+
+#[tokio::test]
+async fn variables_of_the_interpreter_start_it_anew() {
+    let stage = Stage::new();
+    let runner = stage.runner(Start::Warm);
+    let mut job = job(b"");
+    let script: &[u8] = b"print(hash('a'))";
+    let toml: &[u8] = b"env = { PYTHONHASHSEED = '0' }";
+    let files = [("main.py", script), ("task.toml", toml)];
+    job.archive = Archive::new(pack(files, Compression::Fast).unwrap());
+    let (one, other) = (run(&runner, &job).await, run(&runner, &job).await);
+    assert_eq!((&*one.start, &*other.start), ("cold", "cold"));
+    assert_eq!(one.files["stdout.txt"], other.files["stdout.txt"]);
 }

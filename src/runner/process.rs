@@ -128,6 +128,7 @@ async fn live(
             () = sleep(until_look) => {
                 until_look = (until_look * 2).min(LOOK_EVERY);
                 family.look();
+                script.look();
                 peak_rss = peak_rss.max(script.id().and_then(peak_rss_of));
             }
         }

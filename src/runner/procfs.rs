@@ -311,6 +311,11 @@ fn is_marked(id: i32, marks: &[String]) -> bool {
     variables.any(|set| marks.iter().any(|mark| set == mark.as_bytes()))
 }
 
+/// Whether this process has ended and waits to be reaped.
+pub(super) fn is_dead(id: i32) -> bool {
+    Process::read(id).is_some_and(|process| process.is_dead)
+}
+
 /// Peak resident memory of a living process so far, in bytes.
 pub(super) fn peak_rss(id: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;

@@ -62,6 +62,13 @@ impl Script {
         }
     }
 
+    /// Looks after what stands between it and us.
+    pub fn look(&mut self) {
+        if let Self::Forked(child) = self {
+            child.look();
+        }
+    }
+
     /// Comes back when it has ended, as often as it is asked.
     ///
     /// # Errors

@@ -11,9 +11,13 @@ use nix::unistd::Pid;
 use tokio::sync::oneshot;
 
 use super::template::Desk;
+use crate::runner::procfs;
 
 /// Between two looks at a script whose template is gone: it happens when a script kills its parent.
 const ADOPTED_LOOK: Duration = Duration::from_millis(10);
+
+/// So many looks at a dead script, the first some hundredths of a second apart, its template may keep silent.
+const SEEN_DEAD_MAX: u32 = 4;
 
 /// A running script; its process id stays taken until this is dropped.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub struct Child {
     pid: i32,
     ended: oneshot::Receiver<ExitStatus>,
     status: Option<ExitStatus>,
+    /// How often it was seen dead without a word of its template.
+    seen_dead: u32,
     desk: Arc<Desk>,
 }
 
@@ -30,6 +36,7 @@ impl Child {
             pid,
             ended,
             status: None,
+            seen_dead: 0,
             desk,
         }
     }
@@ -37,6 +44,16 @@ impl Child {
     /// Its process id, which is that of its group, too.
     pub fn id(&self) -> i32 {
         self.pid
+    }
+
+    /// Looks whether it has ended and its template keeps silent, as one that a script has stopped: then that ends, too.
+    pub fn look(&mut self) {
+        if self.status.is_none() && procfs::is_dead(self.pid) {
+            self.seen_dead += 1;
+            if self.seen_dead == SEEN_DEAD_MAX {
+                self.desk.end();
+            }
+        }
     }
 
     /// Comes back when it has ended, as often as it is asked.

@@ -31,9 +31,10 @@ const TEMPLATES_MAX: usize = 4;
 /// The file that lies below every script.
 const BOTTOM: &str = "importlib_bootstrap.py";
 /// What makes a template of an interpreter, by name.
-const SOURCES: [(&str, &str); 3] = [
+const SOURCES: [(&str, &str); 4] = [
     (BOTTOM, include_str!("python/importlib_bootstrap.py")),
     ("task.py", include_str!("python/task.py")),
+    ("ending.py", include_str!("python/ending.py")),
     ("template.py", include_str!("python/template.py")),
 ];
 

@@ -141,7 +141,7 @@ impl Template {
         let answered = match timeout(BEGIN_WAIT, &mut answer).await {
             Ok(answered) => answered,
             Err(_) => {
-                self.desk.kill.cancel();
+                self.desk.end();
                 let late = timeout(BEGIN_WAIT, answer).await;
                 late.map_err(|_| io::Error::other("a template can be neither asked nor killed"))?
             }
@@ -212,6 +212,11 @@ impl Desk {
         }
     }
 
+    /// Ends the template at once; what it has forked goes on.
+    pub(super) fn end(&self) {
+        self.kill.cancel();
+    }
+
     /// Frees the number of a process that has ended. Without room for the packet it stays taken as long as the template lives.
     pub(super) fn reap(&self, pid: i32) {
         let _ = self.socket.try_send(&packet::reap(pid), &[]);
@@ -261,7 +266,7 @@ async fn listen(desk: Arc<Desk>, mut process: Process, id: i32) {
         match heard {
             Ok(Ok(packet)) if !packet.is_empty() => match Said::parse(&packet) {
                 Some(said) => desk.hear(said),
-                None => desk.kill.cancel(),
+                None => desk.end(),
             },
             Ok(_) => break,
             Err(_) if desk.close_if_idle() => desk.socket.close(),

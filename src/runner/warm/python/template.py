@@ -86,6 +86,7 @@ class Bottom:
         self.main.clear()
         self.main.update(self.initial)
         gc.collect()
+        self.ending = Ending(self.control)
         gc.freeze()
         self.wake, wake = os.pipe()
         os.set_blocking(self.wake, False)
@@ -187,6 +188,13 @@ class Bottom:
             report(self.report, self.base, self.roots)
         if value is not None and not isinstance(value, SystemExit):
             sys.excepthook = Hook(self.file)
+        else:
+            try:
+                code = self.ending.code(value)
+            except BaseException:
+                code = None
+            if code is not None:
+                os._exit(code)
         # The last collection is to find what hangs on modules that were frozen.
         gc.unfreeze()
         return False
