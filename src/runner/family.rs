@@ -57,11 +57,15 @@ impl Family {
     }
 
     /// That of a script which a template has started, as the leader of its own group and with the marker.
-    #[cfg(target_os = "linux")]
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(unused_variables, reason = "its group is all that is known")
+    )]
     pub fn of(script: i32, marker: &str) -> Self {
         Self {
             group: Pid::from_raw(script),
             script_is_reaped: false,
+            #[cfg(target_os = "linux")]
             relatives: Relatives::of(script, MARKER, marker),
         }
     }

@@ -20,7 +20,6 @@ mod result;
 mod run;
 mod script;
 mod start;
-#[cfg(target_os = "linux")]
 mod warm;
 
 use std::collections::HashMap;
@@ -183,6 +182,8 @@ fn clear(trace: &Trace, config: &Config) {
 #[cfg(test)]
 mod tests;
 /// The same tests for scripts that are forked.
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 #[path = "tests.rs"]
+#[expect(clippy::duplicate_mod, reason = "it is to be there twice")]
 mod tests_of_warm_starts;

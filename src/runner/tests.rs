@@ -481,6 +481,20 @@ async fn a_run_that_was_stopped_is_waited_for_before_the_program_ends() {
 }
 
 #[tokio::test]
+async fn a_later_life_finds_what_runs_by_its_marker() {
+    let stage = Stage::new();
+    let script = format!(
+        "open({:?}, 'w')\nimport time; time.sleep(600)",
+        stage.note()
+    );
+    let job = job(&[("main.py", &script)]);
+    let run = tokio::spawn(stage.runner.run(job, CancellationToken::new()));
+    until("it runs", || stage.note().exists()).await;
+    stage.runner.sweep().await.unwrap();
+    assert_eq!(Told::of(run.await.unwrap()).ending, Ending::Signal(9));
+}
+
+#[tokio::test]
 async fn kept_work_stays() {
     let stage = Stage::keeping(true);
     let job = job(&[("main.py", "print(1)")]);

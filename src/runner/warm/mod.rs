@@ -2,10 +2,13 @@
 //!
 //! Rule: a script cannot tell, and whatever goes wrong before it begins ends in a cold start.
 
+#[cfg(target_os = "linux")]
 mod child;
 mod groups;
 mod packet;
+#[cfg(target_os = "linux")]
 mod socket;
+#[cfg_attr(not(target_os = "linux"), path = "no_template.rs")]
 mod template;
 
 use std::ffi::OsString;
@@ -20,10 +23,9 @@ use super::Start;
 use groups::Groups;
 use template::{Recipe, Template};
 
-pub use child::Child;
 pub use groups::{Group, Kind, REPORT_MAX};
 pub use packet::Order;
-pub use template::Start as Begun;
+pub use template::{Child, Start as Begun};
 
 /// Templates at a time. Each holds an interpreter and what it has imported, from ten megabytes up; few groups are at work at
 /// once.
@@ -216,12 +218,11 @@ impl Warmth {
             tracing::debug!("nothing is preloaded for a group of tasks: {why}");
             book.groups.give_up(kind);
         } else if !std::mem::replace(&mut book.is_hopeless, kind.env.is_empty()) {
-            let level = if self.start == Start::Warm {
-                "asked for"
+            if self.start == Start::Warm {
+                tracing::warn!("scripts are started cold, although warm starts are wanted: {why}");
             } else {
-                "tried"
-            };
-            tracing::warn!("scripts are started cold, although a warm start was {level}: {why}");
+                tracing::debug!("scripts are started cold: {why}");
+            }
         }
     }
 

@@ -163,7 +163,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(of(b"ended\x009\x001\x003").code(), Some(3));
-        assert_eq!(of(b"ended\x009\x001\0255").code(), Some(255));
+        assert_eq!(of(b"ended\x009\x001\x00255").code(), Some(255));
         assert_eq!(of(b"ended\x009\x002\x009").signal(), Some(9));
         let dumped = of(b"ended\x009\x003\x0011");
         assert!(dumped.signal() == Some(11) && dumped.core_dumped());

@@ -18,7 +18,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::child::{Child, adopt};
+pub use super::child::Child;
+use super::child::adopt;
 use super::packet::{self, Order, Said};
 use super::socket::Socket;
 use crate::runner::family::MARKER;
