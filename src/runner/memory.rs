@@ -21,18 +21,18 @@ fn kills_in(vmstat: &str) -> Option<u64> {
     lines.find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
 }
 
-/// How a run really ended that ended by itself: `kills_before` is what [`kills`] was when it started, `kills` what it
-/// is now, and `stderr` has what it printed as errors.
+/// How a run really ended that ended by itself: `kills_before` is what [`kills`] was when it started, `kills` asks
+/// what it is now, which the kernel has to count first, and `stderr` has what it printed as errors.
 pub fn ending(
     ending: Ending,
     kills_before: Option<u64>,
-    kills: Option<u64>,
+    kills: impl FnOnce() -> Option<u64>,
     stderr: &File,
 ) -> Ending {
     let ran_out = match ending {
         Ending::Signal(signal) => {
             let killed = signal == Signal::SIGKILL as i32;
-            killed && kills_before.is_some() && kills_before < kills
+            killed && kills_before.is_some() && kills_before < kills()
         }
         Ending::Exit(code) => code == BY_EXCEPTION && raised(stderr),
         _ => false,
@@ -68,7 +68,7 @@ mod tests {
     }
 
     fn of_exit(code: i32, stderr: &str) -> Ending {
-        ending(Ending::Exit(code), Some(1), Some(2), &printed(stderr))
+        ending(Ending::Exit(code), Some(1), || Some(2), &printed(stderr))
     }
 
     #[test]
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_kill_while_the_kernel_killed_for_memory_is_a_want_of_memory() {
-        let of = |signal, before, now| ending(Ending::Signal(signal), before, now, &printed(""));
+        let of = |signal, before, now| ending(Ending::Signal(signal), before, || now, &printed(""));
         assert_eq!(of(9, Some(4), Some(5)), Ending::OutOfMemory);
         assert_eq!(of(9, Some(4), Some(4)), Ending::Signal(9));
         assert_eq!(of(9, None, Some(4)), Ending::Signal(9));

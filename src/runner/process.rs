@@ -96,7 +96,7 @@ pub async fn run(plan: Plan, stop: CancellationToken) -> io::Result<Ran> {
         }
     };
     Ok(Ran {
-        ending: memory::ending(ending, kills_before, memory::kills(), &errors),
+        ending: memory::ending(ending, kills_before, memory::kills, &errors),
         is_warm: script.is_forked(),
         peak_rss,
         stdout: stdout.unwrap_or_default(),
