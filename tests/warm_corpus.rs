@@ -213,7 +213,8 @@ threading.stack_size(1 << 20); threading.Thread(target=time.sleep, args=(60,), d
     let looks = "
 import builtins, fcntl, gc, json, os, signal, sys, threading, warnings
 print([hasattr(place, 'leak') for place in (builtins, sys, json)], 'LEAK' in os.environ, 'PATH' in os.environ)
-print(os.popen('env').read().count('LEAK'), os.umask(0o22), os.path.basename(os.getcwd()), os.nice(0))
+with os.popen('env') as env: print(env.read().count('LEAK'))
+print(os.umask(0o22), os.path.basename(os.getcwd()), os.nice(0))
 print(sorted(os.listdir('/proc/self/fd')), fcntl.fcntl(0, fcntl.F_GETFL))
 print(signal.getsignal(signal.SIGTERM), signal.pthread_sigmask(signal.SIG_BLOCK, []), threading.active_count())
 print('/leak' in sys.path, sys.argv, sys.getrecursionlimit(), 'leak' in sys.modules, sys.excepthook, sys.stdout.encoding)
