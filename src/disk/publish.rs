@@ -71,11 +71,25 @@ pub fn publish_over(
     name: &str,
     bytes: &[u8],
 ) -> Result<(), DiskError> {
+    let mark = volume.mark();
+    write_over(volume, folder, name, bytes)?;
+    volume.sync_since(folder, mark)
+}
+
+/// The same, but for the flush of the folder, without which a power cut may take the name: the caller has more to do there.
+///
+/// # Errors
+/// Whatever the disk refuses; then the older file is still there.
+pub fn write_over(
+    volume: &Volume,
+    folder: &Path,
+    name: &str,
+    bytes: &[u8],
+) -> Result<(), DiskError> {
     volume.make_folder(folder)?;
     let part = volume.write_part(folder, bytes)?;
-    let (path, mark) = (folder.join(name), volume.mark());
-    part.rename(&path).on_disk("name the new file", &path)?;
-    volume.sync_since(folder, mark)
+    let path = folder.join(name);
+    part.rename(&path).on_disk("name the new file", &path)
 }
 
 /// Moves a file into a folder of the same file system, which is made when missing, and says under which name it lies.

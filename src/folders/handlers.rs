@@ -6,14 +6,13 @@ use actix::Handler;
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::{
-    AdoptTask, KeepResult, LoadResult, LoadTask, ReplyTo, RequestRefused, ResultKept,
-    ResultRefused, SetAside, StoreChanged, TaskEnded, WrittenDown,
+    AdoptTask, KeepResult, LoadResult, LoadTask, ReplyTo, RequestRefused, SetAside, StoreChanged,
+    TaskEnded, WrittenDown,
 };
 use mutirao_actors::port::Letter;
 
 use super::errands::Payload;
-use super::jobs::{self, Draft, Refused, Settling};
-use super::kept::Kept;
+use super::jobs::{self, Draft, Settling};
 use super::{Folders, NAME};
 
 pub(super) fn refuse(reply: &ReplyTo, why: String, cause: Cause) {
@@ -100,54 +99,8 @@ impl Handler<Letter<KeepResult>> for Folders {
     type Result = ();
 
     fn handle(&mut self, letter: Letter<KeepResult>, ctx: &mut Self::Context) {
-        let (message, cause) = letter.open();
-        let KeepResult {
-            task,
-            name,
-            attempt,
-            success,
-            archive,
-        } = message;
-        let (places, plans) = (Arc::clone(&self.places), Arc::clone(&self.plans));
-        let (sha256, size) = (archive.digest(), archive.bytes().len() as u64);
-        self.keeping.insert(task, false);
-        let keep = move || jobs::keep(&places, &plans, (task, &name, success), &archive);
-        self.work(ctx, keep, move |desk, kept, ctx| {
-            let is_cancelled = desk.keeping.remove(&task).unwrap_or_default();
-            let by_disk = matches!(kept, Err(Refused::Disk(_)));
-            match desk.heard("keep", kept) {
-                Ok(file) => {
-                    let kept = Kept {
-                        file: file.clone(),
-                        sha256,
-                        size,
-                        success,
-                        is_settled: false,
-                    };
-                    if is_cancelled {
-                        return desk.discard(task, kept, ctx);
-                    }
-                    desk.results.add(task, kept);
-                    desk.scheduler.tell(
-                        ResultKept {
-                            task,
-                            attempt,
-                            file,
-                        },
-                        cause,
-                    );
-                }
-                Err(why) => {
-                    let refused = ResultRefused {
-                        task,
-                        attempt,
-                        by_disk,
-                        why,
-                    };
-                    desk.scheduler.tell(refused, cause);
-                }
-            }
-        });
+        let (result, cause) = letter.open();
+        self.keep(result, cause, ctx);
     }
 }
 
@@ -185,9 +138,7 @@ impl Handler<Letter<TaskEnded>> for Folders {
             let output = self.places.results.join(&kept.file);
             why.push_str(&format!("\nits last output: {}", output.display()));
         }
-        if let Some(is_cancelled) = self.keeping.get_mut(&task) {
-            *is_cancelled = true;
-        }
+        self.keepings.cancel(task);
         let kept = self.results.find(task);
         let settling = Settling {
             task,

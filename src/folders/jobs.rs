@@ -13,10 +13,11 @@ pub(super) use self::lay::{Laid, Unlaid, adopt, lay, load_unlaid};
 pub(super) use self::put_away::{Shelved, reject};
 pub(super) use self::set_aside::set_aside;
 pub(super) use self::settle::{
-    Settled, Settling, clear_payloads, discard, keep, payload_of, settle,
+    Keeping, Settled, Settling, clear_payloads, discard, keep, keep_together, payload_of, settle,
 };
 pub(super) use self::take_in::{Draft, look, read};
 use super::kept::Kept;
+use super::packs::Packs;
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
 
 mod lay;
@@ -25,6 +26,9 @@ mod set_aside;
 mod settle;
 mod take_in;
 mod touched;
+
+/// What was taken lies here, below our own files, until it has a place of its own.
+const PAYLOADS: &str = "payloads";
 
 /// Where everything lies.
 #[derive(Debug, Clone)]
@@ -37,16 +41,20 @@ pub struct Places {
     pub results: PathBuf,
     /// Our own files.
     pub hidden: PathBuf,
+    /// Small results among them.
+    pub(crate) packs: Arc<Packs>,
 }
 
 impl Places {
     /// The usual ones below a folder.
     pub fn under(root: &Path, volume: Arc<Volume>) -> Self {
+        let hidden = root.join(".mutirao");
         Self {
             volume,
             tasks: root.join("tasks"),
             results: root.join("results"),
-            hidden: root.join(".mutirao"),
+            packs: Arc::new(Packs::new(hidden.join(PAYLOADS))),
+            hidden,
         }
     }
 
@@ -64,7 +72,7 @@ impl Places {
 
     /// Results that were taken and have no place in `results/` yet, and tasks that have none in `tasks/`.
     pub(super) fn payloads(&self) -> PathBuf {
-        self.hidden.join("payloads")
+        self.hidden.join(PAYLOADS)
     }
 
     /// Results that were taken, and whose task's record a damage took.
@@ -122,9 +130,14 @@ pub(super) fn open(
 /// Reads a result, wherever it lies by now.
 pub(super) fn load_kept(places: &Places, task: TaskId, kept: &Kept) -> Result<Archive, Refused> {
     let payload = payload_of(places, task, kept);
-    if !kept.is_settled && places.volume.stat(&payload).is_ok() {
-        // When it is gone after all it was just put where it belongs.
-        if let Ok(archive) = load(&places.volume, &payload, kept.sha256) {
+    if !kept.is_settled {
+        // When it is neither here nor there it was just put where it belongs.
+        if let Some(archive) = places.packs.read(&places.volume, (task, kept.sha256))? {
+            return Ok(archive);
+        }
+        if places.volume.stat(&payload).is_ok()
+            && let Ok(archive) = load(&places.volume, &payload, kept.sha256)
+        {
             return Ok(archive);
         }
     }

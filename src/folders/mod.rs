@@ -11,7 +11,6 @@
 //! `ResultRefused`; the store:
 //! `WriteDown`; sessions: `TaskAccepted`, `PayloadLoaded`, `RequestRefused`.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,6 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use self::crew::Crew;
 use self::intake::{Intake, STILL};
+use self::keeping::Keepings;
 use self::kept::Results;
 use self::laying::Layings;
 use self::loads::Loads;
@@ -42,10 +42,12 @@ mod errands;
 mod handlers;
 mod intake;
 mod jobs;
+mod keeping;
 mod kept;
 mod laying;
 mod loads;
 mod looking;
+mod packs;
 mod plans;
 mod restart;
 mod settling;
@@ -74,8 +76,7 @@ pub struct Folders {
     intake: Intake,
     results: Results,
     plans: Arc<Plans>,
-    /// Results that are being looked over and written; whether their task was cancelled meanwhile.
-    keeping: HashMap<TaskId, bool>,
+    keepings: Keepings,
     settlements: Settlements,
     layings: Layings,
     /// Whether a result that nobody uses is being written.
@@ -132,7 +133,7 @@ impl Folders {
             intake: Intake::default(),
             results: Results::default(),
             plans: Arc::default(),
-            keeping: HashMap::new(),
+            keepings: Keepings::default(),
             settlements: Settlements::default(),
             layings: Layings::default(),
             is_setting_aside: false,

@@ -18,7 +18,7 @@ use crate::disk::{DiskError, OnDisk as _, publish};
 use crate::folders::intake::Leaving;
 use crate::folders::kept::Kept;
 use crate::folders::plans::Plans;
-use crate::folders::stay;
+use crate::folders::{packs, stay};
 
 /// A terminal task whose files are to be put where they belong.
 #[derive(Debug, Clone)]
@@ -44,22 +44,85 @@ pub(in crate::folders) struct Settled {
     pub shelved: Shelved,
 }
 
+/// A result that was handed in.
+#[derive(Debug)]
+pub(in crate::folders) struct Keeping {
+    /// Of which task.
+    pub task: TaskId,
+    /// That task's own name.
+    pub name: TaskName,
+    /// Whether it is its success.
+    pub success: bool,
+    /// The ZIP.
+    pub archive: Archive,
+}
+
 /// Vets a result, writes it where no crash loses it, and says what its file below `results/` will be.
 pub(in crate::folders) fn keep(
     places: &Places,
     plans: &Plans,
-    (task, name, success): (TaskId, &TaskName, bool),
-    archive: &Archive,
+    result: &Keeping,
 ) -> Result<String, Refused> {
-    inspect_result(archive.bytes()).map_err(|refusal| Refused::Cannot(refusal.to_string()))?;
-    let payload = payload_name(task, archive.digest());
-    publish::publish_over(
-        &places.volume,
-        &places.payloads(),
-        &payload,
-        archive.bytes(),
-    )?;
-    Ok(plans.plan(places, task, name, success))
+    vet(result)?;
+    write(places, result)?;
+    Ok(plan(places, plans, result))
+}
+
+/// The same for several small ones, with one file and one flush for all. Where there is no room for that each is written
+/// for itself, for some may fit.
+pub(in crate::folders) fn keep_together(
+    places: &Places,
+    plans: &Plans,
+    results: &[Keeping],
+) -> Vec<Result<String, Refused>> {
+    let vetted: Vec<_> = results.iter().map(vet).collect();
+    let sound = results
+        .iter()
+        .zip(&vetted)
+        .filter(|(_, vetted)| vetted.is_ok());
+    let sound: Vec<_> = sound
+        .map(|(result, _)| (result.task, &result.archive))
+        .collect();
+    let is_packed = sound.len() > 1 && places.packs.pack(&places.volume, &sound).is_ok();
+    let keep = |(result, vetted): (&Keeping, Result<(), Refused>)| {
+        vetted?;
+        if !is_packed {
+            write(places, result)?;
+        }
+        Ok(plan(places, plans, result))
+    };
+    results.iter().zip(vetted).map(keep).collect()
+}
+
+fn vet(result: &Keeping) -> Result<(), Refused> {
+    match inspect_result(result.archive.bytes()) {
+        Ok(_) => Ok(()),
+        Err(refusal) => Err(Refused::Cannot(refusal.to_string())),
+    }
+}
+
+fn write(places: &Places, result: &Keeping) -> Result<(), DiskError> {
+    let payload = payload_name(result.task, result.archive.digest());
+    let bytes = result.archive.bytes();
+    publish::publish_over(&places.volume, &places.payloads(), &payload, bytes)
+}
+
+fn plan(places: &Places, plans: &Plans, result: &Keeping) -> String {
+    plans.plan(places, result.task, &result.name, result.success)
+}
+
+/// Makes a packed result a file among the payloads, from where it is moved; its name there need not last, for the pack does.
+fn unpack(places: &Places, task: TaskId, kept: &Kept) -> Result<(), DiskError> {
+    let packed = places.packs.read(&places.volume, (task, kept.sha256))?;
+    packed.map_or(Ok(()), |archive| {
+        let payload = payload_name(task, kept.sha256);
+        publish::write_over(
+            &places.volume,
+            &places.payloads(),
+            &payload,
+            archive.bytes(),
+        )
+    })
 }
 
 /// By its digest, so that `sha256sum` tells whether it is whole; and by its task, for two may have the same bytes.
@@ -78,6 +141,9 @@ pub(in crate::folders) fn discard(
     task: TaskId,
     kept: &Kept,
 ) -> Result<(), DiskError> {
+    places
+        .packs
+        .forget(&places.volume, &[(task, kept.sha256)])?;
     let path = payload_of(places, task, kept);
     match places.volume.stat(&path) {
         Err(error) if is_absent(&error) => Ok(()),
@@ -98,11 +164,14 @@ pub(in crate::folders) fn settle(
     let one = |task| settle_one(places, plans, task, &mut touched);
     let settled: Vec<_> = tasks.iter().map(one).collect();
     touched.flush(&places.volume)?;
+    let mut placed = Vec::new();
     for (task, settled) in tasks.iter().zip(&settled) {
         if settled.is_ok() {
             plans.release(task.task);
+            placed.extend(task.kept.as_ref().map(|kept| (task.task, kept.sha256)));
         }
     }
+    places.packs.forget(&places.volume, &placed)?;
     Ok(settled)
 }
 
@@ -136,6 +205,7 @@ fn place(
     touched: &mut Touched,
 ) -> Result<String, DiskError> {
     let volume = &*places.volume;
+    unpack(places, task.task, kept)?;
     let payload = payload_of(places, task.task, kept);
     let mut file = plans.of(task.task).unwrap_or_else(|| kept.file.clone());
     match volume.stat(&payload) {
@@ -258,28 +328,51 @@ pub(in crate::folders) fn clear_payloads(
     wanted: &BTreeSet<PathBuf>,
     past_is_whole: bool,
 ) -> Result<BTreeSet<PathBuf>, DiskError> {
-    let (folder, mut found) = (places.payloads(), BTreeSet::new());
-    let names = match places.volume.list(&folder) {
+    let (folder, volume) = (places.payloads(), &places.volume);
+    let packed = places.packs.open(
+        volume,
+        |(task, sha256)| wanted.contains(&places.payload(task, sha256)),
+        |(task, sha256), archive| {
+            if !past_is_whole {
+                let (folder, name) = (places.unclaimed(), payload_name(task, sha256));
+                // What was put in its place stays in its pack as long as others do: it may have been saved before.
+                if publish::publish_as(volume, &folder, &name, archive.bytes())?.is_some() {
+                    tell_unclaimed(places, &name);
+                }
+            }
+            Ok(())
+        },
+    )?;
+    let mut found: BTreeSet<_> = packed
+        .into_iter()
+        .map(|(task, sha256)| places.payload(task, sha256))
+        .collect();
+    let names = match volume.list(&folder) {
         Err(error) if is_absent(&error) => return Ok(found),
         names => names.on_disk("list", &folder)?,
     };
     for name in names {
-        let path = folder.join(name.on_disk("list", &folder)?);
-        if wanted.contains(&path) {
-            found.insert(path);
+        let name = name.on_disk("list", &folder)?;
+        let path = folder.join(&name);
+        if packs::is_pack(&name) {
             continue;
         }
-        if past_is_whole {
-            places.volume.remove(&path)?;
+        if wanted.contains(&path) {
+            found.insert(path);
+        } else if past_is_whole {
+            volume.remove(&path)?;
         } else {
-            let unclaimed = places.unclaimed();
-            let name = publish::move_into(&places.volume, &unclaimed, &path)?;
-            let lies = unclaimed.join(name);
-            tracing::warn!(
-                "a payload of a task that is not remembered: {}",
-                lies.display()
-            );
+            let name = publish::move_into(volume, &places.unclaimed(), &path)?;
+            tell_unclaimed(places, &name);
         }
     }
     Ok(found)
+}
+
+fn tell_unclaimed(places: &Places, name: &str) {
+    let lies = places.unclaimed().join(name);
+    tracing::warn!(
+        "a payload of a task that is not remembered: {}",
+        lies.display()
+    );
 }

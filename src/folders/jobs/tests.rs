@@ -175,13 +175,19 @@ fn what_the_submitter_does_not_ask_for_is_as_task_toml_says() {
 /// A task `a.zip` that is done, with its result among the payloads.
 fn done(places: &Places) -> Settling {
     let result = pack([("stdout.txt", &b"x"[..])], Compression::Fast).unwrap();
-    let (task, name, archive) = (
-        TaskId::new(),
-        TaskName::tamed("a.zip"),
-        Archive::new(result),
-    );
-    let plans = Plans::default();
-    let file = keep(places, &plans, (task, &name, true), &archive).unwrap();
+    let result = Keeping {
+        task: TaskId::new(),
+        name: TaskName::tamed("a.zip"),
+        success: true,
+        archive: Archive::new(result),
+    };
+    let file = keep(places, &Plans::default(), &result).unwrap();
+    let Keeping {
+        task,
+        name,
+        archive,
+        ..
+    } = result;
     Settling {
         task,
         name,
@@ -281,4 +287,96 @@ fn a_file_that_cannot_be_flushed_in_rejected_is_back_in_tasks() {
     disk.fail_flush_of("rejected");
     reject(&places, &leaving, "why").unwrap_err();
     assert!(places.tasks.join("a.zip").exists());
+}
+
+/// Several results that came together.
+fn together(count: usize) -> Vec<Keeping> {
+    let result = pack([("stdout.txt", &b"x"[..])], Compression::Fast).unwrap();
+    let one = |number| Keeping {
+        task: TaskId::new(),
+        name: TaskName::tamed(&format!("{number}.zip")),
+        success: true,
+        archive: Archive::new(result.clone()),
+    };
+    (0..count).map(one).collect()
+}
+
+fn settling(result: &Keeping, file: &str) -> Settling {
+    Settling {
+        task: result.task,
+        name: result.name.clone(),
+        end: End::Done,
+        kept: Some(Kept {
+            file: file.to_owned(),
+            sha256: result.archive.digest(),
+            size: result.archive.bytes().len() as u64,
+            success: true,
+            is_settled: false,
+        }),
+        leaving: None,
+    }
+}
+
+#[test]
+fn results_that_came_together_lie_in_one_file_until_they_are_settled() {
+    let (_temp, places) = places();
+    let (plans, mut results) = (Plans::default(), together(3));
+    results[1].archive = Archive::new("no ZIP");
+    let kept = keep_together(&places, &plans, &results);
+    assert!(kept[1].is_err());
+    let payloads = || fs::read_dir(places.payloads()).unwrap().count();
+    assert_eq!(payloads(), 1);
+    let (first, last) = (
+        settling(&results[0], "0.zip"),
+        settling(&results[2], "2.zip"),
+    );
+    let loaded = load_kept(&places, first.task, first.kept.as_ref().unwrap()).unwrap();
+    assert_eq!(loaded, results[0].archive);
+    assert_eq!(settle_alone(&places, &first).unwrap(), "0.zip");
+    assert_eq!(payloads(), 1);
+    assert_eq!(settle_alone(&places, &last).unwrap(), "2.zip");
+    assert_eq!(payloads(), 0);
+    assert!(places.results.join("0.zip").exists() && places.results.join("2.zip").exists());
+}
+
+#[test]
+fn a_packed_result_that_a_crash_left_half_settled_is_settled_once() {
+    let (_temp, mut places, disk) = ailing();
+    let (plans, results) = (Plans::default(), together(2));
+    keep_together(&places, &plans, &results);
+    let first = settling(&results[0], "0.zip");
+    disk.fail_flush_of("results");
+    settle_alone(&places, &first).unwrap_err();
+    fs::write(places.results.join("0.zip"), results[0].archive.bytes()).unwrap();
+    places.packs = Arc::new(Packs::new(places.payloads()));
+    let wanted = BTreeSet::from([payload_of(
+        &places,
+        first.task,
+        first.kept.as_ref().unwrap(),
+    )]);
+    assert_eq!(open(&places, &wanted, false).unwrap(), wanted);
+    assert_eq!(
+        fs::read_dir(places.unclaimed()).unwrap().count(),
+        1,
+        "the other is nobody's"
+    );
+    assert_eq!(settle_alone(&places, &first).unwrap(), "0.zip");
+    assert_eq!(fs::read_dir(&places.results).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(places.payloads()).unwrap().count(), 0);
+}
+
+#[test]
+fn results_that_find_no_room_together_are_kept_one_by_one() {
+    let (_temp, places, disk) = ailing();
+    let (plans, results) = (Plans::default(), together(2));
+    disk.fail_flush_of("payloads");
+    let kept = keep_together(&places, &plans, &results);
+    assert!(kept.iter().all(Result::is_ok));
+    for result in &results {
+        assert!(
+            places
+                .payload(result.task, result.archive.digest())
+                .exists()
+        );
+    }
 }
