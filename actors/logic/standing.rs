@@ -18,6 +18,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How long a peer that asks and asks is held to a result that it owes: whoever asks is not working, and
 /// after this long its bytes will hardly come any more.
 const OWED_FOR: Duration = Duration::from_secs(600);
+/// Results of one task that a peer may owe: more than a task is tried by one peer before it is failed.
+const OWES_MAX: usize = 16;
 /// Faults of one peer that are remembered, for readers.
 pub const FAULTS_MAX: usize = 3;
 
@@ -31,11 +33,13 @@ pub struct Standing {
     pub present: bool,
     /// The tries that it has and has not answered for.
     pub holds: Vec<(TaskId, Attempt)>,
-    /// A try whose lease expired and whose result may still come, from a peer that does not name what
-    /// it hands in: until then it gets nothing, else those bytes would be filed as another task's.
-    pub owes: Option<(TaskId, Attempt)>,
+    /// Tries of one task that are over and whose results may still come, from a peer that does not name what it
+    /// hands in: until then it gets no other task, else those bytes would be filed as that one's.
+    pub owes: Vec<(TaskId, Attempt)>,
     /// Until when it is held to that.
     owes_until: Moment,
+    /// Whether it registered anew since it was given a task: then it has forgotten what it had.
+    is_afresh: bool,
     /// The task that it answered for last: a peer that missed our answer sends the same again.
     pub answered: Option<TaskId>,
     /// Whether it has shown that it names what it hands in.
@@ -59,9 +63,9 @@ pub struct Standing {
 impl Standing {
     /// The one try that an unnamed result of this peer can be of.
     pub fn sole(&self) -> Option<(TaskId, Attempt)> {
-        match (self.owes, self.holds.as_slice()) {
-            (Some(owed), []) => Some(owed),
-            (None, [held]) => Some(*held),
+        match (self.owes.as_slice(), self.holds.as_slice()) {
+            ([owed, ..], []) => Some(*owed),
+            (owes, [held]) if owes.iter().all(|(task, _)| *task == held.0) => Some(*held),
             _ => None,
         }
     }
@@ -71,16 +75,33 @@ impl Standing {
         self.holds.len() >= HOLDS_MAX
     }
 
-    /// Whether it may be given a task now.
-    pub fn is_ready(&self, now: Moment) -> bool {
-        let owes = self.owes.is_some() && now < self.owes_until;
-        !owes && now >= self.pause_until && !self.is_full()
+    /// The newest try whose result it is held to now: until that comes it is given no other task.
+    pub fn debt(&self, now: Moment) -> Option<(TaskId, Attempt)> {
+        let is_held = !self.names && now < self.owes_until;
+        self.owes.last().copied().filter(|_| is_held)
     }
 
-    /// It is given a task; what it owed till now will not come any more.
+    /// Whether it neither pauses nor holds all that it may.
+    pub fn is_rested(&self, now: Moment) -> bool {
+        now >= self.pause_until && !self.is_full()
+    }
+
+    /// Whether it may be given any task now.
+    pub fn is_ready(&self, now: Moment) -> bool {
+        self.debt(now).is_none() && self.is_rested(now)
+    }
+
+    /// It is given a task; what it owed of another till now will not come any more.
     pub fn take(&mut self, task: TaskId, attempt: Attempt) {
-        self.owes = None;
+        self.owes.retain(|(owed, _)| *owed == task);
+        self.is_afresh = false;
         self.holds.push((task, attempt));
+    }
+
+    /// It registered: what it had and owed it has forgotten.
+    pub fn start_afresh(&mut self) {
+        self.owes.clear();
+        self.is_afresh = true;
     }
 
     /// What it handed in could not be stored: it is owed as before.
@@ -90,16 +111,23 @@ impl Standing {
         }
     }
 
-    /// Its lease expired, and its result would come without a name.
+    /// A try of its is over, and may have left a result that would come without a name.
     pub fn owe(&mut self, task: TaskId, attempt: Attempt, now: Moment) {
-        self.owes = Some((task, attempt));
+        if self.names || self.is_afresh {
+            return;
+        }
+        self.owes.retain(|(owed, _)| *owed == task);
+        if self.owes.len() >= OWES_MAX {
+            self.owes.remove(0);
+        }
+        self.owes.push((task, attempt));
         self.owes_until = now.after(OWED_FOR);
     }
 
     /// It has answered for this try, one way or another.
     pub fn settle(&mut self, task: TaskId, attempt: Attempt) {
         self.holds.retain(|held| *held != (task, attempt));
-        self.owes = self.owes.filter(|owed| *owed != (task, attempt));
+        self.owes.retain(|owed| *owed != (task, attempt));
     }
 
     /// It came back without a result: it waits before it gets the next task, longer each time in a row.
@@ -125,7 +153,7 @@ impl Standing {
     }
 
     fn is_forgettable(&self) -> bool {
-        let owes = !self.holds.is_empty() || self.owes.is_some();
+        let owes = !self.holds.is_empty() || !self.owes.is_empty();
         !self.present && !owes && self.fruitless == 0
     }
 }

@@ -17,6 +17,10 @@ pub(super) const SILENT_WORK: Duration = Duration::from_secs(600);
 impl<P: Policy> Dispatch<P> {
     /// A speaker of section 1 that asks again has given up what it held. What it has from an earlier life of ours it
     /// may have dropped for want of us: that counts against nobody.
+    ///
+    /// Asking again is no proof that nothing runs there: some ask while they work. So it owes the result as if its
+    /// lease had expired. Meanwhile it may have the same task once more, for bytes of either try are of that task: an
+    /// honest peer that failed, or missed our answer, keeps no task of its from being tried.
     pub(super) fn give_up_held(&mut self, peer: &Endpoint, now: Moment) -> Vec<Effect> {
         if peer.is_ours() {
             return Vec::new();
@@ -32,17 +36,21 @@ impl<P: Policy> Dispatch<P> {
             // The task itself may be forgotten by now.
             standing.settle(task, attempt);
             let state = self.ledger.get(&task).map(|entry| &entry.state);
+            let is_known = state.is_some();
             let lease = state.and_then(State::lease);
-            if lease.is_some_and(|lease| lease.attempt == attempt && !lease.confirmed) {
-                let why = format!("{peer} asked anew after this master was restarted");
-                effects.extend(self.try_ended(&task, attempt, Fault::HandedBack(why), now));
-                continue;
+            let fault = if lease.is_some_and(|lease| lease.attempt == attempt && !lease.confirmed) {
+                Fault::HandedBack(format!("{peer} asked anew after this master was restarted"))
+            } else {
+                if state.is_some_and(|state| !state.is_terminal()) {
+                    standing.came_back_without(now);
+                    self.health.failed(peer, task, attempt, now);
+                }
+                Fault::GivenUp
+            };
+            effects.extend(self.try_ended(&task, attempt, fault, now));
+            if is_known {
+                self.peers.of(peer).owe(task, attempt, now);
             }
-            if state.is_some_and(|state| !state.is_terminal()) {
-                standing.came_back_without(now);
-                self.health.failed(peer, task, attempt, now);
-            }
-            effects.extend(self.try_ended(&task, attempt, Fault::GivenUp, now));
         }
         effects
     }
@@ -53,13 +61,16 @@ impl<P: Policy> Dispatch<P> {
             return None;
         }
         let standing = self.peers.get(&ask.peer);
-        if standing.is_some_and(|standing| !standing.is_ready(now)) {
+        if standing.is_some_and(|standing| !standing.is_rested(now)) {
             return None;
         }
         if !self.may_have_one(&ask.peer, now) {
             return None;
         }
-        let id = self.pick(&ask.peer.peer, now)?;
+        let id = match standing.and_then(|standing| standing.debt(now)) {
+            Some(owed) => self.pick_again(owed, &ask.peer.peer, now)?,
+            None => self.pick(&ask.peer.peer, now)?,
+        };
         let tried = self.ledger.begin_try(&id, &ask.peer)?;
         self.queue.remove(&id);
         let task = &self.ledger.get(&id)?.task;
@@ -163,9 +174,8 @@ impl<P: Policy> Dispatch<P> {
             effects.push(Effect::Cancel(holder.clone(), *task, attempt));
         }
         effects.extend(self.try_ended(task, attempt, Fault::Late, now));
-        let standing = self.peers.of(&holder);
-        if !standing.names && !holder.is_ours() {
-            standing.owe(*task, attempt, now);
+        if !holder.is_ours() {
+            self.peers.of(&holder).owe(*task, attempt, now);
         }
         effects
     }

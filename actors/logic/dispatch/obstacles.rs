@@ -115,7 +115,10 @@ impl<P: Policy> Dispatch<P> {
             Some(Obstacle::Tried)
         } else if !standing.holds.is_empty() {
             Some(Obstacle::Busy)
-        } else if !standing.is_ready(now) {
+        } else if standing
+            .debt(now)
+            .is_some_and(|(owed, _)| owed != entry.task.id)
+        {
             Some(Obstacle::Owing)
         } else {
             (!self.works(peer, standing, now)).then_some(Obstacle::NotAsking)

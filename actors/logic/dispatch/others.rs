@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use super::Dispatch;
 use crate::logic::fault::{Blame, Fault};
-use crate::logic::ledger::Entry;
+use crate::logic::ledger::{Entry, State};
 use crate::logic::policy::Policy;
 use crate::logic::standing::Standing;
-use crate::model::{Endpoint, Moment, PeerId, TaskId};
+use crate::model::{Attempt, Endpoint, Moment, PeerId, TaskId};
 
 /// A peer that holds nothing and has not asked for so long does not work here: requests and pauses last a minute at
 /// most.
@@ -77,6 +77,22 @@ impl<P: Policy> Dispatch<P> {
         let suits = |task: &TaskId, ever| self.suits(task, peer, ever, &workers, now);
         let first = self.queue.next(|task| suits(task, true));
         first.or_else(|| self.queue.next(|task| suits(task, false)))
+    }
+
+    /// The task of a try that a peer owes the result of, if that waits and the peer may have it once more. Whoever let
+    /// its lease expire has said nothing, and may be at it still.
+    pub(super) fn pick_again(
+        &self,
+        (task, attempt): (TaskId, Attempt),
+        peer: &PeerId,
+        now: Moment,
+    ) -> Option<TaskId> {
+        let entry = self.ledger.get(&task)?;
+        let is_back = entry.tried(attempt)?.fault != Some(Fault::Late);
+        let may = is_back
+            && entry.state == State::Waiting
+            && self.suits(&task, peer, false, &Workers::new(), now);
+        may.then_some(task)
     }
 
     /// Whether a peer may have a task that waits: not what it just failed, or what it `ever` failed, unless nobody

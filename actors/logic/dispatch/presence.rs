@@ -19,7 +19,7 @@ impl<P: Policy> Dispatch<P> {
     ) -> Vec<Effect> {
         self.peers.arrive(peer);
         let standing = self.peers.of(peer);
-        standing.owes = None;
+        standing.start_afresh();
         standing.asked = now;
         let Some(holds) = holds else {
             return Vec::new();

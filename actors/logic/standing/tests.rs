@@ -14,7 +14,7 @@ fn one_try_held_or_owed_is_the_one_that_an_unnamed_result_is_of() {
     standing.holds.push(held(2));
     assert_eq!(standing.sole(), None, "two are ambiguous");
     standing.settle(held(1).0, held(1).1);
-    standing.owes = Some(held(3));
+    standing.owes = vec![held(3)];
     assert_eq!(standing.sole(), None, "one held and one owed are, too");
     standing.settle(held(2).0, held(2).1);
     assert_eq!(standing.sole(), Some(held(3)));
@@ -91,17 +91,17 @@ fn leaving_and_coming_back_shortens_no_pause() {
 fn absent_peers_are_remembered_up_to_a_bound_the_latest_longest() {
     let mut standings = Standings::default();
     standings.arrive(&plain("old"));
-    standings.of(&plain("old")).owes = Some(held(1));
+    standings.of(&plain("old")).owes = vec![held(1)];
     standings.depart(&plain("old"));
     // One peer that comes and goes pushes nobody out.
-    standings.of(&plain("flapping")).owes = Some(held(2));
+    standings.of(&plain("flapping")).owes = vec![held(2)];
     for _ in 0..=ABSENT_MAX {
         standings.arrive(&plain("flapping"));
         standings.depart(&plain("flapping"));
     }
     assert!(standings.get(&plain("old")).is_some());
     for number in 0..ABSENT_MAX {
-        standings.of(&plain(&format!("stranger {number}"))).owes = Some(held(3));
+        standings.of(&plain(&format!("stranger {number}"))).owes = vec![held(3)];
     }
     assert_eq!(standings.peers.len(), ABSENT_MAX);
     assert_eq!(standings.absent.len(), ABSENT_MAX);

@@ -243,6 +243,30 @@ async fn a_namesake_elsewhere_neither_ends_nor_gives_up_what_a_living_peer_holds
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_peer_that_names_nothing_hands_in_after_it_asked_again_is_of_what_it_had_first() {
+    with_master(async |world| {
+        let tasks = [world.put_task(1, 0), world.put_task(1, 0)];
+        let mut eager = world.connect(2);
+        eager
+            .ask(r#"{"action":"REGISTER","peer_id":"eager","addr":["10.0.0.2",5001]}"#)
+            .await;
+        let ask = r#"{"action":"REQUEST_TASK","peer_id":"eager"}"#;
+        let first = eager.ask_value(ask).await;
+        assert_eq!(first["task_name"], "task-1.zip", "{first}");
+        for _ in 0..5 {
+            let again = eager.ask_value(ask).await;
+            assert_ne!(again["task_name"], "task-2.zip", "it still owes the first");
+            sleep(Duration::from_secs(1)).await;
+        }
+        let result = r#"{"action":"SUBMIT_RESULT","peer_id":"eager","result_name":"result.zip","result_data":"UEs="}"#;
+        assert_eq!(eager.ask(result).await, r#"{"status":"OK"}"#);
+        assert!(world.all_done(&tasks[..1]));
+        assert_eq!(world.end_of(tasks[1]), None);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_still_loaded_when_a_peer_of_ours_hangs_up_is_handed_to_the_next() {
     with_master(async |world| {
         world.shelves().stall = true;

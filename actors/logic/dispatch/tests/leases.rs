@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::logic::dispatch::Rules;
-use crate::logic::effect::Effect;
+use crate::logic::effect::{Effect, Verdict};
 use crate::logic::fixtures::{
-    Desk, by_id, by_name, cancels, ends, keeps, offered, ours, plain, task,
+    Desk, by_id, by_name, cancels, ends, keeps, offered, ours, plain, task, verdicts,
 };
 use crate::logic::ledger::{State, TERMINAL_MAX};
 use crate::model::{Ending, Task};
@@ -182,6 +182,82 @@ fn a_plain_peer_that_only_ever_asks_is_believed_to_have_given_up_some_day() {
 }
 
 #[test]
+fn what_a_plain_peer_gave_up_and_hands_in_late_is_never_filed_as_another_task() {
+    let mut desk = Desk::with(&[&plain("a"), &ours("b")]);
+    (1..=2).for_each(|number| drop(desk.arrive(task(number))));
+    let given_up = desk.take(&plain("a"));
+    for _ in 0..9 {
+        assert!(desk.in_vain(&plain("a")), "it still owes");
+        desk.pass(1);
+    }
+    let effects = desk.submit(&plain("a"), by_name("result.zip"), b"late", Ending::Unsaid);
+    assert_eq!(keeps(&effects), [(given_up.task, given_up.attempt, true)]);
+    desk.kept(given_up.task);
+    assert_eq!(desk.take(&plain("a")).task, task(2).id);
+}
+
+#[test]
+fn a_plain_peer_that_has_a_task_twice_owes_two_results_of_it_and_gets_no_other_till_then() {
+    let mut desk = Desk::with(&[&plain("a")]);
+    (1..=2).for_each(|number| drop(desk.arrive(task(number))));
+    let first = desk.take(&plain("a"));
+    desk.in_vain(&plain("a"));
+    desk.pass(1);
+    let again = desk.take(&plain("a"));
+    assert_eq!(again.task, first.task);
+    let send = |desk: &mut Desk, bytes: &[u8]| {
+        desk.submit(&plain("a"), by_name("out.zip"), bytes, Ending::Unsaid)
+    };
+    assert_eq!(
+        keeps(&send(&mut desk, b"one")),
+        [(again.task, again.attempt, true)]
+    );
+    desk.kept(first.task);
+    assert!(desk.in_vain(&plain("a")), "the other run may still be on");
+    desk.pass(60);
+    assert!(desk.in_vain(&plain("a")));
+    send(&mut desk, b"two");
+    assert_eq!(desk.entry(first.task).conflicts.len(), 1);
+    assert_eq!(desk.take(&plain("a")).task, task(2).id);
+}
+
+#[test]
+fn a_plain_peer_that_gave_up_what_was_cancelled_owes_its_result_too() {
+    let mut desk = Desk::with(&[&plain("a")]);
+    (1..=2).for_each(|number| drop(desk.arrive(task(number))));
+    let offer = desk.take(&plain("a"));
+    desk.mind.task_withdrawn(&offer.task, "no".into());
+    assert!(desk.in_vain(&plain("a")));
+    let effects = desk.submit(&plain("a"), by_name("out.zip"), b"late", Ending::Unsaid);
+    assert_eq!(verdicts(&effects), [Verdict::TooLate]);
+    assert_eq!(desk.take(&plain("a")).task, task(2).id);
+}
+
+#[test]
+fn a_plain_peer_that_registered_anew_before_it_asked_again_owes_nothing() {
+    let mut desk = Desk::with(&[&plain("a"), &ours("b")]);
+    (1..=2).for_each(|number| drop(desk.arrive(task(number))));
+    desk.take(&plain("a"));
+    desk.join(&plain("a"));
+    assert!(desk.in_vain(&plain("a")), "it pauses");
+    desk.pass(1);
+    assert_eq!(desk.take(&plain("a")).task, task(2).id);
+}
+
+#[test]
+fn a_plain_peer_that_only_ever_gives_up_gets_other_tasks_some_day() {
+    let mut desk = Desk::with(&[&plain("a")]);
+    (1..=2).for_each(|number| drop(desk.arrive(task(number))));
+    let offer = desk.take(&plain("a"));
+    assert!(desk.in_vain(&plain("a")));
+    desk.mind.task_withdrawn(&offer.task, "no".into());
+    desk.pass(599);
+    assert!(desk.in_vain(&plain("a")));
+    desk.pass(1);
+    assert_eq!(desk.take(&plain("a")).task, task(2).id);
+}
+
+#[test]
 fn a_plain_peer_that_names_its_results_owes_nothing() {
     let mut desk = Desk::with(&[&plain("a")]);
     desk.arrive(task(1));
@@ -252,6 +328,7 @@ fn a_task_that_is_taken_back_ends_once_in_whatever_state_it_is() {
     // The plain peer cannot be told; that it comes back without the result is no fault.
     assert_eq!(plainly.task, task(4).id);
     desk.arrive(task(6));
+    desk.join(&plain("b"));
     assert_eq!(desk.take(&plain("b")).task, task(6).id);
 }
 

@@ -163,6 +163,7 @@ fn a_task_that_failed_on_the_only_peer_is_given_to_it_again() {
 #[test]
 fn a_plain_peer_that_comes_back_without_a_result_has_failed_and_waits_before_the_next() {
     let mut desk = Desk::with(&[&plain("a"), &plain("b")]);
+    desk.mind.peers.of(&plain("a")).names = true;
     desk.arrive(task(1));
     desk.arrive(task(2));
     let offer = desk.take(&plain("a"));
