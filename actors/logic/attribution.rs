@@ -1,7 +1,8 @@
 //! Of which try is this result? A SUBMIT_RESULT of section 1 does not say.
 //!
 //! Rule (reliability, "Attribution"), in order: `task_id` and `attempt`; the exact echo of a name that was
-//! handed out; the one try that the speaker owes. What fits none of them is refused, never guessed.
+//! handed out; the one try that the speaker owes. What fits none of them is refused, never guessed, and so is what
+//! bears the name of a try of somebody else's.
 
 use serde::Serialize;
 
@@ -60,17 +61,25 @@ pub fn attribute(
             )),
         };
     }
-    let echoed = claim.name.as_deref().and_then(|name| ledger.named(name));
-    if let Some((task, attempt)) = echoed
-        && ledger
-            .get(&task)
-            .is_some_and(|entry| may_answer(entry, attempt))
-    {
-        return Ok(Match {
-            task,
-            attempt,
-            named: true,
+    let name = claim.name.as_deref().unwrap_or_default();
+    if let Some((task, attempt)) = ledger.named(name) {
+        let entry = ledger.get(&task);
+        if entry.is_some_and(|entry| may_answer(entry, attempt)) {
+            return Ok(Match {
+                task,
+                attempt,
+                named: true,
+            });
+        }
+        // By chance it may be what this speaker makes of a name of its own.
+        let is_own = owed.is_some_and(|(of, attempt)| {
+            let entry = ledger.get(&of);
+            let tried = entry.and_then(|entry| entry.tried(attempt));
+            of == task || tried.is_some_and(|tried| is_decorated(name, tried.name.as_str()))
         });
+        if !is_own {
+            return Err(format!("{name:?} was handed to another peer"));
+        }
     }
     match owed {
         Some((task, attempt)) => Ok(Match {
@@ -80,6 +89,12 @@ pub fn attribute(
         }),
         None => Err("this peer holds no task that the result could be of".into()),
     }
+}
+
+/// Whether a name is what some dialects make of the name that was handed out.
+fn is_decorated(name: &str, own: &str) -> bool {
+    let before = ["result_", "results_"].map(|word| name.strip_prefix(word));
+    before.contains(&Some(own)) || name.strip_suffix("_result.zip") == Some(own)
 }
 
 #[cfg(test)]

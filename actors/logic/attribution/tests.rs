@@ -101,6 +101,34 @@ fn a_decorated_name_that_is_by_chance_anothers_leaves_it_to_what_is_owed() {
 }
 
 #[test]
+fn the_exact_name_of_anothers_try_is_of_nobody_else_whatever_is_owed() {
+    let (a, b) = (plain("a"), plain("b"));
+    let ledger = two_leases(&a, &b);
+    let owed = Some((task(2).id, Attempt(1)));
+    for lives in [ALIVE, DEAD] {
+        assert!(attribute(&ledger, &b, &by_name("task-1.zip"), owed, lives).is_err());
+    }
+    // A name that was never handed out says nothing.
+    let claim = by_name("result.zip");
+    assert_eq!(attribute(&ledger, &b, &claim, owed, ALIVE), found(2, false));
+}
+
+#[test]
+fn the_name_of_anothers_try_of_the_task_that_is_owed_contradicts_nothing() {
+    let (a, b) = (plain("a"), plain("b"));
+    let mut ledger = two_leases(&a, &plain("c"));
+    let again = ledger.begin_try(&task(1).id, &b).unwrap();
+    let found = Match {
+        task: task(1).id,
+        attempt: again.attempt,
+        named: false,
+    };
+    let owed = Some((found.task, found.attempt));
+    let claim = by_name("task-1.zip");
+    assert_eq!(attribute(&ledger, &b, &claim, owed, ALIVE), Ok(found));
+}
+
+#[test]
 fn a_result_without_any_claim_is_of_the_one_try_that_is_owed_or_of_none() {
     let a = plain("a");
     let ledger = two_leases(&a, &a);

@@ -246,10 +246,11 @@ async fn a_namesake_elsewhere_neither_ends_nor_gives_up_what_a_living_peer_holds
 async fn what_a_peer_that_names_nothing_hands_in_after_it_asked_again_is_of_what_it_had_first() {
     with_master(async |world| {
         let tasks = [world.put_task(1, 0), world.put_task(1, 0)];
-        let mut eager = world.connect(2);
-        eager
-            .ask(r#"{"action":"REGISTER","peer_id":"eager","addr":["10.0.0.2",5001]}"#)
-            .await;
+        let [mut eager, mut other] = [2, 3].map(|host| world.connect(host));
+        for (speaker, name) in [(&mut eager, "eager"), (&mut other, "other")] {
+            let register = format!(r#"{{"action":"REGISTER","peer_id":"{name}","addr":["10.0.0.2",5001]}}"#);
+            assert_eq!(speaker.ask(register).await, r#"{"status":"REGISTERED"}"#);
+        }
         let ask = r#"{"action":"REQUEST_TASK","peer_id":"eager"}"#;
         let first = eager.ask_value(ask).await;
         assert_eq!(first["task_name"], "task-1.zip", "{first}");
@@ -262,6 +263,30 @@ async fn what_a_peer_that_names_nothing_hands_in_after_it_asked_again_is_of_what
         assert_eq!(eager.ask(result).await, r#"{"status":"OK"}"#);
         assert!(world.all_done(&tasks[..1]));
         assert_eq!(world.end_of(tasks[1]), None);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_under_the_name_of_what_another_peer_has_is_set_aside() {
+    with_master(async |world| {
+        let tasks = [world.put_task(1, 0), world.put_task(1, 0)];
+        let [mut first, mut second] = [2, 3].map(|host| world.connect(host));
+        for (speaker, name) in [(&mut first, "one"), (&mut second, "two")] {
+            let ask = format!(r#"{{"action":"REQUEST_TASK","peer_id":"{name}"}}"#);
+            assert!(speaker.ask(ask).await.contains("TASK_PACKAGE"));
+        }
+        let result = |name: &str| {
+            format!(
+                r#"{{"action":"SUBMIT_RESULT","peer_id":"two","result_name":"{name}","result_data":"UEs="}}"#
+            )
+        };
+        let refused = second.ask(result("task-1.zip")).await;
+        assert!(refused.contains("another peer"), "{refused}");
+        assert_eq!(tasks.map(|task| world.end_of(task)), [None, None]);
+        let taken = second.ask(result("result.zip")).await;
+        assert_eq!(taken, r#"{"status":"OK"}"#);
+        assert!(world.all_done(&tasks[1..]));
     })
     .await;
 }

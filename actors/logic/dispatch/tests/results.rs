@@ -138,6 +138,8 @@ fn two_speakers_with_one_peer_id_keep_their_own_leases() {
     let second = desk.take(&there);
     // Neither gives up, nor finishes, nor loses the lease of the other.
     let effects = desk.submit(&there, by_name(&first.name), b"x", Ending::Unsaid);
+    assert!(matches!(verdicts(&effects)[..], [Verdict::Unmatched(_)]));
+    let effects = desk.submit(&there, by_name(&second.name), b"x", Ending::Unsaid);
     assert_eq!(keeps(&effects), [(second.task, Attempt(1), true)]);
     desk.leave(&there, false);
     assert!(matches!(desk.state(first.task), State::Leased(lease) if lease.holder == here));
