@@ -121,12 +121,7 @@ pub fn in_full<P: Policy>(mind: &Dispatch<P>, entry: &Entry, now: Moment) -> Tas
         attempt: tried.attempt,
         peer_id: tried.holder.peer.clone(),
         ended: ended(entry, tried),
-        against: tried.fault.as_ref().map(|fault| match fault.blame() {
-            Blame::Run if mind.health().is_sick(&tried.holder) => Against::Peer,
-            Blame::Run => Against::Task,
-            Blame::Peer => Against::Peer,
-            Blame::None => Against::Nobody,
-        }),
+        against: against(mind, entry, tried),
     });
     let conflicts = entry.conflicts.iter().map(|conflict| ConflictRow {
         peer_id: conflict.peer.clone(),
@@ -141,17 +136,36 @@ pub fn in_full<P: Policy>(mind: &Dispatch<P>, entry: &Entry, now: Moment) -> Tas
     }
 }
 
+/// What became of the result that a try handed in, in words for a reader; none if it did not, or was not believed.
+fn taken(entry: &Entry, tried: &Tried) -> Option<&'static str> {
+    let (submitted, words) = match &entry.state {
+        State::Done { submitted, .. } => (submitted, "its result was taken"),
+        State::Keeping { submitted, .. } => (submitted, "handed in, and being stored"),
+        _ => return None,
+    };
+    (submitted.attempt == tried.attempt).then_some(words)
+}
+
+/// Against whom a try counts. One whose result was taken after all, once it was believed lost or had failed, counts
+/// against nobody.
+fn against<P: Policy>(mind: &Dispatch<P>, entry: &Entry, tried: &Tried) -> Option<Against> {
+    let fault = tried.fault.as_ref()?;
+    if taken(entry, tried).is_some() {
+        return None;
+    }
+    Some(match fault.blame() {
+        Blame::Run if mind.health().is_sick(&tried.holder) => Against::Peer,
+        Blame::Run => Against::Task,
+        Blame::Peer => Against::Peer,
+        Blame::None => Against::Nobody,
+    })
+}
+
 /// How a try ended, or that it runs, in words for a reader.
 fn ended(entry: &Entry, tried: &Tried) -> String {
-    let taken = match &entry.state {
-        State::Done { submitted, .. } => Some((submitted, "its result was taken")),
-        State::Keeping { submitted, .. } => Some((submitted, "handed in, and being stored")),
-        _ => None,
-    };
-    let taken = taken.filter(|(submitted, _)| submitted.attempt == tried.attempt);
     let is_leased = |lease: &Lease| lease.attempt == tried.attempt;
-    match (taken, &tried.fault, entry.state.lease()) {
-        (Some((_, words)), _, _) => words.into(),
+    match (taken(entry, tried), &tried.fault, entry.state.lease()) {
+        (Some(words), _, _) => words.into(),
         (None, Some(fault), _) => fault.to_string(),
         (None, None, Some(lease)) if is_leased(lease) => "runs".into(),
         (None, None, _) => "called off".into(),
@@ -222,5 +236,48 @@ pub fn in_words(end: &End) -> String {
         End::Done => "done".into(),
         End::Failed(why) => format!("failed: {why}"),
         End::Cancelled(why) => format!("cancelled: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logic::fixtures::{Desk, by_name, ours, ours_in_life, plain, task};
+    use crate::model::Ending;
+
+    fn told(desk: &Desk) -> Vec<(String, Option<Against>)> {
+        let report = in_full(&desk.mind, desk.entry(task(1).id), desk.now);
+        let tries = report.tries.into_iter();
+        tries.map(|tried| (tried.ended, tried.against)).collect()
+    }
+
+    #[test]
+    fn a_lost_try_whose_result_a_new_life_of_its_peer_hands_in_counts_against_nobody() {
+        let mut desk = Desk::with(&[&ours("a")]);
+        desk.arrive(task(1));
+        let offer = desk.take(&ours("a"));
+        desk.leave(&ours("a"), false);
+        let lost = ("gone".to_owned(), Some(Against::Peer));
+        assert_eq!(told(&desk), [lost]);
+        let reborn = ours_in_life("a", 2);
+        desk.join(&reborn);
+        desk.succeed(&reborn, &offer);
+        let stored = ("handed in, and being stored".to_owned(), None);
+        assert_eq!(told(&desk), [stored]);
+        desk.kept(offer.task);
+        assert_eq!(told(&desk), [("its result was taken".to_owned(), None)]);
+    }
+
+    #[test]
+    fn a_try_that_failed_and_succeeded_after_all_counts_against_nobody() {
+        let mut desk = Desk::with(&[&plain("a")]);
+        desk.arrive(task(1));
+        let offer = desk.take(&plain("a"));
+        desk.ask(&plain("a"));
+        assert_eq!(told(&desk)[0].1, Some(Against::Task));
+        let late = by_name(&offer.name);
+        desk.submit(&plain("a"), late, b"good", Ending::Unsaid);
+        desk.kept(offer.task);
+        assert_eq!(told(&desk), [("its result was taken".to_owned(), None)]);
     }
 }
