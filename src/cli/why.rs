@@ -14,6 +14,7 @@ use mutirao_actors::wire::{Reply, Request};
 use super::options::{FindOptions, NoMaster};
 use super::status::{in_words, read_report};
 use crate::control::{Control, ControlError};
+use crate::folders::{ZIP_DELETED, ZIP_REPLACED};
 
 /// Tell why a task waits or failed, or how a peer fares
 #[derive(Debug, Clone, Args)]
@@ -153,12 +154,21 @@ fn next(report: &TaskReport) -> Option<String> {
         (TaskState::Failed, Some(file)) => Some(format!(
             "what it printed last: unzip -p results/{file} stderr.txt"
         )),
+        (TaskState::Cancelled, None) if is_zip_gone(report) => {
+            Some("to try it again, put its ZIP into tasks/ again".into())
+        }
         (TaskState::Failed | TaskState::Cancelled, None) => {
             Some("to try it again, move its ZIP from tasks/failed/ back into tasks/".into())
         }
         (TaskState::Leased, _) => Some(format!("its way so far: mutirao trace --task {name}")),
         _ => None,
     }
+}
+
+/// Whether the task was cancelled because its ZIP was taken away: then none lies in `tasks/failed/`.
+fn is_zip_gone(report: &TaskReport) -> bool {
+    let reason = report.reason.as_deref();
+    reason.is_some_and(|why| [ZIP_DELETED, ZIP_REPLACED].contains(&why))
 }
 
 fn of_peer(row: &PeerRow) -> String {
@@ -250,6 +260,18 @@ mod tests {
             lines[7],
             "→ what it printed last: unzip -p results/failed/sim.zip stderr.txt"
         );
+    }
+
+    #[test]
+    fn a_cancelled_task_says_where_its_zip_is_to_come_from() {
+        let mut cancelled = report(TaskState::Cancelled);
+        let advice = |report: &TaskReport| next(report).unwrap();
+        cancelled.reason = Some("cancelled by command".into());
+        assert!(advice(&cancelled).contains("from tasks/failed/ back into tasks/"));
+        for gone in [ZIP_DELETED, ZIP_REPLACED] {
+            cancelled.reason = Some(gone.into());
+            assert!(advice(&cancelled).ends_with("put its ZIP into tasks/ again"));
+        }
     }
 
     fn row(peer: &str) -> PeerRow {

@@ -34,6 +34,10 @@ pub const READS_MAX: usize = 2;
 pub const STILL: Duration = Duration::from_millis(250);
 /// A file that is no task is rejected when nothing changed for this long: a copy over Wi-Fi may pause for seconds.
 pub const SETTLING: Duration = Duration::from_secs(15);
+/// Why a task is cancelled whose file is gone: in words for a reader, by which others know that nothing of it is left.
+pub const ZIP_DELETED: &str = "its ZIP was deleted from tasks/";
+/// The same of a task whose file is another now.
+pub const ZIP_REPLACED: &str = "its ZIP in tasks/ was replaced by another";
 
 /// What is known of `tasks/`.
 #[derive(Debug, Default)]
@@ -107,8 +111,7 @@ impl Intake {
             if !could_be_seen || listing.files.contains_key(name) {
                 return true;
             }
-            let why = "its ZIP was deleted from tasks/";
-            deeds.extend(file.withdraw(tasks, why));
+            deeds.extend(file.withdraw(tasks, ZIP_DELETED));
             false
         });
     }

@@ -54,6 +54,8 @@ mod settling;
 mod stay;
 mod watch;
 
+pub use intake::{ZIP_DELETED, ZIP_REPLACED};
+
 pub(crate) use self::jobs::Places;
 
 /// The folders' name in the message log.

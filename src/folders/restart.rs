@@ -16,7 +16,7 @@ use mutirao_actors::messages::TaskWithdrawn;
 use mutirao_actors::model::{Task, TaskId};
 
 use super::Folders;
-use super::intake::{Adopted, Leaving};
+use super::intake::{Adopted, Leaving, ZIP_REPLACED};
 use super::jobs::{Places, Settling};
 use super::kept::Kept;
 
@@ -90,7 +90,7 @@ impl Folders {
     /// Takes back the tasks whose file was replaced by another just before the crash.
     pub(super) fn withdraw_superseded(&mut self) {
         for task in std::mem::take(&mut self.superseded) {
-            let why = "its ZIP in tasks/ was replaced by another".to_owned();
+            let why = ZIP_REPLACED.to_owned();
             self.scheduler
                 .tell(TaskWithdrawn { task, why }, Cause::OUTSIDE);
         }

@@ -171,7 +171,7 @@ impl File {
             (open.stamp, self.phase) = (self.stamp, Phase::Settled);
             return Vec::new();
         }
-        let why = "its ZIP in tasks/ was replaced by another";
+        let why = super::ZIP_REPLACED;
         let mut deeds = Vec::from_iter(self.withdraw(tasks, why));
         if let Some(copy) = copy {
             self.phase = Phase::Resting(copy);
