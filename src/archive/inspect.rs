@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use mutirao_actors::model::{Digest, Wishes};
+use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
 use super::limits::Limits;
 use super::refusal::Refusal;
@@ -45,6 +46,7 @@ pub struct ResultContents {
 /// # Errors
 /// Why it cannot be a task, for the person who made it.
 pub fn inspect_task(bytes: &[u8]) -> Result<TaskContents, Refusal> {
+    can_travel(bytes)?;
     let mut zip = Vetted::open(bytes, &Limits::USUAL)?;
     let root = find_root(&zip)?;
     let main = read_small(&mut zip, &root, "main.py", MAIN_BYTES_MAX)?.ok_or(Refusal::NoMain)?;
@@ -68,6 +70,7 @@ pub fn inspect_task(bytes: &[u8]) -> Result<TaskContents, Refusal> {
 /// # Errors
 /// Why it is not taken.
 pub fn inspect_result(bytes: &[u8]) -> Result<ResultContents, Refusal> {
+    can_travel(bytes)?;
     let mut zip = Vetted::open(bytes, &Limits::USUAL)?;
     inflate_all(&mut zip)?;
     let has = |name: &str| {
@@ -80,6 +83,14 @@ pub fn inspect_result(bytes: &[u8]) -> Result<ResultContents, Refusal> {
         has_stdout: has("stdout.txt"),
         has_stderr: has("stderr.txt"),
     })
+}
+
+/// What came in may be a little longer than what goes out, for base64 with wrapped lines is given some room.
+fn can_travel(bytes: &[u8]) -> Result<(), Refusal> {
+    if bytes.len() > ARCHIVE_MAX {
+        return Err(Refusal::TooLong);
+    }
+    Ok(())
 }
 
 /// The root wins; else the one folder that holds a `main.py`, whatever lies in others (`__MACOSX/`).
@@ -219,5 +230,12 @@ mod tests {
         );
         assert_eq!(told(&[("exemplo/stdout.txt", b"1")]), (true, false));
         assert_eq!(told(&[]), (false, false));
+    }
+
+    #[test]
+    fn what_is_too_large_to_travel_is_refused_whatever_it_is() {
+        let zip = vec![0; ARCHIVE_MAX + 1];
+        assert_eq!(inspect_task(&zip), Err(Refusal::TooLong));
+        assert_eq!(inspect_result(&zip), Err(Refusal::TooLong));
     }
 }

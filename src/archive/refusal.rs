@@ -1,5 +1,7 @@
 //! Why a ZIP is not taken, said to the person who made it.
 
+use mutirao_actors::wire::scanner::ARCHIVE_MAX;
+
 use super::limits::{ENTRIES_MAX, UNPACKED_BYTES_MAX};
 use super::names::{NAME_MAX, NameFault};
 
@@ -9,6 +11,12 @@ pub enum Refusal {
     /// The bytes are no ZIP, or one that was cut.
     #[error("this is not a whole ZIP file ({0}): copy or pack it again")]
     NotAZip(String),
+    /// More bytes than travel in one message.
+    #[error(
+        "the ZIP is larger than {} MiB: split the task, or let it fetch its data from elsewhere",
+        ARCHIVE_MAX >> 20
+    )]
+    TooLong,
     /// More entries than a run needs.
     #[error(
         "the ZIP has more than {ENTRIES_MAX} entries: pack large sets of files into one file inside it"

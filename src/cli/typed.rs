@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
-use crate::archive::{pack_folder, pack_script};
+use crate::archive::{Refusal, pack_folder, pack_script};
 
 /// The task's ZIP.
 ///
@@ -24,6 +25,10 @@ pub fn pack(what: &Path, input: Option<&Path>) -> anyhow::Result<Vec<u8>> {
         );
     }
     match (kind.is_dir(), ends_in("zip"), input) {
+        // It is not read at all: it may be larger than our memory.
+        (false, true, None) if kind.len() > ARCHIVE_MAX as u64 => {
+            Err(Refusal::TooLong).with_context(|| format!("{shown} cannot be a task"))
+        }
         (true, _, None) => Ok(pack_folder(what)?),
         (false, true, None) => fs::read(what).with_context(|| format!("failed to read {shown}")),
         (false, false, input) => Ok(pack_script(what, input)?),
@@ -50,6 +55,16 @@ mod tests {
         fs::write(&table, "a,b\n").unwrap();
         let error = pack(&table, None).unwrap_err().to_string();
         assert!(error.contains("name the script first"), "{error}");
+    }
+
+    #[test]
+    fn a_zip_that_is_too_large_to_travel_is_refused_before_it_is_read() {
+        let home = tempfile::tempdir().unwrap();
+        let large = home.path().join("large.zip");
+        let file = fs::File::create(&large).unwrap();
+        file.set_len(1 << 40).unwrap();
+        let error = format!("{:#}", pack(&large, None).unwrap_err());
+        assert!(error.contains("64 MiB: split the task"), "{error}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub(super) use self::settle::{
 pub(super) use self::take_in::{Draft, look, read};
 use super::kept::Kept;
 use super::packs::Packs;
+use crate::archive::Refusal;
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
 
 mod lay;
@@ -157,6 +158,10 @@ pub(super) fn load(volume: &Volume, path: &Path, sha256: Digest) -> Result<Archi
         }
         read => read.on_disk("read", path)?.bytes,
     };
+    if bytes.len() > ARCHIVE_MAX {
+        let why = Refusal::TooLong;
+        return Err(Refused::Cannot(format!("{shown} cannot be sent: {why}")));
+    }
     let archive = Archive::new(bytes);
     if archive.digest() == sha256 {
         Ok(archive)

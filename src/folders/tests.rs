@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Cursor, Write as _};
 
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::messages::{AdoptTask, KeepResult, LoadResult, LoadTask};
 use mutirao_actors::model::{Archive, Attempt, TaskId, TaskName, Wishes};
+use mutirao_actors::wire::scanner::ARCHIVE_MAX;
+use zip::CompressionMethod;
+use zip::write::SimpleFileOptions;
 
 use self::stage::{PATIENCE, Stage, id, play, result_zip, task_zip};
 use super::crew::WORK_MAX;
@@ -14,6 +18,32 @@ use crate::archive::{Compression, pack};
 
 mod restart;
 mod stage;
+
+#[tokio::test(start_paused = true)]
+async fn a_task_from_the_wire_that_would_never_travel_on_is_refused() {
+    play(async {
+        let mut stage = Stage::new();
+        let data = vec![0; ARCHIVE_MAX];
+        let files = [("main.py", &b"1"[..]), ("data", &data)];
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        for (name, content) in files {
+            zip.start_file(name, stored).unwrap();
+            zip.write_all(content).unwrap();
+        }
+        stage.tell(AdoptTask {
+            name: TaskName::tamed("a.zip"),
+            archive: Archive::new(zip.finish().unwrap().into_inner()),
+            group: "lab".into(),
+            wishes: Wishes::default(),
+            reply: stage.reply(),
+        });
+        let [refused] = stage.hear(["RequestRefused"]).await;
+        let why = refused["why"].as_str().unwrap();
+        assert!(why.contains("larger than 64 MiB: split the task"), "{why}");
+    })
+    .await;
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_zip_put_in_is_a_task_until_it_is_done() {

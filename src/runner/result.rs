@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use mutirao_actors::model::{Attempt, Digest, Ending, PeerId, TaskId, TaskName};
+use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 use serde::Serialize;
 
 use super::interpreter::Interpreter;
@@ -18,6 +19,8 @@ use crate::archive::{Compression, ENTRIES_MAX, PackError, Packer, RATIO_FLOOR, p
 pub const MADE_FILES_MAX: usize = 1000;
 /// Most bytes of them, unpacked: the result is one message, and a master keeps many.
 pub const MADE_BYTES_MAX: u64 = 64 << 20;
+/// Most bytes of them where with more the ZIP was too large to travel: so much fits even where nothing compresses.
+const MADE_BYTES_SURE: u64 = 30 << 20;
 /// How many files that were left out are named; the rest is counted.
 const SKIPPED_NAMED_MAX: usize = 100;
 /// The files that the result itself makes.
@@ -25,6 +28,9 @@ const OWN_FILES: [&str; 3] = ["stdout.txt", "stderr.txt", "result.json"];
 
 // A master that vets by our rules takes whatever we make, however well it compresses.
 const _: () = assert!(MADE_BYTES_MAX + 3 * (OUTPUT_MAX as u64) < RATIO_FLOOR);
+// The names of that many files, twice each, and `result.json` fit into the 2 MiB that are left.
+const _: () =
+    assert!(MADE_BYTES_SURE + 2 * (OUTPUT_MAX as u64 + MARK_MAX) < ARCHIVE_MAX as u64 - (1 << 20));
 const _: () = assert!(MADE_FILES_MAX + OWN_FILES.len() < ENTRIES_MAX);
 
 /// `result.json`.
@@ -133,14 +139,23 @@ pub fn plain_of(remains: &Remains) -> Result<Vec<u8>, PackError> {
     packer.finish()
 }
 
-/// The ZIP with all that the run left. Blocks.
+/// The ZIP with all that the run left, and that travels. Blocks.
 ///
 /// # Errors
 /// When what was printed cannot be read back; files of the script that cannot are named in `result.json`.
-pub fn full(remains: &Remains, mut report: Report) -> Result<Vec<u8>, PackError> {
+pub fn full(remains: &Remains, report: Report) -> Result<Vec<u8>, PackError> {
+    let zip = full_with(remains, report.clone(), MADE_BYTES_MAX)?;
+    if zip.len() <= ARCHIVE_MAX {
+        return Ok(zip);
+    }
+    full_with(remains, report, MADE_BYTES_SURE)
+}
+
+/// The same with this many bytes of made files, whatever becomes of its size.
+fn full_with(remains: &Remains, mut report: Report, made: u64) -> Result<Vec<u8>, PackError> {
     let mut packer = Packer::new(Compression::Fast);
     add_printed(&mut packer, remains)?;
-    add_made(&mut packer, remains, &mut report.skipped);
+    add_made(&mut packer, remains, &mut report.skipped, made);
     let json = serde_json::to_vec_pretty(&report).map_err(|error| PackError::Read {
         path: "result.json".into(),
         source: error.into(),
@@ -165,8 +180,8 @@ fn add_printed(packer: &mut Packer, remains: &Remains) -> Result<(), PackError> 
     Ok(())
 }
 
-/// Adds the files that were made or changed, in the order of their names, while they fit.
-fn add_made(packer: &mut Packer, remains: &Remains, skipped: &mut Skipped) {
+/// Adds the files that were made or changed, in the order of their names, while they fit into this many bytes.
+fn add_made(packer: &mut Packer, remains: &Remains, skipped: &mut Skipped, most: u64) {
     // A script can move its folder away and leave a link to any other in its place.
     if remains.folder.canonicalize().ok().as_ref() != Some(&remains.folder) {
         skipped.add("*", "the folder that the script ran in is gone");
@@ -182,7 +197,7 @@ fn add_made(packer: &mut Packer, remains: &Remains, skipped: &mut Skipped) {
             continue;
         }
         let name = path.to_string_lossy();
-        let fits = bytes + stamp.size <= MADE_BYTES_MAX;
+        let fits = bytes + stamp.size <= most;
         if OWN_FILES.contains(&name.as_ref()) {
             skipped.add(&name, "the result has its own file of that name");
         } else if !stamp.is_file {
@@ -194,7 +209,7 @@ fn add_made(packer: &mut Packer, remains: &Remains, skipped: &mut Skipped) {
                 &name,
                 format!(
                     "the files have more than {} MiB together",
-                    MADE_BYTES_MAX >> 20
+                    most >> 20
                 ),
             );
         } else {

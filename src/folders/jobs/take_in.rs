@@ -9,7 +9,7 @@ use mutirao_actors::model::{Archive, Stamp, Task, TaskId, TaskName, Wishes};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
 use super::Places;
-use crate::archive::{TaskContents, inspect_task};
+use crate::archive::{Refusal, TaskContents, inspect_task};
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent};
 use crate::folders::intake::{Listing, Reading, TASKS_MAX};
 use crate::folders::stay;
@@ -78,10 +78,7 @@ pub(in crate::folders) fn read(
     let volume = &*places.volume;
     let path = places.tasks.join(name);
     if stamp.size > ARCHIVE_MAX as u64 {
-        let most = ARCHIVE_MAX >> 20;
-        return Ok(Reading::Unsound(format!(
-            "the ZIP is larger than {most} MiB: split the task"
-        )));
+        return Ok(Reading::Unsound(Refusal::TooLong.to_string()));
     }
     let Some(bytes) = read_listed(volume, &path, stamp).on_disk("read", &path)? else {
         return Ok(Reading::Changed);

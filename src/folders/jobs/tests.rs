@@ -103,6 +103,15 @@ fn what_is_too_large_to_travel_is_no_task_and_is_not_read() {
 }
 
 #[test]
+fn what_is_too_large_to_travel_is_said_so_when_it_is_to_be_sent() {
+    let (_temp, places) = places();
+    put(&places, "a.zip", &vec![0; ARCHIVE_MAX + 1]);
+    let path = places.tasks.join("a.zip");
+    let refused = load(&places.volume, &path, Digest::of(b"")).unwrap_err();
+    assert!(refused.to_string().contains("larger than 64 MiB"));
+}
+
+#[test]
 fn a_touched_file_still_leaves_and_another_stays() {
     let (_temp, places) = places();
     let leaving = Leaving {
