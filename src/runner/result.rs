@@ -28,9 +28,9 @@ const OWN_FILES: [&str; 3] = ["stdout.txt", "stderr.txt", "result.json"];
 
 // A master that vets by our rules takes whatever we make, however well it compresses.
 const _: () = assert!(MADE_BYTES_MAX + 3 * (OUTPUT_MAX as u64) < RATIO_FLOOR);
-// The names of that many files, twice each, and `result.json` fit into the 2 MiB that are left.
+// The names of so many files, twice each, and `result.json` need less than 1.5 MiB.
 const _: () =
-    assert!(MADE_BYTES_SURE + 2 * (OUTPUT_MAX as u64 + MARK_MAX) < ARCHIVE_MAX as u64 - (1 << 20));
+    assert!(MADE_BYTES_SURE + 2 * (OUTPUT_MAX as u64 + MARK_MAX) < ARCHIVE_MAX as u64 - (3 << 19));
 const _: () = assert!(MADE_FILES_MAX + OWN_FILES.len() < ENTRIES_MAX);
 
 /// `result.json`.
@@ -144,8 +144,13 @@ pub fn plain_of(remains: &Remains) -> Result<Vec<u8>, PackError> {
 /// # Errors
 /// When what was printed cannot be read back; files of the script that cannot are named in `result.json`.
 pub fn full(remains: &Remains, report: Report) -> Result<Vec<u8>, PackError> {
+    full_within(remains, report, ARCHIVE_MAX)
+}
+
+/// The same, where no more than this many bytes travel.
+fn full_within(remains: &Remains, report: Report, travel: usize) -> Result<Vec<u8>, PackError> {
     let zip = full_with(remains, report.clone(), MADE_BYTES_MAX)?;
-    if zip.len() <= ARCHIVE_MAX {
+    if zip.len() <= travel {
         return Ok(zip);
     }
     full_with(remains, report, MADE_BYTES_SURE)
@@ -207,10 +212,7 @@ fn add_made(packer: &mut Packer, remains: &Remains, skipped: &mut Skipped, most:
         } else if !fits {
             skipped.add(
                 &name,
-                format!(
-                    "the files have more than {} MiB together",
-                    most >> 20
-                ),
+                format!("the files have more than {} MiB together", most >> 20),
             );
         } else {
             match add_file(packer, &name, &remains.folder.join(path), stamp.size) {
@@ -230,4 +232,63 @@ fn add_file(packer: &mut Packer, name: &str, path: &Path, size: u64) -> Result<u
         source,
     })?;
     packer.add(name, file.take(size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        Report {
+            task: TaskId::new(),
+            attempt: Attempt(1),
+            name: TaskName::tamed("a.zip"),
+            peer: None,
+            ending: Ending::Exit(0),
+            summary: String::new(),
+            start: Started::Cold,
+            started: Timestamp::default(),
+            ended: Timestamp::default(),
+            took_s: 0.0,
+            peak_rss: None,
+            task_sha256: Digest::of(b""),
+            code_sha256: Digest::of(b""),
+            input_sha256: None,
+            interpreter: Interpreter {
+                path: "python3".into(),
+                version: "3.12.4".into(),
+            },
+            stdout: Tally::default(),
+            stderr: Tally::default(),
+            skipped: Skipped::default(),
+        }
+    }
+
+    #[test]
+    fn a_result_that_is_too_large_to_travel_leaves_files_out_and_names_them() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().canonicalize().unwrap();
+        std::fs::write(folder.join("a"), "small").unwrap();
+        let large = File::create(folder.join("b")).unwrap();
+        large.set_len(MADE_BYTES_SURE).unwrap();
+        let remains = Remains {
+            folder,
+            before: BTreeMap::new(),
+            stdout: tempfile::tempfile().unwrap(),
+            stderr: tempfile::tempfile().unwrap(),
+        };
+        let names = |travel| {
+            let zip = full_within(&remains, report(), travel).unwrap();
+            let zip = zip::ZipArchive::new(std::io::Cursor::new(zip)).unwrap();
+            let mut names: Vec<_> = zip
+                .file_names()
+                .map(|name| name.unwrap().into_owned())
+                .collect();
+            names.sort();
+            names
+        };
+        let own = ["result.json", "stderr.txt", "stdout.txt"];
+        assert_eq!(names(usize::MAX), [&["a", "b"][..], &own].concat());
+        assert_eq!(names(1), [&["a"][..], &own].concat());
+    }
 }
