@@ -9,6 +9,7 @@ use std::sync::Arc;
 use mutirao_actors::model::{Archive, Digest, TaskId};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
+pub(super) use self::bring_back::{MaybeEnded, bring_back};
 pub(super) use self::lay::{Laid, Unlaid, adopt, lay, load_unlaid};
 pub(super) use self::put_away::{Shelved, reject};
 pub(super) use self::set_aside::set_aside;
@@ -21,6 +22,7 @@ use super::packs::Packs;
 use crate::archive::Refusal;
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
 
+mod bring_back;
 mod lay;
 mod put_away;
 mod set_aside;

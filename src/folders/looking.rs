@@ -39,7 +39,11 @@ impl Folders {
         self.looking = true;
         let began = self.clock.now();
         let (places, resting) = (Arc::clone(&self.places), self.intake.begin_look());
-        let look = move || jobs::look(&places, &resting);
+        let maybe_ended = Arc::clone(&self.maybe_ended);
+        let look = move || {
+            jobs::bring_back(&places, &maybe_ended)?;
+            jobs::look(&places, &resting)
+        };
         self.work(ctx, look, move |desk, listed, ctx| {
             desk.looked(began, listed, ctx)
         });
@@ -58,6 +62,7 @@ impl Folders {
         self.troubles
             .hear("look", &places.tasks, listed.as_ref().err());
         if let Ok(listing) = listed {
+            self.maybe_ended = Arc::default();
             let deeds = self.intake.look(now, &listing);
             // Opening is not tried again; whatever of it still troubles us is said by other work.
             self.troubles.hear("open", &places.tasks, None);

@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use self::crew::Crew;
 use self::intake::{Intake, STILL};
+use self::jobs::MaybeEnded;
 use self::keeping::Keepings;
 use self::kept::Results;
 use self::laying::Layings;
@@ -94,6 +95,8 @@ pub struct Folders {
     past_is_whole: bool,
     /// Open tasks of earlier lives in whose file's place there is another task's.
     superseded: Vec<TaskId>,
+    /// Open tasks of earlier lives whose end may be lost, until the first look.
+    maybe_ended: Arc<Vec<MaybeEnded>>,
     /// Whether a look is under way, or the folders are still being opened.
     looking: bool,
     /// No look before this, even when something happened.
@@ -146,6 +149,7 @@ impl Folders {
             told_trouble: None,
             past_is_whole: past.is_whole,
             superseded: Vec::new(),
+            maybe_ended: Arc::default(),
             looking: false,
             soonest: Moment::default(),
         };

@@ -1,12 +1,14 @@
 //! A restart: what the tasks of earlier lives mean for the files.
 //!
 //! Rule: the next look at `tasks/` decides about open tasks: a file that is gone takes its task back, one that changed
-//! is read. Files of terminal tasks are moved on to where they belong.
+//! is read. Files of terminal tasks are moved on to where they belong. Where records were lost, an open task may have
+//! ended: then its file is not gone but in `done/` or `failed/`, and comes back.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::logic::ledger::Submitted;
@@ -17,7 +19,7 @@ use mutirao_actors::model::{Task, TaskId};
 
 use super::Folders;
 use super::intake::{Adopted, Leaving, ZIP_REPLACED};
-use super::jobs::{Places, Settling};
+use super::jobs::{MaybeEnded, Places, Settling};
 use super::kept::Kept;
 
 impl Folders {
@@ -28,6 +30,7 @@ impl Folders {
         let owners: HashMap<_, _> = unsettled
             .map(|known| (&known.lies.file, known.task.id))
             .collect();
+        let mut maybe_ended = Vec::new();
         for known in &past.tasks {
             let file = OsString::from_vec(known.lies.file.clone());
             let is_owner = owners.get(&known.lies.file) == Some(&known.task.id);
@@ -35,6 +38,14 @@ impl Folders {
                 if !is_owner {
                     self.superseded.push(known.task.id);
                     continue;
+                }
+                if !past.is_whole {
+                    maybe_ended.push(MaybeEnded {
+                        task: known.task.id,
+                        file: file.clone(),
+                        size: known.task.size,
+                        sha256: known.task.sha256,
+                    });
                 }
                 let adopted = Adopted::of(&known.task, known.lies.stamp);
                 self.intake.recall(file, adopted);
@@ -67,6 +78,7 @@ impl Folders {
                 leaving,
             });
         }
+        self.maybe_ended = Arc::new(maybe_ended);
     }
 
     /// Where the ZIPs of open tasks lie that an earlier life did not put into `tasks/`, if there are any.

@@ -4,12 +4,13 @@
 //! file is not adopted again; so a ZIP that git tracks can run, and git still calls the clone clean.
 
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use mutirao_actors::model::Digest;
 
-use crate::disk::{DiskError, OnDisk as _, Volume};
+use crate::disk::{DiskError, OnDisk as _, Volume, is_absent};
 
 /// The file that lists the names.
 const STAY: &str = ".stay";
@@ -33,7 +34,64 @@ pub fn names(volume: &Volume, tasks: &Path) -> Result<BTreeSet<String>, DiskErro
     Ok(names.map(str::to_owned).collect())
 }
 
-/// The first file in one of the folders that is named after `name` (`a.zip`, `a.2.zip`) and holds `size` bytes of this digest.
+/// What lies in `done/` and `failed/`.
+#[derive(Debug)]
+pub struct Copies {
+    folders: Vec<(PathBuf, BTreeSet<OsString>)>,
+}
+
+impl Copies {
+    /// Lists these folders; one that is missing is empty.
+    ///
+    /// # Errors
+    /// Whatever the disk refuses.
+    pub fn list(volume: &Volume, folders: &[PathBuf]) -> Result<Self, DiskError> {
+        let list = |folder: &PathBuf| {
+            let names = volume.list(folder).and_then(Iterator::collect);
+            let names = names
+                .or_else(missing_is(BTreeSet::new))
+                .on_disk("list", folder)?;
+            Ok((folder.clone(), names))
+        };
+        let folders = folders.iter().map(list).collect::<Result<_, _>>()?;
+        Ok(Self { folders })
+    }
+
+    /// The file of this name, else the first that is named after it (`a.2.zip`), that holds `size` bytes of this digest.
+    ///
+    /// # Errors
+    /// Whatever the disk refuses.
+    pub fn find(
+        &self,
+        volume: &Volume,
+        name: &str,
+        size: u64,
+        sha256: Digest,
+    ) -> Result<Option<PathBuf>, DiskError> {
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        let prefix = OsString::from(format!("{stem}."));
+        let own = self.folders.iter().filter_map(|(folder, names)| {
+            let own = names.get(OsStr::new(name))?;
+            Some(folder.join(own))
+        });
+        let numbered = self.folders.iter().flat_map(|(folder, names)| {
+            let after = names.range::<OsString, _>(&prefix..);
+            let is_named = |name: &&OsString| {
+                name.as_encoded_bytes()
+                    .starts_with(prefix.as_encoded_bytes())
+            };
+            after.take_while(is_named).map(|name| folder.join(name))
+        });
+        for path in own.chain(numbered) {
+            if is_copy(volume, &path, size, sha256).on_disk("read", &path)? {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Lists the folders and finds one file: see [`Copies::find`].
 ///
 /// # Errors
 /// Whatever the disk refuses.
@@ -44,26 +102,14 @@ pub fn find_copy(
     size: u64,
     sha256: Digest,
 ) -> Result<Option<PathBuf>, DiskError> {
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    let prefix = format!("{stem}.");
-    for folder in folders {
-        let names = volume.list(folder).and_then(Iterator::collect);
-        let names: Vec<_> = names
-            .or_else(missing_is(Vec::new))
-            .on_disk("list", folder)?;
-        for name in names {
-            let path = folder.join(&name);
-            let is_named = name.to_string_lossy().starts_with(&prefix);
-            if is_named && is_copy(volume, &path, size, sha256).on_disk("read", &path)? {
-                return Ok(Some(path));
-            }
-        }
-    }
-    Ok(None)
+    Copies::list(volume, folders)?.find(volume, name, size, sha256)
 }
 
 fn is_copy(volume: &Volume, path: &Path, size: u64, sha256: Digest) -> io::Result<bool> {
-    let stat = volume.stat(path)?;
+    let stat = match volume.stat(path) {
+        Err(error) if is_absent(&error) => return Ok(false),
+        stat => stat?,
+    };
     if !stat.is_file || stat.stamp.size != size {
         return Ok(false);
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use mutirao_actors::logic::effect::End;
 use mutirao_actors::logic::ledger::Submitted;
 use mutirao_actors::logic::record::{Fate, Record, Remembered};
 use mutirao_actors::messages::{AdoptTask, KeepResult, LoadTask};
@@ -141,6 +142,84 @@ async fn of_two_tasks_that_a_crash_left_with_one_file_the_later_has_it() {
         stage.pass(PATIENCE).await;
         assert_eq!(stage.news(), []);
         assert!(stage.path("tasks/a.zip").exists());
+    })
+    .await;
+}
+
+/// A life in which two tasks with the same ZIP ended, and of which no more is known than that they were adopted.
+async fn forgotten() -> (TempDir, Vec<Remembered>) {
+    let mut before = Stage::new();
+    for end in [End::Done, End::Failed("exit 1".into())] {
+        before.put("tasks/a.zip", &task_zip("1"));
+        let task = before.arrival().await;
+        before.end(task, end);
+        before
+            .until(|stage| !stage.path("tasks/a.zip").exists())
+            .await;
+    }
+    before
+        .until(|stage| stage.path("tasks/failed/a.zip.txt").exists())
+        .await;
+    let (root, mut past) = killed(before, |_| Fate::Queued);
+    past.remove(0);
+    (root, past)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_whose_end_was_lost_gets_its_zip_back() {
+    play(async {
+        let (root, past) = forgotten().await;
+        let task = past[0].task.id;
+        fs::remove_dir_all(root.path().join("tasks/done")).unwrap();
+        let mut stage = Stage::forgetful(root, past);
+        stage
+            .until(|stage| stage.path("tasks/a.zip").exists())
+            .await;
+        stage.pass(PATIENCE).await;
+        assert_eq!(stage.news(), [], "nobody deleted it");
+        assert_eq!(stage.names("tasks/failed"), [].into());
+        let reply = stage.reply();
+        stage.tell(LoadTask { task, reply });
+        stage.hear(["PayloadLoaded"]).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_zip_that_was_deleted_while_all_is_known_takes_its_task_back() {
+    play(async {
+        let (root, past) = forgotten().await;
+        let mut stage = Stage::remembering(root, past);
+        stage.hear(["TaskWithdrawn"]).await;
+        assert!(!stage.path("tasks/a.zip").exists());
+
+        let (root, past) = forgotten().await;
+        fs::write(root.path().join("tasks/done/a.zip"), "another").unwrap();
+        fs::write(root.path().join("tasks/failed/a.zip"), "another").unwrap();
+        let mut stage = Stage::forgetful(root, past);
+        stage.hear(["TaskWithdrawn"]).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_zip_that_could_not_be_brought_back_is_brought_back_later() {
+    play(async {
+        let (root, past) = forgotten().await;
+        let done = root.path().join("tasks/done");
+        let elsewhere = root.path().join("elsewhere");
+        fs::rename(&done, &elsewhere).unwrap();
+        fs::remove_dir_all(root.path().join("tasks/failed")).unwrap();
+        fs::write(&done, "no folder").unwrap();
+        let mut stage = Stage::forgetful(root, past);
+        stage.pass(PATIENCE).await;
+        fs::remove_file(&done).unwrap();
+        fs::rename(&elsewhere, &done).unwrap();
+        stage
+            .until(|stage| stage.path("tasks/a.zip").exists())
+            .await;
+        stage.pass(PATIENCE).await;
+        assert_eq!(stage.news(), []);
     })
     .await;
 }

@@ -116,6 +116,15 @@ impl Stage {
         Self::after(root, &Past::default())
     }
 
+    /// Another life in the same folder, which lost some of what was written down.
+    pub fn forgetful(root: TempDir, tasks: Vec<Remembered>) -> Self {
+        let past = Past {
+            tasks,
+            ..Past::default()
+        };
+        Self::after(root, &past)
+    }
+
     fn after(root: TempDir, past: &Past) -> Self {
         let clock = Clock::start();
         let log = MessageLog::new(clock.clone(), None);
