@@ -133,6 +133,35 @@ fn up_drain_does_what_lies_in_tasks_and_tells_the_way_of_each() {
 }
 
 #[test]
+fn a_script_in_tasks_is_told_how_to_be_run() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("tasks")).unwrap();
+    desk.write("tasks/hello.py", "print(1)");
+    let output = desk.output(&["up", "--drain"]);
+    let said = err(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for start in ["WARN", "nothing to do: "] {
+        let line = said.lines().find(|line| line.contains(start)).unwrap();
+        assert!(line.contains("tasks/hello.py is no ZIP"), "{said}");
+        assert!(line.contains("`mutirao run ./tasks/hello.py`"), "{said}");
+    }
+}
+
+#[test]
+fn a_zip_that_is_too_large_to_travel_is_not_sent() {
+    let desk = Desk::new();
+    let file = fs::File::create(desk.path("big.zip")).unwrap();
+    file.set_len(70_000_000).unwrap();
+    let output = desk.output(&["run", "big.zip"]);
+    assert!(!output.status.success());
+    let said = err(&output);
+    assert!(
+        said.contains("big.zip cannot be a task: the ZIP is larger than 64 MiB: split the task"),
+        "{said}"
+    );
+}
+
+#[test]
 fn up_drain_ends_with_1_when_a_task_failed_and_its_last_output_is_kept() {
     let desk = Desk::new();
     fs::create_dir(desk.path("tasks")).unwrap();

@@ -14,6 +14,8 @@ use super::options::{
     DiscoveryOptions, LimitOptions, LogOptions, MasterOptions, RunnerOptions, root,
 };
 use crate::control::Control;
+use crate::disk::Volume;
+use crate::folders::Strangers;
 use crate::master;
 use crate::peer::{self, Peer};
 use crate::runner::Interpreter;
@@ -109,7 +111,12 @@ async fn until_drained(master: &master::Master) -> anyhow::Result<ExitCode> {
 /// How it went, and where to look next.
 fn in_words(done: u64, failed: u64) -> String {
     match (done, failed) {
-        (0, 0) => "nothing to do: tasks/ holds no new task".to_owned(),
+        (0, 0) => {
+            let tasks = root().join("tasks");
+            let why = Strangers::list(&Volume::real(), &tasks).in_words(&tasks);
+            let why = why.unwrap_or_else(|| "tasks/ holds no new task".to_owned());
+            format!("nothing to do: {why}")
+        }
         (done, 0) => format!("all is done: {done} done · results are in results/"),
         (done, failed) => format!(
             "{done} done, {failed} failed · results are in results/, reasons in tasks/failed/"

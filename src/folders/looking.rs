@@ -13,6 +13,7 @@ use mutirao_actors::model::Moment;
 use super::Folders;
 use super::intake::{Deed, Listing, TASKS_MAX};
 use super::jobs;
+use super::strangers::Strangers;
 use super::watch::Waker;
 use crate::disk::DiskError;
 
@@ -42,17 +43,19 @@ impl Folders {
         let maybe_ended = Arc::clone(&self.maybe_ended);
         let look = move || {
             jobs::bring_back(&places, &maybe_ended)?;
-            jobs::look(&places, &resting)
+            let mut strangers = Strangers::default();
+            let listing = jobs::look(&places, &resting, &mut strangers)?;
+            Ok((listing, strangers))
         };
         self.work(ctx, look, move |desk, listed, ctx| {
-            desk.looked(began, listed, ctx)
+            desk.looked(began, listed, ctx);
         });
     }
 
     fn looked(
         &mut self,
         began: Moment,
-        listed: Result<Listing, DiskError>,
+        listed: Result<(Listing, Strangers), DiskError>,
         ctx: &mut Context<Self>,
     ) {
         let now = self.clock.now();
@@ -61,7 +64,10 @@ impl Folders {
         let places = Arc::clone(&self.places);
         self.troubles
             .hear("look", &places.tasks, listed.as_ref().err());
-        if let Ok(listing) = listed {
+        if let Ok((listing, strangers)) = listed {
+            if let Some(said) = self.strangers.hear(&places.tasks, &strangers) {
+                tracing::warn!("{said}");
+            }
             self.maybe_ended = Arc::default();
             let deeds = self.intake.look(now, &listing);
             // Opening is not tried again; whatever of it still troubles us is said by other work.

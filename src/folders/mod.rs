@@ -53,11 +53,13 @@ mod plans;
 mod restart;
 mod settling;
 mod stay;
+mod strangers;
 mod watch;
 
 pub use intake::{ZIP_DELETED, ZIP_REPLACED};
 
 pub(crate) use self::jobs::Places;
+pub(crate) use self::strangers::Strangers;
 
 /// The folders' name in the message log.
 pub const NAME: Name = Name::one("folders");
@@ -99,6 +101,8 @@ pub struct Folders {
     maybe_ended: Arc<Vec<MaybeEnded>>,
     /// Whether a look is under way, or the folders are still being opened.
     looking: bool,
+    /// What lies in `tasks/`, is no ZIP and was told.
+    strangers: strangers::Said,
     /// No look before this, even when something happened.
     soonest: Moment,
 }
@@ -151,6 +155,7 @@ impl Folders {
             superseded: Vec::new(),
             maybe_ended: Arc::default(),
             looking: false,
+            strangers: strangers::Said::default(),
             soonest: Moment::default(),
         };
         folders.recall(past);

@@ -13,6 +13,7 @@ use crate::archive::{Refusal, TaskContents, inspect_task};
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent};
 use crate::folders::intake::{Listing, Reading, TASKS_MAX};
 use crate::folders::stay;
+use crate::folders::strangers::{Strangers, is_named_like_a_task};
 
 /// The group of the tasks that were put into the folder by hand.
 const GROUP: &str = "tasks";
@@ -27,10 +28,11 @@ pub(in crate::folders) struct Draft {
     pub wishes: Wishes,
 }
 
-/// Lists `tasks/`, and which of the resting files are to be read again.
+/// Lists `tasks/`, and which of the resting files are to be read again; and what else lies there.
 pub(in crate::folders) fn look(
     places: &Places,
     resting: &[(OsString, PathBuf)],
+    strangers: &mut Strangers,
 ) -> Result<Listing, DiskError> {
     let volume = &*places.volume;
     volume.make_folder(&places.tasks)?;
@@ -39,6 +41,7 @@ pub(in crate::folders) fn look(
     for name in names.on_disk("list", &places.tasks)? {
         let name = name.on_disk("list", &places.tasks)?;
         if !is_named_like_a_task(&name) {
+            strangers.see(name);
             continue;
         }
         if listing.files.len() + listing.others.len() == TASKS_MAX {
@@ -111,13 +114,6 @@ pub(in crate::folders) fn read(
         None
     };
     Ok(Reading::Sound(Box::new(task), copy))
-}
-
-/// Plain ZIP names; a dot before hides a file from us as from `ls`.
-fn is_named_like_a_task(name: &OsStr) -> bool {
-    let ending = Path::new(name).extension();
-    let is_hidden = name.as_encoded_bytes().starts_with(b".");
-    !is_hidden && ending.is_some_and(|ending| ending.eq_ignore_ascii_case("zip"))
 }
 
 /// The name towards others: `Meu teste.ZIP` is `Meu_teste.zip`.

@@ -14,6 +14,7 @@ use crate::disk::Disk;
 use crate::disk::testing::Ailing;
 use crate::folders::intake::{Leaving, Reading};
 use crate::folders::plans::Plans;
+use crate::folders::strangers::Strangers;
 
 fn places() -> (tempfile::TempDir, Places) {
     let (temp, places, _) = ailing();
@@ -51,7 +52,10 @@ fn only_visible_plain_zips_are_listed() {
     }
     fs::create_dir(places.tasks.join("e.zip")).unwrap();
     std::os::unix::fs::symlink("a.zip", places.tasks.join("f.zip")).unwrap();
-    let listing = look(&places, &[]).unwrap();
+    let mut strangers = Strangers::default();
+    let listing = look(&places, &[], &mut strangers).unwrap();
+    let said = strangers.in_words(Path::new("tasks")).unwrap();
+    assert!(said.starts_with("tasks/d.txt, tasks/zip are no ZIPs"));
     assert!(listing.files.keys().eq(["a.zip", "b.ZiP"].iter()));
     assert!(listing.others.iter().eq(["e.zip", "f.zip"].iter()));
     assert!(!listing.cut);
