@@ -33,6 +33,11 @@ pub enum StoreError {
          or start the master again", .0.display()
     )]
     Replaced(PathBuf),
+    /// It was taken away from its database, which has all of it now.
+    #[error(
+        "{} was deleted or moved while it was in use: what it held was saved, and it is made anew; leave it alone", .0.display()
+    )]
+    NoLog(PathBuf),
     /// The disk would not, or somebody else has the database.
     #[error("failed to {doing} {}: {source}; {}", .file.display(), advice(.source))]
     Base {

@@ -17,6 +17,7 @@ pub mod export;
 mod fail;
 mod files;
 mod frames;
+mod held;
 mod load;
 mod log;
 mod mend;

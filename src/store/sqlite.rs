@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use super::base::Base;
 use super::fail::Fail;
 use super::files::Files;
+use super::held::{Fate, Held};
 use super::load::Meta;
 use super::mend::mend;
 use super::rows::Wall;
@@ -25,13 +26,24 @@ const CHECKED_WHOLE_MAX: u64 = 32 << 20;
 /// Where the database is.
 enum Home {
     Memory(Base),
-    Disk {
-        files: Files,
-        /// None after a failure.
-        base: Option<Base>,
-        /// What it was when it was last sound.
-        meta: Meta,
-    },
+    Disk(Disk),
+}
+
+/// A database in a folder.
+struct Disk {
+    files: Files,
+    /// None after a failure.
+    open: Option<Open>,
+    /// What it was when it was last sound.
+    meta: Meta,
+    /// Whether damage was met, and every page is to be looked at when it is opened next.
+    is_doubtful: bool,
+}
+
+/// An open database, and where its files lay.
+struct Open {
+    base: Base,
+    held: Held,
 }
 
 /// An SQLite database that holds what must survive.
@@ -59,8 +71,13 @@ impl SqliteStore {
         }
         let (base, recalled) = opened.map_err(|fail| fail.of("open", &files.database))?;
         let meta = base.meta();
-        let base = Some(base);
-        let home = Home::Disk { files, base, meta };
+        let held = Held::note(&files)?;
+        let home = Home::Disk(Disk {
+            files,
+            open: Some(Open { base, held }),
+            meta,
+            is_doubtful: false,
+        });
         let recalled = Recalled {
             has_lost: recalled.has_lost || !damage.is_empty(),
             damage,
@@ -92,7 +109,7 @@ impl SqliteStore {
     pub fn recall(&mut self) -> Result<Recalled, StoreError> {
         let recalled = match &mut self.home {
             Home::Memory(base) => base.recall(),
-            Home::Disk { .. } => Err(Fail::busy()),
+            Home::Disk(_) => Err(Fail::busy()),
         };
         recalled.map_err(|fail| fail.of("read", Path::new("in memory")))
     }
@@ -106,18 +123,85 @@ impl Store for SqliteStore {
                 let written = base.write(records, now);
                 written.map_err(|fail| fail.of("write", Path::new("in memory")))
             }
-            Home::Disk { files, base, meta } => {
-                let mut open = match base.take() {
-                    Some(open) => open,
-                    None => reopen(files, *meta, now)?,
-                };
-                let written = open.write(records, now);
-                written.map_err(|fail| fail.of("write to", &files.database))?;
-                *meta = open.meta();
-                *base = Some(open);
+            Home::Disk(disk) => disk.commit(records, now),
+        }
+    }
+}
+
+impl Disk {
+    fn commit(&mut self, records: &[Record], now: Wall) -> Result<(), StoreError> {
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.reopen(now)?,
+        };
+        let written = open.base.write(records, now);
+        self.is_doubtful = matches!(written, Err(Fail::Damage(_)));
+        written.map_err(|fail| fail.of("write to", &self.files.database))?;
+        match open.held.look(&self.files)? {
+            Fate::There => {
+                self.meta = open.base.meta();
+                self.open = Some(open);
                 Ok(())
             }
+            Fate::Gone => Err(self.replaced()),
+            Fate::WithoutLog => Err(self.rescue(open)),
+            Fate::Cut => {
+                self.is_doubtful = true;
+                let why = "it was cut while it was open".to_owned();
+                Err(Fail::Damage(why).of("write to", &self.files.database))
+            }
         }
+    }
+
+    /// Moves what the lost log told, which is open still, into the database.
+    fn rescue(&mut self, open: Open) -> StoreError {
+        match open.base.rewrite_log() {
+            Ok(true) => StoreError::NoLog(self.files.log()),
+            // Nothing else has what was committed, so it stays open until whoever reads is done.
+            Ok(false) => {
+                self.open = Some(open);
+                Fail::busy().of("save", &self.files.database)
+            }
+            Err(fail) => {
+                self.open = Some(open);
+                fail.of("save", &self.files.database)
+            }
+        }
+    }
+
+    fn replaced(&self) -> StoreError {
+        StoreError::Replaced(self.files.database.clone())
+    }
+
+    /// Opens the database again after a failure; what is found damaged is said in the program's log.
+    fn reopen(&mut self, now: Wall) -> Result<Open, StoreError> {
+        let (files, own) = (&self.files, self.meta);
+        // A new one would take no record of the tasks that there are.
+        if Files::known(files.folder()).is_err() {
+            return Err(self.replaced());
+        }
+        let mut damage = files.prepare()?;
+        damage.extend(log::examine(files)?);
+        let whole = self.is_doubtful || !damage.is_empty();
+        let mut reopened = again(files, whole);
+        if let Err(Fail::Damage(why)) = reopened {
+            damage.extend(mend(files, &why, Some(own), now)?);
+            reopened = again(files, whole);
+        }
+        for line in &damage {
+            tracing::error!("{line}");
+        }
+        let base = reopened.map_err(|fail| fail.of("open", &files.database))?;
+        let found = base.meta();
+        // A copy of former times knows less than this master does.
+        let is_old = damage.is_empty() && (found.epoch, found.tasks) < (own.epoch, own.tasks);
+        if found.master != own.master || is_old {
+            return Err(self.replaced());
+        }
+        let held = Held::note(files)?;
+        // It may have lost tasks now that it was mended.
+        self.meta = found;
+        Ok(Open { base, held })
     }
 }
 
@@ -125,7 +209,7 @@ impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let home = match &self.home {
             Home::Memory(_) => Path::new("in memory"),
-            Home::Disk { files, .. } => &files.database,
+            Home::Disk(disk) => &disk.files.database,
         };
         write!(f, "SqliteStore({})", home.display())
     }
@@ -136,32 +220,6 @@ fn open(files: &Files, whole: bool) -> Result<(Base, Recalled), Fail> {
     base.rewrite_log()?;
     let recalled = base.recall()?;
     Ok((base, recalled))
-}
-
-/// Opens the database again after a failure; what is found damaged is said in the program's log.
-fn reopen(files: &Files, own: Meta, now: Wall) -> Result<Base, StoreError> {
-    let replaced = || StoreError::Replaced(files.database.clone());
-    // A new one would take no record of the tasks that there are.
-    if Files::known(files.folder()).is_err() {
-        return Err(replaced());
-    }
-    let mut damage = files.prepare()?;
-    damage.extend(log::examine(files)?);
-    let whole = !damage.is_empty();
-    let mut reopened = again(files, whole);
-    if let Err(Fail::Damage(why)) = reopened {
-        damage.extend(mend(files, &why, Some(own), now)?);
-        reopened = again(files, whole);
-    }
-    for line in damage {
-        tracing::error!("{line}");
-    }
-    let base = reopened.map_err(|fail| fail.of("open", &files.database))?;
-    if base.meta().master == own.master {
-        Ok(base)
-    } else {
-        Err(replaced())
-    }
 }
 
 fn again(files: &Files, whole: bool) -> Result<Base, Fail> {

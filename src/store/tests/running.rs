@@ -61,12 +61,12 @@ fn what_is_damaged_while_it_is_open_is_mended_and_takes_the_next_records() {
 #[test]
 fn a_store_that_is_taken_away_takes_nothing_until_it_is_back() {
     let mut bench = Bench::with(100);
-    let sound = fs::read(bench.database()).unwrap();
+    let names = ["mutirao.db", "mutirao.db-wal", "mutirao.db-shm"];
+    let sound = names.map(|name| fs::read(bench.folder.path().join(name)).unwrap());
     bench.damage(0);
     let new = [adopted(101)];
     let met = (0..COMMITS_MAX).any(|_| bench.try_commit(&new).is_err());
     assert!(met, "the damage is met");
-    let names = ["mutirao.db", "mutirao.db-wal", "mutirao.db-shm"];
     for name in names {
         let _ = fs::remove_file(bench.folder.path().join(name));
     }
@@ -79,7 +79,9 @@ fn a_store_that_is_taken_away_takes_nothing_until_it_is_back() {
     for name in names {
         let _ = fs::remove_file(bench.folder.path().join(name));
     }
-    fs::write(bench.database(), sound).unwrap();
+    for (name, bytes) in names.iter().zip(sound) {
+        fs::write(bench.folder.path().join(name), bytes).unwrap();
+    }
     bench.commit(&new);
     assert_eq!(bench.reopen().tasks.len(), 101);
 }
@@ -111,4 +113,70 @@ fn mending_that_broke_off_anywhere_is_done_again() {
         }
         assert!(!folder.path().join("made.db").exists());
     }
+}
+
+#[test]
+fn nothing_is_promised_on_files_that_were_taken_away_until_they_are_back() {
+    for how in ["folder", "database"] {
+        let mut bench = Bench::with(100);
+        bench.commit(&[adopted(101)]);
+        let from = match how {
+            "folder" => bench.folder.path().to_owned(),
+            _ => bench.database(),
+        };
+        let away = from.with_extension("away");
+        fs::rename(&from, &away).unwrap();
+        for _ in 0..3 {
+            let gone = bench.try_commit(&[adopted(102)]).unwrap_err();
+            assert!(matches!(gone, StoreError::Replaced(_)), "{how}: {gone}");
+        }
+        assert!(!bench.database().exists(), "{how}: none is made anew");
+        fs::rename(&away, &from).unwrap();
+        bench.commit(&[adopted(102)]);
+        let recalled = bench.reopen();
+        assert_eq!(recalled.damage, Vec::<String>::new(), "{how}");
+        assert_eq!(recalled.tasks.len(), 102, "{how}");
+    }
+}
+
+#[test]
+fn an_older_copy_of_its_own_database_is_not_its_own() {
+    let mut bench = Bench::with(100);
+    let old = fs::read(bench.database()).unwrap();
+    bench.commit(&[adopted(101)]);
+    for name in ["mutirao.db", "mutirao.db-wal", "mutirao.db-shm"] {
+        fs::remove_file(bench.folder.path().join(name)).unwrap();
+    }
+    fs::write(bench.database(), old).unwrap();
+    for _ in 0..3 {
+        let replaced = bench.try_commit(&[adopted(102)]).unwrap_err();
+        assert!(matches!(replaced, StoreError::Replaced(_)), "{replaced}");
+    }
+}
+
+#[test]
+fn a_log_that_is_taken_away_is_noticed_and_what_it_held_is_saved() {
+    let mut bench = Bench::with(100);
+    bench.commit(&[adopted(101)]);
+    fs::remove_file(bench.folder.path().join("mutirao.db-wal")).unwrap();
+    let gone = bench.try_commit(&[adopted(102)]).unwrap_err();
+    assert!(matches!(gone, StoreError::NoLog(_)), "{gone}");
+    bench.commit(&[adopted(102)]);
+    let recalled = bench.reopen();
+    assert_eq!(recalled.damage, Vec::<String>::new());
+    assert_eq!(recalled.tasks.len(), 102);
+}
+
+#[test]
+fn a_database_that_is_cut_while_it_is_open_is_mended_and_promises_nothing_before() {
+    let mut bench = Bench::with(100);
+    let file = fs::OpenOptions::new().write(true).open(bench.database());
+    let length = fs::metadata(bench.database()).unwrap().len();
+    file.unwrap().set_len(length / 2).unwrap();
+    assert!(bench.try_commit(&[adopted(101)]).is_err());
+    let came = (0..COMMITS_MAX).any(|_| bench.try_commit(&[adopted(101)]).is_ok());
+    assert!(came);
+    let recalled = bench.reopen();
+    assert_eq!(recalled.damage, Vec::<String>::new(), "it was mended");
+    assert_eq!(recalled.tasks.last().unwrap().task.id, id(101));
 }
