@@ -1,5 +1,6 @@
 //! One open database.
 
+use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -64,6 +65,21 @@ pub fn connect_read_only(file: &Path) -> Result<Connection, Fail> {
     let connection = Connection::open_with_flags(file, flags)?;
     connection.busy_timeout(PATIENCE)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
+/// Opens a database that nobody uses to read it with its log, and touches neither that nor its index: it keeps an index
+/// of its own in memory.
+pub fn connect_still(file: &Path, log: &Path) -> Result<Connection, Fail> {
+    if fs::metadata(log).map_or(0, |found| found.len()) == 0 {
+        // SQLite would make one.
+        return connect_without_log(file);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags_and_vfs(file, flags, c"unix-none")?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update(None, "locking_mode", "exclusive")?;
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
 }

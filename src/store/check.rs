@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use super::StoreError;
-use super::base::{Base, connect_read_only};
+use super::base::{Base, connect_still};
 use super::fail::Fail;
 use super::files::Files;
 use super::load::{self, Meta};
@@ -99,7 +99,7 @@ fn look(files: &Files, places: Option<Places>) -> Result<Checked, StoreError> {
     };
     look.lost.extend(files.interrupted());
     look.lost.extend(log::judge(files)?.in_words(files));
-    match connect_read_only(&files.database).and_then(|base| look.through(&base)) {
+    match connect_still(&files.database, &files.log()).and_then(|base| look.through(&base)) {
         Err(Fail::Damage(why)) => look.lost.add(why),
         Err(_) if look.lost.any() => {}
         looked => looked.map_err(|fail| fail.of("read", &files.database))?,

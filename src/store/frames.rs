@@ -1,8 +1,8 @@
 //! Looks through SQLite's log, which is a header and frames: a page each, chained by checksums.
 //!
 //! Rule: SQLite reads a log up to the first frame that is not whole, and says nothing of those behind it. A crash leaves
-//! such frames of the last commit only, which nobody was told of. Where a later commit follows, or the log's index knows
-//! of more, confirmed commits are lost.
+//! such frames of the last commit only, which nobody was told of: parts of them, or zeros. Where a later commit follows,
+//! or the log's index knows of more, confirmed commits are lost; where lies what no crash leaves, they may be.
 //!
 //! The format is <https://www.sqlite.org/walformat.html>.
 
@@ -20,6 +20,11 @@ const MAGIC: u32 = 0x377f_0682;
 const VERSION: u32 = 3_007_000;
 /// Bytes of the index's header, which it holds twice.
 const INDEX: usize = 48;
+/// Frames of zeros that one commit may have left without a sign of itself, where none before it was larger: more than
+/// the records of a busy second take.
+const BLANK_MAX: u64 = 16;
+/// Rounds through the file of which frames may be left in it: each begins with a salt that is one higher.
+const ROUNDS_MAX: u32 = 1 << 16;
 
 /// What a log tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +37,7 @@ pub enum Found {
     Lost {
         /// Where in the file the first thing lies that is not whole.
         at: u64,
-        /// How many at least.
+        /// How many at least; 0 if nobody can tell whether there were any.
         commits: u64,
     },
 }
@@ -42,6 +47,8 @@ pub enum Found {
 pub struct Index {
     salt: [u8; 8],
     frames: u64,
+    /// How many of them are in the database as well.
+    moved: u64,
 }
 
 impl Index {
@@ -56,6 +63,7 @@ impl Index {
         is_whole.then_some(Self {
             salt: fields.get(32..)?.try_into().ok()?,
             frames: native.number(fields.get(16..20)?).into(),
+            moved: native.number(rest.get(INDEX..INDEX + 4)?).into(),
         })
     }
 }
@@ -68,9 +76,13 @@ pub fn look(log: &mut impl Read, index: Option<Index>) -> io::Result<Found> {
     let mut bytes = [0; HEADER];
     let read = fill(log, &mut bytes)?;
     if read < HEADER {
-        return Ok(match read {
+        let at = read as u64;
+        return Ok(match at {
+            at if index.is_some_and(|index| index.frames > index.moved) => {
+                Found::Lost { at, commits: 1 }
+            }
             0 => Found::Whole,
-            cut => Found::Torn(cut as u64),
+            cut => Found::Torn(cut),
         });
     }
     let header = Header::read(&bytes);
@@ -197,6 +209,24 @@ struct Walk {
     /// Ends of commits that are not taken: they were confirmed if anything was written after them.
     open: u64,
     lost: u64,
+    /// Frames of the largest commit that is taken.
+    largest: u64,
+    /// Frames without a sign of any commit.
+    blank: u64,
+    /// Whether anything lies there that no crash leaves.
+    is_alien: bool,
+}
+
+/// Whose a frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Of this round through the file.
+    Own,
+    /// Left of an earlier one.
+    Earlier,
+    /// Made room for and never written.
+    Blank,
+    Alien,
 }
 
 impl Walk {
@@ -213,6 +243,9 @@ impl Walk {
             used: at,
             open: 0,
             lost: 0,
+            largest: 0,
+            blank: 0,
+            is_alien: false,
         }
     }
 
@@ -225,16 +258,26 @@ impl Walk {
         self.at += frame.len() as u64;
         self.frames += 1;
         let before = std::mem::replace(&mut self.sum, STORED.read(sum));
-        if !self.is_in_use(salt) {
-            self.broken.get_or_insert(begun);
-            return;
-        }
         let sum = self.order.sum(self.order.sum(before, fields), page);
         let is_whole = sum == self.sum && STORED.number(page_number) > 0;
+        if is_whole && self.salt.is_none() {
+            // The header does not tell.
+            self.salt = salt.try_into().ok();
+        }
+        match self.origin(salt) {
+            Origin::Own => {}
+            other => {
+                self.broken.get_or_insert(begun);
+                self.blank += u64::from(other == Origin::Blank);
+                self.is_alien |= other == Origin::Alien;
+                return;
+            }
+        }
         let ends_commit = STORED.number(size) > 0;
         self.used = self.at;
         if is_whole && self.broken.is_none() {
             if ends_commit {
+                self.largest = self.largest.max(self.frames - self.taken.0);
                 self.taken = (self.frames, self.at);
             }
             return;
@@ -246,30 +289,49 @@ impl Walk {
         self.open += u64::from(ends_commit);
     }
 
-    /// Whether a frame with this salt is of this round; the first one tells where the header does not.
-    fn is_in_use(&mut self, salt: &[u8]) -> bool {
-        let own = salt.try_into().ok();
-        self.salt = self.salt.or(own);
-        self.salt == own
+    fn origin(&self, salt: &[u8]) -> Origin {
+        let (round, _) = salt.split_at(4);
+        match self.salt {
+            Some(own) if own == salt => Origin::Own,
+            _ if salt == [0; 8] => Origin::Blank,
+            Some([a, b, c, d, ..])
+                if STORED
+                    .number(&[a, b, c, d])
+                    .wrapping_sub(STORED.number(round))
+                    .wrapping_sub(1)
+                    < ROUNDS_MAX =>
+            {
+                Origin::Earlier
+            }
+            _ => Origin::Alien,
+        }
     }
 
     /// What is left is less than a frame.
     fn end(&mut self, cut: &[u8]) {
-        let salt = cut.get(8..16);
-        if !cut.is_empty() && salt.is_none_or(|salt| self.is_in_use(salt)) {
+        let origin = cut.get(8..16).map(|salt| self.origin(salt));
+        self.is_alien |= origin == Some(Origin::Alien);
+        if !cut.is_empty() && origin.is_none_or(|origin| origin == Origin::Own) {
             self.used = self.at + cut.len() as u64;
         }
     }
 
     fn found(&self, index: Option<Index>) -> Found {
         let (frames, end) = self.taken;
-        let known = index.filter(|index| Some(index.salt) == self.salt);
+        let known = index.filter(|index| self.salt.is_none_or(|salt| salt == index.salt));
+        // A commit that a crash cut is the last one, so of several all but one were confirmed.
+        let lost = self.lost.max(self.open.saturating_sub(1));
         let lost = match known {
-            Some(index) if index.frames > frames => self.lost.max(1),
-            _ => self.lost,
+            Some(index) if index.frames > frames => lost.max(1),
+            _ => lost,
         };
+        let is_all = known.is_some_and(|index| index.frames == frames);
+        // SQLite flushes the header before it writes a frame.
+        let is_headless = self.broken == Some(0) && self.at > HEADER as u64;
+        let is_large = self.blank > self.largest.max(BLANK_MAX);
+        let is_doubtful = !is_all && (self.is_alien || is_headless || is_large);
         match self.used.saturating_sub(end) {
-            _ if lost > 0 => Found::Lost {
+            _ if lost > 0 || is_doubtful => Found::Lost {
                 at: self.broken.unwrap_or(end),
                 commits: lost,
             },

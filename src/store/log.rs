@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, ErrorKind};
 
 use super::StoreError;
-use super::base::{connect_read_only, connect_without_log};
+use super::base::{connect_still, connect_without_log};
 use super::fail::Fail;
 use super::files::{Files, failed};
 use super::frames::{self, Found, Index};
@@ -25,15 +25,17 @@ pub enum Verdict {
 /// Looks at the log, and leaves it as it is.
 pub fn judge(files: &Files) -> Result<Verdict, StoreError> {
     let (log, index) = (files.log(), fs::read(files.index()).unwrap_or_default());
+    let index = Index::read(&index);
     let look = || match File::open(&log) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        opened => frames::look(&mut BufReader::new(opened?), Index::read(&index)).map(Some),
+        Err(error) if error.kind() == ErrorKind::NotFound => frames::look(&mut io::empty(), index),
+        opened => frames::look(&mut BufReader::new(opened?), index),
     };
-    let found: io::Result<Option<Found>> = look();
-    match found.map_err(|error| failed("read", &log, error))? {
-        None => Ok(Verdict::Holds(Found::Whole)),
-        Some(_) if is_foreign(files) => Ok(Verdict::Foreign),
-        Some(found) => Ok(Verdict::Holds(found)),
+    let found: io::Result<Found> = look();
+    let found = found.map_err(|error| failed("read", &log, error))?;
+    if is_foreign(files) {
+        Ok(Verdict::Foreign)
+    } else {
+        Ok(Verdict::Holds(found))
     }
 }
 
@@ -68,10 +70,19 @@ impl Verdict {
         let log = log.display();
         match self {
             Self::Holds(Found::Whole | Found::Torn(_)) => None,
-            Self::Holds(Found::Lost { at, commits }) => Some(format!(
-                "{log} was damaged at byte {at}: at least {commits} commits behind that are lost, and tasks may stand as \
-                 they did before"
-            )),
+            Self::Holds(Found::Lost { at, commits }) => {
+                let what = match fs::metadata(files.log()).map_or(0, |found| found.len()) {
+                    0 => "is empty or gone, and its index knows of more".to_owned(),
+                    _ => format!("was damaged at byte {at}"),
+                };
+                let lost = match commits {
+                    0 => "what was committed behind that may be lost".to_owned(),
+                    commits => format!("at least {commits} commits behind that are lost"),
+                };
+                Some(format!(
+                    "{log} {what}: {lost}, and tasks may stand as they did before"
+                ))
+            }
             Self::Foreign => Some(format!(
                 "{log} belongs to another database and is not taken: what was written down last may be lost"
             )),
@@ -85,7 +96,7 @@ fn is_foreign(files: &Files) -> bool {
     let Ok(alone) = alone else {
         return false;
     };
-    match connect_read_only(&files.database).and_then(|whole| Meta::read(&whole)) {
+    match connect_still(&files.database, &files.log()).and_then(|whole| Meta::read(&whole)) {
         Ok(whole) => whole.master != alone.master,
         Err(fail) => matches!(fail, Fail::Damage(_)),
     }

@@ -62,6 +62,7 @@ impl Killed {
         }
         let found = recalled.tasks.len();
         if !recalled.damage.is_empty() {
+            assert!(recalled.has_lost, "{how}");
             let kept = fs::read(folder.path().join("damaged-1/mutirao.db-wal")).unwrap();
             assert!(kept == log, "{how}: the damaged log is kept");
         }
@@ -106,9 +107,7 @@ fn a_log_cut_anywhere_gives_the_commits_before_and_its_index_knows_of_the_others
         assert_eq!((found, damage), (killed.tasks_before(cut), vec![]), "{how}");
         let (same, damage) = killed.opens_with(log, Some(&killed.index), &how);
         assert_eq!(same, found, "{how}");
-        let is_noticed = cut < length && cut > 48;
-        assert!(!is_noticed || !damage.is_empty(), "{how}");
-        assert!(cut < length || damage.is_empty(), "{how}: {damage:?}");
+        assert_eq!(cut < length, !damage.is_empty(), "{how}: {damage:?}");
     }
 }
 
@@ -139,22 +138,94 @@ fn a_flipped_bit_in_the_log_is_damage_unless_it_is_of_the_last_commit() {
     }
 }
 
+fn garbage(length: usize, chance: &mut impl FnMut(usize) -> usize) -> Vec<u8> {
+    let byte = |_| chance(256).try_into().unwrap();
+    (0..length).map(byte).collect()
+}
+
 #[test]
-fn garbage_behind_the_last_commit_and_in_the_index_is_no_damage() {
+fn garbage_behind_the_last_commit_is_no_damage_if_the_index_knows_it_was_the_last() {
     let killed = Killed::new();
     let mut chance = chance(5);
-    let mut garbage = |length: usize| -> Vec<u8> {
-        (0..length)
-            .map(|_| chance(256).try_into().unwrap())
-            .collect()
-    };
     for length in [1, 20, FRAME - 1, FRAME, 3 * FRAME + 5] {
-        let log = [killed.log.clone(), garbage(length)].concat();
-        let index = garbage(killed.index.len());
-        for index in [None, Some(&killed.index), Some(&index)] {
-            let how = format!("{length} bytes of garbage");
-            let found = killed.opens_with(&log, index.map(Vec::as_slice), &how);
-            assert_eq!(found, (2 * HALF, vec![]), "{how}");
+        let log = [killed.log.clone(), garbage(length, &mut chance)].concat();
+        let how = format!("{length} bytes of garbage");
+        let found = killed.opens_with(&log, Some(&killed.index), &how);
+        assert_eq!(found, (2 * HALF, vec![]), "{how}");
+        let index = garbage(killed.index.len(), &mut chance);
+        for index in [None, Some(index.as_slice())] {
+            let (found, damage) = killed.opens_with(&log, index, &how);
+            assert_eq!(found, 2 * HALF, "{how}");
+            assert_eq!(damage.is_empty(), length < 16, "{how}: {damage:?}");
+        }
+    }
+}
+
+#[test]
+fn what_no_crash_leaves_in_a_log_is_damage_with_an_index_or_without() {
+    let killed = Killed::new();
+    let (length, mut chance) = (killed.log.len(), chance(6));
+    let middle = 32 + 9 * FRAME + 1000;
+    let overwritten = [(0, 32_768), (0, length), (middle, length)];
+    for (from, to) in overwritten {
+        let mut log = killed.log.clone();
+        log[from..to].copy_from_slice(&garbage(to - from, &mut chance));
+        killed.loses(&log, from, &format!("garbage from {from} to {to}"));
+    }
+    let mut log = killed.log.clone();
+    log[middle..].fill(0);
+    killed.loses(&log, middle, "zeros for more than a commit");
+}
+
+#[test]
+fn a_log_that_is_gone_is_missed_if_its_index_knows_of_commits() {
+    let killed = Killed::new();
+    let folder = folder();
+    let write = |end: &str, bytes: &[u8]| {
+        fs::write(folder.path().join(format!("mutirao.db{end}")), bytes).unwrap();
+    };
+    write("", &killed.database);
+    write("-shm", &killed.index);
+    let (_, recalled) = open(folder.path());
+    assert_eq!(recalled.tasks.len(), HALF);
+    assert!(recalled.has_lost);
+    let [damage] = &recalled.damage[..] else {
+        panic!("{:?}", recalled.damage);
+    };
+    assert!(damage.contains("at least 1 commits"), "{damage}");
+}
+
+#[test]
+fn a_check_touches_no_file() {
+    let killed = Killed::new();
+    let cut = killed.log.len() - 5;
+    let index = Some(killed.index.as_slice());
+    for (log, index, commits) in [
+        (Some(&killed.log[..]), index, HALF),
+        (Some(&killed.log[..]), None, HALF),
+        (Some(&killed.log[..cut]), index, HALF - 1),
+        (Some(&[][..]), index, 0),
+        (None, index, 0),
+    ] {
+        let root = folder();
+        let folder = root.path().join(crate::store::FOLDER);
+        fs::create_dir_all(&folder).unwrap();
+        let files = [
+            ("", Some(&killed.database[..])),
+            ("-wal", log),
+            ("-shm", index),
+        ];
+        let name = |end: &str| folder.join(format!("mutirao.db{end}"));
+        for (end, bytes) in files {
+            if let Some(bytes) = bytes {
+                fs::write(name(end), bytes).unwrap();
+            }
+        }
+        let checked = crate::store::check::check(root.path()).unwrap();
+        assert_eq!(checked.tasks, (HALF + commits) as u64);
+        assert_eq!(checked.database.is_empty(), commits == HALF, "{checked:?}");
+        for (end, bytes) in files {
+            assert_eq!(fs::read(name(end)).ok().as_deref(), bytes, "{end}");
         }
     }
 }
