@@ -121,27 +121,46 @@ struct Look {
 
 impl Look {
     fn through(&mut self, base: &Connection) -> Result<(), Fail> {
-        schema::refuse_newer(base)?;
-        self.lost.extend(schema::integrity(base)?);
-        let bad = bad_rows(base)?;
-        let is_told = !bad.is_empty();
-        self.lost.extend(bad);
-        let (tally, _) = load::count(base)?;
-        let written = Meta::read(base)?.tasks;
-        if tally.tasks != written {
-            let tasks = tally.tasks;
-            let line = format!("it has {tasks} tasks where {written} were written down");
-            self.lost.add(line);
-        }
-        each_task(base, |whole| {
-            match whole {
-                Ok(whole) => self.task(whole)?,
-                Err(Fail::Damage(_)) if is_told => {}
-                Err(Fail::Damage(why)) => self.lost.add(why),
-                Err(fail) => return Err(fail),
+        self.survive(schema::refuse_newer(base))?;
+        let wrong = self.survive(schema::integrity(base))?;
+        self.lost.extend(wrong.unwrap_or_default());
+        self.rows::<MetaRow>(base)?;
+        self.rows::<TaskRow>(base)?;
+        self.rows::<TryRow>(base)?;
+        self.rows::<ResultRow>(base)?;
+        self.rows::<ConflictRow>(base)?;
+        let tally = self.survive(load::count(base))?;
+        let meta = self.survive(Meta::read(base))?;
+        if let (Some((tally, _)), Some(meta)) = (tally, meta) {
+            let (tasks, written) = (tally.tasks, meta.tasks);
+            if tasks != written {
+                let line = format!("it has {tasks} tasks where {written} were written down");
+                self.lost.add(line);
             }
-            Ok(())
-        })
+        }
+        let each = each_task(base, |whole| {
+            let whole = self.survive(whole)?;
+            whole.map_or(Ok(()), |whole| self.task(whole))
+        });
+        self.survive(each).map(drop)
+    }
+
+    /// Lists every row that does not fit its seal.
+    fn rows<R: Sealed>(&mut self, base: &Connection) -> Result<(), Fail> {
+        let unsealed = unsealed::<R>(base, &mut self.lost);
+        self.survive(unsealed).map(drop)
+    }
+
+    /// Lists damage, once, and goes on behind it.
+    fn survive<T>(&mut self, looked: Result<T, Fail>) -> Result<Option<T>, Fail> {
+        match looked {
+            Ok(found) => Ok(Some(found)),
+            Err(Fail::Damage(why)) => {
+                self.lost.add_once(why);
+                Ok(None)
+            }
+            Err(fail) => Err(fail),
+        }
     }
 
     fn task(&mut self, whole: Whole) -> Result<(), Fail> {
@@ -152,11 +171,7 @@ impl Look {
                 .extend(missing.chain(result_file(places, &whole)));
             self.checked.results += u64::from(whole.result.is_some());
         }
-        match whole.remembered() {
-            Err(Fail::Damage(why)) => self.lost.add(why),
-            remembered => drop(remembered?),
-        }
-        Ok(())
+        self.survive(whole.remembered()).map(drop)
     }
 }
 
@@ -206,17 +221,6 @@ fn misses(places: &Places, file: &Path, sha256: Digest) -> Option<String> {
         Err(error) if is_absent(&error) => Some("is gone".to_owned()),
         Err(error) => Some(format!("cannot be read: {error}")),
     }
-}
-
-/// Every row that does not fit its seal, in words for a reader.
-fn bad_rows(base: &Connection) -> Result<Vec<String>, Fail> {
-    let mut bad = Losses::default();
-    unsealed::<MetaRow>(base, &mut bad)?;
-    unsealed::<TaskRow>(base, &mut bad)?;
-    unsealed::<TryRow>(base, &mut bad)?;
-    unsealed::<ResultRow>(base, &mut bad)?;
-    unsealed::<ConflictRow>(base, &mut bad)?;
-    Ok(bad.listed())
 }
 
 fn unsealed<R: Sealed>(base: &Connection, bad: &mut Losses) -> Result<(), Fail> {

@@ -8,6 +8,9 @@
 
 use std::io::{self, ErrorKind, Read};
 
+use super::index::Index;
+use super::sums::{Order, STORED, Sum};
+
 /// Bytes of the log's header.
 const HEADER: usize = 32;
 /// Bytes of a frame before its page.
@@ -17,9 +20,7 @@ const PAGE: usize = 4096;
 /// What a log begins with, but for its last bit: that says in which order of bytes sums are made.
 const MAGIC: u32 = 0x377f_0682;
 /// The version of logs and of their indexes, as SQLite writes them since 3.7.0.
-const VERSION: u32 = 3_007_000;
-/// Bytes of the index's header, which it holds twice.
-const INDEX: usize = 48;
+pub(super) const VERSION: u32 = 3_007_000;
 /// Frames of zeros that one commit may have left without a sign of itself, where none before it was larger: more than
 /// the records of a busy second take.
 const BLANK_MAX: u64 = 16;
@@ -40,32 +41,6 @@ pub enum Found {
         /// How many at least; 0 if nobody can tell whether there were any.
         commits: u64,
     },
-}
-
-/// What the index of a log, which SQLite writes after it flushed a commit, says about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Index {
-    salt: [u8; 8],
-    frames: u64,
-    /// How many of them are in the database as well.
-    moved: u64,
-}
-
-impl Index {
-    /// The index in these bytes, if it is whole.
-    pub fn read(bytes: &[u8]) -> Option<Self> {
-        let (one, rest) = bytes.split_at_checked(INDEX)?;
-        let (fields, sum) = one.split_at_checked(INDEX - 8)?;
-        let native = Order(cfg!(target_endian = "big"));
-        let is_whole = rest.starts_with(one)
-            && native.number(fields.get(..4)?) == VERSION
-            && native.sum(Sum::default(), fields) == native.read(sum);
-        is_whole.then_some(Self {
-            salt: fields.get(32..)?.try_into().ok()?,
-            frames: native.number(fields.get(16..20)?).into(),
-            moved: native.number(rest.get(INDEX..INDEX + 4)?).into(),
-        })
-    }
 }
 
 /// Looks through a log, of which the index may be lost.
@@ -113,43 +88,6 @@ fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(filled)
-}
-
-/// A sum of SQLite's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Sum(u32, u32);
-
-/// The order of bytes in which sums are made: whether it is big-endian.
-#[derive(Debug, Clone, Copy)]
-struct Order(bool);
-
-/// Everything else in a log is big-endian.
-const STORED: Order = Order(true);
-
-impl Order {
-    fn number(self, bytes: &[u8]) -> u32 {
-        let bytes = bytes.try_into().unwrap_or_default();
-        if self.0 {
-            u32::from_be_bytes(bytes)
-        } else {
-            u32::from_le_bytes(bytes)
-        }
-    }
-
-    /// The sum that stands in eight bytes.
-    fn read(self, bytes: &[u8]) -> Sum {
-        let (first, second) = bytes.split_at(bytes.len() / 2);
-        Sum(self.number(first), self.number(second))
-    }
-
-    fn sum(self, before: Sum, bytes: &[u8]) -> Sum {
-        let pairs = bytes.chunks_exact(8);
-        pairs.fold(before, |Sum(one, two), pair| {
-            let Sum(first, second) = self.read(pair);
-            let one = one.wrapping_add(first).wrapping_add(two);
-            Sum(one, two.wrapping_add(second).wrapping_add(one))
-        })
-    }
 }
 
 /// The header of a log.

@@ -10,7 +10,8 @@ use super::StoreError;
 use super::base::{connect_still, connect_without_log};
 use super::fail::Fail;
 use super::files::{Files, failed};
-use super::frames::{self, Found, Index};
+use super::frames::{self, Found};
+use super::index::Index;
 use super::load::Meta;
 
 /// What there is to say of a log.

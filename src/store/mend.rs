@@ -42,6 +42,13 @@ impl Losses {
         }
     }
 
+    /// One more, unless it is listed.
+    pub fn add_once(&mut self, line: String) {
+        if !self.lines.contains(&line) {
+            self.add(line);
+        }
+    }
+
     /// Several more.
     pub fn extend(&mut self, lines: impl IntoIterator<Item = String>) {
         lines.into_iter().for_each(|line| self.add(line));

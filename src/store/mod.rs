@@ -18,6 +18,7 @@ mod fail;
 mod files;
 mod frames;
 mod held;
+mod index;
 mod load;
 mod log;
 mod mend;
@@ -27,6 +28,7 @@ mod row;
 mod rows;
 mod schema;
 mod sqlite;
+mod sums;
 mod whole;
 
 pub use self::desk::StoreDesk;

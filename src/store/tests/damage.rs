@@ -146,3 +146,29 @@ fn a_file_that_is_no_database_is_moved_aside() {
     let aside = sound.folder.path().join("damaged-1").join("mutirao.db");
     assert_eq!(fs::read(aside).unwrap(), [b'x'; 10_000]);
 }
+
+#[test]
+fn a_check_counts_what_an_export_tells_and_lists_what_it_leaves_out() {
+    let sound = Sound::new();
+    let root = folder();
+    let folder = root.path().join(crate::store::FOLDER);
+    fs::create_dir_all(&folder).unwrap();
+    let mut left_out = 0;
+    for block in 1..sound.bytes.len() / 4096 {
+        let mut bytes = sound.bytes.clone();
+        bytes[block * 4096 + 3000..][..500].fill(0xa5);
+        fs::write(folder.join("mutirao.db"), &bytes).unwrap();
+        let mut told = 0;
+        let Ok(unread) = crate::store::export::export(root.path(), |_| {
+            told += 1;
+            true
+        }) else {
+            continue;
+        };
+        let checked = crate::store::check::check(root.path()).unwrap();
+        assert_eq!(checked.tasks, told, "block {block}");
+        assert!(unread == 0 || !checked.database.is_empty(), "block {block}");
+        left_out += unread;
+    }
+    assert!(left_out > 0);
+}
