@@ -120,7 +120,7 @@ impl Memory {
             .await
             .unwrap_or_else(|broke| resume_unwind(broke.into_panic()));
         let (store, recalled) = opened?;
-        for lost in &recalled.damage {
+        for lost in store::shown(&recalled.damage) {
             tracing::warn!("the store was damaged: {lost}");
         }
         let store = Box::new(store);

@@ -177,6 +177,11 @@ impl Base {
         })
     }
 
+    /// Writes down that something was lost, for all later lives.
+    pub fn note_lost(&self, what: &str, now: Wall) -> Result<(), Fail> {
+        damaged::list(&self.connection, now, what, "")
+    }
+
     /// Fills a new database in one transaction.
     pub fn fill<T>(
         &mut self,

@@ -14,6 +14,17 @@ pub enum StoreError {
         "there is no {}: no master was ever started in this folder; go to the one that holds its tasks/", .0.display()
     )]
     Missing(PathBuf),
+    /// It was there once.
+    #[error(
+        "there is no {}, though {} is left of an earlier master: put the database back with its -wal; a master that \
+         starts now begins anew", .file.display(), .trace.display()
+    )]
+    Gone {
+        /// The database.
+        file: PathBuf,
+        /// What tells that there was one.
+        trace: PathBuf,
+    },
     /// A newer program wrote it; it was not touched.
     #[error(
         "{} was written by a newer mutirao (its version is {found}, this one knows {known}): \

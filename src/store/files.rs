@@ -14,6 +14,7 @@ use super::StoreError;
 use super::base::{Base, Journal, connect};
 use super::fail::Fail;
 use super::load::Meta;
+use super::lost;
 
 /// The database.
 const DATABASE: &str = "mutirao.db";
@@ -55,7 +56,13 @@ impl Files {
         if exists(&files.database) || exists(&files.made) {
             Ok(files)
         } else {
-            Err(StoreError::Missing(files.database))
+            Err(match lost::trace(folder) {
+                Some(trace) => StoreError::Gone {
+                    file: files.database,
+                    trace,
+                },
+                None => StoreError::Missing(files.database),
+            })
         }
     }
 
@@ -110,6 +117,13 @@ impl Files {
                     "{} is missing, and its log alone tells nothing: the log is in {} now",
                     self.database.display(),
                     aside.display()
+                ));
+            } else if let Some(trace) = lost::trace(&self.folder) {
+                damage.push(format!(
+                    "{} is missing, though {} is left of an earlier master: what that wrote down is lost, and every \
+                     ZIP in tasks/ is a new task",
+                    self.database.display(),
+                    trace.display()
                 ));
             }
             self.make(|connection| Base::fresh(connection, Meta::new()).map(drop))?;
@@ -180,8 +194,27 @@ impl Files {
         Ok(Some(aside))
     }
 
-    /// The name of a new folder for damaged files; the oldest of too many are removed.
-    fn new_aside(&self) -> io::Result<PathBuf> {
+    /// Writes a file into the newest folder of damaged files; where, if there is one.
+    pub fn put_aside(&self, name: &str, text: &str) -> Result<Option<PathBuf>, StoreError> {
+        let numbers = self
+            .asides()
+            .map_err(|error| failed("list", &self.folder, error))?;
+        let Some(newest) = numbers.last() else {
+            return Ok(None);
+        };
+        let file = self.aside(*newest).join(name);
+        fs::write(&file, text)
+            .and_then(|()| File::open(&file)?.sync_all())
+            .map_err(|error| failed("write", &file, error))?;
+        Ok(Some(file))
+    }
+
+    fn aside(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{ASIDE}{number}"))
+    }
+
+    /// The numbers of the folders for damaged files, oldest first.
+    fn asides(&self) -> io::Result<Vec<u64>> {
         let mut numbers: Vec<u64> = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let name = entry?.file_name();
@@ -189,12 +222,17 @@ impl Files {
             numbers.extend(number.and_then(|number| number.parse::<u64>().ok()));
         }
         numbers.sort_unstable();
-        let path = |number: u64| self.folder.join(format!("{ASIDE}{number}"));
+        Ok(numbers)
+    }
+
+    /// The name of a new folder for damaged files; the oldest of too many are removed.
+    fn new_aside(&self) -> io::Result<PathBuf> {
+        let numbers = self.asides()?;
         let too_many = (numbers.len() + 1).saturating_sub(ASIDE_MAX);
         for number in numbers.iter().take(too_many) {
-            fs::remove_dir_all(path(*number))?;
+            fs::remove_dir_all(self.aside(*number))?;
         }
-        Ok(path(numbers.last().map_or(1, |last| last + 1)))
+        Ok(self.aside(numbers.last().map_or(1, |last| last + 1)))
     }
 
     /// Removes what somebody began to make.

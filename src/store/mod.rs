@@ -21,6 +21,7 @@ mod held;
 mod index;
 mod load;
 mod log;
+mod lost;
 mod mend;
 mod nouns;
 mod reconcile;
@@ -33,6 +34,7 @@ mod whole;
 
 pub use self::desk::StoreDesk;
 pub use self::fail::StoreError;
+pub use self::lost::shown;
 pub use self::sqlite::SqliteStore;
 
 /// Where it lies, below the folder of a master.

@@ -17,7 +17,7 @@ use super::held::{Fate, Held};
 use super::load::Meta;
 use super::mend::mend;
 use super::rows::Wall;
-use super::{Recalled, Store, StoreError, log};
+use super::{Recalled, Store, StoreError, log, lost};
 
 /// Largest database of which every page is looked at whenever it is opened, in bytes: that takes about 3 ms a megabyte.
 /// In a larger one the rows that are used are checked all the same, and counted.
@@ -69,7 +69,14 @@ impl SqliteStore {
             damage.extend(mend(&files, &why, None, now)?);
             opened = open(&files, whole);
         }
-        let (base, recalled) = opened.map_err(|fail| fail.of("open", &files.database))?;
+        lost::list(&files, &mut damage);
+        let noted = opened.and_then(|(base, recalled)| {
+            if let Some(first) = damage.first().filter(|_| !recalled.has_lost) {
+                base.note_lost(first, now)?;
+            }
+            Ok((base, recalled))
+        });
+        let (base, recalled) = noted.map_err(|fail| fail.of("open", &files.database))?;
         let meta = base.meta();
         let held = Held::note(&files)?;
         let home = Home::Disk(Disk {
@@ -188,7 +195,8 @@ impl Disk {
             damage.extend(mend(files, &why, Some(own), now)?);
             reopened = again(files, whole);
         }
-        for line in &damage {
+        lost::list(files, &mut damage);
+        for line in lost::shown(&damage) {
             tracing::error!("{line}");
         }
         let base = reopened.map_err(|fail| fail.of("open", &files.database))?;

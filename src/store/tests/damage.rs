@@ -172,3 +172,39 @@ fn a_check_counts_what_an_export_tells_and_lists_what_it_leaves_out() {
     }
     assert!(left_out > 0);
 }
+
+#[test]
+fn all_that_was_lost_is_in_a_file_and_the_log_says_which() {
+    let sound = Sound::new();
+    let recalled = sound.opens_with(&sound.bytes[..sound.bytes.len() / 2], "cut");
+    let list = sound.folder.path().join("damaged-1/lost.txt");
+    let listed = fs::read_to_string(&list).unwrap();
+    assert_eq!(listed.lines().count(), recalled.damage.len());
+    let shown = crate::store::shown(&recalled.damage);
+    assert!(shown[0].contains(list.to_str().unwrap()), "{shown:?}");
+    let many: Vec<String> = (0..30).map(|line| line.to_string()).collect();
+    let shown = crate::store::shown(&many);
+    assert_eq!(shown.len(), 11);
+    assert!(shown[10].starts_with("20 more"), "{shown:?}");
+}
+
+#[test]
+fn a_store_that_is_gone_is_missed_where_an_earlier_master_left_something() {
+    let root = folder();
+    let folder = root.path().join(crate::store::FOLDER);
+    fs::create_dir_all(root.path().join("results")).unwrap();
+    let never = crate::store::check::find(root.path()).unwrap_err();
+    assert!(matches!(never, StoreError::Missing(_)), "{never}");
+    fs::write(root.path().join("results/t.zip"), b"x").unwrap();
+    let gone = crate::store::check::find(root.path()).unwrap_err();
+    assert!(matches!(gone, StoreError::Gone { .. }), "{gone}");
+    let (_, recalled) = open(&folder);
+    assert!(recalled.has_lost && recalled.damage.len() == 1);
+    assert!(
+        recalled.damage[0].contains("results is left"),
+        "{:?}",
+        recalled.damage
+    );
+    let (_, again) = open(&folder);
+    assert!(again.has_lost && again.damage.is_empty());
+}

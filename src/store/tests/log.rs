@@ -69,6 +69,7 @@ impl Killed {
         store.commit(&[adopted(1000)]).unwrap();
         drop(store);
         let (_, again) = open(folder.path());
+        assert_eq!(again.has_lost, recalled.has_lost, "{how}");
         assert_eq!(again.damage, Vec::<String>::new(), "{how}");
         assert_eq!(again.tasks.len(), found + 1, "{how}");
         (found, recalled.damage)
