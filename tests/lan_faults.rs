@@ -44,8 +44,7 @@ fn put_unhurried(master: &Host) {
 }
 
 fn wait_until_idle(peer: &Host) {
-    let runs = || peer.processes().iter().any(|p| p.contains("main.py"));
-    wait_until("the script has ended", PATIENCE, || !runs());
+    wait_until("the script has ended", PATIENCE, || peer.scripts() == 0);
 }
 
 /// Waits until the unhurried task is done, once, with its whole output.
@@ -91,10 +90,7 @@ fn a_peer_that_was_given_up_comes_back_with_what_it_holds() {
     put_task(&tasks, "long.zip", &[("main.py", UNTIL_PLUGGED)]);
     let _master = our_master(&master_host, "--name lab");
     let peer = ours(&peer_host, "peer --slots 2");
-    let scripts = |count| {
-        let running = peer_host.processes();
-        running.iter().filter(|p| p.contains("main.py")).count() == count
-    };
+    let scripts = |count| peer_host.scripts() == count;
     wait_until("both scripts run", PATIENCE, || scripts(2));
 
     peer_host.unplug();

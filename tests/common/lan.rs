@@ -200,4 +200,18 @@ impl Host {
         };
         self.namespace.pids().into_iter().map(describe).collect()
     }
+
+    /// How many processes on it run scripts. They are told by their folder: one that was forked shows the command of
+    /// the interpreter that it was forked from.
+    pub fn scripts(&self) -> usize {
+        let is_script = |pid: &Pid| {
+            let folder = fs::read_link(format!("/proc/{pid}/cwd"));
+            folder.is_ok_and(|folder| folder.ends_with("task"))
+        };
+        self.namespace
+            .pids()
+            .iter()
+            .filter(|pid| is_script(pid))
+            .count()
+    }
 }

@@ -87,8 +87,7 @@ pub fn wait_for_42(master: &Host, name: &str) {
 
 /// Waits until a script runs on the host.
 pub fn wait_until_at_work(peer: &Host) {
-    let runs = || peer.processes().iter().any(|p| p.contains("main.py"));
-    wait_until("a script runs", PATIENCE, runs);
+    wait_until("a script runs", PATIENCE, || peer.scripts() > 0);
 }
 
 /// Which try gave the result that the master has of this task.
