@@ -178,7 +178,7 @@ inbox! {
 #[derive(Debug, Clone, Serialize)]
 pub struct TaskArrived {
     /// The task.
-    pub task: Task,
+    pub task: Arc<Task>,
 }
 
 /// Whoever put the task in took it back.

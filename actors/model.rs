@@ -14,6 +14,14 @@ use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+pub use self::short::FileName;
+pub use self::task::{Kind, Kinds, Task, Wishes};
+pub use self::task_name::TaskName;
+
+mod short;
+mod task;
+mod task_name;
+
 /// Longest `peer_id` taken from the wire, in bytes: the text says UUID (36), some groups send names.
 pub const PEER_ID_MAX: usize = 128;
 /// Longest stem of a task's name, in bytes (protocol, section 3).
@@ -210,81 +218,6 @@ impl fmt::Display for Attempt {
     }
 }
 
-/// A name that may be handed out: `[A-Za-z0-9._-]{1,100}\.zip` and no leading dot, for others make folders of it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct TaskName(Arc<str>);
-
-impl TaskName {
-    /// The nearest name that may be handed out for a file's name: what is not allowed becomes `_`.
-    pub fn tamed(file_name: &str) -> Self {
-        let stem = file_name.strip_suffix(".zip").unwrap_or(file_name);
-        let allowed = |c: char| {
-            if c.is_ascii_alphanumeric() || "._-".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        };
-        let stem: String = stem.chars().map(allowed).take(TASK_STEM_MAX).collect();
-        let stem = stem.trim_start_matches('.');
-        Self(if stem.is_empty() {
-            "task.zip".into()
-        } else {
-            format!("{stem}.zip").into()
-        })
-    }
-
-    /// The same name with a number before its ending, cut so that it stays a valid one: `exemplo.2.zip`.
-    pub fn numbered(&self, number: u64) -> Self {
-        let tail = format!(".{number}");
-        let stem = &self.stem()[..self.stem().len().min(TASK_STEM_MAX - tail.len())];
-        Self(format!("{stem}{tail}.zip").into())
-    }
-
-    /// The whole name, ending included.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The name without `.zip`.
-    pub fn stem(&self) -> &str {
-        self.0.strip_suffix(".zip").unwrap_or(&self.0)
-    }
-}
-
-impl FromStr for TaskName {
-    type Err = ModelError;
-
-    fn from_str(text: &str) -> Result<Self, ModelError> {
-        if Self::tamed(text).as_str() == text {
-            Ok(Self(text.into()))
-        } else {
-            Err(ModelError::TaskName)
-        }
-    }
-}
-
-impl TryFrom<String> for TaskName {
-    type Error = ModelError;
-
-    fn try_from(text: String) -> Result<Self, ModelError> {
-        text.parse()
-    }
-}
-
-impl From<TaskName> for String {
-    fn from(name: TaskName) -> Self {
-        name.0.as_ref().into()
-    }
-}
-
-impl fmt::Display for TaskName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// A SHA-256, written as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -429,40 +362,8 @@ impl Moment {
     }
 }
 
-/// What the master knows of a task without its bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Task {
-    /// Given at adoption.
-    pub id: TaskId,
-    /// The name under which it was put in; what is handed out may carry a number.
-    pub name: TaskName,
-    /// Length of the ZIP in bytes.
-    pub size: u64,
-    /// SHA-256 of the ZIP.
-    pub sha256: Digest,
-    /// SHA-256 of its `main.py`: earlier runs of the same code tell how long it takes.
-    pub code: Digest,
-    /// Who put it in, or the group of tasks that it belongs to; `fair` shares between these.
-    pub group: Arc<str>,
-    /// What its `task.toml` and its submitter ask for.
-    pub wishes: Wishes,
-}
-
-/// What a task may ask for, in `task.toml` or when it is submitted.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Wishes {
-    /// The script is killed after this long; none means no limit.
-    pub time_limit: Option<Duration>,
-    /// How often a failed run is tried again; none means the master's default.
-    pub retries: Option<u32>,
-    /// Higher goes first under the `priority` policy; 0 when not said.
-    pub priority: i32,
-    /// When more tasks of its group than this have failed for good, it is cancelled; none: it is not.
-    pub max_fails: Option<u32>,
-}
-
 /// What changes when a file's content does, as far as the file system tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Stamp {
     /// Length in bytes.
     pub size: u64,

@@ -13,6 +13,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext as _, Context, Handler};
@@ -42,7 +43,7 @@ pub struct Cast {
     /// Where it is written down what must survive.
     pub store: Port<StoreInbox>,
     /// What is known of earlier lives.
-    pub past: Past,
+    pub past: Arc<Past>,
     /// How often a task may go wrong.
     pub rules: Rules,
     /// The time.

@@ -222,12 +222,12 @@ fn start_actors(
 ) -> MasterDesk {
     // Actors that know each other are made before either is started; their letters wait.
     let Memory { store, recalled } = memory;
-    let past = Past {
+    let past = Arc::new(Past {
         counts: recalled.counts,
         // A store that was just made may stand for one that somebody removed.
         is_whole: !recalled.has_lost && recalled.epoch > 1,
         tasks: recalled.tasks,
-    };
+    });
     let folders = Context::<Folders>::new();
     let writer = Context::<StoreDesk>::new();
     let registry = Context::<Registry>::new();
@@ -244,7 +244,7 @@ fn start_actors(
         title: config.scheduler.name,
         folders: to_folders.clone(),
         store: to_store.clone(),
-        past: past.clone(),
+        past: Arc::clone(&past),
         rules: config.rules,
         clock: clock.clone(),
     };

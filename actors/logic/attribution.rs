@@ -41,7 +41,7 @@ pub fn attribute(
     lives: impl Fn(&Endpoint) -> bool,
 ) -> Result<Match, String> {
     let may_answer = |entry: &Entry, attempt| {
-        entry.tried(attempt).is_some_and(|tried| {
+        entry.story.tried(attempt).is_some_and(|tried| {
             let same_peer = tried.holder.peer == speaker.peer;
             same_peer && (tried.holder.life == speaker.life || !lives(&tried.holder))
         })
@@ -74,7 +74,7 @@ pub fn attribute(
         // By chance it may be what this speaker makes of a name of its own.
         let is_own = owed.is_some_and(|(of, attempt)| {
             let entry = ledger.get(&of);
-            let tried = entry.and_then(|entry| entry.tried(attempt));
+            let tried = entry.and_then(|entry| entry.story.tried(attempt));
             of == task || tried.is_some_and(|tried| is_decorated(name, tried.name.as_str()))
         });
         if !is_own {

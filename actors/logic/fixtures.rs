@@ -1,6 +1,7 @@
 //! Tasks, peers and a desk to try the minds with.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -9,9 +10,12 @@ use super::attribution::Claim;
 use super::dispatch::{Ask, Dispatch, Rules, Submission};
 use super::effect::{Asker, Effect, End, Offer, Verdict};
 use super::ledger::{Entry, State};
+use super::policy::Policy;
+use super::queue::Queue;
+use super::seats::{Seat, Seated, Seats};
 use crate::model::{
-    Attempt, BootId, Digest, Ending, Endpoint, Life, Moment, Outcome, RequestId, SessionId, Task,
-    TaskId, Wishes,
+    Attempt, BootId, Digest, Ending, Endpoint, Kind, Life, Moment, Outcome, RequestId, SessionId,
+    Task, TaskId, Wishes,
 };
 use crate::schedulers::Fifo;
 
@@ -22,9 +26,80 @@ pub(crate) fn task(number: u128) -> Task {
         name: format!("task-{number}.zip").parse().unwrap(),
         size: 1,
         sha256: Digest::of(&number.to_be_bytes()),
-        code: Digest::of(&number.to_le_bytes()),
-        group: "all".into(),
-        wishes: Wishes::default(),
+        kind: Arc::new(Kind {
+            code: Digest::of(&number.to_le_bytes()),
+            group: "all".into(),
+            wishes: Wishes::default(),
+        }),
+    }
+}
+
+/// The kind of a task, to give it another.
+pub(crate) fn kind_of(task: &mut Task) -> &mut Kind {
+    Arc::make_mut(&mut task.kind)
+}
+
+/// A queue that gives its tasks their seats itself.
+pub(crate) struct Line<P: Policy> {
+    pub(crate) queue: Queue<P>,
+    tasks: Seats<Task>,
+}
+
+impl Seated for Task {
+    type Key = TaskId;
+
+    fn key(&self) -> &TaskId {
+        &self.id
+    }
+}
+
+impl<P: Policy> Line<P> {
+    pub(crate) fn new(policy: P) -> Self {
+        Self {
+            queue: Queue::new(policy),
+            tasks: Seats::default(),
+        }
+    }
+
+    fn seat(&mut self, task: &Task) -> Seat {
+        let known = self.tasks.find(&task.id);
+        known.unwrap_or_else(|| self.tasks.insert(task.clone()).unwrap())
+    }
+
+    pub(crate) fn push(&mut self, task: &Task) {
+        let seat = self.seat(task);
+        self.queue.push(seat, task);
+    }
+
+    pub(crate) fn push_again(&mut self, task: &Task) {
+        let seat = self.seat(task);
+        self.queue.push_again(seat, task);
+    }
+
+    pub(crate) fn next(&self, may_have: impl Fn(&TaskId) -> bool) -> Option<TaskId> {
+        let id = |seat| self.tasks.at(seat).unwrap().id;
+        self.queue.next(|seat| may_have(&id(seat))).map(id)
+    }
+
+    /// Its seat is free for another from now on.
+    pub(crate) fn remove(&mut self, id: &TaskId) -> bool {
+        let Some(seat) = self.tasks.find(id) else {
+            return false;
+        };
+        let task = self.tasks.remove(id).unwrap();
+        self.queue.remove(seat, &task)
+    }
+
+    pub(crate) fn handed_out(&mut self, task: &Task) {
+        self.queue.handed_out(task);
+    }
+
+    pub(crate) fn finished(&mut self, task: &Task, took: Duration) {
+        self.queue.finished(task, took);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
     }
 }
 
@@ -110,7 +185,7 @@ impl Desk {
     }
 
     pub(crate) fn arrive(&mut self, task: Task) -> Vec<Effect> {
-        self.mind.task_arrived(task, self.now)
+        self.mind.task_arrived(Arc::new(task), self.now)
     }
 
     /// Asks without waiting; everything that follows.
@@ -198,7 +273,7 @@ impl Desk {
     }
 
     pub(crate) fn state(&self, task: TaskId) -> &State {
-        &self.entry(task).state
+        &self.entry(task).story.state
     }
 }
 

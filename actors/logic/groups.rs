@@ -33,8 +33,8 @@ pub struct GivenUp {
 impl Groups {
     /// A task was adopted, or is open after a restart.
     pub fn opened(&mut self, task: &Task) {
-        if task.wishes.max_fails.is_some() {
-            let group = self.groups.entry(Arc::clone(&task.group)).or_default();
+        if task.kind.wishes.max_fails.is_some() {
+            let group = self.groups.entry(Arc::clone(&task.kind.group)).or_default();
             group.open.insert(task.id);
         }
     }
@@ -43,8 +43,8 @@ impl Groups {
     /// such a one of its group. Else it may be of a group of the same name that is long over, whose failures must not
     /// end this one; nobody remembers which came first, its end or the next task.
     pub fn had_failed(&mut self, task: &Task) {
-        if task.wishes.max_fails.is_some()
-            && let Some(group) = self.groups.get_mut(&task.group)
+        if task.kind.wishes.max_fails.is_some()
+            && let Some(group) = self.groups.get_mut(&task.kind.group)
         {
             group.failed = group.failed.saturating_add(1);
         }
@@ -52,8 +52,8 @@ impl Groups {
 
     /// A task ended: what follows for its group, if that gives up now.
     pub fn ended(&mut self, task: &Task, has_failed: bool) -> Option<GivenUp> {
-        let most = task.wishes.max_fails?;
-        let group = self.groups.get_mut(&task.group)?;
+        let most = task.kind.wishes.max_fails?;
+        let group = self.groups.get_mut(&task.kind.group)?;
         group.open.remove(&task.id);
         group.failed = group.failed.saturating_add(u32::from(has_failed));
         let failed = group.failed;
@@ -61,13 +61,13 @@ impl Groups {
         if !gives_up && !group.open.is_empty() {
             return None;
         }
-        let group = self.groups.remove(&task.group)?;
+        let group = self.groups.remove(&task.kind.group)?;
         let tasks = if failed == 1 { "task" } else { "tasks" };
         gives_up.then(|| GivenUp {
             open: group.open.into_iter().collect(),
             why: format!(
                 "group {} gave up: {failed} {tasks} failed, at most {most} may",
-                task.group
+                task.kind.group
             ),
         })
     }
@@ -80,8 +80,8 @@ mod tests {
 
     fn of_group(number: u128, max_fails: Option<u32>) -> Task {
         let mut task = task(number);
-        task.group = "rows".into();
-        task.wishes.max_fails = max_fails;
+        let kind = Arc::make_mut(&mut task.kind);
+        (kind.group, kind.wishes.max_fails) = ("rows".into(), max_fails);
         task
     }
 

@@ -13,6 +13,7 @@
 //! add up to the number of tasks that ever arrived.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,9 @@ mod counts;
 pub use counts::Counts;
 
 use super::fault::{Blame, Fault};
+use super::rare::{Rare, Untold};
 use super::record::{Conflict, Fate, Record, Remembered};
+use super::seats::{Seat, Seated, Seats};
 use crate::model::{Attempt, Digest, Endpoint, Moment, PeerId, Task, TaskId, TaskName};
 
 /// Terminal tasks that are remembered, to recognise late results and to answer for them: some 50 MB.
@@ -36,9 +39,10 @@ pub const TRIES_MAX: usize = 64;
 pub const CONFLICTS_MAX: usize = 16;
 
 /// How a task stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum State {
     /// It is in the queue.
+    #[default]
     Waiting,
     /// It failed and is put back into the queue later.
     Resting,
@@ -160,7 +164,14 @@ impl Tried {
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The task.
-    pub task: Task,
+    pub task: Arc<Task>,
+    /// What became of it; nothing is remembered of one that still waits for its first try.
+    pub story: Rare<Story>,
+}
+
+/// What became of a task.
+#[derive(Debug, Clone, Default)]
+pub struct Story {
     /// How it stands.
     pub state: State,
     /// The newest tries that were handed out, oldest first.
@@ -179,7 +190,23 @@ pub struct Entry {
     pub trouble: Option<String>,
 }
 
-impl Entry {
+impl Untold for Story {
+    fn untold() -> &'static Self {
+        static UNTOLD: Story = Story {
+            state: State::Waiting,
+            tries: Vec::new(),
+            failures: 0,
+            losses: 0,
+            conflicts: Vec::new(),
+            avoided: Vec::new(),
+            patient_until: Moment(0),
+            trouble: None,
+        };
+        &UNTOLD
+    }
+}
+
+impl Story {
     /// A try of it, if it is remembered.
     pub fn tried(&self, attempt: Attempt) -> Option<&Tried> {
         self.tries.iter().find(|tried| tried.attempt == attempt)
@@ -189,12 +216,27 @@ impl Entry {
     pub fn tried_mut(&mut self, attempt: Attempt) -> Option<&mut Tried> {
         self.tries.iter_mut().find(|tried| tried.attempt == attempt)
     }
+
+    /// Gives back what is not used; nothing more will come.
+    fn close(&mut self) {
+        self.avoided = Vec::new();
+        self.tries.shrink_to_fit();
+        self.conflicts.shrink_to_fit();
+    }
+}
+
+impl Seated for Entry {
+    type Key = TaskId;
+
+    fn key(&self) -> &TaskId {
+        &self.task.id
+    }
 }
 
 /// All tasks.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    entries: HashMap<TaskId, Entry>,
+    entries: Seats<Entry>,
     names: HashMap<TaskName, (TaskId, Attempt)>,
     leased: BTreeSet<TaskId>,
     terminal: VecDeque<TaskId>,
@@ -222,24 +264,24 @@ impl Ledger {
     }
 
     /// Takes a new task in, which was written down before; whether it is new.
-    pub fn insert(&mut self, task: Task) -> bool {
-        if self.entries.contains_key(&task.id) {
+    pub fn insert(&mut self, task: Arc<Task>) -> bool {
+        if self.entries.find(&task.id).is_some() {
             return false;
         }
         self.counts.queued += 1;
-        let entry = Entry {
-            state: State::Waiting,
-            tries: Vec::new(),
-            failures: 0,
-            losses: 0,
-            conflicts: Vec::new(),
-            avoided: Vec::new(),
-            patient_until: Moment::default(),
-            trouble: None,
-            task,
-        };
-        self.entries.insert(entry.task.id, entry);
+        let story = Rare::default();
+        self.entries.insert(Entry { task, story });
         true
+    }
+
+    /// Where a task sits; nobody else does until it is forgotten, and a task is not forgotten before it is terminal.
+    pub fn seat(&self, task: &TaskId) -> Option<Seat> {
+        self.entries.find(task)
+    }
+
+    /// Who sits there.
+    pub fn at(&self, seat: Seat) -> Option<&Entry> {
+        self.entries.at(seat)
     }
 
     /// What is known of a task.
@@ -250,13 +292,13 @@ impl Ledger {
     /// The newest task of this name, or of any; looks at every task.
     pub fn newest(&self, name: Option<&TaskName>) -> Option<&Entry> {
         let named = |entry: &&Entry| name.is_none_or(|name| entry.task.name == *name);
-        let named = self.entries.values().filter(named);
+        let named = self.entries.iter().filter(named);
         named.max_by_key(|entry| entry.task.id)
     }
 
-    /// What is known of a task, to change all but its state.
-    pub fn get_mut(&mut self, task: &TaskId) -> Option<&mut Entry> {
-        self.entries.get_mut(task)
+    /// What became of a task, to change all but its state.
+    pub fn get_mut(&mut self, task: &TaskId) -> Option<&mut Story> {
+        Some(self.entries.get_mut(task)?.story.told())
     }
 
     /// The tasks that peers have, the longest known first.
@@ -281,7 +323,8 @@ impl Ledger {
     /// Writes a new try down, under a name that no other remembered try has.
     pub fn begin_try(&mut self, task: &TaskId, holder: &Endpoint) -> Option<Tried> {
         let entry = self.entries.get_mut(task)?;
-        let last = entry.tries.last().map_or(0, |last| last.attempt.0);
+        let story = entry.story.told();
+        let last = story.tries.last().map_or(0, |last| last.attempt.0);
         let attempt = Attempt(last.saturating_add(1));
         let own = &entry.task.name;
         let mut name = match attempt {
@@ -299,11 +342,11 @@ impl Ledger {
             fault: None,
             refusals: 0,
         };
-        if entry.tries.len() >= TRIES_MAX {
-            let oldest = entry.tries.remove(0);
+        if story.tries.len() >= TRIES_MAX {
+            let oldest = story.tries.remove(0);
             self.names.remove(&oldest.name);
         }
-        entry.tries.push(tried.clone());
+        story.tries.push(tried.clone());
         self.names.insert(name.clone(), (*task, attempt));
         self.news.push(Record::Leased {
             task: *task,
@@ -316,8 +359,8 @@ impl Ledger {
 
     /// A peer goes on with a try that was believed over, perhaps in another life.
     pub fn take_up(&mut self, task: &TaskId, attempt: Attempt, holder: &Endpoint) {
-        let entry = self.entries.get_mut(task);
-        let Some(tried) = entry.and_then(|entry| entry.tried_mut(attempt)) else {
+        let story = self.get_mut(task);
+        let Some(tried) = story.and_then(|story| story.tried_mut(attempt)) else {
             return;
         };
         (tried.fault, tried.holder) = (None, holder.clone());
@@ -330,15 +373,15 @@ impl Ledger {
 
     /// Writes down that a try ended without a result that counts, and counts it.
     pub fn end_try(&mut self, task: &TaskId, attempt: Attempt, fault: Fault) {
-        let Some(entry) = self.entries.get_mut(task) else {
+        let Some(story) = self.get_mut(task) else {
             return;
         };
         match fault.blame() {
-            Blame::Run => entry.failures += 1,
-            Blame::Peer => entry.losses += 1,
+            Blame::Run => story.failures += 1,
+            Blame::Peer => story.losses += 1,
             Blame::None => {}
         }
-        if let Some(tried) = entry.tried_mut(attempt) {
+        if let Some(tried) = story.tried_mut(attempt) {
             tried.fault = Some(fault.clone());
         }
         self.news.push(Record::TryEnded {
@@ -350,14 +393,14 @@ impl Ledger {
 
     /// Writes down that a result came which is not the one that was taken.
     pub fn conflict(&mut self, task: &TaskId, conflict: Conflict) {
-        let Some(entry) = self.entries.get_mut(task) else {
+        let Some(story) = self.get_mut(task) else {
             return;
         };
-        if entry.conflicts.contains(&conflict) || entry.conflicts.len() >= CONFLICTS_MAX {
+        if story.conflicts.contains(&conflict) || story.conflicts.len() >= CONFLICTS_MAX {
             return;
         }
+        story.conflicts.push(conflict.clone());
         self.conflicts += 1;
-        entry.conflicts.push(conflict.clone());
         let Conflict {
             attempt,
             peer,
@@ -379,13 +422,9 @@ impl Ledger {
     }
 
     /// Takes a task in as the records gave it back; `state` is what its fate comes to in this life.
-    pub fn restore(&mut self, remembered: Remembered, state: State) {
-        let Remembered {
-            task,
-            tries,
-            conflicts,
-            ..
-        } = remembered;
+    pub fn restore(&mut self, remembered: &Remembered, state: State) {
+        let (task, tries) = (Arc::clone(&remembered.task), remembered.tries.clone());
+        let conflicts = remembered.conflicts.clone();
         let id = task.id;
         let blamed = |blame| {
             let faults = tries.iter().filter_map(|tried| tried.fault.as_ref());
@@ -407,18 +446,19 @@ impl Ledger {
         }
         *self.counts.of(&state) += 1;
         self.conflicts += conflicts.len() as u64;
-        let entry = Entry {
-            failures: blamed(Blame::Run),
-            losses: blamed(Blame::Peer),
-            avoided: Vec::new(),
-            patient_until: Moment::default(),
-            trouble: last_fault,
-            task,
-            state,
-            tries,
-            conflicts,
-        };
-        self.entries.insert(id, entry);
+        let mut story = Rare::<Story>::default();
+        if state != State::Waiting || !tries.is_empty() || !conflicts.is_empty() {
+            *story.told() = Story {
+                failures: blamed(Blame::Run),
+                losses: blamed(Blame::Peer),
+                trouble: last_fault,
+                state,
+                tries,
+                conflicts,
+                ..Story::default()
+            };
+        }
+        self.entries.insert(Entry { task, story });
         self.forget_oldest();
     }
 
@@ -427,19 +467,21 @@ impl Ledger {
         let entry = self
             .entries
             .get_mut(task)
-            .filter(|entry| !entry.state.is_terminal())?;
-        *self.counts.of(&entry.state) -= 1;
+            .filter(|entry| !entry.story.state.is_terminal())?;
+        let story = entry.story.told();
+        *self.counts.of(&story.state) -= 1;
         *self.counts.of(&state) += 1;
         let ended = state.is_terminal();
         match state.lease() {
             Some(_) => self.leased.insert(*task),
             None => self.leased.remove(task),
         };
-        let left = std::mem::replace(&mut entry.state, state);
-        if let Some(fate) = entry.state.fate() {
+        let left = std::mem::replace(&mut story.state, state);
+        if let Some(fate) = story.state.fate() {
             self.news.push(Record::Ended { task: *task, fate });
         }
         if ended {
+            story.close();
             self.terminal.push_back(*task);
             self.forget_oldest();
         }
@@ -448,13 +490,14 @@ impl Ledger {
 
     /// Opens a terminal task again: what a scheduler never does that fences.
     pub fn reopen(&mut self, task: &TaskId) {
-        let terminal = |entry: &&mut Entry| entry.state.is_terminal();
+        let terminal = |entry: &&mut Entry| entry.story.state.is_terminal();
         let Some(entry) = self.entries.get_mut(task).filter(terminal) else {
             return;
         };
-        *self.counts.of(&entry.state) -= 1;
+        let story = entry.story.told();
+        *self.counts.of(&story.state) -= 1;
         *self.counts.of(&State::Resting) += 1;
-        entry.state = State::Resting;
+        story.state = State::Resting;
         self.terminal.retain(|other| other != task);
     }
 
@@ -464,7 +507,7 @@ impl Ledger {
                 .terminal
                 .pop_front()
                 .and_then(|task| self.entries.remove(&task));
-            for tried in oldest.into_iter().flat_map(|entry| entry.tries) {
+            for tried in oldest.iter().flat_map(|entry| &entry.story.tries) {
                 self.names.remove(&tried.name);
             }
         }

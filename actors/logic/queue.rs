@@ -1,14 +1,19 @@
 //! The tasks that wait, in the order that a [`Policy`] gives them.
 //!
-//! Rule: each task stands in one place, once; taking, adding and removing cost O(log n). Those that failed go first,
+//! Rule: the queue knows tasks by their seats in the ledger, and a task keeps its seat while it waits. Each stands in
+//! one place, once; taking, adding and removing cost O(log n). Those that failed go first,
 //! but only some of them at a time: the others wait behind all, so that whoever may have none of them soon comes to
 //! one that it may have.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use self::row::{Lane, Places};
 use super::policy::Policy;
-use crate::model::{Task, TaskId};
+use super::seats::Seat;
+use crate::model::Task;
+
+mod row;
 
 /// How many tasks that one peer may not have are stepped over before it is told that nothing waits:
 /// more than a poisoned group of a usual size, few enough to look at in some microseconds.
@@ -27,23 +32,11 @@ pub struct Queue<P: Policy> {
     /// How many stand in front in their lanes, at most [`AGAIN_MAX`].
     again: usize,
     /// Those that will be put in front as soon as there is room, by their places; empty while there is.
-    later: BTreeMap<i64, (P::Lane, TaskId)>,
+    later: BTreeMap<i64, (P::Lane, Seat)>,
+    /// Never an empty one: a lane goes with its last task.
     lanes: BTreeMap<P::Lane, Lane>,
     order: BTreeSet<(i64, i64, P::Lane)>,
-    places: HashMap<TaskId, (P::Lane, i64)>,
-}
-
-/// Never empty: a lane goes with its last task.
-#[derive(Debug)]
-struct Lane {
-    rank: i64,
-    tasks: BTreeMap<i64, TaskId>,
-}
-
-impl Lane {
-    fn first(&self) -> i64 {
-        self.tasks.keys().next().copied().unwrap_or(0)
-    }
+    places: Places,
 }
 
 impl<P: Policy> Queue<P> {
@@ -57,7 +50,7 @@ impl<P: Policy> Queue<P> {
             later: BTreeMap::new(),
             lanes: BTreeMap::new(),
             order: BTreeSet::new(),
-            places: HashMap::new(),
+            places: Places::default(),
         }
     }
 
@@ -68,75 +61,70 @@ impl<P: Policy> Queue<P> {
 
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.len() == 0
     }
 
     /// Puts a task behind those of its lane; one that waits already keeps its place.
-    pub fn push(&mut self, task: &Task) {
-        if self.places.contains_key(&task.id) {
-            return;
+    pub fn push(&mut self, seat: Seat, task: &Task) {
+        if !self.places.has(seat) {
+            self.behind += 1;
+            self.places.take(seat, self.behind);
+            self.stand(self.policy.lane(task), seat);
         }
-        self.behind += 1;
-        let name = self.policy.lane(task);
-        self.places.insert(task.id, (name.clone(), self.behind));
-        self.stand(name, self.behind, task.id);
     }
 
     /// Puts a task that failed in front of its lane, behind those that failed before it; if too many stand there,
     /// it waits for room. One that waits already keeps its place.
-    pub fn push_again(&mut self, task: &Task) {
-        if self.places.contains_key(&task.id) {
-            return;
+    pub fn push_again(&mut self, seat: Seat, task: &Task) {
+        if !self.places.has(seat) {
+            self.front += 1;
+            self.places.take(seat, self.front);
+            let lane = self.policy.lane(task);
+            self.later.insert(self.front, (lane, seat));
+            self.move_up();
         }
-        self.front += 1;
-        let name = self.policy.lane(task);
-        self.places.insert(task.id, (name.clone(), self.front));
-        self.later.insert(self.front, (name, task.id));
-        self.move_up();
     }
 
     /// Whoever waits for room in front goes there, while there is some.
     fn move_up(&mut self) {
         while self.again < AGAIN_MAX
-            && let Some((place, (name, task))) = self.later.pop_first()
+            && let Some((_, (lane, seat))) = self.later.pop_first()
         {
             self.again += 1;
-            self.stand(name, place, task);
+            self.stand(lane, seat);
         }
     }
 
-    fn stand(&mut self, name: P::Lane, place: i64, task: TaskId) {
+    fn stand(&mut self, name: P::Lane, seat: Seat) {
         if !self.lanes.contains_key(&name) {
             self.policy.lane_filled(&name);
         }
-        self.change(name, |lane| {
-            lane.tasks.insert(place, task);
-        });
+        self.change(name, |lane, places| lane.add(places, seat));
     }
 
     /// The next task that the asker may have; it stays until it is removed.
-    pub fn next(&self, may_have: impl Fn(&TaskId) -> bool) -> Option<TaskId> {
+    pub fn next(&self, may_have: impl Fn(Seat) -> bool) -> Option<Seat> {
         let lanes = self
             .order
             .iter()
             .filter_map(|(_, _, name)| self.lanes.get(name));
-        let tasks = lanes.flat_map(|lane| lane.tasks.values());
-        let later = self.later.values().map(|(_, task)| task);
+        let tasks = lanes.flat_map(|lane| lane.seats(&self.places));
+        let later = self.later.values().map(|(_, seat)| *seat);
         let mut tasks = tasks.chain(later).take(STEPS_MAX);
-        tasks.find(|task| may_have(task)).copied()
+        tasks.find(|seat| may_have(*seat))
     }
 
     /// Takes a task out, for whatever reason; whether it was there.
-    pub fn remove(&mut self, task: &TaskId) -> bool {
-        let Some((name, place)) = self.places.remove(task) else {
+    pub fn remove(&mut self, seat: Seat, task: &Task) -> bool {
+        let Some(place) = self.places.of(seat) else {
             return false;
         };
         if self.later.remove(&place).is_some() {
+            self.places.leave(seat);
             return true;
         }
-        self.change(name, |lane| {
-            lane.tasks.remove(&place);
-        });
+        let name = self.policy.lane(task);
+        self.change(name, |lane, places| lane.remove(places, seat));
         if place < 0 {
             self.again -= 1;
             self.move_up();
@@ -147,34 +135,27 @@ impl<P: Policy> Queue<P> {
     /// Tells the policy that a task, already taken out, is with a peer.
     pub fn handed_out(&mut self, task: &Task) {
         self.policy.handed_out(task);
-        self.change(self.policy.lane(task), |_| {});
+        self.change(self.policy.lane(task), |_, _| {});
     }
 
     /// Tells the policy that a task succeeded.
     pub fn finished(&mut self, task: &Task, took: Duration) {
         self.policy.finished(task, took);
-        self.change(self.policy.lane(task), |_| {});
+        self.change(self.policy.lane(task), |_, _| {});
     }
 
     /// Changes a lane and puts it where its rank and its first task now belong.
-    fn change(&mut self, name: P::Lane, change: impl FnOnce(&mut Lane)) {
-        let mut lane = match self.lanes.remove(&name) {
-            Some(lane) => {
-                self.order.remove(&(lane.rank, lane.first(), name.clone()));
-                lane
-            }
-            None => Lane {
-                rank: 0,
-                tasks: BTreeMap::new(),
-            },
-        };
-        change(&mut lane);
-        if lane.tasks.is_empty() {
-            return;
+    fn change(&mut self, name: P::Lane, change: impl FnOnce(&mut Lane, &mut Places)) {
+        let mut lane = self.lanes.remove(&name).unwrap_or_default();
+        if let Some(first) = lane.first_place(&self.places) {
+            self.order.remove(&(lane.rank, first, name.clone()));
         }
-        lane.rank = self.policy.rank(&name);
-        self.order.insert((lane.rank, lane.first(), name.clone()));
-        self.lanes.insert(name, lane);
+        change(&mut lane, &mut self.places);
+        if let Some(first) = lane.first_place(&self.places) {
+            lane.rank = self.policy.rank(&name);
+            self.order.insert((lane.rank, first, name.clone()));
+            self.lanes.insert(name, lane);
+        }
     }
 }
 

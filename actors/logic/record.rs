@@ -3,11 +3,13 @@
 //! Rule: whoever is told something that a record makes true is told it after the record was committed. Read back in
 //! the same order, the records give the tasks as they were.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
 use super::ledger::{Counts, Submitted, Tried};
-use crate::model::{Attempt, Digest, Endpoint, PeerId, Stamp, Task, TaskId, TaskName};
+use crate::model::{Attempt, Digest, Endpoint, FileName, PeerId, Stamp, Task, TaskId, TaskName};
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +18,7 @@ pub enum Record {
     /// A task is open; said again when its ZIP lies elsewhere.
     Adopted {
         /// The task.
-        task: Task,
+        task: Arc<Task>,
         /// Where its ZIP lies in `tasks/`, or will.
         lies: Place,
     },
@@ -80,7 +82,7 @@ pub enum Record {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The file's name in `tasks/`, byte for byte.
-    pub file: Vec<u8>,
+    pub file: FileName,
     /// Its stamp.
     pub stamp: Stamp,
 }
@@ -137,7 +139,7 @@ pub struct Past {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
     /// The task.
-    pub task: Task,
+    pub task: Arc<Task>,
     /// How it stands.
     pub fate: Fate,
     /// The newest tries that were handed out, oldest first.

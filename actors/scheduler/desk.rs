@@ -1,6 +1,8 @@
 //! The desk of any scheduler actor: a mind, and all that it takes to carry its answers out.
 
-use std::collections::HashMap;
+use std::sync::Arc;
+
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::time::Duration;
 
@@ -25,7 +27,7 @@ pub struct Desk<P: Policy> {
     pub(super) mind: Dispatch<P>,
     pub(super) cast: Cast,
     /// Where the answers go that somebody still waits for; a closed session's are forgotten.
-    pub(super) asked: HashMap<Asker, Port<SessionInbox>>,
+    pub(super) asked: BTreeMap<Asker, Port<SessionInbox>>,
     /// Where orders to each peer go that is here.
     pub(super) holders: HashMap<Endpoint, Port<SessionInbox>>,
     pub(super) arriving: u32,
@@ -43,7 +45,9 @@ impl<P: Policy> Desk<P> {
     /// A desk with the tasks of earlier lives.
     pub fn new(policy: P, mut cast: Cast) -> Self {
         let mut mind = Dispatch::new(policy, cast.rules);
-        mind.restore(std::mem::take(&mut cast.past), cast.clock.now());
+        mind.restore(&cast.past, cast.clock.now());
+        // Nobody needs it any more, and it may be large.
+        cast.past = Arc::default();
         Self {
             mind,
             cast: Cast {
@@ -51,7 +55,7 @@ impl<P: Policy> Desk<P> {
                 store: cast.store.used_by(NAME),
                 ..cast
             },
-            asked: HashMap::new(),
+            asked: BTreeMap::new(),
             holders: HashMap::new(),
             // Until the folders have been looked at there may be something.
             arriving: 1,

@@ -2,6 +2,7 @@
 
 use super::{Desk, NAME, Takes, report};
 use crate::logic::dispatch::Submission;
+use crate::logic::effect::Asker;
 use crate::logic::policy::Policy;
 use crate::message_log::Cause;
 use crate::messages::{
@@ -10,7 +11,7 @@ use crate::messages::{
     ResultKept, ResultRefused, ResultSubmitted, SessionClosed, StoreChanged, TallyPeers,
     TaskArrived, TaskDescribed, TaskRequested, TaskWithdrawn, WrittenDown,
 };
-use crate::model::TaskChoice;
+use crate::model::{RequestId, TaskChoice};
 use crate::wire::report::TaskReport;
 
 impl<P: Policy> Takes<TaskArrived> for Desk<P> {
@@ -124,7 +125,12 @@ impl<P: Policy> Takes<SessionClosed> for Desk<P> {
     fn take(&mut self, message: SessionClosed, _: Cause) {
         let SessionClosed { session } = message;
         self.mind.session_closed(session);
-        self.asked.retain(|asker, _| asker.session != session);
+        let of_it = |request| Asker { session, request };
+        let all = of_it(RequestId(0))..=of_it(RequestId(u64::MAX));
+        let asked: Vec<Asker> = self.asked.range(all).map(|(asker, _)| *asker).collect();
+        for asker in asked {
+            self.asked.remove(&asker);
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub fn of_queue<P: Policy>(
     let failures = mind
         .ledger()
         .newest_terminal()
-        .filter_map(|entry| match &entry.state {
+        .filter_map(|entry| match &entry.story.state {
             State::Failed { why, .. } => Some(FailureRow {
                 task_name: entry.task.name.clone(),
                 reason: why.clone(),
@@ -76,7 +76,7 @@ fn quarantined<P: Policy>(mind: &Dispatch<P>, now: Moment) -> Vec<QuarantineRow>
 }
 
 fn running(entry: &Entry, now: Moment) -> Option<RunningRow> {
-    let lease = entry.state.lease()?;
+    let lease = entry.story.state.lease()?;
     Some(RunningRow {
         task_id: entry.task.id,
         task_name: entry.task.name.clone(),
@@ -88,14 +88,16 @@ fn running(entry: &Entry, now: Moment) -> Option<RunningRow> {
 
 /// How one task stands.
 pub fn of_task(entry: &Entry) -> TaskReport {
-    let (state, reason) = match &entry.state {
-        State::Waiting | State::Resting => (TaskState::Queued, entry.trouble.clone()),
-        State::Leased(_) | State::Keeping { .. } => (TaskState::Leased, entry.trouble.clone()),
+    let (state, reason) = match &entry.story.state {
+        State::Waiting | State::Resting => (TaskState::Queued, entry.story.trouble.clone()),
+        State::Leased(_) | State::Keeping { .. } => {
+            (TaskState::Leased, entry.story.trouble.clone())
+        }
         State::Done { .. } => (TaskState::Done, None),
         State::Failed { why, .. } => (TaskState::Failed, Some(why.clone())),
         State::Cancelled { why } => (TaskState::Cancelled, Some(why.clone())),
     };
-    let kept = match &entry.state {
+    let kept = match &entry.story.state {
         State::Done { submitted, file } => Some((submitted, file)),
         State::Failed { output, .. } => output.as_ref().map(|(submitted, file)| (submitted, file)),
         _ => None,
@@ -104,8 +106,12 @@ pub fn of_task(entry: &Entry) -> TaskReport {
         task_id: entry.task.id,
         task_name: entry.task.name.clone(),
         state,
-        peer: entry.tries.last().map(|tried| tried.holder.peer.clone()),
-        attempts: u32::try_from(entry.tries.len()).unwrap_or(u32::MAX),
+        peer: entry
+            .story
+            .tries
+            .last()
+            .map(|tried| tried.holder.peer.clone()),
+        attempts: u32::try_from(entry.story.tries.len()).unwrap_or(u32::MAX),
         reason,
         result_file: kept.map(|(_, file)| file.clone()),
         took_ms: kept.and_then(|(submitted, _)| u64::try_from(submitted.took.as_millis()).ok()),
@@ -117,13 +123,13 @@ pub fn of_task(entry: &Entry) -> TaskReport {
 
 /// How one task stands, and how it came to that.
 pub fn in_full<P: Policy>(mind: &Dispatch<P>, entry: &Entry, now: Moment) -> TaskReport {
-    let tries = entry.tries.iter().map(|tried| TryRow {
+    let tries = entry.story.tries.iter().map(|tried| TryRow {
         attempt: tried.attempt,
         peer_id: tried.holder.peer.clone(),
         ended: ended(entry, tried),
         against: against(mind, entry, tried),
     });
-    let conflicts = entry.conflicts.iter().map(|conflict| ConflictRow {
+    let conflicts = entry.story.conflicts.iter().map(|conflict| ConflictRow {
         peer_id: conflict.peer.clone(),
         attempt: conflict.attempt,
         sha256: conflict.sha256,
@@ -138,7 +144,7 @@ pub fn in_full<P: Policy>(mind: &Dispatch<P>, entry: &Entry, now: Moment) -> Tas
 
 /// What became of the result that a try handed in, in words for a reader; none if it did not, or was not believed.
 fn taken(entry: &Entry, tried: &Tried) -> Option<&'static str> {
-    let (submitted, words) = match &entry.state {
+    let (submitted, words) = match &entry.story.state {
         State::Done { submitted, .. } => (submitted, "its result was taken"),
         State::Keeping { submitted, .. } => (submitted, "handed in, and being stored"),
         _ => return None,
@@ -164,7 +170,7 @@ fn against<P: Policy>(mind: &Dispatch<P>, entry: &Entry, tried: &Tried) -> Optio
 /// How a try ended, or that it runs, in words for a reader.
 fn ended(entry: &Entry, tried: &Tried) -> String {
     let is_leased = |lease: &Lease| lease.attempt == tried.attempt;
-    match (taken(entry, tried), &tried.fault, entry.state.lease()) {
+    match (taken(entry, tried), &tried.fault, entry.story.state.lease()) {
         (Some(words), _, _) => words.into(),
         (None, Some(fault), _) => fault.to_string(),
         (None, None, Some(lease)) if is_leased(lease) => "runs".into(),

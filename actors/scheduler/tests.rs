@@ -1,5 +1,6 @@
 //! What a desk remembers of those who ask; all else that it does is seen in letters.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::LocalSet;
@@ -8,7 +9,6 @@ use uuid::Uuid;
 use super::{Cast, Desk, Takes as _};
 use crate::logic::dispatch::Rules;
 use crate::logic::fixtures::task;
-use crate::logic::record::Past;
 use crate::message_log::{Cause, Name};
 use crate::messages::{
     CancelTask, DescribeQueue, FoldersInbox, SessionClosed, StoreChanged, StoreInbox, TaskArrived,
@@ -23,7 +23,7 @@ fn desk(stage: &Stage) -> Desk<Fifo> {
         title: "fifo",
         folders: stage.probe(Name::one("folders"), FoldersInbox::of),
         store: stage.probe(Name::one("store"), StoreInbox::of),
-        past: Past::default(),
+        past: Arc::default(),
         rules: Rules::default(),
         clock: stage.clock(),
     };
@@ -80,7 +80,12 @@ async fn nobody_is_told_of_a_lease_before_it_is_written_down() {
     let play = async {
         let stage = Stage::new();
         let mut desk = desk(&stage);
-        desk.take(TaskArrived { task: task(1) }, Cause::OUTSIDE);
+        desk.take(
+            TaskArrived {
+                task: Arc::new(task(1)),
+            },
+            Cause::OUTSIDE,
+        );
         desk.take(request(&stage, 1, Duration::ZERO), Cause::OUTSIDE);
         desk.take(request(&stage, 2, Duration::ZERO), Cause::OUTSIDE);
         assert_eq!(stage.said("WriteDown").len(), 1);
@@ -98,7 +103,12 @@ async fn while_nothing_can_be_written_down_nothing_is_handed_out_and_whoever_ask
     let play = async {
         let stage = Stage::new();
         let mut desk = desk(&stage);
-        desk.take(TaskArrived { task: task(1) }, Cause::OUTSIDE);
+        desk.take(
+            TaskArrived {
+                task: Arc::new(task(1)),
+            },
+            Cause::OUTSIDE,
+        );
         let full = StoreChanged {
             trouble: Some("the disk is full".into()),
         };
@@ -121,9 +131,14 @@ async fn nobody_is_told_that_a_task_is_cancelled_before_that_is_written_down() {
     let play = async {
         let stage = Stage::new();
         let mut desk = desk(&stage);
-        desk.take(TaskArrived { task: task(1) }, Cause::OUTSIDE);
+        desk.take(
+            TaskArrived {
+                task: Arc::new(task(1)),
+            },
+            Cause::OUTSIDE,
+        );
         let cancel = |request| CancelTask {
-            task: task(1).id,
+            task: Arc::new(task(1)).id,
             reply: stage.reply_to(SessionId(1), RequestId(request)),
         };
         let full = StoreChanged {

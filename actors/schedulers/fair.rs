@@ -23,7 +23,7 @@ impl Policy for Fair {
     type Lane = Arc<str>;
 
     fn lane(&self, task: &Task) -> Arc<str> {
-        Arc::clone(&task.group)
+        Arc::clone(&task.kind.group)
     }
 
     fn rank(&self, group: &Arc<str>) -> i64 {
@@ -41,37 +41,37 @@ impl Policy for Fair {
     }
 
     fn handed_out(&mut self, task: &Task) {
-        let turn = self.rank(&task.group);
+        let turn = self.rank(&task.kind.group);
         self.turn = self.turn.max(turn);
-        self.turns.insert(Arc::clone(&task.group), turn + 1);
+        self.turns.insert(Arc::clone(&task.kind.group), turn + 1);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logic::fixtures::task;
-    use crate::logic::queue::Queue;
+    use crate::logic::fixtures::Line;
+    use crate::logic::fixtures::{kind_of, task};
 
     fn of_group(group: &str, number: u128) -> Task {
         let mut task = task(number);
-        task.group = group.into();
+        kind_of(&mut task).group = group.into();
         task
     }
 
-    fn hand_out(queue: &mut Queue<Fair>, tasks: &[Task]) -> String {
+    fn hand_out(queue: &mut Line<Fair>, tasks: &[Task]) -> String {
         let id = queue.next(|_| true).unwrap();
         let task = tasks.iter().find(|task| task.id == id).unwrap();
         queue.remove(&id);
         queue.handed_out(task);
-        task.group.to_string()
+        task.kind.group.to_string()
     }
 
     #[test]
     fn groups_take_turns_however_many_tasks_each_has() {
         let mut tasks: Vec<Task> = (0..100).map(|n| of_group("a", n)).collect();
         tasks.extend((100..103).map(|n| of_group("b", n)));
-        let mut queue = Queue::new(Fair::default());
+        let mut queue = Line::new(Fair::default());
         tasks.iter().for_each(|task| queue.push(task));
         let turns: String = (0..8).map(|_| hand_out(&mut queue, &tasks)).collect();
         assert_eq!(turns, "abababaa");
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn a_group_that_comes_late_neither_starves_nor_catches_up() {
         let mut tasks: Vec<Task> = (0..100).map(|n| of_group("a", n)).collect();
-        let mut queue = Queue::new(Fair::default());
+        let mut queue = Line::new(Fair::default());
         tasks.iter().for_each(|task| queue.push(task));
         (0..50).for_each(|_| assert_eq!(hand_out(&mut queue, &tasks), "a"));
         tasks.extend((100..120).map(|n| of_group("b", n)));
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn a_group_saves_up_no_turns_by_coming_and_going() {
         let hog: Vec<Task> = (0..100).map(|n| of_group("a", n)).collect();
-        let mut queue = Queue::new(Fair::default());
+        let mut queue = Line::new(Fair::default());
         hog.iter().for_each(|task| queue.push(task));
         let mut guest_turns = 0;
         for number in 100..120 {
@@ -111,7 +111,7 @@ mod tests {
     fn a_group_that_was_away_starts_at_the_turn_of_the_others() {
         let mut tasks: Vec<Task> = (0..100).map(|n| of_group("a", n)).collect();
         tasks.push(of_group("b", 100));
-        let mut queue = Queue::new(Fair::default());
+        let mut queue = Line::new(Fair::default());
         tasks.iter().for_each(|task| queue.push(task));
         (0..50).for_each(|_| drop(hand_out(&mut queue, &tasks)));
         tasks.extend((101..120).map(|n| of_group("b", n)));
@@ -125,7 +125,7 @@ mod tests {
         let mut fair = Fair::default();
         for number in 0..3 * GROUPS_MAX as u128 {
             let task = of_group(&format!("run {number}"), number);
-            fair.lane_filled(&task.group);
+            fair.lane_filled(&task.kind.group);
             fair.handed_out(&task);
             assert!(fair.turns.len() <= GROUPS_MAX);
         }

@@ -20,14 +20,14 @@ impl Policy for Fifo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logic::fixtures::task;
-    use crate::logic::queue::Queue;
+    use crate::logic::fixtures::Line;
+    use crate::logic::fixtures::{kind_of, task};
 
     #[test]
     fn tasks_go_in_the_order_of_arrival_whatever_they_wish() {
         let mut urgent = task(2);
-        urgent.wishes.priority = 9;
-        let mut queue = Queue::new(Fifo);
+        kind_of(&mut urgent).wishes.priority = 9;
+        let mut queue = Line::new(Fifo);
         for task in [&task(3), &urgent, &task(1)] {
             queue.push(task);
         }

@@ -11,7 +11,7 @@ impl Policy for Priority {
     type Lane = i32;
 
     fn lane(&self, task: &Task) -> i32 {
-        task.wishes.priority
+        task.kind.wishes.priority
     }
 
     fn rank(&self, priority: &i32) -> i64 {
@@ -22,18 +22,18 @@ impl Policy for Priority {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logic::fixtures::task;
-    use crate::logic::queue::Queue;
+    use crate::logic::fixtures::Line;
+    use crate::logic::fixtures::{kind_of, task};
 
     fn with_priority(number: u128, priority: i32) -> Task {
         let mut task = task(number);
-        task.wishes.priority = priority;
+        kind_of(&mut task).wishes.priority = priority;
         task
     }
 
     #[test]
     fn the_highest_goes_first_and_equal_ones_in_the_order_of_arrival() {
-        let mut queue = Queue::new(Priority);
+        let mut queue = Line::new(Priority);
         for (number, priority) in [(1, 0), (2, i32::MIN), (3, 7), (4, i32::MAX), (5, 7)] {
             queue.push(&with_priority(number, priority));
         }

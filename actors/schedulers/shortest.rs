@@ -21,7 +21,7 @@ impl Policy for Shortest {
     type Lane = Digest;
 
     fn lane(&self, task: &Task) -> Digest {
-        task.code
+        task.kind.code
     }
 
     fn rank(&self, code: &Digest) -> i64 {
@@ -30,10 +30,10 @@ impl Policy for Shortest {
 
     fn finished(&mut self, task: &Task, took: Duration) {
         let took = took.as_secs_f64() * 1e6;
-        if self.expected.len() >= CODES_MAX && !self.expected.contains_key(&task.code) {
+        if self.expected.len() >= CODES_MAX && !self.expected.contains_key(&task.kind.code) {
             self.expected.clear();
         }
-        let expected = self.expected.entry(task.code).or_insert(took);
+        let expected = self.expected.entry(task.kind.code).or_insert(took);
         *expected += (took - *expected) * NEWEST_WEIGHS;
     }
 }
@@ -41,12 +41,12 @@ impl Policy for Shortest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logic::fixtures::task;
-    use crate::logic::queue::Queue;
+    use crate::logic::fixtures::Line;
+    use crate::logic::fixtures::{kind_of, task};
 
     #[test]
     fn the_code_that_was_quickest_goes_first_and_unknown_code_before_all() {
-        let mut queue = Queue::new(Shortest::default());
+        let mut queue = Line::new(Shortest::default());
         queue.finished(&task(1), Duration::from_secs(60));
         queue.finished(&task(2), Duration::from_secs(5));
         for number in 1..=3 {
@@ -61,9 +61,9 @@ mod tests {
 
     #[test]
     fn a_run_that_ends_moves_the_tasks_of_its_code_that_wait() {
-        let mut queue = Queue::new(Shortest::default());
+        let mut queue = Line::new(Shortest::default());
         let mut again = task(3);
-        again.code = task(1).code;
+        kind_of(&mut again).code = task(1).kind.code;
         queue.finished(&task(2), Duration::from_secs(5));
         queue.push(&again);
         queue.push(&task(2));
@@ -78,7 +78,7 @@ mod tests {
         for _ in 0..10 {
             shortest.finished(&task(1), Duration::from_secs(1));
         }
-        let expected = shortest.rank(&task(1).code);
+        let expected = shortest.rank(&task(1).kind.code);
         assert!((1_000_000..10_000_000).contains(&expected), "{expected}");
     }
 
@@ -86,7 +86,7 @@ mod tests {
     fn absurd_times_are_taken_as_very_long_and_codes_do_not_pile_up() {
         let mut shortest = Shortest::default();
         shortest.finished(&task(0), Duration::MAX);
-        assert!(shortest.rank(&task(0).code) > 0);
+        assert!(shortest.rank(&task(0).kind.code) > 0);
         for number in 0..=CODES_MAX as u128 {
             shortest.finished(&task(number), Duration::from_secs(1));
         }

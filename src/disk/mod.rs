@@ -46,7 +46,7 @@ pub struct Contents {
 }
 
 /// The names in a folder, in no order.
-pub type Names = Box<dyn Iterator<Item = io::Result<OsString>>>;
+pub type Names = Box<dyn Iterator<Item = io::Result<OsString>> + Send>;
 
 /// What is done to files and folders. Errors are those of the system calls in the names of the methods.
 pub trait Disk: fmt::Debug + Send + Sync {

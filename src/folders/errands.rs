@@ -145,7 +145,7 @@ impl Folders {
             let (reply, cause) = &whose;
             match desk.heard("adopt", adopted) {
                 Ok(Some((stamp, task))) => {
-                    desk.intake.adopt(stamp, &task);
+                    let task = desk.intake.adopt(stamp, task);
                     desk.accept(task, stamp, whose);
                 }
                 Ok(None) => {
@@ -172,16 +172,16 @@ impl Folders {
 
 impl Folders {
     /// A task from the wire is safe: when that is written down, it is accepted, and may be put into its place.
-    fn accept(&mut self, task: Task, stamp: Stamp, (reply, cause): (ReplyTo, Cause)) {
+    fn accept(&mut self, task: Arc<Task>, stamp: Stamp, (reply, cause): (ReplyTo, Cause)) {
         let lies = Place {
             file: task.name.as_str().into(),
             stamp,
         };
         let adopted = Record::Adopted {
-            task: task.clone(),
+            task: Arc::clone(&task),
             lies,
         };
-        self.layings.add(task.clone());
+        self.layings.add(Arc::clone(&task));
         self.write_down(vec![adopted], cause);
         self.once_written_down(move |desk| {
             desk.layings.may_be_laid(task.id);

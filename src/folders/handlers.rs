@@ -82,7 +82,7 @@ impl Handler<Letter<LoadTask>> for Folders {
         };
         let payload = Payload {
             name: open.name.to_string(),
-            size: open.stamp.size,
+            size: open.size,
         };
         let (places, path) = (Arc::clone(&self.places), self.places.tasks.join(file));
         let sha256 = open.sha256;

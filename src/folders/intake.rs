@@ -12,22 +12,26 @@
 //!   Reserved: to be put there by us (AdoptTask) ──▶ Settled        Settled ──▶ Leaving ──▶ moved away, or Resting
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use mutirao_actors::model::{Moment, Stamp, TaskId};
+use mutirao_actors::logic::record::Place;
+use mutirao_actors::logic::seats::{Index, Seat, Seated as _, Seats};
+use mutirao_actors::model::{Kinds, Moment, Stamp, Task, TaskId};
 
-pub use self::nouns::{Adopted, Deed, Leaving, Listing, Reading};
-use self::nouns::{File, Phase};
+pub use self::nouns::{Deed, Leaving, Listing, Mark, Reading};
+use self::nouns::{File, Motion, Phase};
 
 mod nouns;
 mod ours;
 
-/// Files of `tasks/` that are known at a time; what lies there beyond waits. Ten times the queue that a restart must
-/// serve within a second (promise R11), listed in about 0.3 s and remembered in about 30 MB.
-pub const TASKS_MAX: usize = 100_000;
+/// Files of `tasks/` that are known at a time; what lies there beyond waits. The largest queue that a restart must open
+/// within seconds (promise R11); with all that the scheduler knows of it, it is remembered in some 200 MB.
+pub const TASKS_MAX: usize = 1_000_000;
 /// Files read at a time: two keep the disk and one core busy, and leave the other workers to sessions.
 pub const READS_MAX: usize = 2;
 /// Two looks count as two only this far apart: a copy that pauses for less is still a copy.
@@ -42,13 +46,20 @@ pub const ZIP_REPLACED: &str = "its ZIP in tasks/ was replaced by another";
 /// What is known of `tasks/`.
 #[derive(Debug, Default)]
 pub struct Intake {
-    files: BTreeMap<OsString, File>,
-    tasks: HashMap<TaskId, OsString>,
+    files: Seats<File>,
+    tasks: Index,
+    /// Files with which something goes on: few beside those that only wait.
+    moving: BTreeSet<Seat>,
+    /// Whether the look that is under way has seen the file of each seat.
+    seen: Vec<bool>,
+    kinds: Kinds,
     /// In the order in which they were found still; may name files that are no longer ready.
     ready: VecDeque<OsString>,
     reading: usize,
     looks: u64,
     ignored: BTreeSet<OsString>,
+    /// Those of the look that is under way.
+    ignoring: BTreeSet<OsString>,
     counted: Option<u32>,
     hurried: bool,
     overflows: bool,
@@ -56,93 +67,194 @@ pub struct Intake {
 
 impl Intake {
     /// A file that was a task in an earlier life: the first look says whether it still is.
-    pub fn recall(&mut self, name: OsString, task: Adopted) {
-        self.tasks.insert(task.id, name.clone());
-        let mut file = File::new(task.stamp, Moment::default(), Phase::Settled);
-        file.task = Some(task);
-        self.files.insert(name, file);
+    pub fn recall(&mut self, name: &OsStr, task: &Arc<Task>, stamp: Stamp) {
+        self.kinds.share(Arc::clone(&task.kind));
+        let mark = Mark::of(&stamp);
+        let mut file = File::new(name, mark, Moment::default(), 0, Phase::Settled);
+        file.open(Arc::clone(task), mark);
+        file.calm();
+        if let Some(seat) = self.add(file) {
+            self.opened(task.id, seat);
+        }
     }
 
     /// A file of a task that ended in an earlier life: looks pass it over until [`left`](Self::left) or
     /// [`rests`](Self::rests) is told.
-    pub fn recall_leaving(&mut self, name: OsString) {
-        let file = File::new(Stamp::default(), Moment::default(), Phase::Leaving);
-        self.files.insert(name, file);
+    pub fn recall_leaving(&mut self, name: &OsStr) {
+        let mark = Mark::of(&Stamp::default());
+        self.add(File::new(name, mark, Moment::default(), 0, Phase::Leaving));
+    }
+
+    fn add(&mut self, file: File) -> Option<Seat> {
+        self.drop_file(file.key());
+        let is_in_motion = file.is_in_motion();
+        let seat = self.files.insert(file)?;
+        if is_in_motion {
+            self.moving.insert(seat);
+        }
+        if let Some(seen) = self.seen.get_mut(seat.index()) {
+            *seen = false;
+        }
+        Some(seat)
+    }
+
+    fn drop_file(&mut self, name: &[u8]) {
+        if let Some(seat) = self.files.find(name) {
+            self.close(seat);
+            self.moving.remove(&seat);
+            self.files.remove(name);
+        }
+    }
+
+    /// The file of a seat is open as this task.
+    fn opened(&mut self, task: TaskId, seat: Seat) {
+        let files = &self.files;
+        let id_of = |seat| Some(&files.at(seat)?.task.as_ref()?.id);
+        self.tasks.insert(&task, seat, id_of);
+    }
+
+    /// The file of a seat is open as no task; as which it was.
+    fn close(&mut self, seat: Seat) -> Option<(Arc<Task>, Mark)> {
+        let task = self.files.at(seat)?.task.as_ref()?.id;
+        self.tasks.remove(&task, seat);
+        self.moving.insert(seat);
+        self.files.at_mut(seat)?.close()
+    }
+
+    fn seat_of(&self, task: TaskId) -> Option<Seat> {
+        let id_of = |seat| Some(&self.files.at(seat)?.task.as_ref()?.id);
+        self.tasks.find(&task, id_of)
+    }
+
+    /// What goes on with the file of a seat, to change that.
+    fn motion(&mut self, seat: Seat) -> Option<&mut Motion> {
+        self.moving.insert(seat);
+        Some(self.files.at_mut(seat)?.motion())
+    }
+
+    fn motion_of(&mut self, name: &OsStr) -> Option<&mut Motion> {
+        self.motion(self.files.find(name.as_bytes())?)
     }
 
     /// A look begins: gives the resting files with their copies, which it is to check.
     pub fn begin_look(&mut self) -> Vec<(OsString, PathBuf)> {
         self.looks += 1;
-        let resting = |(name, file): (&OsString, &File)| match &file.phase {
-            Phase::Resting(copy) => Some((name.clone(), copy.clone())),
-            _ => None,
+        self.seen.clear();
+        self.ignoring.clear();
+        let resting = |seat: &Seat| {
+            let file = self.files.at(*seat)?;
+            match file.phase() {
+                Phase::Resting(copy) => Some((file.name().to_owned(), copy.clone())),
+                _ => None,
+            }
         };
-        self.files.iter().filter_map(resting).collect()
+        self.moving.iter().filter_map(resting).collect()
     }
 
-    /// What the look that began last found.
+    /// The next part of what the look that began last found.
     pub fn look(&mut self, now: Moment, listing: &Listing) -> Vec<Deed> {
         let mut deeds = Vec::new();
-        if !listing.cut {
-            self.miss(listing, &mut deeds);
-        }
         for (name, stamp) in &listing.files {
-            if self.files.contains_key(name) || self.files.len() < TASKS_MAX {
-                let awake = listing.awake.contains(name);
-                deeds.extend(self.see(now, name, *stamp, awake));
-            }
+            deeds.extend(self.see(now, name, *stamp, &listing.awake));
         }
         let new = listing.others.difference(&self.ignored);
         deeds.extend(new.cloned().map(Deed::Ignore));
-        self.ignored.clone_from(&listing.others);
-        if listing.cut && !self.overflows {
-            deeds.push(Deed::SayFull);
+        self.ignoring.extend(listing.others.iter().cloned());
+        if listing.is_last {
+            self.end_look(listing.cut, &mut deeds);
         }
-        self.overflows = listing.cut;
-        self.count(&mut deeds);
         deeds
     }
 
-    /// Forgets what is not listed; deleting a task's file takes the task back.
-    fn miss(&mut self, listing: &Listing, deeds: &mut Vec<Deed>) {
-        let (looks, tasks) = (self.looks, &mut self.tasks);
-        self.files.retain(|name, file| {
-            let could_be_seen = file.born < looks && !file.phase.is_ours();
-            if !could_be_seen || listing.files.contains_key(name) {
-                return true;
-            }
-            deeds.extend(file.withdraw(tasks, ZIP_DELETED));
-            false
-        });
+    fn end_look(&mut self, cut: bool, deeds: &mut Vec<Deed>) {
+        self.ignored = std::mem::take(&mut self.ignoring);
+        if !cut {
+            self.miss(deeds);
+        } else if !self.overflows {
+            deeds.push(Deed::SayFull);
+        }
+        self.overflows = cut;
+        self.count(deeds);
     }
 
-    fn see(&mut self, now: Moment, name: &OsStr, stamp: Stamp, awake: bool) -> Option<Deed> {
-        let born = self.looks;
-        let file = self.files.entry(name.to_owned()).or_insert_with(|| File {
-            born,
-            ..File::new(stamp, now, Phase::Changing)
-        });
-        if file.phase.is_ours() {
+    /// Forgets what was not seen; deleting a task's file takes the task back.
+    fn miss(&mut self, deeds: &mut Vec<Deed>) {
+        let is_missed = |seat: &Seat| {
+            let was_seen = self.seen.get(seat.index()).is_some_and(|seen| *seen);
+            let could_be_seen = |file: &File| file.born() < self.looks && !file.phase().is_ours();
+            !was_seen && self.files.at(*seat).is_some_and(could_be_seen)
+        };
+        let missed: Vec<Seat> = self.files.seats().filter(is_missed).collect();
+        for seat in missed {
+            deeds.extend(self.withdraw(seat, ZIP_DELETED));
+            self.moving.remove(&seat);
+            if let Some(name) = self.files.at(seat).map(|file| file.name().to_owned()) {
+                self.files.remove(name.as_bytes());
+            }
+        }
+    }
+
+    fn see(
+        &mut self,
+        now: Moment,
+        name: &OsStr,
+        stamp: Stamp,
+        awake: &BTreeSet<OsString>,
+    ) -> Option<Deed> {
+        let mark = Mark::of(&stamp);
+        let seat = match self.files.find(name.as_bytes()) {
+            Some(seat) => seat,
+            None if self.is_full() => return None,
+            None => self.add(File::new(name, mark, now, self.looks, Phase::Changing))?,
+        };
+        if self.seen.len() <= seat.index() {
+            self.seen.resize(seat.index() + 1, false);
+        }
+        if let Some(seen) = self.seen.get_mut(seat.index()) {
+            *seen = true;
+        }
+        let file = self.files.at_mut(seat)?;
+        if file.phase().is_ours() {
             return None;
         }
-        if file.stamp != stamp {
-            (file.stamp, file.since, file.phase) = (stamp, now, Phase::Changing);
-            return None;
+        if file.seen() == mark {
+            file.calm();
+            if file.is_in_motion() {
+                return self.see_still(now, seat, stamp, awake);
+            }
+            self.moving.remove(&seat);
+        } else {
+            let motion = self.motion(seat)?;
+            (motion.seen, motion.since, motion.phase) = (mark, now, Phase::Changing);
         }
-        let still_for = now.since(file.since);
-        match &file.phase {
+        None
+    }
+
+    /// A file is as it was seen before.
+    fn see_still(
+        &mut self,
+        now: Moment,
+        seat: Seat,
+        stamp: Stamp,
+        awake: &BTreeSet<OsString>,
+    ) -> Option<Deed> {
+        let file = self.files.at_mut(seat)?;
+        let name = file.name().to_owned();
+        let motion = file.motion();
+        let still_for = now.since(motion.since);
+        match &motion.phase {
             Phase::Changing if still_for < STILL => {}
-            Phase::Resting(_) if !awake => {}
+            Phase::Resting(_) if !awake.contains(&name) => {}
             Phase::Changing | Phase::Unread | Phase::Resting(_) => {
-                file.phase = Phase::Ready;
-                self.ready.push_back(name.to_owned());
+                motion.phase = Phase::Ready(stamp);
+                self.ready.push_back(name);
             }
             Phase::Unsound(why) if still_for >= SETTLING => {
                 let why = why.clone();
-                file.phase = Phase::Rejecting(why.clone());
+                motion.phase = Phase::Rejecting(why.clone());
                 let leaving = Leaving {
-                    file: name.to_owned(),
-                    stamp,
+                    file: name,
+                    mark: motion.seen,
                     sha256: None,
                 };
                 return Some(Deed::Reject(leaving, why));
@@ -156,11 +268,12 @@ impl Intake {
     pub fn next_to_read(&mut self) -> Option<(OsString, Stamp)> {
         while self.reading < READS_MAX {
             let name = self.ready.pop_front()?;
-            let file = self.files.get_mut(&name);
-            if let Some(file) = file.filter(|file| file.phase == Phase::Ready) {
-                file.phase = Phase::Reading;
+            if let Some(motion) = self.motion_of(&name)
+                && let Phase::Ready(stamp) = motion.phase
+            {
+                motion.phase = Phase::Reading(stamp);
                 self.reading += 1;
-                return Some((name, file.stamp));
+                return Some((name, stamp));
             }
         }
         None
@@ -170,20 +283,26 @@ impl Intake {
     pub fn read(&mut self, now: Moment, name: &OsStr, stamp: Stamp, told: Reading) -> Vec<Deed> {
         self.reading = self.reading.saturating_sub(1);
         let mut deeds = Vec::new();
-        let file = self.files.get_mut(name);
-        let as_read = |file: &&mut File| file.phase == Phase::Reading && file.stamp == stamp;
-        if let Some(file) = file.filter(as_read) {
-            match told {
-                Reading::Sound(task, copy) => {
-                    deeds.extend(file.take(&mut self.tasks, name, task, copy))
-                }
+        let as_read = |seat: &Seat| {
+            let file = self.files.at(*seat);
+            file.is_some_and(|file| *file.phase() == Phase::Reading(stamp))
+        };
+        if let Some(seat) = self.files.find(name.as_bytes()).filter(as_read) {
+            let phase = match told {
+                Reading::Sound(task, copy) => self.take(seat, stamp, *task, copy, &mut deeds),
                 Reading::Unsound(why) => {
                     let said = format!("its ZIP in tasks/ was replaced by something else: {why}");
-                    deeds.extend(file.withdraw(&mut self.tasks, &said));
-                    file.phase = Phase::Unsound(why);
+                    deeds.extend(self.withdraw(seat, &said));
+                    Phase::Unsound(why)
                 }
-                Reading::Changed => (file.phase, file.since) = (Phase::Changing, now),
-                Reading::Unread => file.phase = Phase::Unread,
+                Reading::Changed => Phase::Changing,
+                Reading::Unread => Phase::Unread,
+            };
+            if let Some(motion) = self.motion(seat) {
+                if phase == Phase::Changing {
+                    motion.since = now;
+                }
+                motion.phase = phase;
             }
         }
         if self.reading == 0 && self.ready.is_empty() {
@@ -192,15 +311,51 @@ impl Intake {
         deeds
     }
 
-    /// Counts what is not at rest; a pass over all files, so done once for a look and once for a row of readings.
+    /// Takes back the task as which a file is open, if it is.
+    fn withdraw(&mut self, seat: Seat, why: &str) -> Option<Deed> {
+        let (task, _) = self.close(seat)?;
+        Some(Deed::Withdraw(task.id, why.into()))
+    }
+
+    /// A sound content was read: new, the same as before, or another than before.
+    fn take(
+        &mut self,
+        seat: Seat,
+        stamp: Stamp,
+        task: Task,
+        copy: Option<PathBuf>,
+        deeds: &mut Vec<Deed>,
+    ) -> Phase {
+        let mark = Mark::of(&stamp);
+        if let Some(file) = self.files.at_mut(seat)
+            && let Some(open) = file.task.clone().filter(|open| open.sha256 == task.sha256)
+        {
+            file.open(open, mark);
+            return Phase::Settled;
+        }
+        deeds.extend(self.withdraw(seat, ZIP_REPLACED));
+        if let Some(copy) = copy {
+            return Phase::Resting(copy);
+        }
+        let task = self.kinds.share_in(task);
+        if let Some(file) = self.files.at_mut(seat) {
+            file.open(Arc::clone(&task), mark);
+            let file = file.key().into();
+            self.opened(task.id, seat);
+            deeds.push(Deed::Arrive(task, Place { file, stamp }));
+        }
+        Phase::Settled
+    }
+
+    /// Counts what is not at rest.
     fn count(&mut self, deeds: &mut Vec<Deed>) {
-        let moving = self.files.values().filter(|file| !file.phase.is_at_rest());
-        let count = u32::try_from(moving.count()).unwrap_or(u32::MAX);
-        self.hurried = count > 0
-            && self
-                .files
-                .values()
-                .any(|file| file.phase == Phase::Changing);
+        let files = self.moving.iter().filter_map(|seat| self.files.at(*seat));
+        let (mut count, mut changing) = (0_u32, false);
+        for phase in files.map(File::phase).filter(|phase| !phase.is_at_rest()) {
+            count = count.saturating_add(1);
+            changing |= *phase == Phase::Changing;
+        }
+        self.hurried = changing;
         if self.counted.replace(count) != Some(count) {
             deeds.push(Deed::Count(count));
         }
@@ -208,7 +363,7 @@ impl Intake {
 
     /// Whether anything is known of a file of this name.
     pub fn knows(&self, name: &OsStr) -> bool {
-        self.files.contains_key(name)
+        self.files.find(name.as_bytes()).is_some()
     }
 
     /// Whether a look soon would tell more: some file was seen but not twice.
@@ -222,44 +377,43 @@ impl Intake {
     }
 
     /// Where an open task lies, and what it is.
-    pub fn find(&self, task: TaskId) -> Option<(&OsStr, &Adopted)> {
-        let name = self.tasks.get(&task)?;
-        let adopted = self.files.get(name)?.task.as_ref()?;
-        Some((name, adopted))
+    pub fn find(&self, task: TaskId) -> Option<(&OsStr, &Arc<Task>)> {
+        let file = self.files.at(self.seat_of(task)?)?;
+        Some((file.name(), file.task.as_ref()?))
     }
 
     /// The task is terminal: says which file leaves. Looks pass it over until [`left`](Self::left) or
     /// [`rests`](Self::rests) is told.
     pub fn end(&mut self, task: TaskId) -> Option<Leaving> {
-        let name = self.tasks.remove(&task)?;
-        let file = self.files.get_mut(&name)?;
-        let ended = file.task.take()?;
-        file.phase = Phase::Leaving;
+        let seat = self.seat_of(task)?;
+        let (ended, mark) = self.close(seat)?;
+        self.motion(seat)?.phase = Phase::Leaving;
         Some(Leaving {
-            file: name,
-            stamp: ended.stamp,
+            file: self.files.at(seat)?.name().to_owned(),
+            mark,
             sha256: Some(ended.sha256),
         })
     }
 
     /// The file is gone from `tasks/`, or was never written, or another lies there: what does is for the next look.
     pub fn left(&mut self, name: &OsStr) {
-        self.files.remove(name);
+        self.drop_file(name.as_bytes());
     }
 
     /// The file stays in `tasks/`, and its copy lies here.
     pub fn rests(&mut self, name: &OsStr, copy: PathBuf) {
-        if let Some(file) = self.files.get_mut(name) {
-            (file.phase, file.born) = (Phase::Resting(copy), self.looks);
+        let looks = self.looks;
+        if let Some(motion) = self.motion_of(name) {
+            (motion.phase, motion.born) = (Phase::Resting(copy), looks);
         }
     }
 
     /// The file could not be moved to `rejected/`: tried again at the next look.
     pub fn stays_unsound(&mut self, name: &OsStr) {
-        if let Some(file) = self.files.get_mut(name)
-            && let Phase::Rejecting(why) = &file.phase
+        if let Some(motion) = self.motion_of(name)
+            && let Phase::Rejecting(why) = &motion.phase
         {
-            file.phase = Phase::Unsound(why.clone());
+            motion.phase = Phase::Unsound(why.clone());
         }
     }
 }

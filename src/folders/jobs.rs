@@ -2,7 +2,6 @@
 //!
 //! Rule: a job is given plain values and gives one back; what it means is decided by the desk and its mind.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,9 +15,9 @@ pub(super) use self::set_aside::set_aside;
 pub(super) use self::settle::{
     Keeping, Settled, Settling, clear_payloads, discard, keep, keep_together, payload_of, settle,
 };
-pub(super) use self::take_in::{Draft, look, read};
+pub(super) use self::take_in::{Draft, Look, read};
 use super::kept::Kept;
-use super::packs::Packs;
+use super::packs::{Key, Packs};
 use crate::archive::Refusal;
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
 
@@ -109,13 +108,13 @@ pub(super) enum Refused {
     Cannot(String),
 }
 
-/// Makes the folders and clears away what an earlier life left half-written, all payloads but the wanted ones too; says
-/// which of those it found.
+/// Makes the folders and clears away what an earlier life left half-written, all payloads but the wanted ones too, which
+/// are sorted; says which of those it found.
 pub(super) fn open(
     places: &Places,
-    wanted: &BTreeSet<PathBuf>,
+    wanted: &[Key],
     past_is_whole: bool,
-) -> Result<BTreeSet<PathBuf>, DiskError> {
+) -> Result<Vec<Key>, DiskError> {
     let volume = &places.volume;
     volume.make_folder(&places.tasks)?;
     volume.make_folder(&places.results)?;

@@ -3,7 +3,7 @@
 //! Rule: their ZIPs lie among the payloads first. Before the record that is a file of nobody, which the next start
 //! removes; after it the next start puts it in its place. So no crash leaves a task without its wishes.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use actix::Context;
@@ -21,7 +21,9 @@ const BATCH_MAX: usize = 256;
 /// Accepted tasks whose ZIP is not in `tasks/` yet; no more than there may be tasks.
 #[derive(Debug, Default)]
 pub(super) struct Layings {
-    tasks: HashMap<TaskId, Task>,
+    tasks: HashMap<TaskId, Arc<Task>>,
+    /// Whether those are among them that an earlier life left.
+    are_found: bool,
     /// Those of which it is written down where they are to lie; may name tasks that ended.
     waiting: VecDeque<TaskId>,
     /// Whether some are being put there.
@@ -30,7 +32,7 @@ pub(super) struct Layings {
 
 impl Layings {
     /// One more, which may not be put into its place yet.
-    pub fn add(&mut self, task: Task) {
+    pub fn add(&mut self, task: Arc<Task>) {
         self.tasks.insert(task.id, task);
     }
 
@@ -41,18 +43,16 @@ impl Layings {
 
     /// Whether the task's ZIP may still be among the payloads.
     pub fn has(&self, task: TaskId) -> bool {
-        self.tasks.contains_key(&task)
+        !self.are_found || self.tasks.contains_key(&task)
     }
 
-    /// Of those that an earlier life knew, only these are still among the payloads.
-    pub fn found(&mut self, found: BTreeSet<TaskId>) {
-        self.tasks.retain(|task, _| found.contains(task));
-        self.waiting.extend(found);
-    }
-
-    /// All of them.
-    pub fn all(&self) -> impl Iterator<Item = &Task> {
-        self.tasks.values()
+    /// Of the tasks that an earlier life knew, these are still among the payloads.
+    pub fn found(&mut self, found: Vec<Arc<Task>>) {
+        self.are_found = true;
+        for task in found {
+            self.may_be_laid(task.id);
+            self.add(task);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use mutirao_actors::model::Moment;
 
 use super::Folders;
 use super::intake::{Deed, Listing, TASKS_MAX};
-use super::jobs;
+use super::jobs::Look;
 use super::strangers::Strangers;
 use super::watch::Waker;
 use crate::disk::DiskError;
@@ -39,16 +39,22 @@ impl Folders {
     pub(super) fn look(&mut self, ctx: &mut Context<Self>) {
         self.looking = true;
         let began = self.clock.now();
-        let (places, resting) = (Arc::clone(&self.places), self.intake.begin_look());
         let maybe_ended = Arc::clone(&self.maybe_ended);
-        let look = move || {
-            jobs::bring_back(&places, &maybe_ended)?;
-            let mut strangers = Strangers::default();
-            let listing = jobs::look(&places, &resting, &mut strangers)?;
-            Ok((listing, strangers))
-        };
-        self.work(ctx, look, move |desk, listed, ctx| {
-            desk.looked(began, listed, ctx);
+        let look = Look::new(self.intake.begin_look(), maybe_ended);
+        self.look_on(began, look, ctx);
+    }
+
+    /// However many files there are, the desk hears of some of them at a time.
+    fn look_on(&mut self, began: Moment, mut look: Look, ctx: &mut Context<Self>) {
+        let places = Arc::clone(&self.places);
+        let go_on = move || (look.go_on(&places), look);
+        self.work(ctx, go_on, move |desk, (listed, look), ctx| match listed {
+            Ok(part) if !part.is_last => {
+                let deeds = desk.intake.look(desk.clock.now(), &part);
+                desk.carry_out(deeds, ctx);
+                desk.look_on(began, look, ctx);
+            }
+            listed => desk.looked(began, listed.map(|part| (part, look.strangers)), ctx),
         });
     }
 
@@ -95,9 +101,8 @@ impl Folders {
         for deed in deeds {
             match deed {
                 Deed::Arrive(task, lies) => {
-                    let task = *task;
                     let adopted = Record::Adopted {
-                        task: task.clone(),
+                        task: Arc::clone(&task),
                         lies,
                     };
                     self.write_down(vec![adopted], Cause::OUTSIDE);

@@ -31,6 +31,7 @@ use self::keeping::Keepings;
 use self::kept::Results;
 use self::laying::Layings;
 use self::loads::Loads;
+use self::packs::Key;
 use self::plans::Plans;
 use self::settling::Settlements;
 use self::watch::Waker;
@@ -185,8 +186,9 @@ impl Folders {
         self.looking = true;
         let places = Arc::clone(&self.places);
         let is_woken = self.is_woken;
-        let mut wanted = self.settlements.payloads(&places);
-        wanted.extend(self.unlaid(&places).map(|(path, _)| path));
+        let mut wanted: Vec<Key> = self.settlements.payloads().collect();
+        wanted.extend(self.intake.payloads());
+        wanted.sort_unstable();
         let past_is_whole = self.past_is_whole;
         let open = move || {
             let opened = jobs::open(&places, &wanted, past_is_whole);
@@ -201,7 +203,7 @@ impl Folders {
             let places = Arc::clone(&desk.places);
             desk.troubles
                 .hear("open", &places.tasks, opened.as_ref().err());
-            desk.find_unlaid(opened.ok().as_ref());
+            desk.find_unlaid(opened.ok());
             desk.waker = Some(waker);
             desk.crew.opened();
             desk.withdraw_superseded();

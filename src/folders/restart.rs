@@ -4,10 +4,9 @@
 //! is read. Files of terminal tasks are moved on to where they belong. Where records were lost, an open task may have
 //! ended: then its file is not gone but in `done/` or `failed/`, and comes back.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use mutirao_actors::logic::effect::End;
@@ -15,12 +14,12 @@ use mutirao_actors::logic::ledger::Submitted;
 use mutirao_actors::logic::record::{Fate, Past, Remembered};
 use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::TaskWithdrawn;
-use mutirao_actors::model::{Task, TaskId};
 
 use super::Folders;
-use super::intake::{Adopted, Leaving, ZIP_REPLACED};
-use super::jobs::{MaybeEnded, Places, Settling};
+use super::intake::{Leaving, Mark, ZIP_REPLACED};
+use super::jobs::{MaybeEnded, Settling};
 use super::kept::Kept;
+use super::packs::Key;
 
 impl Folders {
     /// Takes the tasks of earlier lives.
@@ -32,7 +31,7 @@ impl Folders {
             .collect();
         let mut maybe_ended = Vec::new();
         for known in &past.tasks {
-            let file = OsString::from_vec(known.lies.file.clone());
+            let file = OsString::from_vec(known.lies.file.to_vec());
             let is_owner = owners.get(&known.lies.file) == Some(&known.task.id);
             let Some(end) = end_of(&known.fate) else {
                 if !is_owner {
@@ -47,9 +46,7 @@ impl Folders {
                         sha256: known.task.sha256,
                     });
                 }
-                let adopted = Adopted::of(&known.task, known.lies.stamp);
-                self.intake.recall(file, adopted);
-                self.layings.add(known.task.clone());
+                self.intake.recall(&file, &known.task, known.lies.stamp);
                 continue;
             };
             let kept = kept_of(known);
@@ -64,11 +61,11 @@ impl Folders {
             }
             let leaving = is_owner.then(|| Leaving {
                 file: file.clone(),
-                stamp: known.lies.stamp,
+                mark: Mark::of(&known.lies.stamp),
                 sha256: Some(known.task.sha256),
             });
             if is_owner {
-                self.intake.recall_leaving(file);
+                self.intake.recall_leaving(&file);
             }
             self.settlements.add(Settling {
                 task: known.task.id,
@@ -81,20 +78,17 @@ impl Folders {
         self.maybe_ended = Arc::new(maybe_ended);
     }
 
-    /// Where the ZIPs of open tasks lie that an earlier life did not put into `tasks/`, if there are any.
-    pub(super) fn unlaid(&self, places: &Places) -> impl Iterator<Item = (PathBuf, TaskId)> {
-        let path = |task: &Task| (places.payload(task.id, task.sha256), task.id);
-        self.layings.all().map(path)
-    }
-
-    /// Of the payloads that are there, those are put into `tasks/`; where the disk does not tell, it may be any.
-    pub(super) fn find_unlaid(&mut self, payloads: Option<&BTreeSet<PathBuf>>) {
-        let unlaid = self.unlaid(&self.places);
-        let is_there = |path: &PathBuf| payloads.is_none_or(|payloads| payloads.contains(path));
-        let found = unlaid.filter(|(path, _)| is_there(path));
-        let found: BTreeSet<_> = found.map(|(_, task)| task).collect();
-        for task in &found {
-            self.intake.is_unlaid(*task);
+    /// Of the payloads that are there, those of open tasks are put into `tasks/`; where the disk does not tell, it may
+    /// be any.
+    pub(super) fn find_unlaid(&mut self, payloads: Option<Vec<Key>>) {
+        let payloads = payloads.unwrap_or_else(|| self.intake.payloads().collect());
+        let mut found = Vec::new();
+        for (task, sha256) in payloads {
+            let open = self.intake.find(task).map(|(_, open)| Arc::clone(open));
+            if let Some(open) = open.filter(|open| open.sha256 == sha256) {
+                self.intake.is_unlaid(task);
+                found.push(open);
+            }
         }
         self.layings.found(found);
     }

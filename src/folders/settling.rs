@@ -2,8 +2,7 @@
 //!
 //! Rule: one job settles all that wait, and flushes each folder once for all of them.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::path::PathBuf;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix::Context;
@@ -11,7 +10,8 @@ use mutirao_actors::logic::record::Record;
 use mutirao_actors::message_log::Cause;
 
 use super::Folders;
-use super::jobs::{self, Places, Settled, Settling, Shelved};
+use super::jobs::{self, Settled, Settling, Shelved};
+use super::packs::Key;
 use crate::disk::DiskError;
 
 /// Tasks that are settled by one job: enough to make its flushes cheap, few enough that the first are not kept waiting.
@@ -33,15 +33,13 @@ impl Settlements {
     }
 
     /// The payloads that are to be moved, and so not to be cleared away.
-    pub fn payloads(&self, places: &Places) -> BTreeSet<PathBuf> {
+    pub fn payloads(&self) -> impl Iterator<Item = Key> {
         let payloads = |settling: &Settling| {
-            let kept = settling.kept.as_ref();
-            let kept = kept.map(|kept| jobs::payload_of(places, settling.task, kept));
+            let kept = settling.kept.as_ref().map(|kept| kept.sha256);
             let leaving = settling.leaving.as_ref().and_then(|leaving| leaving.sha256);
-            let unlaid = leaving.map(|sha256| places.payload(settling.task, sha256));
-            [kept, unlaid]
+            [kept, leaving].map(|sha256| Some((settling.task, sha256?)))
         };
-        self.waiting.iter().flat_map(payloads).flatten().collect()
+        self.waiting.iter().flat_map(payloads).flatten()
     }
 
     fn take(&mut self) -> Vec<Settling> {

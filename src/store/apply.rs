@@ -96,7 +96,7 @@ impl Writing<'_> {
 
     fn adopt(&mut self, task: &Task, lies: &Place) -> Result<bool, Fail> {
         let seq = self.tally.seq + 1;
-        let row = TaskRow::adopted(task.clone(), lies.clone(), seq, self.now);
+        let row = TaskRow::adopted(task, lies.clone(), seq, self.now);
         if row.add(self.base)? {
             self.tally.seq = seq;
             self.tally.tasks += 1;

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use mutirao_actors::clock::Clock;
+use mutirao_actors::model::Kinds;
 use mutirao_actors::model::{Digest, TaskId};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 use rusqlite::Connection;
@@ -171,7 +172,8 @@ impl Look {
                 .extend(missing.chain(result_file(places, &whole)));
             self.checked.results += u64::from(whole.result.is_some());
         }
-        self.survive(whole.remembered()).map(drop)
+        self.survive(whole.remembered(&mut Kinds::default()))
+            .map(drop)
     }
 }
 

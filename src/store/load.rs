@@ -4,6 +4,7 @@
 
 use mutirao_actors::logic::ledger::{Counts, TERMINAL_MAX};
 use mutirao_actors::logic::record::Remembered;
+use mutirao_actors::model::Kinds;
 use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
 
@@ -110,10 +111,10 @@ pub fn tasks(base: &Connection) -> Result<Vec<Remembered>, Fail> {
         .optional()?;
     let mut statement = base.prepare(&format!("{} {LOADED}", TaskRow::table().all))?;
     let mut rows = statement.query([oldest.unwrap_or_default()])?;
-    let mut found = Vec::new();
+    let (mut found, mut kinds) = (Vec::new(), Kinds::default());
     while let Some(row) = rows.next()? {
         let whole = Whole::of(base, TaskRow::whole(row)?)?;
-        found.push((whole.row.seq, whole.remembered()?));
+        found.push((whole.row.seq, whole.remembered(&mut kinds)?));
     }
     found.sort_by_key(|(seq, _)| *seq);
     Ok(found.into_iter().map(|(_, task)| task).collect())

@@ -1,21 +1,23 @@
 //! The nouns of the ledger as rows, and rows as nouns.
 
+use std::sync::Arc;
+
 use mutirao_actors::logic::fault::Fault;
 use mutirao_actors::logic::ledger::{Submitted, Tried};
 use mutirao_actors::logic::record::{Conflict, Place};
-use mutirao_actors::model::{Attempt, BootId, Endpoint, Life, Stamp, Task, TaskId, Wishes};
+use mutirao_actors::model::{Attempt, BootId, Endpoint, Kind, Life, Stamp, Task, TaskId, Wishes};
 use uuid::Uuid;
 
 use super::rows::{ConflictRow, ResultRow, Standing, TaskRow, TryRow, Wall};
 
 impl TaskRow {
     /// A task that was adopted just now.
-    pub fn adopted(task: Task, lies: Place, seq: i64, now: Wall) -> Self {
+    pub fn adopted(task: &Task, lies: Place, seq: i64, now: Wall) -> Self {
         Self {
             id: task.id.0,
             seq,
-            name: task.name,
-            file: lies.file,
+            name: task.name.clone(),
+            file: lies.file.into(),
             file_size: lies.stamp.size,
             modified_s: lies.stamp.modified.0,
             modified_ns: lies.stamp.modified.1,
@@ -24,9 +26,9 @@ impl TaskRow {
             inode: lies.stamp.inode,
             size: task.size,
             sha256: task.sha256,
-            code: task.code,
-            group_name: task.group,
-            wishes: (task.wishes != Wishes::default()).then_some(task.wishes),
+            code: task.kind.code,
+            group_name: Arc::clone(&task.kind.group),
+            wishes: (task.kind.wishes != Wishes::default()).then(|| task.kind.wishes.clone()),
             state: Standing::Queued,
             attempt: None,
             tries: 0,
@@ -41,7 +43,7 @@ impl TaskRow {
     /// The same with its ZIP in another place.
     pub fn lying(self, lies: Place) -> Self {
         Self {
-            file: lies.file,
+            file: lies.file.into(),
             file_size: lies.stamp.size,
             modified_s: lies.stamp.modified.0,
             modified_ns: lies.stamp.modified.1,
@@ -59,9 +61,11 @@ impl TaskRow {
             name: self.name,
             size: self.size,
             sha256: self.sha256,
-            code: self.code,
-            group: self.group_name,
-            wishes: self.wishes.unwrap_or_default(),
+            kind: Arc::new(Kind {
+                code: self.code,
+                group: self.group_name,
+                wishes: self.wishes.unwrap_or_default(),
+            }),
         };
         let stamp = Stamp {
             size: self.file_size,
@@ -69,7 +73,7 @@ impl TaskRow {
             changed: (self.changed_s, self.changed_ns),
             inode: self.inode,
         };
-        let file = self.file;
+        let file = self.file.into();
         (task, Place { file, stamp })
     }
 }

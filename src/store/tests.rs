@@ -5,6 +5,8 @@ mod log;
 mod model;
 mod running;
 
+use std::sync::Arc;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use mutirao_actors::logic::fault::Fault;
 use mutirao_actors::logic::ledger::{CONFLICTS_MAX, Counts, Submitted, TRIES_MAX, Tried};
 use mutirao_actors::logic::record::{Conflict, Fate, Place, Record, Remembered};
 use mutirao_actors::model::{
-    Attempt, BootId, Digest, Ending, Endpoint, Life, Stamp, Task, TaskId, TaskName, Wishes,
+    Attempt, BootId, Digest, Ending, Endpoint, Kind, Life, Stamp, Task, TaskId, TaskName, Wishes,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -70,7 +72,7 @@ fn id(number: u128) -> TaskId {
 fn place(number: u128) -> Place {
     let byte = u8::try_from(number % 251).unwrap();
     Place {
-        file: vec![b't', 0xff, byte],
+        file: vec![b't', 0xff, byte].into(),
         stamp: Stamp {
             size: 1 << 40,
             modified: (-5, 7),
@@ -80,26 +82,28 @@ fn place(number: u128) -> Place {
     }
 }
 
-fn task(number: u128) -> Task {
+fn task(number: u128) -> Arc<Task> {
     let wishes = Wishes {
         time_limit: Some(Duration::new(90, 1)),
         retries: Some(2),
         priority: -3,
         max_fails: Some(7),
     };
-    Task {
+    Arc::new(Task {
         id: id(number),
         name: format!("task-{number}.zip").parse().unwrap(),
         size: 12_345,
         sha256: Digest::of(&number.to_le_bytes()),
-        code: Digest::of(b"code"),
-        group: "ana".into(),
-        wishes: if number.is_multiple_of(2) {
-            wishes
-        } else {
-            Wishes::default()
-        },
-    }
+        kind: Arc::new(Kind {
+            code: Digest::of(b"code"),
+            group: "ana".into(),
+            wishes: if number.is_multiple_of(2) {
+                wishes
+            } else {
+                Wishes::default()
+            },
+        }),
+    })
 }
 
 fn adopted(number: u128) -> Record {

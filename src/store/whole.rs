@@ -4,7 +4,7 @@
 
 use mutirao_actors::logic::ledger::{CONFLICTS_MAX, TRIES_MAX};
 use mutirao_actors::logic::record::{Fate, Remembered};
-use mutirao_actors::model::Attempt;
+use mutirao_actors::model::{Attempt, Kinds};
 use rusqlite::Connection;
 
 use super::fail::Fail;
@@ -60,7 +60,7 @@ impl Whole {
     }
 
     /// The same in the words of the ledger.
-    pub fn remembered(self) -> Result<Remembered, Fail> {
+    pub fn remembered(self, kinds: &mut Kinds) -> Result<Remembered, Fail> {
         let row = self.row;
         let result = self.result.map(ResultRow::submitted);
         let why = row.reason.clone().unwrap_or_default();
@@ -83,7 +83,7 @@ impl Whole {
         let settled = row.settled;
         let (task, lies) = row.task();
         Ok(Remembered {
-            task,
+            task: kinds.share_in(task),
             fate,
             tries: self.tries.into_iter().map(Into::into).collect(),
             conflicts: self.conflicts.into_iter().map(Into::into).collect(),

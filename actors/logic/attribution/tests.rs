@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::logic::fixtures::{by_name, ours, ours_in_life, plain, plain_at, task};
 
@@ -5,7 +7,7 @@ use crate::logic::fixtures::{by_name, ours, ours_in_life, plain, plain_at, task}
 fn two_leases(a: &Endpoint, b: &Endpoint) -> Ledger {
     let mut ledger = Ledger::default();
     for (number, peer) in [(1, a), (2, b)] {
-        ledger.insert(task(number));
+        ledger.insert(Arc::new(task(number)));
         ledger.begin_try(&task(number).id, peer);
     }
     ledger
@@ -33,7 +35,7 @@ const DEAD: fn(&Endpoint) -> bool = |_| false;
 fn the_ids_decide_before_the_name_and_what_is_owed() {
     let a = ours("a");
     let mut ledger = two_leases(&a, &a);
-    ledger.insert(task(3));
+    ledger.insert(Arc::new(task(3)));
     let claim = Claim {
         name: Some("task-2.zip".into()),
         ..ids(1, 1)
@@ -93,7 +95,7 @@ fn a_decorated_name_that_is_by_chance_anothers_leaves_it_to_what_is_owed() {
     let mut ledger = two_leases(&a, &plain("c"));
     let mut other = task(3);
     other.name = "result_task-1.zip".parse().unwrap();
-    ledger.insert(other);
+    ledger.insert(Arc::new(other));
     ledger.begin_try(&task(3).id, &b);
     let owed = Some((task(1).id, Attempt(1)));
     let claim = by_name("result_task-1.zip");

@@ -17,7 +17,7 @@ impl<P: Policy> Dispatch<P> {
     /// The result lies in its place.
     pub fn result_kept(&mut self, task: &TaskId, file: String, now: Moment) -> Vec<Effect> {
         let Some(State::Keeping { submitted, .. }) =
-            self.ledger.get(task).map(|entry| entry.state.clone())
+            self.ledger.get(task).map(|entry| entry.story.state.clone())
         else {
             return Vec::new();
         };
@@ -51,7 +51,7 @@ impl<P: Policy> Dispatch<P> {
         if !submitted.took.is_zero() {
             self.queue.finished(&entry.task, submitted.took);
         }
-        for tried in &entry.tries {
+        for tried in &entry.story.tries {
             let holder = &tried.holder;
             if tried.attempt == submitted.attempt {
                 self.health.passed(holder);
@@ -72,15 +72,15 @@ impl<P: Policy> Dispatch<P> {
     /// The result was no sound ZIP: the try has failed.
     pub fn result_refused(&mut self, task: &TaskId, why: String, now: Moment) -> Vec<Effect> {
         let Some(State::Keeping { lease, submitted }) =
-            self.ledger.get(task).map(|entry| entry.state.clone())
+            self.ledger.get(task).map(|entry| entry.story.state.clone())
         else {
             return Vec::new();
         };
         let refused = Verdict::Refused(why.clone());
         let mut effects = self.answer_keepers(task, refused.clone(), refused);
         let attempt = submitted.attempt;
-        let entry = self.ledger.get_mut(task);
-        if let Some(tried) = entry.and_then(|entry| entry.tried_mut(attempt)) {
+        let story = self.ledger.get_mut(task);
+        if let Some(tried) = story.and_then(|story| story.tried_mut(attempt)) {
             tried.refusals = tried.refusals.saturating_add(1);
             let holder = tried.holder.clone();
             self.health.failed(&holder, *task, attempt, now);
@@ -112,7 +112,7 @@ impl<P: Policy> Dispatch<P> {
     /// Our disk would not take the result: nobody is to blame, and whoever has it is to hand it in again.
     pub fn result_not_stored(&mut self, task: &TaskId, why: String, now: Moment) -> Vec<Effect> {
         let Some(State::Keeping { lease, submitted }) =
-            self.ledger.get(task).map(|entry| entry.state.clone())
+            self.ledger.get(task).map(|entry| entry.story.state.clone())
         else {
             return Vec::new();
         };

@@ -35,7 +35,7 @@ impl<P: Policy> Dispatch<P> {
             let standing = self.peers.of(peer);
             // The task itself may be forgotten by now.
             standing.settle(task, attempt);
-            let state = self.ledger.get(&task).map(|entry| &entry.state);
+            let state = self.ledger.get(&task).map(|entry| &entry.story.state);
             let is_known = state.is_some();
             let lease = state.and_then(State::lease);
             let fault = if lease.is_some_and(|lease| lease.attempt == attempt && !lease.confirmed) {
@@ -72,7 +72,7 @@ impl<P: Policy> Dispatch<P> {
             None => self.pick(&ask.peer.peer, now)?,
         };
         let tried = self.ledger.begin_try(&id, &ask.peer)?;
-        self.queue.remove(&id);
+        self.dequeue(&id);
         let task = &self.ledger.get(&id)?.task;
         self.queue.handed_out(task);
         let time_limit = self.limit_of(task);
@@ -123,22 +123,22 @@ impl<P: Policy> Dispatch<P> {
         let Some(entry) = self.ledger.get(&task) else {
             return;
         };
-        let waits = matches!(entry.state, State::Waiting | State::Resting);
-        let open = entry.tried(attempt).is_some_and(|tried| {
+        let waits = matches!(entry.story.state, State::Waiting | State::Resting);
+        let open = entry.story.tried(attempt).is_some_and(|tried| {
             tried.holder == *peer && !tried.has_failed() && tried.refusals == 0
         });
         if !waits || !open || self.peers.of(peer).is_full() {
             return;
         }
         let time_limit = self.limit_of(&entry.task);
-        self.queue.remove(&task);
+        self.dequeue(&task);
         self.ledger.take_up(&task, attempt, peer);
         self.lease(peer, task, attempt, time_limit, now);
     }
 
     /// The time limit of a task's run, if there is one.
     pub(super) fn limit_of(&self, task: &Task) -> Option<Duration> {
-        task.wishes.time_limit.or(self.rules.time_limit)
+        task.kind.wishes.time_limit.or(self.rules.time_limit)
     }
 
     /// A lease's time is over: the holder is no longer believed.
@@ -151,7 +151,7 @@ impl<P: Policy> Dispatch<P> {
         let Some(entry) = self.ledger.get(task) else {
             return Vec::new();
         };
-        let holder = match (&entry.state, entry.state.lease()) {
+        let holder = match (&entry.story.state, entry.story.state.lease()) {
             (State::Leased(_), Some(lease)) if lease.attempt == attempt && self.stalled => {
                 // What its holder hands in is turned away meanwhile: that is not its fault.
                 self.extend_lease(task, now);
@@ -182,8 +182,8 @@ impl<P: Policy> Dispatch<P> {
 
     /// The holder still speaks and the task has no limit: it is believed for another while.
     pub(super) fn extend_lease(&mut self, task: &TaskId, now: Moment) {
-        let entry = self.ledger.get_mut(task);
-        let lease = entry.and_then(|entry| match &mut entry.state {
+        let story = self.ledger.get_mut(task);
+        let lease = story.and_then(|story| match &mut story.state {
             State::Leased(lease) => Some(lease),
             State::Keeping { lease, .. } => lease.as_mut(),
             _ => None,

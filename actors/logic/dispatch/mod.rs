@@ -4,6 +4,7 @@
 //! [`Effect`]s. Whatever the order, no task is lost: it is in the queue, resting, leased, or terminal.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 mod facts;
 mod keeping;
@@ -127,7 +128,7 @@ impl<P: Policy> Dispatch<P> {
     }
 
     /// A task was adopted.
-    pub fn task_arrived(&mut self, task: Task, now: Moment) -> Vec<Effect> {
+    pub fn task_arrived(&mut self, task: Arc<Task>, now: Moment) -> Vec<Effect> {
         let id = task.id;
         if self.ledger.get(&id).is_none() {
             self.groups.opened(&task);
@@ -188,7 +189,7 @@ impl<P: Policy> Dispatch<P> {
                     if self
                         .ledger
                         .get(&task)
-                        .is_some_and(|entry| entry.state == State::Resting)
+                        .is_some_and(|entry| entry.story.state == State::Resting)
                     {
                         self.ledger.set(&task, State::Waiting);
                         self.enqueue(&task);

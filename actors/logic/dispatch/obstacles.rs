@@ -53,7 +53,7 @@ impl<P: Policy> Dispatch<P> {
             return Vec::new();
         };
         let mut reasons = Vec::new();
-        match entry.state {
+        match entry.story.state {
             State::Resting => {
                 let rested = |(_, due): &&(Moment, Due)| *due == Due::Rested(*task);
                 if let Some((until, _)) = self.due.iter().find(rested) {
@@ -75,7 +75,7 @@ impl<P: Policy> Dispatch<P> {
         }
         reasons.extend(self.peers_in_words(entry, now));
         let others = self.queue.len().saturating_sub(1);
-        if others > 0 && entry.state == State::Waiting {
+        if others > 0 && entry.story.state == State::Waiting {
             let tasks = if others == 1 {
                 "task waits"
             } else {
@@ -106,7 +106,7 @@ impl<P: Policy> Dispatch<P> {
         workers: &Workers<'d>,
         now: Moment,
     ) -> Option<Obstacle> {
-        let suits = || self.suits(&entry.task.id, &peer.peer, false, workers, now);
+        let suits = || self.suits(entry, &peer.peer, false, workers, now);
         if !self.may_have_one(peer, now) {
             Some(Obstacle::Quarantined)
         } else if now < standing.pause_until {

@@ -74,9 +74,13 @@ impl<P: Policy> Dispatch<P> {
     /// second failure there would tell nothing, and many such would keep it from what is good.
     pub(super) fn pick(&self, peer: &PeerId, now: Moment) -> Option<TaskId> {
         let workers = Workers::new();
-        let suits = |task: &TaskId, ever| self.suits(task, peer, ever, &workers, now);
-        let first = self.queue.next(|task| suits(task, true));
-        first.or_else(|| self.queue.next(|task| suits(task, false)))
+        let suits = |seat, ever| {
+            let entry = self.ledger.at(seat);
+            entry.is_some_and(|entry| self.suits(entry, peer, ever, &workers, now))
+        };
+        let first = self.queue.next(|seat| suits(seat, true));
+        let found = first.or_else(|| self.queue.next(|seat| suits(seat, false)))?;
+        Some(self.ledger.at(found)?.task.id)
     }
 
     /// The task of a try that a peer owes the result of, if that waits and the peer may have it once more. Whoever let
@@ -88,10 +92,10 @@ impl<P: Policy> Dispatch<P> {
         now: Moment,
     ) -> Option<TaskId> {
         let entry = self.ledger.get(&task)?;
-        let is_back = entry.tried(attempt)?.fault != Some(Fault::Late);
+        let is_back = entry.story.tried(attempt)?.fault != Some(Fault::Late);
         let may = is_back
-            && entry.state == State::Waiting
-            && self.suits(&task, peer, false, &Workers::new(), now);
+            && entry.story.state == State::Waiting
+            && self.suits(entry, peer, false, &Workers::new(), now);
         may.then_some(task)
     }
 
@@ -100,25 +104,23 @@ impl<P: Policy> Dispatch<P> {
     /// them long enough.
     pub(super) fn suits<'d>(
         &'d self,
-        task: &TaskId,
+        entry: &Entry,
         peer: &PeerId,
         ever: bool,
         workers: &Workers<'d>,
         now: Moment,
     ) -> bool {
-        let Some(entry) = self.ledger.get(task) else {
-            return false;
-        };
+        let story = &*entry.story;
         let avoids = |peer: &PeerId| {
-            let mut avoided = entry.avoided.iter();
-            let mut tried = entry.tries.iter();
+            let mut avoided = story.avoided.iter();
+            let mut tried = story.tries.iter();
             avoided.any(|(id, until)| id == peer && now < *until)
                 || (ever && tried.any(|tried| tried.holder.peer == *peer && tried.has_failed()))
         };
         if !avoids(peer) {
             return true;
         }
-        let is_patient = ever || now < entry.patient_until;
+        let is_patient = ever || now < story.patient_until;
         let is_awaited = |worker: &Worker<'_>| (is_patient || worker.is_free) && !avoids(worker.id);
         let workers = workers.get_or_init(|| self.workers(now).take(LOOKED_AT_MAX).collect());
         !workers.iter().any(is_awaited)
@@ -131,7 +133,7 @@ impl<P: Policy> Dispatch<P> {
         told: Option<(&Endpoint, &Fault)>,
         now: Moment,
     ) -> bool {
-        let tried = entry.tries.iter();
+        let tried = entry.story.tries.iter();
         let faults = tried.filter_map(|tried| Some((&tried.holder, tried.fault.as_ref()?)));
         let mut faults: Vec<_> = faults
             .chain(told)
@@ -150,7 +152,7 @@ impl<P: Policy> Dispatch<P> {
             let alike = |(_, other): &&(_, &Fault)| other.sequel() == fault.sequel();
             Some(faults.iter().filter(alike).count() >= most as usize)
         };
-        let wished = entry.task.wishes.retries;
+        let wished = entry.task.kind.wishes.retries;
         let most = wished.map_or(self.rules.failures_max, |retries| retries.saturating_add(1));
         faults.len() >= most as usize
             || (wished.is_none() && faults.iter().any(|(_, fault)| often(fault) == Some(true)))

@@ -39,7 +39,7 @@ impl<P: Policy> Dispatch<P> {
         let unwanted = |task| {
             self.ledger
                 .get(task)
-                .is_none_or(|entry| entry.state.is_terminal())
+                .is_none_or(|entry| entry.story.state.is_terminal())
         };
         let unwanted = holds.iter().filter(|(task, _)| unwanted(task));
         effects

@@ -17,17 +17,17 @@ const RETURN: Duration = Duration::from_secs(60);
 
 impl<P: Policy> Dispatch<P> {
     /// Takes the tasks of earlier lives.
-    pub fn restore(&mut self, past: Past, now: Moment) {
+    pub fn restore(&mut self, past: &Past, now: Moment) {
         let mut forgotten = past.counts;
-        for known in past.tasks {
+        for known in &past.tasks {
             forgotten.without(&known.fate);
             match &known.fate {
                 Fate::Queued | Fate::Leased(_) => self.groups.opened(&known.task),
                 Fate::Failed { .. } => self.groups.had_failed(&known.task),
                 Fate::Done { .. } | Fate::Cancelled { .. } => {}
             }
-            let task = known.task.clone();
-            let state = self.recall(&known, now);
+            let task = &known.task;
+            let state = self.recall(known, now);
             let lease = state.lease().cloned();
             let waits = state == State::Waiting;
             self.ledger.restore(known, state);
@@ -37,7 +37,7 @@ impl<P: Policy> Dispatch<P> {
                     .insert((deadline, Due::LeaseEnds(task.id, lease.attempt)));
                 self.peers.of(&lease.holder).take(task.id, lease.attempt);
             } else if waits {
-                self.queue.push(&task);
+                self.enqueue(&task.id);
             }
         }
         self.ledger.count_forgotten(forgotten);
@@ -79,7 +79,7 @@ impl<P: Policy> Dispatch<P> {
         let Some(entry) = self.ledger.get(&task) else {
             return;
         };
-        let State::Leased(lease) = &entry.state else {
+        let State::Leased(lease) = &entry.story.state else {
             return;
         };
         let own = lease.holder == *peer && !lease.confirmed;

@@ -47,7 +47,7 @@ impl<P: Policy> Dispatch<P> {
         self.peers.forget(speaker);
         // An earlier life of the speaker, or the same under another address, may be who had it.
         let entry = self.ledger.get(&matched.task);
-        if let Some(tried) = entry.and_then(|entry| entry.tried(matched.attempt)) {
+        if let Some(tried) = entry.and_then(|entry| entry.story.tried(matched.attempt)) {
             self.peers
                 .settle(&tried.holder, matched.task, matched.attempt);
         }
@@ -59,7 +59,7 @@ impl<P: Policy> Dispatch<P> {
     /// A peer that names nothing and missed our answer sends the same again.
     fn taken_before(&self, submission: &Submission) -> Option<Verdict> {
         let answered = self.peers.get(&submission.peer)?.answered?;
-        match &self.ledger.get(&answered)?.state {
+        match &self.ledger.get(&answered)?.story.state {
             State::Done { submitted, .. } if submitted.sha256 == submission.sha256 => {
                 Some(Verdict::TakenBefore)
             }
@@ -91,7 +91,7 @@ impl<P: Policy> Dispatch<P> {
             return Vec::new();
         };
         let answer = |verdict| vec![Effect::Answer(submission.asker, verdict)];
-        match &entry.state {
+        match &entry.story.state {
             state if self.is_unfenced(state, &submission) => {
                 self.ledger.reopen(&of.task);
                 self.look_over(submission, of, None, now)
@@ -142,7 +142,7 @@ impl<P: Policy> Dispatch<P> {
         let ending = &submission.outcome.ending;
         let name = entry.task.name.clone();
         let failure = (!ending.is_success()).then(|| Fault::Run(ending.clone()));
-        let tried = entry.tried(of.attempt);
+        let tried = entry.story.tried(of.attempt);
         if tried.is_some_and(|tried| tried.refusals >= REFUSALS_MAX) {
             return answer(Verdict::TooLate);
         }
@@ -180,7 +180,7 @@ impl<P: Policy> Dispatch<P> {
             failure,
         };
         let success = submitted.failure.is_none();
-        self.queue.remove(&of.task);
+        self.dequeue(&of.task);
         self.ledger
             .set(&of.task, State::Keeping { lease, submitted });
         self.keepers.insert(of.task, vec![asker]);

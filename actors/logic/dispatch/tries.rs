@@ -21,10 +21,10 @@ impl<P: Policy> Dispatch<P> {
         let Some(entry) = self.ledger.get(task) else {
             return Vec::new();
         };
-        if let Some(tried) = entry.tried(attempt) {
+        if let Some(tried) = entry.story.tried(attempt) {
             self.peers.settle(&tried.holder, *task, attempt);
         }
-        match &entry.state {
+        match &entry.story.state {
             State::Leased(lease) if lease.attempt == attempt => {
                 let (peer, deadline) = (lease.holder.peer.clone(), lease.deadline);
                 self.disarm(*task, attempt, deadline);
@@ -41,7 +41,7 @@ impl<P: Policy> Dispatch<P> {
     /// waited for.
     pub(super) fn release(&mut self, task: &TaskId, attempt: Attempt) {
         let Some(State::Keeping { lease, submitted }) =
-            self.ledger.get(task).map(|entry| &entry.state)
+            self.ledger.get(task).map(|entry| &entry.story.state)
         else {
             return;
         };
@@ -68,25 +68,25 @@ impl<P: Policy> Dispatch<P> {
         let (why, sequel) = (fault.on(peer), fault.sequel());
         self.blame(task, attempt, &fault, now);
         self.ledger.end_try(task, attempt, fault);
-        let Some(entry) = self.ledger.get_mut(task) else {
+        let Some(story) = self.ledger.get_mut(task) else {
             return Vec::new();
         };
-        entry.trouble = Some(why.clone());
+        story.trouble = Some(why.clone());
         if !sequel.avoided.is_zero() {
-            entry
+            story
                 .avoided
                 .retain(|(id, until)| id != peer && now < *until);
             let until = now.after(sequel.avoided);
-            entry.avoided.push((peer.clone(), until));
+            story.avoided.push((peer.clone(), until));
         }
-        let rested = now.after(sequel.rest(entry.failures));
-        entry.patient_until = rested.after(patience(entry.tries.len()));
+        let rested = now.after(sequel.rest(story.failures));
+        story.patient_until = rested.after(patience(story.tries.len()));
         let Some(entry) = self.ledger.get(task) else {
             return Vec::new();
         };
         let given_up = match sequel.blame {
             Blame::Run => self.has_failed(entry, None, now),
-            Blame::Peer => entry.losses >= self.rules.losses_max,
+            Blame::Peer => entry.story.losses >= self.rules.losses_max,
             Blame::None => false,
         };
         self.ledger.set(task, State::Resting);
@@ -105,7 +105,7 @@ impl<P: Policy> Dispatch<P> {
     /// Remembers a fault with the peer whose it is.
     pub(super) fn blame(&mut self, task: &TaskId, attempt: Attempt, fault: &Fault, now: Moment) {
         let entry = self.ledger.get(task);
-        let Some(tried) = entry.and_then(|entry| entry.tried(attempt)) else {
+        let Some(tried) = entry.and_then(|entry| entry.story.tried(attempt)) else {
             return;
         };
         if let Some(standing) = self.peers.get_mut(&tried.holder) {
@@ -116,16 +116,27 @@ impl<P: Policy> Dispatch<P> {
     /// What failed goes first, a little of it at a time: the sooner another peer has tried it, the sooner it shows
     /// who is to blame.
     pub(super) fn enqueue(&mut self, task: &TaskId) {
-        match self.ledger.get(task) {
-            Some(entry) if entry.failures > 0 => self.queue.push_again(&entry.task),
-            Some(entry) => self.queue.push(&entry.task),
+        let Some(seat) = self.ledger.seat(task) else {
+            return;
+        };
+        match self.ledger.at(seat) {
+            Some(entry) if entry.story.failures > 0 => self.queue.push_again(seat, &entry.task),
+            Some(entry) => self.queue.push(seat, &entry.task),
             None => {}
+        }
+    }
+
+    /// It does not wait any more, if it did.
+    pub(super) fn dequeue(&mut self, task: &TaskId) {
+        let seat = self.ledger.seat(task);
+        if let Some((seat, entry)) = seat.and_then(|seat| Some((seat, self.ledger.at(seat)?))) {
+            self.queue.remove(seat, &entry.task);
         }
     }
 
     /// Ends a task for good: out of the queue, its lease over, whoever still runs it told.
     pub(super) fn end(&mut self, task: &TaskId, end: End, state: State) -> Vec<Effect> {
-        self.queue.remove(task);
+        self.dequeue(task);
         let has_failed = matches!(state, State::Failed { .. });
         let Some(left) = self.ledger.set(task, state) else {
             return Vec::new();
@@ -145,7 +156,7 @@ impl<P: Policy> Dispatch<P> {
             }
         }
         if let Some(entry) = self.ledger.get(task) {
-            for tried in &entry.tries {
+            for tried in &entry.story.tries {
                 self.health.ended(&tried.holder, *task, tried.attempt);
             }
             effects.push(Effect::End(*task, entry.task.name.clone(), end));

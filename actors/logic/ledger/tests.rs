@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::logic::fixtures::{ours, plain, task};
 
@@ -12,9 +14,9 @@ fn failed() -> State {
 fn the_counts_follow_each_move_and_add_up() {
     let mut ledger = Ledger::default();
     for number in 1..=4 {
-        assert!(ledger.insert(task(number)));
+        assert!(ledger.insert(Arc::new(task(number))));
     }
-    assert!(!ledger.insert(task(1)), "it is here already");
+    assert!(!ledger.insert(Arc::new(task(1))), "it is here already");
     ledger.set(&task(1).id, failed());
     ledger.set(&task(2).id, State::Cancelled { why: "no".into() });
     ledger.set(&task(3).id, State::Resting);
@@ -40,7 +42,7 @@ fn the_counts_follow_each_move_and_add_up() {
 #[test]
 fn a_terminal_task_does_not_move() {
     let mut ledger = Ledger::default();
-    ledger.insert(task(1));
+    ledger.insert(Arc::new(task(1)));
     assert_eq!(ledger.set(&task(1).id, failed()), Some(State::Waiting));
     assert_eq!(ledger.set(&task(1).id, State::Waiting), None);
     assert_eq!(ledger.set(&task(2).id, State::Waiting), None, "unknown");
@@ -58,7 +60,7 @@ fn no_two_tries_share_a_name_whatever_the_tasks_are_called() {
         one.name = ["exemplo.zip", "exemplo.2.zip", "exemplo.3.zip"][number as usize % 3]
             .parse()
             .unwrap();
-        ledger.insert(one);
+        ledger.insert(Arc::new(one));
     }
     for _ in 0..5 {
         for number in 1..=20 {
@@ -75,7 +77,7 @@ fn no_two_tries_share_a_name_whatever_the_tasks_are_called() {
 #[test]
 fn the_first_try_goes_by_the_tasks_own_name_and_the_second_has_a_number() {
     let mut ledger = Ledger::default();
-    ledger.insert(task(1));
+    ledger.insert(Arc::new(task(1)));
     let names = [(); 3].map(|()| ledger.begin_try(&task(1).id, &ours("a")).unwrap());
     let names = names.map(|tried| (tried.attempt.0, tried.name.to_string()));
     let expected = [(1, "task-1.zip"), (2, "task-1.2.zip"), (3, "task-1.3.zip")];
@@ -88,7 +90,7 @@ fn the_first_try_goes_by_the_tasks_own_name_and_the_second_has_a_number() {
 #[test]
 fn only_a_handed_out_name_is_known() {
     let mut ledger = Ledger::default();
-    ledger.insert(task(1));
+    ledger.insert(Arc::new(task(1)));
     assert_eq!(ledger.named("task-1.zip"), None, "not handed out yet");
     ledger.begin_try(&task(1).id, &ours("a"));
     for decorated in [
@@ -107,11 +109,11 @@ fn the_oldest_terminal_tasks_are_forgotten_with_their_names() {
     let mut ledger = Ledger::default();
     let mut first = task(0);
     first.name = "same.zip".parse().unwrap();
-    ledger.insert(first);
+    ledger.insert(Arc::new(first));
     ledger.begin_try(&task(0).id, &ours("a"));
     ledger.set(&task(0).id, failed());
     for number in 1..=TERMINAL_MAX as u128 {
-        ledger.insert(task(number));
+        ledger.insert(Arc::new(task(number)));
         ledger.set(&task(number).id, failed());
     }
     assert!(ledger.get(&task(0).id).is_none());
@@ -120,7 +122,7 @@ fn the_oldest_terminal_tasks_are_forgotten_with_their_names() {
     let mut again = task(TERMINAL_MAX as u128 + 1);
     again.name = "same.zip".parse().unwrap();
     let id = again.id;
-    ledger.insert(again);
+    ledger.insert(Arc::new(again));
     let tried = ledger.begin_try(&id, &ours("a")).unwrap();
     assert_eq!(tried.name.as_str(), "same.zip");
 }
@@ -128,12 +130,12 @@ fn the_oldest_terminal_tasks_are_forgotten_with_their_names() {
 #[test]
 fn a_task_that_is_tried_for_ever_remembers_its_newest_tries_only() {
     let mut ledger = Ledger::default();
-    ledger.insert(task(1));
+    ledger.insert(Arc::new(task(1)));
     for number in 1..=1000 {
         let tried = ledger.begin_try(&task(1).id, &ours("a")).unwrap();
         assert_eq!(tried.attempt, Attempt(number));
     }
-    let tries = &ledger.get(&task(1).id).unwrap().tries;
+    let tries = &ledger.get(&task(1).id).unwrap().story.tries;
     assert_eq!(tries.len(), TRIES_MAX);
     assert_eq!(tries.last().unwrap().attempt, Attempt(1000));
     assert_eq!(ledger.named("task-1.zip"), None, "its first name is free");

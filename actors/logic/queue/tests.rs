@@ -1,10 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::logic::fixtures::task;
+use crate::logic::fixtures::{Line, kind_of, task};
+use crate::model::TaskId;
 use crate::schedulers::{Fair, Fifo, Priority, Shortest};
 
-fn take_next<P: Policy>(queue: &mut Queue<P>, of: &[Task]) -> Option<TaskId> {
+fn take_next<P: Policy>(queue: &mut Line<P>, of: &[Task]) -> Option<TaskId> {
     let id = queue.next(|_| true)?;
     assert!(queue.remove(&id));
     queue.handed_out(of.iter().find(|task| task.id == id).unwrap());
@@ -13,7 +14,7 @@ fn take_next<P: Policy>(queue: &mut Queue<P>, of: &[Task]) -> Option<TaskId> {
 
 #[test]
 fn a_task_that_waits_already_keeps_its_place() {
-    let mut queue = Queue::new(Fifo);
+    let mut queue = Line::new(Fifo);
     queue.push(&task(1));
     queue.push(&task(2));
     queue.push(&task(1));
@@ -23,7 +24,7 @@ fn a_task_that_waits_already_keeps_its_place() {
 
 #[test]
 fn a_task_that_was_taken_out_goes_behind_the_others_when_it_comes_back() {
-    let mut queue = Queue::new(Fifo);
+    let mut queue = Line::new(Fifo);
     queue.push(&task(1));
     queue.push(&task(2));
     assert!(queue.remove(&task(1).id));
@@ -34,7 +35,7 @@ fn a_task_that_was_taken_out_goes_behind_the_others_when_it_comes_back() {
 
 #[test]
 fn a_task_that_failed_goes_first() {
-    let mut queue = Queue::new(Fifo);
+    let mut queue = Line::new(Fifo);
     queue.push(&task(1));
     queue.push_again(&task(2));
     queue.push(&task(3));
@@ -49,10 +50,10 @@ fn a_task_that_failed_goes_first() {
 
 #[test]
 fn however_many_failed_what_did_not_is_within_reach_and_they_go_first_one_after_the_other() {
-    let mut queue = Queue::new(Fair::default());
+    let mut queue = Line::new(Fair::default());
     const FAILED: u128 = 3000;
     let mut good = task(FAILED);
-    good.group = "good".into();
+    kind_of(&mut good).group = "good".into();
     for number in 0..FAILED {
         queue.push_again(&task(number));
     }
@@ -66,14 +67,14 @@ fn however_many_failed_what_did_not_is_within_reach_and_they_go_first_one_after_
         assert_eq!(failed, task(number).id);
         assert!(queue.remove(&failed));
     }
-    assert!(queue.remove(&good.id) && queue.lanes.is_empty() && queue.again == 0);
+    assert!(queue.remove(&good.id) && queue.queue.lanes.is_empty() && queue.queue.again == 0);
 }
 
 #[test]
 fn what_the_asker_may_not_have_is_stepped_over_and_stays() {
-    let mut queue = Queue::new(Priority);
+    let mut queue = Line::new(Priority);
     let mut urgent = task(1);
-    urgent.wishes.priority = 9;
+    kind_of(&mut urgent).wishes.priority = 9;
     queue.push(&task(2));
     queue.push(&urgent);
     assert_eq!(queue.next(|id| *id != urgent.id), Some(task(2).id));
@@ -84,7 +85,7 @@ fn what_the_asker_may_not_have_is_stepped_over_and_stays() {
 
 #[test]
 fn no_more_tasks_are_stepped_over_than_the_bound_says() {
-    let mut queue = Queue::new(Fifo);
+    let mut queue = Line::new(Fifo);
     let bound = STEPS_MAX as u128;
     for number in 0..=bound {
         queue.push(&task(number));
@@ -98,16 +99,16 @@ fn no_more_tasks_are_stepped_over_than_the_bound_says() {
 
 #[test]
 fn an_empty_queue_holds_no_lanes() {
-    let mut queue = Queue::new(Fair::default());
+    let mut queue = Line::new(Fair::default());
     for number in 0..100 {
         let mut one = task(number);
-        one.group = format!("group {number}").into();
+        kind_of(&mut one).group = format!("group {number}").into();
         queue.push(&one);
         queue.remove(&one.id);
         queue.handed_out(&one);
         queue.finished(&one, Duration::from_secs(1));
     }
-    assert!(queue.is_empty() && queue.lanes.is_empty() && queue.order.is_empty());
+    assert!(queue.queue.is_empty() && queue.queue.lanes.is_empty() && queue.queue.order.is_empty());
 }
 
 /// What a policy promises, said without lanes: the waiting tasks and the order of their arrival.
@@ -116,14 +117,14 @@ struct Naive(Vec<TaskId>);
 
 fn grouped(number: u8) -> Task {
     let mut task = task(number.into());
-    task.group = format!("group {}", number % 5).into();
-    task.wishes.priority = i32::from(number % 4);
-    task.code = crate::model::Digest::of(&[number % 3]);
+    kind_of(&mut task).group = format!("group {}", number % 5).into();
+    kind_of(&mut task).wishes.priority = i32::from(number % 4);
+    kind_of(&mut task).code = crate::model::Digest::of(&[number % 3]);
     task
 }
 
-fn agrees_with_naive<P: Policy>(policy: P, orders: &[(u8, u8)]) -> Queue<P> {
-    let mut queue = Queue::new(policy);
+fn agrees_with_naive<P: Policy>(policy: P, orders: &[(u8, u8)]) -> Line<P> {
+    let mut queue = Line::new(policy);
     let mut naive = Naive::default();
     for (order, number) in orders {
         let task = grouped(*number);
@@ -150,12 +151,13 @@ fn agrees_with_naive<P: Policy>(policy: P, orders: &[(u8, u8)]) -> Queue<P> {
             }
         }
         assert_eq!(queue.len(), naive.0.len());
-        assert_eq!(queue.order.len(), queue.lanes.len());
+        assert_eq!(queue.queue.order.len(), queue.queue.lanes.len());
         assert_eq!(
             queue
+                .queue
                 .lanes
                 .values()
-                .map(|lane| lane.tasks.len())
+                .map(|lane| lane.seats(&queue.queue.places).count())
                 .sum::<usize>(),
             naive.0.len()
         );
@@ -182,10 +184,10 @@ proptest! {
         numbers in prop::collection::btree_set(0u8..40, 1..30)
     ) {
         let tasks: Vec<Task> = numbers.into_iter().map(grouped).collect();
-        let mut queue = Queue::new(Priority);
+        let mut queue = Line::new(Priority);
         tasks.iter().for_each(|task| queue.push(task));
         let mut sorted = tasks.clone();
-        sorted.sort_by_key(|task| -task.wishes.priority);
+        sorted.sort_by_key(|task| -task.kind.wishes.priority);
         for task in sorted {
             prop_assert_eq!(take_next(&mut queue, &tasks), Some(task.id));
         }

@@ -11,7 +11,7 @@ use mutirao_actors::messages::{
     ResultRefused, SchedulerInbox, SetAside, StoreChanged, TaskAccepted, TaskArrived, TaskEnded,
     WrittenDown,
 };
-use mutirao_actors::model::{Archive, Digest, Task, TaskId, TaskName};
+use mutirao_actors::model::{Archive, Digest, Kind, Task, TaskId, TaskName};
 use mutirao_actors::port::{Letter, Port};
 
 /// The name of the stand-in in the message log.
@@ -58,15 +58,17 @@ impl Handler<Letter<AdoptTask>> for Folders {
 
     fn handle(&mut self, letter: Letter<AdoptTask>, _: &mut Context<Self>) {
         let (adopt, cause) = letter.open();
-        let task = Task {
+        let task = Arc::new(Task {
             id: TaskId::new(),
             name: adopt.name.clone(),
             size: adopt.archive.bytes().len() as u64,
             sha256: adopt.archive.digest(),
-            code: Digest::of(b"main.py"),
-            group: adopt.group,
-            wishes: adopt.wishes,
-        };
+            kind: Arc::new(Kind {
+                code: Digest::of(b"main.py"),
+                group: adopt.group,
+                wishes: adopt.wishes,
+            }),
+        });
         let (id, name) = (task.id, adopt.name);
         self.shelves()
             .tasks

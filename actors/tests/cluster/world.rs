@@ -14,7 +14,6 @@ use mutirao_actors::heartbeat::{self, Heartbeat};
 use mutirao_actors::logic::client::Master;
 use mutirao_actors::logic::dispatch::Rules;
 use mutirao_actors::logic::effect::End;
-use mutirao_actors::logic::record::Past;
 use mutirao_actors::master_session::{
     self, Cast as SessionCast, Dial, Dialled, MasterSession, PeerIdentity,
 };
@@ -24,7 +23,7 @@ use mutirao_actors::messages::{
     TaskArrived,
 };
 use mutirao_actors::model::{
-    Archive, BootId, Digest, Ending, PeerId, SessionId, Task, TaskId, TaskName, Wishes,
+    Archive, BootId, Digest, Ending, Kind, PeerId, SessionId, Task, TaskId, TaskName, Wishes,
 };
 use mutirao_actors::peer_session::{Connection, Desk, MasterDesk, MasterIdentity, PeerSession};
 use mutirao_actors::port::Port;
@@ -93,7 +92,7 @@ impl World {
             title: SCHEDULERS[0].name,
             folders: folders.clone(),
             store: notebook.port.clone(),
-            past: Past::default(),
+            past: Arc::default(),
             rules: Rules::default(),
             clock: stage.clock(),
         };
@@ -140,15 +139,17 @@ impl World {
         let archive = Archive::new(bytes);
         let mut shelves = self.shelves();
         let name = TaskName::tamed(&format!("task-{}", shelves.tasks.len() + 1));
-        let task = Task {
+        let task = Arc::new(Task {
             id: TaskId::new(),
             name: name.clone(),
             size: archive.bytes().len() as u64,
             sha256: archive.digest(),
-            code: Digest::of(b"main.py"),
-            group: "test".into(),
-            wishes: Wishes::default(),
-        };
+            kind: Arc::new(Kind {
+                code: Digest::of(b"main.py"),
+                group: "test".into(),
+                wishes: Wishes::default(),
+            }),
+        });
         let id = task.id;
         shelves.tasks.insert(id, (name, archive));
         self.door

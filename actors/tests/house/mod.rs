@@ -1,19 +1,19 @@
 //! A master's house around one scheduler of the table: the test speaks for sessions, registry and folders.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mutirao_actors::logic::attribution::Claim;
 use mutirao_actors::logic::dispatch::Rules;
-use mutirao_actors::logic::record::Past;
 use mutirao_actors::message_log::{Cause, Name};
 use mutirao_actors::messages::{
     FoldersInbox, PeerJoined, ReplyTo, ResultKept, ResultSubmitted, SchedulerInbox, TaskArrived,
     TaskRequested,
 };
 use mutirao_actors::model::{
-    Archive, Attempt, BootId, Digest, Ending, Endpoint, Life, Outcome, RequestId, SessionId, Task,
-    TaskId, TaskName, Wishes,
+    Archive, Attempt, BootId, Digest, Ending, Endpoint, Kind, Life, Outcome, RequestId, SessionId,
+    Task, TaskId, TaskName, Wishes,
 };
 use mutirao_actors::port::{Hears, Port};
 use mutirao_actors::scheduler::{self, Cast};
@@ -63,7 +63,7 @@ impl House {
             title: entry.name,
             folders: stage.probe(Name::one("folders"), FoldersInbox::of),
             store: notebook.port.clone(),
-            past: Past::default(),
+            past: Arc::default(),
             rules: Rules::default(),
             clock: stage.clock(),
         };
@@ -93,15 +93,17 @@ impl House {
     }
 
     pub async fn task_arrives(&self, name: &str) -> TaskId {
-        let task = Task {
+        let task = Arc::new(Task {
             id: TaskId::new(),
             name: TaskName::tamed(name),
             size: 3,
             sha256: Digest::of(name.as_bytes()),
-            code: Digest::of(b"main.py"),
-            group: "here".into(),
-            wishes: Wishes::default(),
-        };
+            kind: Arc::new(Kind {
+                code: Digest::of(b"main.py"),
+                group: "here".into(),
+                wishes: Wishes::default(),
+            }),
+        });
         let id = task.id;
         self.tell(TaskArrived { task }).await;
         id

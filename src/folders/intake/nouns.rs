@@ -1,24 +1,43 @@
 //! What the mind behind `tasks/` is told, remembers and answers.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use mutirao_actors::logic::record::Place;
-use mutirao_actors::model::{Digest, Moment, Stamp, Task, TaskId, TaskName};
+use mutirao_actors::logic::seats::Seated;
+use mutirao_actors::model::{Digest, FileName, Moment, Stamp, Task, TaskId};
 
-/// What a look at `tasks/` found.
+/// A part of what a look at `tasks/` found.
 #[derive(Debug, Clone, Default)]
 pub struct Listing {
-    /// Plain files named like a ZIP, by name; at most [`TASKS_MAX`](super::TASKS_MAX).
-    pub files: BTreeMap<OsString, Stamp>,
+    /// Plain files named like a ZIP.
+    pub files: Vec<(OsString, Stamp)>,
     /// Links, folders and the like that are named like a ZIP: they are left alone.
     pub others: BTreeSet<OsString>,
-    /// Whether there was more than could be listed: then a name that is missing here may still be there.
+    /// Whether nothing follows.
+    pub is_last: bool,
+    /// Whether there was more than could be listed: then a name that is missing may still be there.
     pub cut: bool,
     /// Resting files whose copy is gone, or that `.stay` no longer names.
-    pub awake: BTreeSet<OsString>,
+    pub awake: Arc<BTreeSet<OsString>>,
+}
+
+/// A stamp in eight bytes, to tell one from another: a change is overlooked once in 2^64 changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark(NonZeroU64);
+
+impl Mark {
+    /// The mark of a stamp; for this life only.
+    pub fn of(stamp: &Stamp) -> Self {
+        let mut hasher = DefaultHasher::new();
+        stamp.hash(&mut hasher);
+        Self(NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN))
+    }
 }
 
 /// What reading a file showed.
@@ -38,7 +57,7 @@ pub enum Reading {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deed {
     /// A task is open, and its ZIP lies here.
-    Arrive(Box<Task>, Place),
+    Arrive(Arc<Task>, Place),
     /// A task is no longer wanted, and why.
     Withdraw(TaskId, String),
     /// The file is to be moved to `rejected/`.
@@ -57,34 +76,9 @@ pub struct Leaving {
     /// Its name in `tasks/`.
     pub file: OsString,
     /// As it was when it was read.
-    pub stamp: Stamp,
+    pub mark: Mark,
     /// SHA-256 of its content, if it was a task.
     pub sha256: Option<Digest>,
-}
-
-/// An open task and where it lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Adopted {
-    /// Which.
-    pub id: TaskId,
-    /// Its name towards others.
-    pub name: TaskName,
-    /// SHA-256 of its ZIP.
-    pub sha256: Digest,
-    /// The file's stamp when it held that.
-    pub stamp: Stamp,
-}
-
-impl Adopted {
-    /// The task that a file with this stamp was read as.
-    pub fn of(task: &Task, stamp: Stamp) -> Self {
-        Self {
-            id: task.id,
-            name: task.name.clone(),
-            sha256: task.sha256,
-            stamp,
-        }
-    }
 }
 
 /// What is being done about a file; the diagram of the parent shows the ways between.
@@ -92,10 +86,10 @@ impl Adopted {
 pub(super) enum Phase {
     /// Seen with this stamp since some moment.
     Changing,
-    /// Waits to be read.
-    Ready,
-    /// Is being read.
-    Reading,
+    /// With this stamp it waits to be read.
+    Ready(Stamp),
+    /// With this stamp it is being read.
+    Reading(Stamp),
     /// The disk would not read it: ready again at the next look.
     Unread,
     /// Read, and no task: rejected when it stays like this.
@@ -127,64 +121,131 @@ impl Phase {
 /// What is known of one file.
 #[derive(Debug)]
 pub(super) struct File {
+    /// The task as which its last sound content is open.
+    pub task: Option<Arc<Task>>,
+    /// The mark that it had then.
+    mark: Mark,
+    /// What else is to be known; nothing of a file that bears its task's name and was left alone since it was read.
+    motion: Option<Box<Motion>>,
+}
+
+/// What is known of a file with which something goes on.
+#[derive(Debug)]
+pub(super) struct Motion {
+    /// Its name.
+    name: FileName,
     /// As it was seen last.
-    pub stamp: Stamp,
-    /// When this stamp was first seen.
+    pub seen: Mark,
+    /// When that was first seen.
     pub since: Moment,
     /// The look after which it was first known; that look itself, begun earlier, cannot tell that it is gone.
     pub born: u64,
     /// What is being done about it.
     pub phase: Phase,
-    /// The task as which its last sound content is open.
-    pub task: Option<Adopted>,
+}
+
+impl Seated for File {
+    type Key = [u8];
+
+    fn key(&self) -> &[u8] {
+        match (&self.motion, &self.task) {
+            (Some(motion), _) => &motion.name,
+            (None, Some(task)) => task.name.as_str().as_bytes(),
+            (None, None) => &[],
+        }
+    }
 }
 
 impl File {
-    /// A file that no look has seen yet.
-    pub fn new(stamp: Stamp, since: Moment, phase: Phase) -> Self {
-        Self {
-            stamp,
+    /// A file of which no more is known.
+    pub fn new(name: &OsStr, seen: Mark, since: Moment, born: u64, phase: Phase) -> Self {
+        let motion = Motion {
+            name: name.as_bytes().into(),
+            seen,
             since,
-            born: 0,
+            born,
             phase,
-            task: None,
-        }
-    }
-
-    /// Takes back the task as which it is open, if it is.
-    pub fn withdraw(&mut self, tasks: &mut HashMap<TaskId, OsString>, why: &str) -> Option<Deed> {
-        let task = self.task.take()?;
-        tasks.remove(&task.id);
-        Some(Deed::Withdraw(task.id, why.into()))
-    }
-
-    /// A sound content was read: new, the same as before, or another than before.
-    pub fn take(
-        &mut self,
-        tasks: &mut HashMap<TaskId, OsString>,
-        name: &OsStr,
-        task: Box<Task>,
-        copy: Option<PathBuf>,
-    ) -> Vec<Deed> {
-        let same = self.task.as_mut().filter(|open| open.sha256 == task.sha256);
-        if let Some(open) = same {
-            (open.stamp, self.phase) = (self.stamp, Phase::Settled);
-            return Vec::new();
-        }
-        let why = super::ZIP_REPLACED;
-        let mut deeds = Vec::from_iter(self.withdraw(tasks, why));
-        if let Some(copy) = copy {
-            self.phase = Phase::Resting(copy);
-            return deeds;
-        }
-        self.phase = Phase::Settled;
-        self.task = Some(Adopted::of(&task, self.stamp));
-        tasks.insert(task.id, name.to_owned());
-        let lies = Place {
-            file: name.as_bytes().to_vec(),
-            stamp: self.stamp,
         };
-        deeds.push(Deed::Arrive(task, lies));
-        deeds
+        Self {
+            task: None,
+            mark: seen,
+            motion: Some(Box::new(motion)),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &OsStr {
+        OsStr::from_bytes(self.key())
+    }
+
+    /// What is being done about it.
+    pub fn phase(&self) -> &Phase {
+        self.motion
+            .as_ref()
+            .map_or(&Phase::Settled, |motion| &motion.phase)
+    }
+
+    /// As it was seen last.
+    pub fn seen(&self) -> Mark {
+        self.motion.as_ref().map_or(self.mark, |motion| motion.seen)
+    }
+
+    /// After which look it was first known.
+    pub fn born(&self) -> u64 {
+        self.motion.as_ref().map_or(0, |motion| motion.born)
+    }
+
+    /// Whether more is known than of most.
+    pub fn is_in_motion(&self) -> bool {
+        self.motion.is_some()
+    }
+
+    /// What goes on with it, to change that.
+    pub fn motion(&mut self) -> &mut Motion {
+        let (name, mark) = (FileName::from(self.key()), self.mark);
+        self.motion.get_or_insert_with(|| {
+            Box::new(Motion {
+                name,
+                seen: mark,
+                since: Moment::default(),
+                born: 0,
+                phase: Phase::Settled,
+            })
+        })
+    }
+
+    /// Forgets what need not be known, after a look has seen it as it was.
+    pub fn calm(&mut self) {
+        let bears_name =
+            |motion: &Motion, task: &Task| *motion.name == *task.name.as_str().as_bytes();
+        if let (Some(motion), Some(task)) = (&self.motion, &self.task)
+            && motion.phase == Phase::Settled
+            && motion.seen == self.mark
+            && bears_name(motion, task)
+        {
+            self.motion = None;
+        }
+    }
+
+    /// It is open as this task, whose stamp has this mark.
+    pub fn open(&mut self, task: Arc<Task>, mark: Mark) {
+        self.motion();
+        (self.task, self.mark) = (Some(task), mark);
+    }
+
+    /// It is open as no task; as which it was.
+    pub fn close(&mut self) -> Option<(Arc<Task>, Mark)> {
+        self.motion();
+        Some((self.task.take()?, self.mark))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_left_alone_costs_24_bytes() {
+        assert_eq!(size_of::<Option<File>>(), 24);
     }
 }

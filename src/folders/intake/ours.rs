@@ -2,12 +2,14 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::sync::Arc;
 
 use mutirao_actors::logic::record::Place;
-use mutirao_actors::model::{Moment, Stamp, Task, TaskId, TaskName};
+use mutirao_actors::logic::seats::Seat;
+use mutirao_actors::model::{Digest, FileName, Moment, Stamp, Task, TaskId, TaskName};
 
 use super::Intake;
-use super::nouns::{Adopted, File, Phase};
+use super::nouns::{File, Mark, Phase};
 use crate::disk::numbers::free_number;
 
 impl Intake {
@@ -20,72 +22,83 @@ impl Intake {
                 wanted.numbered(number)
             }
         };
-        let taken = |number| self.files.contains_key(OsStr::new(named(number).as_str()));
+        let taken = |number| self.knows(OsStr::new(named(number).as_str()));
         let name = named(free_number(taken));
-        let file = File {
-            born: self.looks,
-            ..File::new(Stamp::default(), now, Phase::Reserved)
-        };
-        self.files.insert(name.as_str().into(), file);
+        let mark = Mark::of(&Stamp::default());
+        let file = OsStr::new(name.as_str());
+        self.add(File::new(file, mark, now, self.looks, Phase::Reserved));
         name
     }
 
-    /// The reserved file will be this task.
-    pub fn adopt(&mut self, stamp: Stamp, task: &Task) {
-        let name = OsStr::new(task.name.as_str());
-        if let Some(file) = self.files.get_mut(name) {
-            file.task = Some(Adopted::of(task, stamp));
-            self.tasks.insert(task.id, name.to_owned());
+    /// The reserved file will be this task; the same, as all are to share it.
+    pub fn adopt(&mut self, stamp: Stamp, task: Task) -> Arc<Task> {
+        let task = self.kinds.share_in(task);
+        if let Some(seat) = self.files.find(task.name.as_str().as_bytes())
+            && let Some(file) = self.files.at_mut(seat)
+        {
+            file.open(Arc::clone(&task), Mark::of(&stamp));
+            self.opened(task.id, seat);
         }
+        task
+    }
+
+    /// Where each open task's ZIP would lie that is not in its place yet.
+    pub fn payloads(&self) -> impl Iterator<Item = (TaskId, Digest)> {
+        let tasks = self.files.iter().filter_map(|file| file.task.as_ref());
+        tasks.map(|task| (task.id, task.sha256))
     }
 
     /// The file of this task is not in its place yet, as an earlier life left it: looks pass it over.
     pub fn is_unlaid(&mut self, task: TaskId) {
-        let name = self.tasks.get(&task);
-        if let Some(file) = name.and_then(|name| self.files.get_mut(name)) {
-            file.phase = Phase::Reserved;
+        let seat = self.seat_of(task);
+        if let Some(motion) = seat.and_then(|seat| self.motion(seat)) {
+            motion.phase = Phase::Reserved;
         }
     }
 
     /// The reserved file lies in its place, with this stamp; where that is, if the task is still open.
     pub fn laid(&mut self, task: TaskId, stamp: Stamp) -> Option<Place> {
-        let name = self.tasks.get(&task)?;
-        let file = self.files.get_mut(name)?;
-        file.stamp = stamp;
-        file.task.as_mut()?.stamp = stamp;
-        let file = name.as_bytes().to_vec();
+        let (seat, mark) = (self.seat_of(task)?, Mark::of(&stamp));
+        self.motion(seat)?.seen = mark;
+        let file = self.files.at_mut(seat)?;
+        let open = file.task.clone()?;
+        file.open(open, mark);
+        let file = file.name().as_bytes().into();
         self.is_for_looks(task);
         Some(Place { file, stamp })
     }
 
     /// The file of this task is in its place, or somebody took it away: the next look tells.
     pub fn is_for_looks(&mut self, task: TaskId) {
-        let name = self.tasks.get(&task);
-        if let Some(file) = name.and_then(|name| self.files.get_mut(name)) {
-            (file.phase, file.born) = (Phase::Settled, self.looks);
+        let (seat, looks) = (self.seat_of(task), self.looks);
+        if let Some(motion) = seat.and_then(|seat| self.motion(seat)) {
+            (motion.phase, motion.born) = (Phase::Settled, looks);
         }
     }
 
     /// Somebody else's file lies where this task's was to lie: under which name it will lie, if it is still open.
-    pub fn lie_elsewhere(&mut self, now: Moment, task: TaskId) -> Option<Vec<u8>> {
-        let old = self.tasks.get(&task)?.clone();
-        let open = self.files.get_mut(&old)?.task.take()?;
-        self.was_taken(&old);
+    pub fn lie_elsewhere(&mut self, now: Moment, task: TaskId) -> Option<FileName> {
+        let old = self.seat_of(task)?;
+        let (open, mark) = self.close(old)?;
+        self.was_taken(old);
         let name = self.reserve(now, &open.name);
-        let name = OsStr::new(name.as_str());
-        self.files.get_mut(name)?.task = Some(open);
-        self.tasks.insert(task, name.to_owned());
-        Some(name.as_bytes().to_vec())
+        let seat = self.files.find(name.as_str().as_bytes())?;
+        self.files.at_mut(seat)?.open(open, mark);
+        self.opened(task, seat);
+        Some(name.as_str().into())
     }
 
     /// The reserved file was not written, but somebody else's lies there: it is for the next look.
     pub fn name_was_taken(&mut self, name: &TaskName) {
-        self.was_taken(OsStr::new(name.as_str()));
+        if let Some(seat) = self.files.find(name.as_str().as_bytes()) {
+            self.was_taken(seat);
+        }
     }
 
-    fn was_taken(&mut self, name: &OsStr) {
-        if let Some(file) = self.files.get_mut(name) {
-            (file.phase, file.born) = (Phase::Changing, self.looks);
+    fn was_taken(&mut self, seat: Seat) {
+        let looks = self.looks;
+        if let Some(motion) = self.motion(seat) {
+            (motion.phase, motion.born) = (Phase::Changing, looks);
             self.hurried = true;
         }
     }

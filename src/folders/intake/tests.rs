@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use mutirao_actors::logic::record::Place;
-use mutirao_actors::model::{Digest, Task, TaskName, Wishes};
+use mutirao_actors::model::{Digest, Kind, Task, TaskName, Wishes};
 
 use super::*;
 
@@ -24,14 +26,17 @@ fn task(name: &str, content: u8) -> Box<Task> {
         name: TaskName::tamed(name),
         size: 1,
         sha256: Digest::of(&[content]),
-        code: Digest::of(b""),
-        group: "tasks".into(),
-        wishes: Wishes::default(),
+        kind: Arc::new(Kind {
+            code: Digest::of(b""),
+            group: "tasks".into(),
+            wishes: Wishes::default(),
+        }),
     })
 }
 
 /// A new task of `a.zip` or the like with this content, which is its stamp too.
-fn arrive(task: Box<Task>, content: u64) -> Deed {
+fn arrive(task: impl Into<Arc<Task>>, content: u64) -> Deed {
+    let task = task.into();
     let lies = Place {
         file: task.name.as_str().into(),
         stamp: stamp(content),
@@ -46,7 +51,8 @@ impl Stage {
 
     fn listing(&self) -> Listing {
         Listing {
-            files: self.lying.clone(),
+            files: self.lying.clone().into_iter().collect(),
+            is_last: true,
             ..Listing::default()
         }
     }
@@ -139,10 +145,8 @@ fn a_sound_file_is_one_task_until_it_is_deleted() {
 fn a_task_of_an_earlier_life_stays_while_its_file_does() {
     for (content, is_there) in [(Some(1), true), (Some(2), true), (None, false)] {
         let mut stage = Stage::default();
-        let known = task("a.zip", 1);
-        stage
-            .intake
-            .recall("a.zip".into(), Adopted::of(&known, stamp(1)));
+        let known = Arc::new(*task("a.zip", 1));
+        stage.intake.recall("a.zip".as_ref(), &known, stamp(1));
         if let Some(content) = content {
             stage.put("a.zip", content);
         }
@@ -161,7 +165,7 @@ fn a_task_of_an_earlier_life_stays_while_its_file_does() {
 fn a_file_of_a_task_that_ended_before_the_restart_is_no_new_task() {
     let mut stage = Stage::default();
     stage.put("a.zip", 1);
-    stage.intake.recall_leaving("a.zip".into());
+    stage.intake.recall_leaving("a.zip".as_ref());
     for _ in 0..3 {
         assert_eq!(stage.look(), []);
     }
@@ -209,7 +213,7 @@ fn what_is_no_task_is_rejected_after_the_settling_time_and_once() {
     let reject = Deed::Reject(
         Leaving {
             file: "a.zip".into(),
-            stamp: stamp(1),
+            mark: Mark::of(&stamp(1)),
             sha256: None,
         },
         "no".into(),
@@ -287,7 +291,7 @@ fn what_leaves_is_what_was_adopted_whatever_lies_there_now() {
     stage.look();
     stage.look();
     let leaving = stage.intake.end(id).unwrap();
-    assert_eq!(leaving.stamp, stamp(1));
+    assert_eq!(leaving.mark, Mark::of(&stamp(1)));
     stage.put("a.zip", 3);
     stage.look();
     stage.look();
@@ -320,7 +324,7 @@ fn a_resting_file_is_read_again_when_its_copy_is_gone() {
     assert_eq!(stage.intake.next_to_read(), None);
     assert_eq!(stage.intake.begin_look(), [("a.zip".into(), copy)]);
     let mut listing = stage.listing();
-    listing.awake.insert("a.zip".into());
+    Arc::make_mut(&mut listing.awake).insert("a.zip".into());
     assert_eq!(stage.look_at(&listing), []);
     assert!(stage.intake.next_to_read().is_some());
 }
@@ -339,13 +343,10 @@ fn what_we_write_ourselves_is_adopted_once() {
     assert_eq!(stage.intake.next_to_read().unwrap().0, "a.zip");
     assert_eq!(stage.intake.next_to_read(), None, "the other is ours");
     let ours = task("a.2.zip", 2);
-    stage.intake.adopt(stamp(1), &ours);
+    stage.intake.adopt(stamp(1), (*ours).clone());
     assert_eq!(stage.look(), []);
     let lies = stage.intake.laid(ours.id, stamp(2)).unwrap();
-    assert_eq!(
-        (lies.file.as_slice(), lies.stamp),
-        (&b"a.2.zip"[..], stamp(2))
-    );
+    assert_eq!((&*lies.file, lies.stamp), (&b"a.2.zip"[..], stamp(2)));
     assert_eq!(stage.look(), []);
     assert_eq!(stage.intake.next_to_read(), None);
     assert_eq!(stage.intake.find(ours.id).unwrap().0, "a.2.zip");
@@ -358,7 +359,7 @@ fn a_look_that_began_before_we_wrote_does_not_withdraw() {
     stage.intake.begin_look();
     let name = stage.intake.reserve(stage.now, &TaskName::tamed("a.zip"));
     let ours = task(name.as_str(), 1);
-    stage.intake.adopt(stamp(1), &ours);
+    stage.intake.adopt(stamp(1), (*ours).clone());
     stage.intake.laid(ours.id, stamp(1)).unwrap();
     let deeds = stage.intake.look(stage.now, &before);
     assert_eq!(withdrawn(&deeds), []);
@@ -380,7 +381,7 @@ fn a_task_whose_name_somebody_took_lies_under_another() {
     let mut stage = Stage::default();
     let name = stage.intake.reserve(stage.now, &TaskName::tamed("a.zip"));
     let ours = task(name.as_str(), 1);
-    stage.intake.adopt(stamp(1), &ours);
+    stage.intake.adopt(stamp(1), (*ours).clone());
     stage.put("a.zip", 2);
     let elsewhere = stage.intake.lie_elsewhere(stage.now, ours.id);
     assert_eq!(elsewhere.as_deref(), Some(&b"a.2.zip"[..]));
@@ -395,6 +396,7 @@ fn a_cut_listing_withdraws_nothing() {
     let id = stage.open("a.zip", 1);
     let cut = Listing {
         cut: true,
+        is_last: true,
         ..Listing::default()
     };
     assert_eq!(stage.look_at(&cut), [Deed::SayFull]);
@@ -445,10 +447,97 @@ fn what_arrives_is_counted_and_told_when_the_count_changes() {
 #[test]
 fn a_link_is_said_to_be_ignored_once_while_it_lies_there() {
     let mut stage = Stage::default();
-    let mut listing = Listing::default();
+    let mut listing = stage.listing();
     listing.others.insert("l.zip".into());
     assert_eq!(stage.look_at(&listing), [Deed::Ignore("l.zip".into())]);
     assert_eq!(stage.look_at(&listing), []);
     assert_eq!(stage.look(), []);
     assert_eq!(stage.look_at(&listing), [Deed::Ignore("l.zip".into())]);
+}
+
+#[test]
+fn what_a_look_finds_may_come_in_parts() {
+    let mut stage = Stage::default();
+    let ids = ["a.zip", "b.zip", "c.zip"].map(|name| stage.open(name, 1));
+    stage.lying.remove(OsStr::new("b.zip"));
+    stage.intake.begin_look();
+    let files = stage.listing().files;
+    for (at, file) in files.into_iter().enumerate() {
+        let part = Listing {
+            files: vec![file],
+            is_last: at == 1,
+            ..Listing::default()
+        };
+        let gone = if at == 1 { vec![ids[1]] } else { Vec::new() };
+        assert_eq!(withdrawn(&stage.intake.look(stage.now, &part)), gone);
+    }
+    assert!(stage.intake.find(ids[0]).is_some() && stage.intake.find(ids[2]).is_some());
+}
+
+#[test]
+fn of_a_file_that_is_left_alone_only_its_task_is_remembered() {
+    let mut stage = Stage::default();
+    stage.open("a.zip", 1);
+    assert_eq!(stage.intake.moving.len(), 1);
+    stage.look();
+    assert_eq!(stage.intake.moving.len(), 0);
+    stage.put("A file.ZIP", 2);
+    stage.read(Reading::Sound(task("A_file.zip", 2), None));
+    stage.look();
+    assert_eq!(stage.intake.moving.len(), 1, "its name is not the task's");
+}
+
+#[test]
+fn tasks_of_a_kind_share_it() {
+    let mut stage = Stage::default();
+    let ids = ["a.zip", "b.zip"].map(|name| stage.open(name, 1));
+    let [a, b] = ids.map(|id| Arc::clone(&stage.intake.find(id).unwrap().1.kind));
+    assert!(Arc::ptr_eq(&a, &b));
+}
+
+/// Pages that the process has in memory, in bytes.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+#[test]
+#[ignore = "measures: cargo test --lib what_a_million_queued -- --ignored --nocapture --exact --test-threads 1"]
+fn what_a_million_queued_tasks_cost_in_memory() {
+    use mutirao_actors::logic::dispatch::{Dispatch, Rules};
+    use mutirao_actors::schedulers::Fair;
+
+    const COUNT: usize = TASKS_MAX;
+    let (before, mut intake) = (resident(), Intake::default());
+    let mut mind = Dispatch::new(Fair::default(), Rules::default());
+    let per_task = |what: &str| {
+        let bytes = resident().saturating_sub(before) / COUNT;
+        println!("{what}: {bytes} bytes a task");
+    };
+    for number in 0..COUNT {
+        let name = format!("task-{number:07}.zip");
+        let known = intake.kinds.share_in(*task(&name, 1));
+        intake.recall(name.as_ref(), &known, stamp(1));
+        if number + 1 == COUNT {
+            per_task("tasks and intake, while they are filled");
+        }
+        mind.task_arrived(known, Moment(0));
+    }
+    per_task("tasks, intake, ledger and queue");
+    for part in 0..COUNT.div_ceil(4096) {
+        if part == 0 {
+            intake.begin_look();
+        }
+        let numbers = part * 4096..COUNT.min((part + 1) * 4096);
+        let listing = Listing {
+            files: numbers
+                .map(|number| (format!("task-{number:07}.zip").into(), stamp(1)))
+                .collect(),
+            is_last: (part + 1) * 4096 >= COUNT,
+            ..Listing::default()
+        };
+        let deeds = intake.look(Moment(1), &listing);
+        assert!(withdrawn(&deeds).is_empty());
+    }
+    per_task("after a look at all of them");
 }

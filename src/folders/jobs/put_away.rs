@@ -9,7 +9,7 @@ use mutirao_actors::model::{Digest, TaskId};
 use super::touched::Touched;
 use super::{Places, Refused, load};
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
-use crate::folders::intake::Leaving;
+use crate::folders::intake::{Leaving, Mark};
 use crate::folders::stay;
 
 /// What became of the file of a task that ended.
@@ -112,7 +112,7 @@ fn is_still(volume: &Volume, path: &Path, leaving: &Leaving) -> Result<bool, Dis
         Err(error) if is_absent(&error) => return Ok(false),
         stat => stat.on_disk("look at", path)?,
     };
-    if stat.stamp == leaving.stamp {
+    if Mark::of(&stat.stamp) == leaving.mark {
         return Ok(true);
     }
     match leaving.sha256.map(|sha256| load(volume, path, sha256)) {

@@ -3,7 +3,6 @@
 //! Rule: that a task ended was written down before. Whatever of this a crash left undone is done again at the next
 //! start, and doing it twice changes nothing.
 
-use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +16,7 @@ use crate::archive::inspect_result;
 use crate::disk::{DiskError, OnDisk as _, publish};
 use crate::folders::intake::Leaving;
 use crate::folders::kept::Kept;
+use crate::folders::packs::Key;
 use crate::folders::plans::Plans;
 use crate::folders::{packs, stay};
 
@@ -128,6 +128,12 @@ fn unpack(places: &Places, task: TaskId, kept: &Kept) -> Result<(), DiskError> {
 /// By its digest, so that `sha256sum` tells whether it is whole; and by its task, for two may have the same bytes.
 pub(super) fn payload_name(task: TaskId, sha256: Digest) -> String {
     format!("{sha256}-{task}")
+}
+
+fn payload_named(name: &str) -> Option<Key> {
+    let (sha256, task) = name.split_once('-')?;
+    let (task, sha256) = (TaskId(task.parse().ok()?), sha256.parse().ok()?);
+    (payload_name(task, sha256) == name).then_some((task, sha256))
 }
 
 /// Where a result lies until its task is settled.
@@ -325,13 +331,14 @@ fn copy(places: &Places, payload: &Path, path: &Path) -> Result<bool, DiskError>
 /// were lost they may have been answered for, and are put where a person finds them. Says which wanted ones it found.
 pub(in crate::folders) fn clear_payloads(
     places: &Places,
-    wanted: &BTreeSet<PathBuf>,
+    wanted: &[Key],
     past_is_whole: bool,
-) -> Result<BTreeSet<PathBuf>, DiskError> {
+) -> Result<Vec<Key>, DiskError> {
     let (folder, volume) = (places.payloads(), &places.volume);
+    let is_wanted = |payload: &Key| wanted.binary_search(payload).is_ok();
     let packed = places.packs.open(
         volume,
-        |(task, sha256)| wanted.contains(&places.payload(task, sha256)),
+        |payload| is_wanted(&payload),
         |(task, sha256), archive| {
             if !past_is_whole {
                 let (folder, name) = (places.unclaimed(), payload_name(task, sha256));
@@ -343,22 +350,20 @@ pub(in crate::folders) fn clear_payloads(
             Ok(())
         },
     )?;
-    let mut found: BTreeSet<_> = packed
-        .into_iter()
-        .map(|(task, sha256)| places.payload(task, sha256))
-        .collect();
+    let mut found: Vec<_> = packed.into_iter().collect();
     let names = match volume.list(&folder) {
         Err(error) if is_absent(&error) => return Ok(found),
         names => names.on_disk("list", &folder)?,
     };
     for name in names {
         let name = name.on_disk("list", &folder)?;
-        let path = folder.join(&name);
         if packs::is_pack(&name) {
             continue;
         }
-        if wanted.contains(&path) {
-            found.insert(path);
+        let path = folder.join(&name);
+        let payload = name.to_str().and_then(payload_named).filter(is_wanted);
+        if let Some(payload) = payload {
+            found.push(payload);
         } else if past_is_whole {
             volume.remove(&path)?;
         } else {
@@ -366,6 +371,9 @@ pub(in crate::folders) fn clear_payloads(
             tell_unclaimed(places, &name);
         }
     }
+    // One may lie in a pack and beside it.
+    found.sort_unstable();
+    found.dedup();
     Ok(found)
 }
 

@@ -1,20 +1,23 @@
 //! What comes in: listing `tasks/`, reading what lies there, writing what came over the wire.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mutirao_actors::model::{Archive, Stamp, Task, TaskId, TaskName, Wishes};
+use mutirao_actors::model::{Archive, Kind, Stamp, Task, TaskId, TaskName, Wishes};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
-use super::Places;
+use super::{MaybeEnded, Places, bring_back};
 use crate::archive::{Refusal, TaskContents, inspect_task};
-use crate::disk::{DiskError, OnDisk as _, Volume, is_absent};
+use crate::disk::{DiskError, Names, OnDisk as _, Volume, is_absent};
 use crate::folders::intake::{Listing, Reading, TASKS_MAX};
 use crate::folders::stay;
 use crate::folders::strangers::{Strangers, is_named_like_a_task};
 
+/// Names that are listed before the desk hears of them: some milliseconds of work, and half a megabyte.
+const PART_MAX: usize = 4096;
 /// The group of the tasks that were put into the folder by hand.
 const GROUP: &str = "tasks";
 
@@ -28,47 +31,90 @@ pub(in crate::folders) struct Draft {
     pub wishes: Wishes,
 }
 
-/// Lists `tasks/`, and which of the resting files are to be read again; and what else lies there.
-pub(in crate::folders) fn look(
-    places: &Places,
-    resting: &[(OsString, PathBuf)],
-    strangers: &mut Strangers,
-) -> Result<Listing, DiskError> {
-    let volume = &*places.volume;
-    volume.make_folder(&places.tasks)?;
-    let mut listing = Listing::default();
-    let names = volume.list(&places.tasks);
-    for name in names.on_disk("list", &places.tasks)? {
-        let name = name.on_disk("list", &places.tasks)?;
-        if !is_named_like_a_task(&name) {
-            strangers.see(name);
-            continue;
-        }
-        if listing.files.len() + listing.others.len() == TASKS_MAX {
-            listing.cut = true;
-            break;
-        }
-        let path = places.tasks.join(&name);
-        match volume.stat(&path) {
-            Ok(stat) if stat.is_file => {
-                listing.files.insert(name, stat.stamp);
-            }
-            Ok(_) => {
-                listing.others.insert(name);
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error).on_disk("look at", &path),
+/// A look at `tasks/`, which goes on where it stopped.
+#[derive(Default)]
+pub(in crate::folders) struct Look {
+    /// Resting files with their copies.
+    resting: Vec<(OsString, PathBuf)>,
+    /// What is still to be listed, once the look has begun.
+    names: Option<Names>,
+    awake: Arc<BTreeSet<OsString>>,
+    listed: usize,
+    maybe_ended: Arc<Vec<MaybeEnded>>,
+    /// What else lies there.
+    pub strangers: Strangers,
+}
+
+impl Look {
+    /// A look that has not begun; it checks these resting files too, and first brings back the ZIPs of those that may
+    /// have ended.
+    pub fn new(resting: Vec<(OsString, PathBuf)>, maybe_ended: Arc<Vec<MaybeEnded>>) -> Self {
+        Self {
+            resting,
+            maybe_ended,
+            ..Self::default()
         }
     }
-    if !resting.is_empty() {
-        let stay = stay::names(volume, &places.tasks)?;
-        let rests = |name: &OsStr, copy: &Path| {
-            stay.contains(&*name.to_string_lossy()) && volume.stat(copy).is_ok()
+
+    /// The next part of what lies in `tasks/`.
+    pub fn go_on(&mut self, places: &Places) -> Result<Listing, DiskError> {
+        let mut names = match self.names.take() {
+            Some(names) => names,
+            None => self.begin(places)?,
         };
-        let awake = resting.iter().filter(|(name, copy)| !rests(name, copy));
-        listing.awake = awake.map(|(name, _)| name.clone()).collect();
+        let mut part = Listing {
+            awake: Arc::clone(&self.awake),
+            ..Listing::default()
+        };
+        for _ in 0..PART_MAX {
+            let Some(name) = names.next() else {
+                part.is_last = true;
+                return Ok(part);
+            };
+            let name = name.on_disk("list", &places.tasks)?;
+            if !is_named_like_a_task(&name) {
+                self.strangers.see(name);
+                continue;
+            }
+            if self.listed == TASKS_MAX {
+                (part.is_last, part.cut) = (true, true);
+                return Ok(part);
+            }
+            self.listed += usize::from(list(places, name, &mut part)?);
+        }
+        self.names = Some(names);
+        Ok(part)
     }
-    Ok(listing)
+
+    fn begin(&mut self, places: &Places) -> Result<Names, DiskError> {
+        bring_back(places, &self.maybe_ended)?;
+        let volume = &*places.volume;
+        volume.make_folder(&places.tasks)?;
+        if !self.resting.is_empty() {
+            let stay = stay::names(volume, &places.tasks)?;
+            let rests = |name: &OsStr, copy: &Path| {
+                stay.contains(&*name.to_string_lossy()) && volume.stat(copy).is_ok()
+            };
+            let resting = std::mem::take(&mut self.resting).into_iter();
+            let awake = resting.filter(|(name, copy)| !rests(name, copy));
+            self.awake = Arc::new(awake.map(|(name, _)| name).collect());
+        }
+        volume.list(&places.tasks).on_disk("list", &places.tasks)
+    }
+}
+
+/// Adds what lies there under this name; false when it is gone.
+fn list(places: &Places, name: OsString, part: &mut Listing) -> Result<bool, DiskError> {
+    let path = places.tasks.join(&name);
+    match places.volume.stat(&path) {
+        Ok(stat) if stat.is_file => part.files.push((name, stat.stamp)),
+        Ok(_) => {
+            part.others.insert(name);
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error).on_disk("look at", &path),
+    }
+    Ok(true)
 }
 
 /// Reads one file of `tasks/` that was listed with this stamp; a task gets this id.
@@ -124,11 +170,7 @@ pub(super) fn task_name(file: &str) -> TaskName {
 /// What the submitter asks for goes before what `task.toml` says.
 pub(super) fn task_of(draft: Draft, contents: TaskContents) -> Task {
     let (asked, said) = (draft.wishes, contents.wishes);
-    Task {
-        id: draft.id,
-        name: draft.name,
-        size: draft.archive.bytes().len() as u64,
-        sha256: draft.archive.digest(),
+    let kind = Kind {
         code: contents.code,
         group: draft.group,
         wishes: Wishes {
@@ -141,6 +183,13 @@ pub(super) fn task_of(draft: Draft, contents: TaskContents) -> Task {
             },
             max_fails: asked.max_fails,
         },
+    };
+    Task {
+        id: draft.id,
+        name: draft.name,
+        size: draft.archive.bytes().len() as u64,
+        sha256: draft.archive.digest(),
+        kind: Arc::new(kind),
     }
 }
 

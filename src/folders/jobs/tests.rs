@@ -1,4 +1,3 @@
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 
@@ -12,9 +11,8 @@ use super::*;
 use crate::archive::{Compression, inspect_task, pack};
 use crate::disk::Disk;
 use crate::disk::testing::Ailing;
-use crate::folders::intake::{Leaving, Reading};
+use crate::folders::intake::{Leaving, Mark, Reading};
 use crate::folders::plans::Plans;
-use crate::folders::strangers::Strangers;
 
 fn places() -> (tempfile::TempDir, Places) {
     let (temp, places, _) = ailing();
@@ -26,7 +24,7 @@ fn ailing() -> (tempfile::TempDir, Places, Arc<Ailing>) {
     let (temp, disk) = (tempfile::tempdir().unwrap(), Arc::new(Ailing::default()));
     let volume = Volume::new(Arc::clone(&disk) as Arc<dyn Disk>);
     let places = Places::under(temp.path(), Arc::new(volume));
-    open(&places, &BTreeSet::new(), true).unwrap();
+    open(&places, &[], true).unwrap();
     (temp, places, disk)
 }
 
@@ -52,13 +50,15 @@ fn only_visible_plain_zips_are_listed() {
     }
     fs::create_dir(places.tasks.join("e.zip")).unwrap();
     std::os::unix::fs::symlink("a.zip", places.tasks.join("f.zip")).unwrap();
-    let mut strangers = Strangers::default();
-    let listing = look(&places, &[], &mut strangers).unwrap();
-    let said = strangers.in_words(Path::new("tasks")).unwrap();
+    let mut look = Look::new(Vec::new(), Arc::default());
+    let mut listing = look.go_on(&places).unwrap();
+    let said = look.strangers.in_words(Path::new("tasks")).unwrap();
     assert!(said.starts_with("tasks/d.txt, tasks/zip are no ZIPs"));
-    assert!(listing.files.keys().eq(["a.zip", "b.ZiP"].iter()));
+    listing.files.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let files = listing.files.iter().map(|(name, _)| name);
+    assert!(files.eq(["a.zip", "b.ZiP"].iter()));
     assert!(listing.others.iter().eq(["e.zip", "f.zip"].iter()));
-    assert!(!listing.cut);
+    assert!(listing.is_last && !listing.cut);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_touched_file_still_leaves_and_another_stays() {
     let (_temp, places) = places();
     let leaving = Leaving {
         file: "a.zip".into(),
-        stamp: put(&places, "a.zip", &zip()),
+        mark: Mark::of(&put(&places, "a.zip", &zip())),
         sha256: Some(Digest::of(&zip())),
     };
     let mut touched = Touched::begin(&places.volume);
@@ -140,7 +140,7 @@ fn a_copy_that_an_earlier_try_made_is_not_made_again() {
     fs::write(places.tasks.join(".stay"), "a.zip").unwrap();
     let leaving = Leaving {
         file: "a.zip".into(),
-        stamp: put(&places, "a.zip", &zip()),
+        mark: Mark::of(&put(&places, "a.zip", &zip())),
         sha256: Some(Digest::of(&zip())),
     };
     for _ in 0..2 {
@@ -182,7 +182,10 @@ fn what_the_submitter_does_not_ask_for_is_as_task_toml_says() {
         },
     };
     let task = task_of(draft, inspect_task(&zip).unwrap());
-    assert_eq!((task.wishes.priority, task.wishes.retries), (3, Some(0)));
+    assert_eq!(
+        (task.kind.wishes.priority, task.kind.wishes.retries),
+        (3, Some(0))
+    );
 }
 
 /// A task `a.zip` that is done, with its result among the payloads.
@@ -214,7 +217,7 @@ fn done(places: &Places) -> Settling {
         }),
         leaving: Some(Leaving {
             file: "a.zip".into(),
-            stamp: put(places, "a.zip", &zip()),
+            mark: Mark::of(&put(places, "a.zip", &zip())),
             sha256: Some(Digest::of(&zip())),
         }),
     }
@@ -293,7 +296,7 @@ fn a_file_that_cannot_be_flushed_in_rejected_is_back_in_tasks() {
     let (_temp, places, disk) = ailing();
     let leaving = Leaving {
         file: "a.zip".into(),
-        stamp: put(&places, "a.zip", b"no task"),
+        mark: Mark::of(&put(&places, "a.zip", b"no task")),
         sha256: None,
     };
     places.volume.make_folder(&places.rejected()).unwrap();
@@ -362,11 +365,7 @@ fn a_packed_result_that_a_crash_left_half_settled_is_settled_once() {
     settle_alone(&places, &first).unwrap_err();
     fs::write(places.results.join("0.zip"), results[0].archive.bytes()).unwrap();
     places.packs = Arc::new(Packs::new(places.payloads()));
-    let wanted = BTreeSet::from([payload_of(
-        &places,
-        first.task,
-        first.kept.as_ref().unwrap(),
-    )]);
+    let wanted = [(first.task, first.kept.as_ref().unwrap().sha256)];
     assert_eq!(open(&places, &wanted, false).unwrap(), wanted);
     assert_eq!(
         fs::read_dir(places.unclaimed()).unwrap().count(),

@@ -250,7 +250,7 @@ fn unlaid(stage: Stage, fate: &Fate) -> (TempDir, Vec<Remembered>) {
     let (root, mut past) = killed(stage, |_| fate.clone());
     past.truncate(1);
     let task = &past[0].task;
-    assert_eq!(task.wishes.priority, 9);
+    assert_eq!(task.kind.wishes.priority, 9);
     let payload = format!(".mutirao/payloads/{}-{}", task.sha256, task.id);
     let root_path = root.path();
     fs::rename(root_path.join("tasks/a.zip"), root_path.join(payload)).unwrap();
@@ -295,7 +295,7 @@ async fn a_task_in_whose_place_a_stranger_put_another_file_gets_another_name() {
             _ => None,
         });
         let last = adopted.rfind(|(id, _)| *id == task);
-        assert_eq!(last, Some((task, b"a.2.zip".to_vec())));
+        assert_eq!(last, Some((task, "a.2.zip".into())));
     })
     .await;
 }

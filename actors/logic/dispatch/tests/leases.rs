@@ -5,14 +5,14 @@ use std::time::Duration;
 use crate::logic::dispatch::Rules;
 use crate::logic::effect::{Effect, Verdict};
 use crate::logic::fixtures::{
-    Desk, by_id, by_name, cancels, ends, keeps, offered, ours, plain, task, verdicts,
+    Desk, by_id, by_name, cancels, ends, keeps, kind_of, offered, ours, plain, task, verdicts,
 };
 use crate::logic::ledger::{State, TERMINAL_MAX};
 use crate::model::{Ending, Task};
 
 fn limited(number: u128, seconds: u64) -> Task {
     let mut task = task(number);
-    task.wishes.time_limit = Some(Duration::from_secs(seconds));
+    kind_of(&mut task).wishes.time_limit = Some(Duration::from_secs(seconds));
     task
 }
 
@@ -26,7 +26,7 @@ fn a_peer_of_ours_holds_as_many_tasks_as_it_asks_for_and_a_plain_one_a_single_on
     let given_up = desk.take(&plain("b"));
     desk.pass(1);
     desk.ask(&plain("b"));
-    assert_eq!(desk.entry(given_up.task).failures, 1);
+    assert_eq!(desk.entry(given_up.task).story.failures, 1);
     assert_eq!(*desk.state(given_up.task), State::Resting);
 }
 
@@ -41,7 +41,7 @@ fn the_lease_of_a_limited_task_ends_when_its_result_is_overdue_whoever_holds_it(
         let effects = desk.pass(1);
         let told = cancels(&effects).len();
         assert_eq!(told, usize::from(peer.is_ours()), "others cannot be told");
-        assert_eq!(desk.entry(offer.task).losses, 1);
+        assert_eq!(desk.entry(offer.task).story.losses, 1);
         assert_eq!(*desk.state(offer.task), State::Waiting);
     }
 }
@@ -54,7 +54,7 @@ fn a_task_without_a_limit_stays_with_a_peer_of_ours_that_is_here() {
     desk.pass(30 * 24 * 3600);
     assert!(matches!(desk.state(offer.task), State::Leased(_)));
     desk.leave(&ours("a"), false);
-    assert_eq!(desk.entry(offer.task).losses, 1);
+    assert_eq!(desk.entry(offer.task).story.losses, 1);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_peer_of_ours_that_nobody_announced_holds_no_task_for_ever() {
 fn a_limit_beyond_all_time_is_no_limit() {
     let mut desk = Desk::with(&[&ours("a")]);
     let mut endless = task(1);
-    endless.wishes.time_limit = Some(Duration::MAX);
+    kind_of(&mut endless).wishes.time_limit = Some(Duration::MAX);
     desk.arrive(endless);
     let offer = desk.take(&ours("a"));
     desk.pass(3600);
@@ -105,8 +105,8 @@ fn a_planned_leave_counts_against_no_task() {
         desk.pass(60);
     }
     let entry = desk.entry(task(1).id);
-    assert_eq!((entry.failures, entry.losses), (0, 0));
-    assert_eq!(entry.state, State::Waiting);
+    assert_eq!((entry.story.failures, entry.story.losses), (0, 0));
+    assert_eq!(entry.story.state, State::Waiting);
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn a_plain_peer_that_has_a_task_twice_owes_two_results_of_it_and_gets_no_other_t
     desk.pass(60);
     assert!(desk.in_vain(&plain("a")));
     send(&mut desk, b"two");
-    assert_eq!(desk.entry(first.task).conflicts.len(), 1);
+    assert_eq!(desk.entry(first.task).story.conflicts.len(), 1);
     assert_eq!(desk.take(&plain("a")).task, task(2).id);
 }
 
@@ -287,10 +287,14 @@ fn an_offer_that_could_not_be_delivered_is_nobodys_fault() {
     }
     let entry = desk.entry(task(1).id);
     assert_eq!(
-        (entry.failures, entry.losses, entry.avoided.len()),
+        (
+            entry.story.failures,
+            entry.story.losses,
+            entry.story.avoided.len()
+        ),
         (0, 0, 0)
     );
-    assert!(entry.trouble.as_deref().unwrap().contains("file"));
+    assert!(entry.story.trouble.as_deref().unwrap().contains("file"));
     let offer = desk.take(&plain("b"));
     let late = offer.attempt.0 - 1;
     desk.mind.offer_failed(
@@ -343,7 +347,7 @@ fn what_never_reached_a_peer_of_ours_goes_to_another_at_nobodys_fault() {
     assert_eq!(effects, []);
     assert!(matches!(desk.state(arrived.task), State::Leased(_)));
     assert_eq!(*desk.state(lost.task), State::Resting);
-    assert_eq!(desk.entry(lost.task).losses, 0);
+    assert_eq!(desk.entry(lost.task).story.losses, 0);
 }
 
 #[test]

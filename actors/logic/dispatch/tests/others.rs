@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::logic::dispatch::others::patience;
 use crate::logic::effect::{Effect, Offer};
-use crate::logic::fixtures::{Desk, offered, ours, plain, task};
+use crate::logic::fixtures::{Desk, kind_of, offered, ours, plain, task};
 use crate::model::{Endpoint, TaskId};
 
 /// A desk where a task failed at two peers while a third has begun another; the first two have nothing to do.
@@ -99,7 +99,7 @@ impl Trial {
         desk.take(&ours("busy"));
         for number in 1..=tasks {
             let mut often = task(number);
-            often.wishes.retries = Some(99);
+            kind_of(&mut often).wishes.retries = Some(99);
             desk.arrive(often);
         }
         let (runs, failed) = Default::default();
@@ -158,7 +158,7 @@ proptest! {
             trial.desk.pass(passes);
         }
         // The longest rest, and then the longest patience.
-        let tries = (1..=tasks).map(|number| trial.desk.entry(task(number).id).tries.len());
+        let tries = (1..=tasks).map(|number| trial.desk.entry(task(number).id).story.tries.len());
         let longest = tries.map(patience).max().unwrap_or_default();
         trial.desk.pass(60);
         trial.desk.pass(longest.as_secs());

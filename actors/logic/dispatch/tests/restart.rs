@@ -2,10 +2,11 @@
 
 use crate::logic::effect::{Effect, End, Verdict};
 use crate::logic::fault::Fault;
-use crate::logic::fixtures::{Desk, ends, ours, ours_in_life, plain, task, verdicts};
+use crate::logic::fixtures::{Desk, ends, kind_of, ours, ours_in_life, plain, task, verdicts};
 use crate::logic::ledger::Counts;
 use crate::logic::record::{Conflict, Fate, Past, Place, Record, Remembered};
 use crate::model::{Attempt, Endpoint, Stamp, Task};
+use std::sync::Arc;
 
 /// What the records of a desk's life give back, by the plainest of stores.
 pub(super) fn read_back(records: Vec<Record>) -> Vec<Remembered> {
@@ -105,15 +106,15 @@ pub(super) fn past(tasks: Vec<Remembered>) -> Past {
 /// The same desk in its next life, a minute and more of whose wall time may have gone by.
 fn restarted(desk: &mut Desk, tasks: u128) -> Desk {
     let adopted = (1..=tasks).map(|number| Record::Adopted {
-        task: task(number),
+        task: Arc::new(task(number)),
         lies: Place {
-            file: format!("task-{number}.zip").into_bytes(),
+            file: format!("task-{number}.zip").as_str().into(),
             stamp: Stamp::default(),
         },
     });
     let records = adopted.chain(desk.mind.take_news()).collect();
     let mut next = Desk::with(&[]);
-    next.mind.restore(past(read_back(records)), next.now);
+    next.mind.restore(&past(read_back(records)), next.now);
     next
 }
 
@@ -136,7 +137,7 @@ fn what_a_peer_runs_is_not_run_again_when_the_peer_comes_back_in_time() {
     desk.pass(50);
     rejoin(&mut desk, &ours("a"), &[(1, 1)]);
     desk.pass(50_000);
-    assert_eq!(desk.entry(offer.task).tries.len(), 1);
+    assert_eq!(desk.entry(offer.task).story.tries.len(), 1);
     desk.succeed(&ours("a"), &offer);
     assert_eq!(verdicts(&desk.kept(offer.task)), [Verdict::Taken]);
 }
@@ -148,7 +149,7 @@ fn a_peer_that_does_not_come_back_has_lost_its_task() {
     let offer = before.take(&ours("a"));
     let mut desk = restarted(&mut before, 1);
     desk.pass(61);
-    assert_eq!(desk.entry(offer.task).losses, 1);
+    assert_eq!(desk.entry(offer.task).story.losses, 1);
     desk.join(&ours("b"));
     let again = desk.take(&ours("b"));
     assert_eq!(again.attempt, Attempt(2), "a number is never given twice");
@@ -161,7 +162,7 @@ fn a_peer_that_comes_back_without_its_task_never_got_it() {
     before.take(&ours("a"));
     let mut desk = restarted(&mut before, 1);
     rejoin(&mut desk, &ours("a"), &[]);
-    assert_eq!(desk.entry(task(1).id).losses, 0);
+    assert_eq!(desk.entry(task(1).id).story.losses, 0);
     desk.pass(1);
     assert_eq!(desk.take(&ours("a")).attempt, Attempt(2));
 }
@@ -177,7 +178,7 @@ fn a_new_life_of_the_peer_that_kept_the_result_hands_it_in() {
     desk.pass(50_000);
     desk.succeed(&reborn, &offer);
     assert_eq!(verdicts(&desk.kept(offer.task)), [Verdict::Taken]);
-    assert_eq!(desk.entry(offer.task).tries.len(), 1);
+    assert_eq!(desk.entry(offer.task).story.tries.len(), 1);
 }
 
 #[test]
@@ -214,15 +215,15 @@ fn failures_count_on_over_a_restart() {
         }
     ));
     let adopted = Record::Adopted {
-        task: task(1),
+        task: Arc::new(task(1)),
         lies: Place {
-            file: b"task-1.zip".to_vec(),
+            file: "task-1.zip".into(),
             stamp: Stamp::default(),
         },
     };
     let known = read_back([adopted].into_iter().chain(records).collect());
     let mut desk = Desk::with(&[]);
-    desk.mind.restore(past(known), desk.now);
+    desk.mind.restore(&past(known), desk.now);
     desk.join(&ours("a"));
     let offer = desk.take(&ours("a"));
     desk.fail(&ours("a"), &offer);
@@ -255,12 +256,12 @@ fn what_waited_waits_in_the_same_order() {
 /// A row of a group that gives up when a second one fails, each at once, and its record.
 fn row(number: u128) -> (Task, Record) {
     let mut row = task(number);
-    row.wishes.retries = Some(0);
-    row.wishes.max_fails = Some(1);
+    kind_of(&mut row).wishes.retries = Some(0);
+    kind_of(&mut row).wishes.max_fails = Some(1);
     let adopted = Record::Adopted {
-        task: row.clone(),
+        task: Arc::new(row.clone()),
         lies: Place {
-            file: b"task.zip".to_vec(),
+            file: "task.zip".into(),
             stamp: Stamp::default(),
         },
     };
@@ -283,7 +284,7 @@ fn what_failed_of_a_group_counts_on_over_a_restart() {
     assert_eq!(fail_one(&mut desk, &ours("a")).len(), 1);
     records.extend(desk.mind.take_news());
     let mut desk = Desk::with(&[]);
-    desk.mind.restore(past(read_back(records)), desk.now);
+    desk.mind.restore(&past(read_back(records)), desk.now);
     desk.join(&ours("a"));
     let ends = fail_one(&mut desk, &ours("a"));
     assert!(
@@ -308,7 +309,7 @@ fn what_failed_of_a_group_that_is_over_does_not_count_against_the_next_of_its_na
         records.extend(adopted);
         if restarts {
             desk = Desk::with(&[]);
-            desk.mind.restore(past(read_back(records)), desk.now);
+            desk.mind.restore(&past(read_back(records)), desk.now);
             desk.join(&ours("a"));
         } else {
             rows.into_iter().for_each(|row| drop(desk.arrive(row)));
@@ -323,9 +324,9 @@ fn our_restarts_are_no_failures_of_what_plain_peers_had() {
     let mut desk = Desk::with(&[&plain("a")]);
     desk.arrive(task(1));
     let mut records = vec![Record::Adopted {
-        task: task(1),
+        task: Arc::new(task(1)),
         lies: Place {
-            file: b"task-1.zip".to_vec(),
+            file: "task-1.zip".into(),
             stamp: Stamp::default(),
         },
     }];
@@ -334,17 +335,17 @@ fn our_restarts_are_no_failures_of_what_plain_peers_had() {
         records.extend(desk.mind.take_news());
         desk = Desk::with(&[]);
         let past = past(read_back(records.clone()));
-        desk.mind.restore(past, desk.now);
+        desk.mind.restore(&past, desk.now);
         desk.join(&plain("a"));
         assert!(desk.in_vain(&plain("a")), "it rests");
         desk.pass(1);
         let entry = desk.entry(task(1).id);
-        assert_eq!((entry.failures, entry.losses), (0, 0));
+        assert_eq!((entry.story.failures, entry.story.losses), (0, 0));
     }
     desk.take(&plain("a"));
     desk.ask(&plain("a"));
     assert_eq!(
-        desk.entry(task(1).id).failures,
+        desk.entry(task(1).id).story.failures,
         1,
         "that one was of this life"
     );

@@ -6,7 +6,8 @@ use crate::logic::attribution::Claim;
 use crate::logic::dispatch::Rules;
 use crate::logic::effect::{Effect, End, Offer, Verdict};
 use crate::logic::fixtures::{
-    Desk, by_id, by_name, cancels, ends, keeps, ours, ours_in_life, plain, plain_at, task, verdicts,
+    Desk, by_id, by_name, cancels, ends, keeps, kind_of, ours, ours_in_life, plain, plain_at, task,
+    verdicts,
 };
 use crate::logic::ledger::State;
 use crate::model::{Attempt, Ending, Endpoint};
@@ -45,7 +46,7 @@ fn the_same_bytes_again_are_taken_as_before_and_others_come_too_late() {
         let is_kept_for_people = effects.iter().any(is_aside);
         assert_eq!(is_kept_for_people, verdict == Verdict::TooLate);
     }
-    assert_eq!(desk.entry(offer.task).conflicts.len(), 1);
+    assert_eq!(desk.entry(offer.task).story.conflicts.len(), 1);
     assert_eq!(desk.mind.ledger().conflicts(), 1);
 }
 
@@ -72,7 +73,7 @@ fn nobody_of_ours_is_told_that_it_comes_too_late_before_the_first_result_is_safe
             desk.kept(first.task);
             let effects = desk.succeed(&ours("b"), &again);
             assert_eq!(verdicts(&effects), [Verdict::TooLate]);
-            assert_eq!(desk.entry(first.task).conflicts.len(), 1);
+            assert_eq!(desk.entry(first.task).story.conflicts.len(), 1);
         } else {
             desk.refused(first.task);
             desk.succeed(&ours("b"), &again);
@@ -90,7 +91,7 @@ fn what_others_hand_in_while_another_result_is_being_kept_is_set_aside() {
         effects[..],
         [Effect::SetAside(..), Effect::Answer(_, Verdict::TooLate)]
     ));
-    assert_eq!(desk.entry(first.task).conflicts.len(), 1);
+    assert_eq!(desk.entry(first.task).story.conflicts.len(), 1);
 }
 
 #[test]
@@ -207,7 +208,7 @@ fn a_late_success_that_is_refused_leaves_the_try_that_runs_alone() {
     let effects = desk.refused(first.task);
     assert!(matches!(verdicts(&effects)[..], [Verdict::Refused(_)]));
     assert!(matches!(desk.state(first.task), State::Leased(lease) if lease.attempt == Attempt(2)));
-    assert_eq!(desk.entry(first.task).failures, 0);
+    assert_eq!(desk.entry(first.task).story.failures, 0);
     desk.succeed(&ours("b"), &again);
     assert_eq!(ends(&desk.kept(first.task)), [End::Done]);
 }
@@ -249,8 +250,8 @@ fn a_late_failure_changes_nothing() {
     let effects = desk.fail(&ours("a"), &first);
     assert_eq!(verdicts(&effects), [Verdict::Taken]);
     let after = desk.entry(first.task);
-    assert_eq!(after.state, before.state);
-    assert_eq!((after.failures, after.losses), (0, 1));
+    assert_eq!(after.story.state, before.story.state);
+    assert_eq!((after.story.failures, after.story.losses), (0, 1));
     desk.succeed(&ours("b"), &again);
     desk.kept(first.task);
     assert_eq!(verdicts(&desk.fail(&ours("a"), &first)), [Verdict::TooLate]);
@@ -261,7 +262,7 @@ fn a_late_failure_changes_nothing() {
 fn a_late_failure_is_not_the_last_one_either() {
     let mut desk = Desk::with(&[&ours("a"), &ours("b")]);
     let mut once = task(1);
-    once.wishes.retries = Some(0);
+    kind_of(&mut once).wishes.retries = Some(0);
     desk.arrive(once);
     let offer = desk.take(&ours("a"));
     desk.leave(&ours("a"), false);
@@ -297,13 +298,13 @@ fn a_late_success_is_taken_while_the_task_waits_or_rests() {
 fn a_refused_result_counts_as_a_failure_and_the_task_is_tried_again() {
     let mut desk = Desk::with(&[&ours("a")]);
     let mut limited = task(1);
-    limited.wishes.time_limit = Some(Duration::from_secs(1000));
+    kind_of(&mut limited).wishes.time_limit = Some(Duration::from_secs(1000));
     desk.arrive(limited);
     let offer = desk.take(&ours("a"));
     desk.succeed(&ours("a"), &offer);
     let effects = desk.refused(offer.task);
     assert_eq!(verdicts(&effects), [Verdict::Refused("no ZIP".into())]);
-    assert_eq!(desk.entry(offer.task).failures, 1);
+    assert_eq!(desk.entry(offer.task).story.failures, 1);
     assert_eq!(desk.mind.due.len(), 1, "its rest, and no lease");
     desk.pass(60);
     assert_eq!(desk.take(&ours("a")).attempt, Attempt(2));
@@ -323,7 +324,7 @@ fn rubbish_handed_in_again_and_again_for_one_try_keeps_no_task_from_the_others()
         }
     }
     assert_eq!(
-        desk.entry(offer.task).failures,
+        desk.entry(offer.task).story.failures,
         0,
         "it is not the task's fault"
     );

@@ -8,7 +8,7 @@ use crate::logic::dispatch::Rules;
 use crate::logic::effect::Offer;
 use crate::logic::effect::{Effect, End};
 use crate::logic::fixtures::{
-    Desk, by_name, ends, keeps, offered, ours, ours_in_life, plain, task,
+    Desk, by_name, ends, keeps, kind_of, offered, ours, ours_in_life, plain, task,
 };
 use crate::model::{Ending, Endpoint, Moment};
 
@@ -253,7 +253,7 @@ fn what_failed_at_a_sick_peer_does_not_count_against_the_task() {
     let (mut desk, sick, well) = quarantined();
     desk.pass(300);
     let mut twice = task(200);
-    twice.wishes.retries = Some(1);
+    kind_of(&mut twice).wishes.retries = Some(1);
     desk.arrive(twice);
     let probe = desk.take(&sick);
     desk.fail(&sick, &probe);
@@ -317,7 +317,7 @@ fn flaky_tasks_put_nobody_in_quarantine() {
     let mut chance: u64 = 1;
     for number in 1..=600 {
         let mut often = task(number);
-        often.wishes.retries = Some(99);
+        kind_of(&mut often).wishes.retries = Some(99);
         desk.arrive(often);
     }
     for _ in 0..6000 {
@@ -347,7 +347,7 @@ fn a_run_that_passed_its_time_limit_is_tried_once_more_unless_the_task_wishes_mo
     for (retries, runs) in [(None, 2), (Some(0), 1), (Some(3), 4)] {
         let mut desk = Desk::ruled(Rules::default(), &[&ours("a")]);
         let mut slow = task(1);
-        slow.wishes.retries = retries;
+        kind_of(&mut slow).wishes.retries = retries;
         desk.arrive(slow);
         for run in 1..=runs {
             let offer = desk.take(&ours("a"));

@@ -1,6 +1,7 @@
 //! Whatever happens in whatever order: no task is lost, none ends twice, nobody is answered twice.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -8,7 +9,7 @@ use proptest::prelude::*;
 use crate::logic::attribution::Claim;
 use crate::logic::dispatch::{Ask, Dispatch, Due, Rules, Submission};
 use crate::logic::effect::{Asker, Effect, End, Offer};
-use crate::logic::fixtures::{by_id, by_name, ours, ours_in_life, plain, plain_at, task};
+use crate::logic::fixtures::{by_id, by_name, kind_of, ours, ours_in_life, plain, plain_at, task};
 use crate::logic::ledger::{Counts, Entry, Lease, State};
 use crate::logic::record::{Place, Record};
 use crate::model::{
@@ -211,14 +212,16 @@ impl Storm {
         let mut task = task(u128::from(number) % TASKS);
         // All of one name, half of them limited, one of them to be tried once.
         task.name = "exemplo.zip".parse().unwrap();
-        task.group = format!("group {}", number % 2).into();
-        task.wishes.time_limit = number.is_multiple_of(2).then_some(Duration::from_secs(50));
-        task.wishes.retries = (u128::from(number) % TASKS == 3).then_some(0);
+        kind_of(&mut task).group = format!("group {}", number % 2).into();
+        kind_of(&mut task).wishes.time_limit =
+            number.is_multiple_of(2).then_some(Duration::from_secs(50));
+        kind_of(&mut task).wishes.retries = (u128::from(number) % TASKS == 3).then_some(0);
+        let task = Arc::new(task);
         if self.arrived.insert(task.id) {
             self.written.push(Record::Adopted {
-                task: task.clone(),
+                task: Arc::clone(&task),
                 lies: Place {
-                    file: b"exemplo.zip".to_vec(),
+                    file: "exemplo.zip".into(),
                     stamp: Stamp::default(),
                 },
             });
@@ -230,7 +233,7 @@ impl Storm {
     fn restarts(&mut self) {
         self.mind = Dispatch::new(Fair::default(), Rules::default());
         self.mind
-            .restore(past(read_back(self.written.clone())), self.now);
+            .restore(&past(read_back(self.written.clone())), self.now);
         self.asking.clear();
         self.submitting.clear();
         self.keeping.clear();
@@ -343,24 +346,24 @@ impl Storm {
             .collect();
         for entry in &entries {
             self.check_entry(entry);
-            match entry.state {
+            match entry.story.state {
                 State::Waiting | State::Resting => counts.queued += 1,
                 State::Leased(_) | State::Keeping { .. } => counts.leased += 1,
                 State::Done { .. } => counts.done += 1,
                 State::Failed { .. } => counts.failed += 1,
                 State::Cancelled { .. } => counts.cancelled += 1,
             }
-            for tried in &entry.tries {
+            for tried in &entry.story.tries {
                 assert!(names.insert(tried.name.clone()), "two tries share a name");
             }
         }
         assert_eq!(ledger.counts(), counts);
-        let waiting = |entry: &&&Entry| entry.state == State::Waiting;
+        let waiting = |entry: &&&Entry| entry.story.state == State::Waiting;
         assert_eq!(
             self.mind.queue.len(),
             entries.iter().filter(waiting).count()
         );
-        let leased = |entry: &&&Entry| entry.state.lease().is_some();
+        let leased = |entry: &&&Entry| entry.story.state.lease().is_some();
         let leased = entries.iter().filter(leased).map(|entry| entry.task.id);
         assert!(ledger.leased().map(|entry| entry.task.id).eq(leased));
         let keepers = self.mind.keepers.values().map(Vec::len).sum::<usize>();
@@ -369,15 +372,16 @@ impl Storm {
 
     fn check_entry(&self, entry: &Entry) {
         let id = entry.task.id;
-        let queued = self.mind.queue.next(|other| *other == id).is_some();
-        assert_eq!(queued, entry.state == State::Waiting);
+        let seat = self.mind.ledger.seat(&id);
+        let queued = self.mind.queue.next(|other| Some(other) == seat).is_some();
+        assert_eq!(queued, entry.story.state == State::Waiting);
         let ended = self.ended.contains_key(&id);
-        assert_eq!(ended, entry.state.is_terminal());
+        assert_eq!(ended, entry.story.state.is_terminal());
         assert_eq!(
             self.mind.keepers.contains_key(&id),
-            matches!(entry.state, State::Keeping { .. })
+            matches!(entry.story.state, State::Keeping { .. })
         );
-        match &entry.state {
+        match &entry.story.state {
             State::Resting => {
                 let rested = |(_, due): &(Moment, Due)| *due == Due::Rested(id);
                 assert!(self.mind.due.iter().any(rested), "rests for ever");

@@ -3,7 +3,7 @@
 use crate::logic::dispatch::Rules;
 use crate::logic::effect::{Effect, End, Verdict};
 use crate::logic::fixtures::{
-    Desk, by_name, cancels, ends, keeps, offered, ours, plain, task, verdicts,
+    Desk, by_name, cancels, ends, keeps, kind_of, offered, ours, plain, task, verdicts,
 };
 use crate::logic::ledger::State;
 use crate::model::{Attempt, Ending};
@@ -41,20 +41,20 @@ fn the_last_failure_keeps_its_output_and_then_the_task_is_failed() {
     let effects = desk.kept(offer.task);
     assert_eq!(verdicts(&effects), [Verdict::Taken]);
     assert!(matches!(&ends(&effects)[..], [End::Failed(why)] if why.contains("exit code 1")));
-    assert_eq!(desk.entry(offer.task).failures, 3);
+    assert_eq!(desk.entry(offer.task).story.failures, 3);
 }
 
 #[test]
 fn a_last_output_that_cannot_be_kept_fails_the_task_all_the_same() {
     let mut desk = Desk::with(&[&ours("a")]);
     let mut once = task(1);
-    once.wishes.retries = Some(0);
+    kind_of(&mut once).wishes.retries = Some(0);
     desk.arrive(once);
     let offer = desk.take(&ours("a"));
     desk.fail(&ours("a"), &offer);
     let effects = desk.refused(offer.task);
     assert!(matches!(ends(&effects)[..], [End::Failed(_)]));
-    assert_eq!(desk.entry(offer.task).failures, 1);
+    assert_eq!(desk.entry(offer.task).story.failures, 1);
 }
 
 #[test]
@@ -68,8 +68,8 @@ fn a_full_disk_of_ours_is_nobodys_failure_and_whoever_has_the_result_keeps_its_t
         assert!(
             matches!(&verdicts(&effects)[..], [Verdict::NotStored(why)] if why.contains("full"))
         );
-        assert_eq!(desk.entry(offer.task).failures, 0);
-        assert!(desk.entry(offer.task).state.lease().is_some());
+        assert_eq!(desk.entry(offer.task).story.failures, 0);
+        assert!(desk.entry(offer.task).story.state.lease().is_some());
         assert_eq!(desk.ask(&ours("b")).len(), 1, "nothing waits");
         desk.pass(5);
     }
@@ -85,7 +85,7 @@ fn a_plain_peer_whose_result_our_disk_did_not_take_has_not_failed() {
     desk.succeed(&plain("a"), &offer);
     desk.not_stored(offer.task);
     desk.ask(&plain("a"));
-    assert_eq!(desk.entry(offer.task).failures, 0);
+    assert_eq!(desk.entry(offer.task).story.failures, 0);
     desk.pass(6);
     assert_eq!(desk.take(&plain("a")).attempt, Attempt(2));
 }
@@ -95,7 +95,7 @@ fn as_many_retries_as_the_task_wishes_count() {
     for retries in [0, 1, 4] {
         let mut desk = Desk::with(&[&ours("a")]);
         let mut wishing = task(1);
-        wishing.wishes.retries = Some(retries);
+        kind_of(&mut wishing).wishes.retries = Some(retries);
         desk.arrive(wishing);
         for _ in 0..retries {
             let offer = desk.take(&ours("a"));
@@ -168,7 +168,7 @@ fn a_plain_peer_that_comes_back_without_a_result_has_failed_and_waits_before_the
     desk.arrive(task(2));
     let offer = desk.take(&plain("a"));
     assert!(desk.in_vain(&plain("a")), "it pauses");
-    assert_eq!(desk.entry(offer.task).failures, 1);
+    assert_eq!(desk.entry(offer.task).story.failures, 1);
     desk.pass(1);
     assert_eq!(desk.take(&plain("a")).task, task(2).id);
     assert_eq!(desk.take(&plain("b")).task, task(1).id);
@@ -221,9 +221,9 @@ fn a_group_in_which_too_many_tasks_failed_is_cancelled_also_what_runs_of_it() {
     let mut desk = Desk::with(&[&ours("a")]);
     for number in 1..=4 {
         let mut row = task(number);
-        row.group = "rows".into();
-        row.wishes.retries = Some(0);
-        row.wishes.max_fails = Some(1);
+        kind_of(&mut row).group = "rows".into();
+        kind_of(&mut row).wishes.retries = Some(0);
+        kind_of(&mut row).wishes.max_fails = Some(1);
         desk.arrive(row);
     }
     desk.arrive(task(5));
