@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use mutirao_actors::logic::fault::Fault;
 use mutirao_actors::model::{BootId, Digest, Life, PeerId, TaskName, Wishes};
-use rusqlite::types::{Value, ValueRef};
+use rusqlite::ToSql;
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -31,17 +32,56 @@ impl<'a> Cells<'a> {
     }
 }
 
+/// What is written into a cell.
+#[derive(Debug)]
+pub enum Written<'a> {
+    /// As it lies in memory.
+    Lent(ValueRef<'a>),
+    /// Made for this.
+    Made(Value),
+}
+
+impl Written<'_> {
+    /// As it stands there.
+    pub fn value(&self) -> ValueRef<'_> {
+        match self {
+            Self::Lent(value) => *value,
+            Self::Made(value) => value.into(),
+        }
+    }
+
+    fn number<'a>(number: impl Into<i64>) -> Written<'a> {
+        Written::Lent(ValueRef::Integer(number.into()))
+    }
+
+    /// A text, as it lies in memory.
+    pub fn text(text: &str) -> Written<'_> {
+        Written::Lent(ValueRef::Text(text.as_bytes()))
+    }
+
+    fn blob(blob: &[u8]) -> Written<'_> {
+        Written::Lent(ValueRef::Blob(blob))
+    }
+}
+
+impl ToSql for Written<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(self.value()))
+    }
+}
+
 /// What can stand in a cell.
 pub trait Cell: Sized {
     /// As it stands there.
-    fn to_cell(&self) -> Value;
+    fn to_cell(&self) -> Written<'_>;
     /// Read back; none if it is none.
     fn from_cell(cell: ValueRef<'_>) -> Option<Self>;
 }
 
 impl<C: Cell> Cell for Option<C> {
-    fn to_cell(&self) -> Value {
-        self.as_ref().map_or(Value::Null, Cell::to_cell)
+    fn to_cell(&self) -> Written<'_> {
+        self.as_ref()
+            .map_or(Written::Lent(ValueRef::Null), Cell::to_cell)
     }
 
     fn from_cell(cell: ValueRef<'_>) -> Option<Self> {
@@ -53,8 +93,8 @@ impl<C: Cell> Cell for Option<C> {
 }
 
 impl Cell for i64 {
-    fn to_cell(&self) -> Value {
-        Value::Integer(*self)
+    fn to_cell(&self) -> Written<'_> {
+        Written::number(*self)
     }
 
     fn from_cell(cell: ValueRef<'_>) -> Option<Self> {
@@ -64,8 +104,8 @@ impl Cell for i64 {
 
 impl Cell for u64 {
     /// The same bits: SQLite knows signed numbers only.
-    fn to_cell(&self) -> Value {
-        Value::Integer(self.cast_signed())
+    fn to_cell(&self) -> Written<'_> {
+        Written::number(self.cast_signed())
     }
 
     fn from_cell(cell: ValueRef<'_>) -> Option<Self> {
@@ -74,8 +114,8 @@ impl Cell for u64 {
 }
 
 impl Cell for u32 {
-    fn to_cell(&self) -> Value {
-        Value::Integer((*self).into())
+    fn to_cell(&self) -> Written<'_> {
+        Written::number(*self)
     }
 
     fn from_cell(cell: ValueRef<'_>) -> Option<Self> {
@@ -84,8 +124,8 @@ impl Cell for u32 {
 }
 
 impl Cell for bool {
-    fn to_cell(&self) -> Value {
-        Value::Integer((*self).into())
+    fn to_cell(&self) -> Written<'_> {
+        Written::number(*self)
     }
 
     fn from_cell(cell: ValueRef<'_>) -> Option<Self> {
@@ -98,8 +138,8 @@ impl Cell for bool {
 }
 
 impl Cell for String {
-    fn to_cell(&self) -> Value {
-        Value::Text(self.clone())
+    fn to_cell(&self) -> Written<'_> {
+        Written::text(self)
     }
 
     fn from_cell(cell: ValueRef<'_>) -> Option<Self> {
@@ -108,8 +148,8 @@ impl Cell for String {
 }
 
 impl Cell for Arc<str> {
-    fn to_cell(&self) -> Value {
-        Value::Text(self.as_ref().to_owned())
+    fn to_cell(&self) -> Written<'_> {
+        Written::text(self)
     }
 
     fn from_cell(cell: ValueRef<'_>) -> Option<Self> {
@@ -118,8 +158,8 @@ impl Cell for Arc<str> {
 }
 
 impl Cell for Vec<u8> {
-    fn to_cell(&self) -> Value {
-        Value::Blob(self.clone())
+    fn to_cell(&self) -> Written<'_> {
+        Written::blob(self)
     }
 
     fn from_cell(cell: ValueRef<'_>) -> Option<Self> {
@@ -128,8 +168,8 @@ impl Cell for Vec<u8> {
 }
 
 impl Cell for Uuid {
-    fn to_cell(&self) -> Value {
-        Value::Blob(self.as_bytes().to_vec())
+    fn to_cell(&self) -> Written<'_> {
+        Written::blob(self.as_bytes())
     }
 
     fn from_cell(cell: ValueRef<'_>) -> Option<Self> {
@@ -138,8 +178,8 @@ impl Cell for Uuid {
 }
 
 impl Cell for Digest {
-    fn to_cell(&self) -> Value {
-        Value::Blob(self.as_bytes().to_vec())
+    fn to_cell(&self) -> Written<'_> {
+        Written::blob(self.as_bytes())
     }
 
     fn from_cell(cell: ValueRef<'_>) -> Option<Self> {
@@ -149,8 +189,8 @@ impl Cell for Digest {
 }
 
 impl Cell for TaskName {
-    fn to_cell(&self) -> Value {
-        Value::Text(self.as_str().to_owned())
+    fn to_cell(&self) -> Written<'_> {
+        Written::text(self.as_str())
     }
 
     fn from_cell(cell: ValueRef<'_>) -> Option<Self> {
@@ -159,8 +199,8 @@ impl Cell for TaskName {
 }
 
 impl Cell for PeerId {
-    fn to_cell(&self) -> Value {
-        Value::Text(self.as_str().to_owned())
+    fn to_cell(&self) -> Written<'_> {
+        Written::text(self.as_str())
     }
 
     fn from_cell(cell: ValueRef<'_>) -> Option<Self> {
@@ -170,10 +210,10 @@ impl Cell for PeerId {
 
 impl Cell for Life {
     /// The life of one of ours in binary, the address of any other as text.
-    fn to_cell(&self) -> Value {
+    fn to_cell(&self) -> Written<'_> {
         match self {
             Self::Boot(BootId(boot)) => boot.to_cell(),
-            Self::Address(address) => Value::Text(address.to_string()),
+            Self::Address(address) => Written::Made(Value::Text(address.to_string())),
         }
     }
 
@@ -190,8 +230,8 @@ impl Cell for Life {
 
 impl Cell for Duration {
     /// In nanoseconds; what lasts longer than 292 years is cut to that.
-    fn to_cell(&self) -> Value {
-        Value::Integer(i64::try_from(self.as_nanos()).unwrap_or(i64::MAX))
+    fn to_cell(&self) -> Written<'_> {
+        Written::number(i64::try_from(self.as_nanos()).unwrap_or(i64::MAX))
     }
 
     fn from_cell(cell: ValueRef<'_>) -> Option<Self> {
@@ -201,7 +241,7 @@ impl Cell for Duration {
 }
 
 impl Cell for Fault {
-    fn to_cell(&self) -> Value {
+    fn to_cell(&self) -> Written<'_> {
         to_json(self)
     }
 
@@ -211,7 +251,7 @@ impl Cell for Fault {
 }
 
 impl Cell for Wishes {
-    fn to_cell(&self) -> Value {
+    fn to_cell(&self) -> Written<'_> {
         to_json(self)
     }
 
@@ -220,9 +260,9 @@ impl Cell for Wishes {
     }
 }
 
-fn to_json<T: Serialize>(value: &T) -> Value {
+fn to_json<T: Serialize>(value: &T) -> Written<'static> {
     // None of these has keys that are not text, which is all that can fail.
-    serde_json::to_string(value).map_or(Value::Null, Value::Text)
+    Written::Made(serde_json::to_string(value).map_or(Value::Null, Value::Text))
 }
 
 fn from_json<T: DeserializeOwned>(cell: ValueRef<'_>) -> Option<T> {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use mutirao_actors::logic::fault::Fault;
 use mutirao_actors::model::{Digest, Life, PeerId, TaskName, Wishes};
-use rusqlite::types::{Value, ValueRef};
+use rusqlite::types::ValueRef;
 use uuid::Uuid;
 
-use super::cell::{Cell, Cells};
+use super::cell::{Cell, Cells, Written};
 use super::row::{Sealed, Table};
 
 /// A time for people: milliseconds of the wall clock since 1970.
@@ -30,7 +30,7 @@ macro_rules! row {
                 &TABLE
             }
 
-            fn cells(&self) -> Vec<Value> {
+            fn cells(&self) -> Vec<Written<'_>> {
                 vec![$(self.$column.to_cell()),+]
             }
 
@@ -78,8 +78,8 @@ impl Standing {
 }
 
 impl Cell for Standing {
-    fn to_cell(&self) -> Value {
-        Value::Text(self.word().to_owned())
+    fn to_cell(&self) -> Written<'_> {
+        Written::text(self.word())
     }
 
     fn from_cell(cell: ValueRef<'_>) -> Option<Self> {
