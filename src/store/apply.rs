@@ -11,17 +11,10 @@ use rusqlite::Connection;
 
 use super::damaged;
 use super::fail::Fail;
+use super::kept::UnderWay;
+use super::load::Tally;
 use super::row::Sealed as _;
 use super::rows::{ConflictRow, ResultRow, Standing, TaskRow, TryRow, Wall};
-
-/// How many tasks there are, and the number of the last one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
-    /// Rows of the table `task`.
-    pub tasks: u64,
-    /// The number of the newest.
-    pub seq: i64,
-}
 
 /// One transaction in the making.
 #[derive(Debug)]
@@ -32,6 +25,8 @@ pub struct Writing<'a> {
     pub now: Wall,
     /// Of all tasks, those of this transaction too.
     pub tally: Tally,
+    /// Of this and earlier ones.
+    pub under_way: UnderWay,
 }
 
 impl Writing<'_> {
@@ -86,8 +81,12 @@ impl Writing<'_> {
         damaged::list(self.base, self.now, what, &cells)
     }
 
-    fn task(&self, task: TaskId) -> Result<Option<TaskRow>, Fail> {
-        TaskRow::get(self.base, &[task.0.as_bytes()])
+    fn task(&mut self, task: TaskId) -> Result<Option<TaskRow>, Fail> {
+        self.under_way.tasks.take(self.base, task)
+    }
+
+    fn put(&mut self, row: TaskRow) -> Result<(), Fail> {
+        self.under_way.tasks.put(self.base, TaskId(row.id), row)
     }
 
     fn tried(&self, task: TaskId, attempt: Attempt) -> Result<Option<TryRow>, Fail> {
@@ -104,13 +103,13 @@ impl Writing<'_> {
         }
         // Its ZIP lies elsewhere by now.
         if let Some(known) = self.task(task.id)?.filter(|known| !known.settled) {
-            known.lying(lies.clone()).put(self.base)?;
+            self.put(known.lying(lies.clone()))?;
         }
         Ok(true)
     }
 
     fn lease(
-        &self,
+        &mut self,
         task: TaskId,
         attempt: Attempt,
         name: &TaskName,
@@ -151,7 +150,7 @@ impl Writing<'_> {
 
     /// A task and one of its tries, or a stand-in for that.
     fn task_and_try(
-        &self,
+        &mut self,
         task: TaskId,
         attempt: Attempt,
     ) -> Result<Option<(TaskRow, TryRow)>, Fail> {
@@ -179,7 +178,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    fn take_up(&self, task: TaskId, attempt: Attempt, holder: &Endpoint) -> Result<bool, Fail> {
+    fn take_up(&mut self, task: TaskId, attempt: Attempt, holder: &Endpoint) -> Result<bool, Fail> {
         let Some((row, tried)) = self.task_and_try(task, attempt)? else {
             return Ok(false);
         };
@@ -194,7 +193,7 @@ impl Writing<'_> {
         self.stand(row, Standing::Leased, Some(attempt))
     }
 
-    fn end_try(&self, task: TaskId, attempt: Attempt, fault: &Fault) -> Result<bool, Fail> {
+    fn end_try(&mut self, task: TaskId, attempt: Attempt, fault: &Fault) -> Result<bool, Fail> {
         let Some((row, tried)) = self.task_and_try(task, attempt)? else {
             return Ok(false);
         };
@@ -210,7 +209,7 @@ impl Writing<'_> {
         Ok(true)
     }
 
-    fn end(&self, task: TaskId, fate: &Fate) -> Result<bool, Fail> {
+    fn end(&mut self, task: TaskId, fate: &Fate) -> Result<bool, Fail> {
         let Some(mut row) = self.task(task)? else {
             return Ok(false);
         };
@@ -237,13 +236,14 @@ impl Writing<'_> {
         row.ended_at = Some(self.now);
         let attempt = result.map(|(submitted, _)| submitted.attempt);
         if let Some((submitted, file)) = result {
-            ResultRow::taken(task, submitted.clone(), file.clone(), self.now).put(self.base)?;
+            let row = ResultRow::taken(task, submitted.clone(), file.clone(), self.now);
+            self.under_way.results.put(self.base, task, row)?;
         }
         self.stand(row, standing, attempt)
     }
 
     fn stand(
-        &self,
+        &mut self,
         mut row: TaskRow,
         standing: Standing,
         attempt: Option<Attempt>,
@@ -252,28 +252,28 @@ impl Writing<'_> {
             row.state = standing;
             row.attempt = attempt.map(|attempt| attempt.0);
         }
-        row.put(self.base)?;
+        self.put(row)?;
         Ok(true)
     }
 
-    fn settle(&self, task: TaskId, file: Option<&str>) -> Result<bool, Fail> {
+    fn settle(&mut self, task: TaskId, file: Option<&str>) -> Result<bool, Fail> {
         let Some(mut row) = self.task(task)? else {
             return Ok(false);
         };
         row.settled = true;
         row.put(self.base)?;
-        let Some(file) = file else {
-            return Ok(true);
-        };
-        let Some(mut result) = ResultRow::get(self.base, &[task.0.as_bytes()])? else {
-            return Ok(true);
-        };
-        result.file = file.to_owned();
-        result.put(self.base)?;
+        // Mostly it lies where it was to lie.
+        if let Some(file) = file
+            && let Some(mut result) = self.under_way.results.take(self.base, task)?
+            && result.file != file
+        {
+            result.file = file.to_owned();
+            result.put(self.base)?;
+        }
         Ok(true)
     }
 
-    fn conflict(&self, task: TaskId, conflict: &Conflict) -> Result<bool, Fail> {
+    fn conflict(&mut self, task: TaskId, conflict: &Conflict) -> Result<bool, Fail> {
         let Some(mut row) = self.task(task)? else {
             return Ok(false);
         };
@@ -294,7 +294,7 @@ impl Writing<'_> {
             came_at: self.now,
         };
         new.put(self.base)?;
-        row.put(self.base)?;
+        self.put(row)?;
         Ok(true)
     }
 }

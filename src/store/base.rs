@@ -10,9 +10,10 @@ use mutirao_actors::logic::record::Record;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::apply::{Tally, Writing};
+use super::apply::Writing;
 use super::fail::Fail;
-use super::load::{self, Meta};
+use super::kept::UnderWay;
+use super::load::{self, Meta, Tally};
 use super::rows::Wall;
 use super::{Recalled, damaged, schema};
 
@@ -29,6 +30,7 @@ pub struct Base {
     connection: Connection,
     meta: Meta,
     tally: Tally,
+    under_way: UnderWay,
 }
 
 /// What a database notes before it changes.
@@ -123,6 +125,7 @@ impl Base {
             connection,
             meta,
             tally: Tally::default(),
+            under_way: UnderWay::default(),
         })
     }
 
@@ -141,6 +144,7 @@ impl Base {
             connection,
             meta,
             tally: Tally::default(),
+            under_way: UnderWay::default(),
         })
     }
 
@@ -211,16 +215,19 @@ impl Base {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let tally = self.tally;
         let mut writing = Writing {
             base: &transaction,
             now,
-            tally,
+            tally: self.tally,
+            // After an error nothing is under way: what was written is taken back.
+            under_way: std::mem::take(&mut self.under_way),
         };
         for record in records {
             writing.apply(record)?;
         }
-        let tally = writing.tally;
+        let Writing {
+            tally, under_way, ..
+        } = writing;
         let meta = Meta {
             tasks: tally.tasks,
             ..self.meta
@@ -229,7 +236,7 @@ impl Base {
             meta.write(&transaction)?;
         }
         transaction.commit()?;
-        (self.meta, self.tally) = (meta, tally);
+        (self.meta, self.tally, self.under_way) = (meta, tally, under_way);
         Ok(())
     }
 }

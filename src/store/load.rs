@@ -8,7 +8,6 @@ use mutirao_actors::model::Kinds;
 use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
 
-use super::apply::Tally;
 use super::fail::Fail;
 use super::row::Sealed as _;
 use super::rows::{MetaRow, TaskRow};
@@ -22,6 +21,15 @@ const OLDEST_LOADED: &str = "SELECT id FROM task WHERE state NOT IN ('queued', '
 /// What is behind this counts as open whenever it is not surely over: a damaged word is to be noticed.
 const LOADED: &str =
     "WHERE id >= ? OR NOT (state IN ('done', 'failed', 'cancelled') AND settled = 1)";
+
+/// How many tasks there are, and the number of the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Rows of the table `task`.
+    pub tasks: u64,
+    /// The number of the newest.
+    pub seq: i64,
+}
 
 /// What holds for the whole store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,6 +19,7 @@ mod files;
 mod frames;
 mod held;
 mod index;
+mod kept;
 mod load;
 mod log;
 mod lost;

@@ -17,9 +17,13 @@ use mutirao_actors::logic::record::{Conflict, Fate, Place, Record, Remembered};
 use mutirao_actors::model::{
     Attempt, BootId, Digest, Ending, Endpoint, Kind, Life, Stamp, Task, TaskId, TaskName, Wishes,
 };
+use rusqlite::Connection;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::base::Base;
+use super::kept::KEPT_MAX;
+use super::load::Meta;
 use super::{Recalled, SqliteStore, Store as _, StoreError};
 
 /// A folder, and the store in it.
@@ -368,7 +372,7 @@ fn a_record_of_an_unknown_task_changes_nothing_and_the_others_are_written() {
     bench.commit(&records);
     let recalled = bench.reopen();
     assert_eq!(recalled.tasks.len(), 1);
-    let base = rusqlite::Connection::open(bench.folder.path().join("mutirao.db")).unwrap();
+    let base = Connection::open(bench.folder.path().join("mutirao.db")).unwrap();
     let listed: Vec<String> = base
         .prepare("SELECT cells FROM damaged")
         .unwrap()
@@ -447,6 +451,45 @@ fn an_adoption_that_is_said_again_tells_where_the_zip_lies_until_that_is_settled
 }
 
 #[test]
+fn tasks_beyond_those_that_are_kept_are_read_anew() {
+    let mut bench = Bench::new();
+    let all = 1..=KEPT_MAX as u128 + 9;
+    let said = |record: &dyn Fn(u128) -> Record| all.clone().map(record).collect::<Vec<_>>();
+    bench.commit(&said(&adopted));
+    bench.commit(&said(&|number| leased(number, 1, ours("p"))));
+    bench.commit(&said(&|number| ended(number, done(1))));
+    bench.commit(&said(&|number| settled(number, Some("elsewhere.zip"))));
+    let found = bench.reopen();
+    assert_eq!(found.counts.done, KEPT_MAX as u64 + 9);
+    for known in found.tasks {
+        assert!(known.settled && known.tries.len() == 1);
+        assert!(matches!(known.fate, Fate::Done { file, .. } if file == "elsewhere.zip"));
+    }
+}
+
+#[test]
+fn what_a_commit_wrote_that_failed_is_not_taken_for_written() {
+    let conflict = Record::Conflict {
+        task: id(1),
+        attempt: Attempt(1),
+        peer: "q".parse().unwrap(),
+        sha256: Digest::of(b"other"),
+    };
+    let mut base = Base::fresh(Connection::open_in_memory().unwrap(), Meta::new()).unwrap();
+    let say = |base: &mut Base, sql: &str| base.fill(|on| Ok(on.execute_batch(sql)?)).unwrap();
+    let begun = [1, 2].map(|number| [adopted(number), leased(number, 1, ours("p"))]);
+    base.write(&begun.concat(), 1).unwrap();
+    let refuse = "CREATE TRIGGER no BEFORE INSERT ON result BEGIN SELECT RAISE(ABORT, 'no'); END";
+    say(&mut base, refuse);
+    let records = [conflict, ended(2, done(1))];
+    base.write(&records, 2).unwrap_err();
+    say(&mut base, "DROP TRIGGER no");
+    base.write(&records, 3).unwrap();
+    let known = base.recall().unwrap().tasks;
+    assert_eq!((known[0].conflicts.len(), &known[1].fate), (1, &done(1)));
+}
+
+#[test]
 fn a_store_in_memory_takes_records_too() {
     let (mut store, recalled) = SqliteStore::in_memory(Clock::start()).unwrap();
     assert_eq!(recalled.epoch, 1);
@@ -461,7 +504,7 @@ fn a_store_that_a_crash_left_in_the_middle_of_its_making_is_opened() {
     bench.commit(&[adopted(1)]);
     bench.store = None;
     let file = bench.folder.path().join("mutirao.db");
-    let writer = rusqlite::Connection::open(&file).unwrap();
+    let writer = Connection::open(&file).unwrap();
     // Pages that do not fit into memory are in the database already, and in the journal as they were.
     writer
         .execute_batch(
@@ -486,7 +529,7 @@ fn a_store_of_a_newer_program_is_refused_and_left_alone() {
     bench.commit(&[adopted(1)]);
     bench.store = None;
     let file = bench.folder.path().join("mutirao.db");
-    let newer = rusqlite::Connection::open(&file).unwrap();
+    let newer = Connection::open(&file).unwrap();
     newer
         .execute_batch(
             "PRAGMA user_version = 999; INSERT INTO refinery_schema_history \
