@@ -4,6 +4,7 @@
 //! costs nothing, and what is left is the store's own.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mutirao::store::{SqliteStore, Store as _};
@@ -11,7 +12,7 @@ use mutirao_actors::clock::Clock;
 use mutirao_actors::logic::ledger::Submitted;
 use mutirao_actors::logic::record::{Fate, Place, Record};
 use mutirao_actors::model::{
-    Attempt, BootId, Digest, Endpoint, Life, PeerId, Stamp, Task, TaskId, TaskName, Wishes,
+    Attempt, BootId, Digest, Endpoint, Kind, Life, PeerId, Stamp, Task, TaskId, TaskName, Wishes,
 };
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::{TimeVal, TimeValLike as _};
@@ -70,17 +71,19 @@ impl Run {
             changed: (1_795_000_000, 123_456_789),
             inode: 1_234_567 + self.number,
         };
-        let file = self.name.to_string().into_bytes();
+        let file = self.name.as_str().into();
         Record::Adopted {
-            task: Task {
+            task: Arc::new(Task {
                 id: self.id,
                 name: self.name.clone(),
                 size: 4_321,
                 sha256: Digest::of(&self.number.to_le_bytes()),
-                code: Digest::of(b"code"),
-                group: "ana".into(),
-                wishes: Wishes::default(),
-            },
+                kind: Arc::new(Kind {
+                    code: Digest::of(b"code"),
+                    group: "ana".into(),
+                    wishes: Wishes::default(),
+                }),
+            }),
             lies: Place { file, stamp },
         }
     }
