@@ -32,6 +32,9 @@ mod ours;
 /// Files of `tasks/` that are known at a time; what lies there beyond waits. The largest queue that a restart must open
 /// within seconds (promise R11); with all that the scheduler knows of it, it is remembered in some 200 MB.
 pub const TASKS_MAX: usize = 1_000_000;
+/// With so many, no task is taken over the wire: anybody may send some with the longest names, each of a group of its own, and
+/// such a one takes four times the memory of another (promise R7).
+const SUBMITTED_MAX: usize = 200_000;
 /// Files read at a time: two keep the disk and one core busy, and leave the other workers to sessions.
 pub const READS_MAX: usize = 2;
 /// Two looks count as two only this far apart: a copy that pauses for less is still a copy.
@@ -373,7 +376,7 @@ impl Intake {
 
     /// Whether no further task is taken over the wire.
     pub fn is_full(&self) -> bool {
-        self.files.len() >= TASKS_MAX
+        self.files.len() >= SUBMITTED_MAX
     }
 
     /// Where an open task lies, and what it is.
