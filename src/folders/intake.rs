@@ -207,7 +207,7 @@ impl Intake {
         let mark = Mark::of(&stamp);
         let seat = match self.files.find(name.as_bytes()) {
             Some(seat) => seat,
-            None if self.is_full() => return None,
+            None if self.files.len() >= TASKS_MAX => return None,
             None => self.add(File::new(name, mark, now, self.looks, Phase::Changing))?,
         };
         if self.seen.len() <= seat.index() {

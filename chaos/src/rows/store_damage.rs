@@ -44,23 +44,40 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     let done = lanes(0..damages, |lane, number| {
         (number, trial(scope, lane, number))
     });
-    let (mut verdict, mut told) = (Verdict::default(), 0);
+    let (mut verdict, mut told, mut again) = (Verdict::default(), 0, 0);
     for (number, trial) in done {
         let Some((damage, judged)) = verdict.take(&format!("damage {number}"), trial) else {
             continue;
         };
-        told += u64::from(judged.as_ref().is_ok_and(|(_, has_told)| *has_told));
-        verdict.judge(&damage, judged.map(|(counts, _)| counts));
+        let judged = judged.map(|mut judged| {
+            told += u64::from(judged.has_told);
+            if judged.has_told {
+                // Whose end was lost is run once more, and that is said: its first result stays beside the second.
+                again += std::mem::take(&mut judged.counts.duplicated);
+            }
+            judged.counts
+        });
+        verdict.judge(&damage, judged);
     }
     verdict.require(told > 0, "not one damage was told of");
-    verdict.figure(format_args!("{damages} damages · {told} told"));
+    verdict.figure(format_args!(
+        "{damages} damages · {told} told · {again} ended tasks run again after those"
+    ));
     Ok(verdict)
 }
 
-/// What was damaged how, and the judgement with whether the master said something about it.
-type Judged = (String, anyhow::Result<(Counts, bool)>);
+/// What became of the tasks, and whether the master said something about the damage.
+struct Judged {
+    counts: Counts,
+    has_told: bool,
+}
 
-fn trial(scope: &Scope, lane: u16, number: u64) -> anyhow::Result<Judged> {
+/// What was damaged how, and how it went on.
+fn trial(
+    scope: &Scope,
+    lane: u16,
+    number: u64,
+) -> anyhow::Result<(String, anyhow::Result<Judged>)> {
     let mut trial = Trial::new(scope, &format!("damage-{number}"), lane)?;
     // The words of a killed master are in the log still; one that ends puts them into the database.
     let end = if number.is_multiple_of(2) {
@@ -73,7 +90,7 @@ fn trial(scope: &Scope, lane: u16, number: u64) -> anyhow::Result<Judged> {
     let damage = damage(&trial.master.folder.join(STORE), &mut random)?;
     let judged = start_and_drain(&mut trial);
     trial.master.kill();
-    if judged.as_ref().is_ok_and(|(counts, _)| counts.is_good()) {
+    if judged.as_ref().is_ok_and(|judged| judged.counts.is_good()) {
         fs::remove_dir_all(&trial.folder)?;
     }
     Ok((format!("damage {number} ({damage})"), judged))
@@ -108,7 +125,7 @@ fn prepare(trial: &mut Trial, end: Signal) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn start_and_drain(trial: &mut Trial) -> anyhow::Result<(Counts, bool)> {
+fn start_and_drain(trial: &mut Trial) -> anyhow::Result<Judged> {
     let known = fs::read_to_string(&trial.master.log)?.len();
     trial.master.serve()?;
     let said = fs::read_to_string(&trial.master.log)?;
@@ -116,7 +133,10 @@ fn start_and_drain(trial: &mut Trial) -> anyhow::Result<(Counts, bool)> {
     let has_told = news.any(|line| line.contains(" WARN ") || line.contains("ERROR "));
     let _worker = Worker::start(&trial.tasks, RESULT);
     trial.drained(PATIENCE);
-    Ok((trial.counts(), has_told))
+    Ok(Judged {
+        counts: trial.counts(),
+        has_told,
+    })
 }
 
 /// Damages one file of the database: what was done, for readers.
