@@ -89,6 +89,6 @@ impl fmt::Display for TaskName {
 
 impl fmt::Debug for TaskName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
+        f.debug_tuple("TaskName").field(&self.as_str()).finish()
     }
 }
