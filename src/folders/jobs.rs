@@ -13,7 +13,7 @@ pub(super) use self::lay::{Laid, Unlaid, adopt, lay, load_unlaid};
 pub(super) use self::put_away::{Shelved, reject};
 pub(super) use self::set_aside::set_aside;
 pub(super) use self::settle::{
-    Keeping, Settled, Settling, clear_payloads, discard, keep, keep_together, payload_of, settle,
+    Keeping, Settled, Settling, discard, keep, keep_together, payload_of, settle,
 };
 pub(super) use self::take_in::{Draft, Look, read};
 use super::kept::Kept;
@@ -28,6 +28,7 @@ mod set_aside;
 mod settle;
 mod take_in;
 mod touched;
+mod unclaimed;
 
 /// What was taken lies here, below our own files, until it has a place of its own.
 const PAYLOADS: &str = "payloads";
@@ -126,7 +127,7 @@ pub(super) fn open(
     publish::sweep(volume, &places.failed())?;
     publish::sweep(volume, &places.rejected())?;
     publish::sweep(volume, &places.payloads())?;
-    clear_payloads(places, wanted, past_is_whole)
+    unclaimed::clear_payloads(places, wanted, past_is_whole)
 }
 
 /// Reads a result, wherever it lies by now.

@@ -18,7 +18,7 @@ use crate::folders::intake::Leaving;
 use crate::folders::kept::Kept;
 use crate::folders::packs::Key;
 use crate::folders::plans::Plans;
-use crate::folders::{packs, stay};
+use crate::folders::stay;
 
 /// A terminal task whose files are to be put where they belong.
 #[derive(Debug, Clone)]
@@ -130,7 +130,7 @@ pub(super) fn payload_name(task: TaskId, sha256: Digest) -> String {
     format!("{sha256}-{task}")
 }
 
-fn payload_named(name: &str) -> Option<Key> {
+pub(super) fn payload_named(name: &str) -> Option<Key> {
     let (sha256, task) = name.split_once('-')?;
     let (task, sha256) = (TaskId(task.parse().ok()?), sha256.parse().ok()?);
     (payload_name(task, sha256) == name).then_some((task, sha256))
@@ -325,62 +325,4 @@ fn copy(places: &Places, payload: &Path, path: &Path) -> Result<bool, DiskError>
     let name = name.to_string_lossy();
     let published = publish::publish_as(&places.volume, folder, &name, &bytes)?;
     Ok(published.is_some())
-}
-
-/// Removes payloads that no task has: they were never answered for, and whoever sent them still has them. Where records
-/// were lost they may have been answered for, and are put where a person finds them. Says which wanted ones it found.
-pub(in crate::folders) fn clear_payloads(
-    places: &Places,
-    wanted: &[Key],
-    past_is_whole: bool,
-) -> Result<Vec<Key>, DiskError> {
-    let (folder, volume) = (places.payloads(), &places.volume);
-    let is_wanted = |payload: &Key| wanted.binary_search(payload).is_ok();
-    let packed = places.packs.open(
-        volume,
-        |payload| is_wanted(&payload),
-        |(task, sha256), archive| {
-            if !past_is_whole {
-                let (folder, name) = (places.unclaimed(), payload_name(task, sha256));
-                // What was put in its place stays in its pack as long as others do: it may have been saved before.
-                if publish::publish_as(volume, &folder, &name, archive.bytes())?.is_some() {
-                    tell_unclaimed(places, &name);
-                }
-            }
-            Ok(())
-        },
-    )?;
-    let mut found: Vec<_> = packed.into_iter().collect();
-    let names = match volume.list(&folder) {
-        Err(error) if is_absent(&error) => return Ok(found),
-        names => names.on_disk("list", &folder)?,
-    };
-    for name in names {
-        let name = name.on_disk("list", &folder)?;
-        if packs::is_pack(&name) {
-            continue;
-        }
-        let path = folder.join(&name);
-        let payload = name.to_str().and_then(payload_named).filter(is_wanted);
-        if let Some(payload) = payload {
-            found.push(payload);
-        } else if past_is_whole {
-            volume.remove(&path)?;
-        } else {
-            let name = publish::move_into(volume, &places.unclaimed(), &path)?;
-            tell_unclaimed(places, &name);
-        }
-    }
-    // One may lie in a pack and beside it.
-    found.sort_unstable();
-    found.dedup();
-    Ok(found)
-}
-
-fn tell_unclaimed(places: &Places, name: &str) {
-    let lies = places.unclaimed().join(name);
-    tracing::warn!(
-        "a payload of a task that is not remembered: {}",
-        lies.display()
-    );
 }

@@ -392,3 +392,21 @@ fn results_that_find_no_room_together_are_kept_one_by_one() {
         );
     }
 }
+
+#[test]
+fn a_task_whose_record_was_lost_before_its_zip_was_in_place_is_open_again() {
+    let (_temp, places) = places();
+    let result = pack(
+        [("stdout.txt", &b"x"[..]), ("main.py", b"")],
+        Compression::Fast,
+    )
+    .unwrap();
+    for bytes in [zip(), result] {
+        let name = format!("{}-{}", Digest::of(&bytes), TaskId::new());
+        fs::write(places.payloads().join(name), bytes).unwrap();
+    }
+    open(&places, &[], false).unwrap();
+    assert_eq!(fs::read(places.tasks.join("recovered.zip")).unwrap(), zip());
+    assert_eq!(fs::read_dir(places.unclaimed()).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(places.payloads()).unwrap().count(), 0);
+}

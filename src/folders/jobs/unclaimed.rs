@@ -1,0 +1,92 @@
+//! Payloads that an earlier life left, and that no task has.
+
+use std::path::Path;
+
+use super::settle::{payload_name, payload_named};
+use super::{ARCHIVE_MAX, Places, is_absent};
+use crate::archive::{inspect_result, inspect_task};
+use crate::disk::{DiskError, OnDisk as _, publish};
+use crate::folders::packs::{self, Key};
+
+/// The name of a task whose own one was in a record that is lost.
+const RECOVERED: &str = "recovered.zip";
+
+/// Removes payloads that no task has: they were never answered for, and whoever sent them still has them. Where records
+/// were lost they may have been answered for, and are put where a person finds them. Says which wanted ones it found.
+pub(in crate::folders) fn clear_payloads(
+    places: &Places,
+    wanted: &[Key],
+    past_is_whole: bool,
+) -> Result<Vec<Key>, DiskError> {
+    let (folder, volume) = (places.payloads(), &places.volume);
+    let is_wanted = |payload: &Key| wanted.binary_search(payload).is_ok();
+    let packed = places.packs.open(
+        volume,
+        |payload| is_wanted(&payload),
+        |(task, sha256), archive| {
+            if !past_is_whole {
+                let (folder, name) = (places.unclaimed(), payload_name(task, sha256));
+                // What was put in its place stays in its pack as long as others do: it may have been saved before.
+                if publish::publish_as(volume, &folder, &name, archive.bytes())?.is_some() {
+                    tell_unclaimed(places, &name);
+                }
+            }
+            Ok(())
+        },
+    )?;
+    let mut found: Vec<_> = packed.into_iter().collect();
+    let names = match volume.list(&folder) {
+        Err(error) if is_absent(&error) => return Ok(found),
+        names => names.on_disk("list", &folder)?,
+    };
+    for name in names {
+        let name = name.on_disk("list", &folder)?;
+        if packs::is_pack(&name) {
+            continue;
+        }
+        let path = folder.join(&name);
+        let payload = name.to_str().and_then(payload_named).filter(is_wanted);
+        if let Some(payload) = payload {
+            found.push(payload);
+        } else if past_is_whole {
+            volume.remove(&path)?;
+        } else {
+            save(places, &path)?;
+        }
+    }
+    // One may lie in a pack and beside it.
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+fn tell_unclaimed(places: &Places, name: &str) {
+    let lies = places.unclaimed().join(name);
+    tracing::warn!(
+        "a payload of a task that is not remembered: {}",
+        lies.display()
+    );
+}
+
+/// Puts a payload where it is of use: a task is open again, and a result waits for a person.
+fn save(places: &Places, path: &Path) -> Result<(), DiskError> {
+    let volume = &places.volume;
+    if !is_task(places, path)? {
+        let name = publish::move_into(volume, &places.unclaimed(), path)?;
+        tell_unclaimed(places, &name);
+        return Ok(());
+    }
+    let name = publish::move_as(volume, &places.tasks, RECOVERED, path)?;
+    volume.sync_folder(&places.tasks)?;
+    let lies = places.tasks.join(name);
+    tracing::warn!("a task that is not remembered is run as {}", lies.display());
+    Ok(())
+}
+
+/// Whether it is a task, and not a result of one that left its own code.
+fn is_task(places: &Places, path: &Path) -> Result<bool, DiskError> {
+    let read = places.volume.read(path, ARCHIVE_MAX as u64 + 1);
+    let bytes = read.on_disk("read", path)?.bytes;
+    let is_result = inspect_result(&bytes).is_ok_and(|contents| contents.has_stdout);
+    Ok(!is_result && inspect_task(&bytes).is_ok())
+}
