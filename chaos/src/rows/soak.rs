@@ -108,7 +108,18 @@ fn open_files(trial: &Trial, peers: &[Peer]) -> anyhow::Result<Vec<(&'static str
     ours(trial, peers).into_iter().map(count).collect()
 }
 
-/// Processes in the cage besides its first one, the row, and ours.
+/// Whether it is a resident interpreter of one of these: forked runs show its command too, but have folders of their own.
+fn is_resident(pid: i32, command: &str, ours: &[i32]) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+    let parent = parent.and_then(|parent| parent.trim().parse().ok());
+    let folder = fs::read_link(format!("/proc/{pid}/cwd"));
+    command.contains("/templates/")
+        && parent.is_some_and(|parent| ours.contains(&parent))
+        && folder.is_ok_and(|folder| folder == Path::new("/"))
+}
+
+/// Processes in the cage besides its first one, the row, ours and their resident interpreters.
 fn strangers(trial: &Trial, peers: &[Peer]) -> Vec<String> {
     let mut known: Vec<_> = ours(trial, peers)
         .into_iter()
@@ -119,9 +130,10 @@ fn strangers(trial: &Trial, peers: &[Peer]) -> Vec<String> {
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let strangers = pids.filter(|pid| !known.contains(pid));
     strangers
-        .map(|pid| {
+        .filter_map(|pid| {
             let words = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            format!("{pid} {}", words.replace('\0', " "))
+            let is_resident = is_resident(pid, &words, &known);
+            (!is_resident).then(|| format!("{pid} {}", words.replace('\0', " ")))
         })
         .collect()
 }
