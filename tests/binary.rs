@@ -7,80 +7,22 @@ use std::fs;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
-use std::process::{Command, Output};
 use std::time::Duration;
 
 use common::archives::{put_task, text_in, zips_in};
+use common::desk::{Desk, err, out};
 use common::program::Program;
 use common::wait_until;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 /// Long enough for the slowest machine; a test that passes does not wait for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 const SUM: &str = "import csv, sys\nrows = list(csv.reader(open(sys.argv[1])))\nprint('sum', sum(int(row[0]) for row in rows))\n";
 
-/// A folder to start programs in, and a discovery port that no other test uses.
-struct Desk {
-    folder: TempDir,
-    discovery: u16,
-}
-
 impl Desk {
-    fn new() -> Self {
-        let free = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let discovery = free.local_addr().unwrap().port();
-        Self {
-            folder: TempDir::new().unwrap(),
-            discovery,
-        }
-    }
-
-    fn path(&self, name: &str) -> std::path::PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mutirao"));
-        command.args(words).current_dir(self.folder.path());
-        command.env("MUTIRAO_DISCOVERY_PORT", self.discovery.to_string());
-        command.env("MUTIRAO_PORT", "0");
-        command.env("XDG_CONFIG_HOME", self.folder.path());
-        command
-    }
-
-    fn output(&self, words: &[&str]) -> Output {
-        self.command(words).output().unwrap()
-    }
-
-    fn start(&self, words: &[&str]) -> Program {
-        Program::spawn(words[0], &mut self.command(words))
-    }
-
-    /// A master, once it serves.
-    fn master(&self) -> Program {
-        let master = self.start(&["master", "--name", "lab"]);
-        master.wait_line(|line| line.contains("serving \"lab\""), PATIENCE);
-        master
-    }
-
-    fn json(&self, words: &[&str]) -> Value {
-        let output = self.output(words);
-        assert!(output.status.success(), "{}", err(&output));
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
     fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
     }
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn json_lines(text: &str) -> Vec<Value> {
@@ -255,19 +197,13 @@ fn run_of_a_script_that_fails_shows_its_traceback_and_ends_with_1() {
 #[test]
 fn run_status_peers_and_masters_find_the_master_that_runs() {
     let desk = Desk::new();
-    let elsewhere = Desk {
-        folder: TempDir::new().unwrap(),
-        discovery: desk.discovery,
-    };
+    let elsewhere = desk.elsewhere();
     let master = desk.master();
     let peer = elsewhere.start(&["peer", "--slots", "2"]);
     wait_until("the peer is listed", PATIENCE, || {
         desk.json(&["peers", "--json"])[0]["slots"] == 2
     });
-    let away = Desk {
-        folder: TempDir::new().unwrap(),
-        discovery: desk.discovery,
-    };
+    let away = desk.elsewhere();
     away.write("main.py", "print('hello from afar')\n");
     let output = away.output(&["run", "main.py"]);
     assert_eq!(
@@ -308,10 +244,7 @@ fn run_status_peers_and_masters_find_the_master_that_runs() {
 #[test]
 fn sigterm_lets_a_peer_finish_and_hand_in_what_runs() {
     let desk = Desk::new();
-    let elsewhere = Desk {
-        folder: TempDir::new().unwrap(),
-        discovery: desk.discovery,
-    };
+    let elsewhere = desk.elsewhere();
     let master = desk.master();
     let peer = elsewhere.start(&["peer", "--slots", "1"]);
     let (started, go) = (desk.path("started"), desk.path("go"));
@@ -345,10 +278,7 @@ fn sigterm_lets_a_peer_finish_and_hand_in_what_runs() {
 #[test]
 fn sigterm_lets_up_take_in_what_runs_elsewhere_and_hand_out_no_more() {
     let desk = Desk::new();
-    let elsewhere = Desk {
-        folder: TempDir::new().unwrap(),
-        discovery: desk.discovery,
-    };
+    let elsewhere = desk.elsewhere();
     let up = desk.start(&["up", "--slots", "1"]);
     up.wait_line(|line| line.contains("serving"), PATIENCE);
     let _peer = elsewhere.start(&["peer", "--slots", "1"]);

@@ -7,40 +7,32 @@ mod common;
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::archives::{put_task, text_in, zips_in};
+use common::desk::Desk;
 use common::program::Program;
 use common::wait_until;
 use mutirao_actors::model::Digest;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 /// Long enough for the slowest machine; a test that passes does not wait for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The task of the played master.
 const TASK: &str = "0190a1b2-0000-7000-8000-000000000001";
 
-/// A folder for a master and one for a peer, and a discovery port that no other test uses.
-struct Room {
-    home: TempDir,
-    discovery: u16,
-}
+/// A folder for a master and one for a peer.
+struct Room(Desk);
 
 impl Room {
     fn new() -> Self {
-        let free = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let room = Self {
-            home: TempDir::new().unwrap(),
-            discovery: free.local_addr().unwrap().port(),
-        };
+        let room = Self(Desk::new());
         for folder in ["master", "peer"] {
             fs::create_dir(room.path(folder)).unwrap();
         }
@@ -48,21 +40,17 @@ impl Room {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
+        self.0.path(name)
     }
 
     fn start(&self, words: &[&str]) -> Program {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mutirao"));
-        command.args(words).current_dir(self.path(words[0]));
-        command.env("MUTIRAO_DISCOVERY_PORT", self.discovery.to_string());
-        command.env("MUTIRAO_PORT", "0");
-        command.env("XDG_CONFIG_HOME", self.home.path());
-        Program::spawn(words[0], &mut command)
+        let mut command = self.0.command(words);
+        Program::spawn(words[0], command.current_dir(self.path(words[0])))
     }
 
     /// A script that notes its process in a file of its own, and prints and ends when `go` is there.
     fn patient_script(&self) -> String {
-        let home = self.home.path();
+        let home = self.0.folder.path();
         format!(
             "import os, time
 open(os.path.join({home:?}, f'runs-{{os.getpid()}}'), 'w').close()
@@ -75,7 +63,7 @@ print('finished')
 
     /// The processes of the scripts that have begun.
     fn begun(&self) -> Vec<i32> {
-        let entries = fs::read_dir(self.home.path()).unwrap();
+        let entries = fs::read_dir(self.0.folder.path()).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names
             .filter_map(|name| name.strip_prefix("runs-")?.parse().ok())

@@ -4,37 +4,20 @@
 mod common;
 
 use std::fs;
-use std::net::UdpSocket;
 use std::path::PathBuf;
-use std::process::{Command, Output};
 use std::time::Duration;
 
 use common::archives::{SUM_OF_42, put_task};
-use common::program::Program;
+use common::desk::{Desk, err, out};
 use mutirao_actors::model::Digest;
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// Long enough for the slowest machine; a test that passes does not wait for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Tasks that are done before a database is damaged: enough for some pages.
 const TASKS: usize = 12;
 
-/// The folder of a master, and a discovery port that no other test uses.
-struct Desk {
-    folder: TempDir,
-    discovery: u16,
-}
-
 impl Desk {
-    fn new() -> Self {
-        let free = UdpSocket::bind("127.0.0.1:0").unwrap();
-        Self {
-            folder: TempDir::new().unwrap(),
-            discovery: free.local_addr().unwrap().port(),
-        }
-    }
-
     /// With so many tasks done.
     fn with_done(tasks: usize) -> Self {
         let desk = Self::new();
@@ -50,25 +33,8 @@ impl Desk {
         desk
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
     fn database(&self) -> PathBuf {
         self.path(".mutirao/store/mutirao.db")
-    }
-
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mutirao"));
-        command.args(words).current_dir(self.folder.path());
-        command.env("MUTIRAO_DISCOVERY_PORT", self.discovery.to_string());
-        command.env("MUTIRAO_PORT", "0");
-        command.env("XDG_CONFIG_HOME", self.folder.path());
-        command
-    }
-
-    fn output(&self, words: &[&str]) -> Output {
-        self.command(words).output().unwrap()
     }
 
     /// What a check says, and its exit code.
@@ -87,13 +53,6 @@ impl Desk {
             .collect()
     }
 
-    fn master(&self) -> Program {
-        let mut command = self.command(&["master", "--name", "lab"]);
-        let master = Program::spawn("master", &mut command);
-        master.wait_line(|line| line.contains("serving \"lab\""), PATIENCE);
-        master
-    }
-
     /// Writes over one page in the middle of the database.
     fn damage_database(&self) {
         let mut bytes = fs::read(self.database()).unwrap();
@@ -101,14 +60,6 @@ impl Desk {
         bytes[middle..][..4096].fill(0xa5);
         fs::write(self.database(), bytes).unwrap();
     }
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]

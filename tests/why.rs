@@ -5,46 +5,20 @@
 mod common;
 
 use std::fs;
-use std::net::UdpSocket;
-use std::process::Command;
 use std::time::Duration;
 
 use common::archives::{put_task, zips_in};
-use common::program::Program;
+use common::desk::Desk;
 use common::wait_until;
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// Long enough for the slowest machine; a test that passes does not wait for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One folder for all, and a discovery port that no other test uses.
-struct Room {
-    home: TempDir,
-    discovery: u16,
-}
-
-impl Room {
-    fn new() -> Self {
-        let free = UdpSocket::bind("127.0.0.1:0").unwrap();
-        Self {
-            home: TempDir::new().unwrap(),
-            discovery: free.local_addr().unwrap().port(),
-        }
-    }
-
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mutirao"));
-        command.args(words).current_dir(self.home.path());
-        command.env("MUTIRAO_DISCOVERY_PORT", self.discovery.to_string());
-        command.env("MUTIRAO_PORT", "0");
-        command.env("XDG_CONFIG_HOME", self.home.path());
-        command
-    }
-
+impl Desk {
     /// The exit code, and what was printed as answer and as error.
     fn ask(&self, words: &[&str]) -> (Option<i32>, String, String) {
-        let output = self.command(words).output().unwrap();
+        let output = self.output(words);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (
             output.status.code(),
@@ -56,31 +30,30 @@ impl Room {
 
 #[test]
 fn why_tells_of_tasks_that_wait_and_fail_and_of_peers() {
-    let room = Room::new();
-    let tasks = room.home.path().join("tasks");
+    let desk = Desk::new();
+    let tasks = desk.path("tasks");
     let script = [
         ("main.py", "raise SystemExit(3)"),
         ("task.toml", "retries = 0"),
     ];
     put_task(&tasks, "sim.zip", &script);
-    let master = Program::spawn("master", &mut room.command(&["master", "--name", "lab"]));
-    master.wait_line(|line| line.contains("serving \"lab\""), PATIENCE);
+    let _master = desk.master();
     wait_until("the task is adopted", PATIENCE, || {
-        room.ask(&["why", "sim"]).0 == Some(0)
+        desk.ask(&["why", "sim"]).0 == Some(0)
     });
 
-    let (_, waits, _) = room.ask(&["why", "sim"]);
+    let (_, waits, _) = desk.ask(&["why", "sim"]);
     assert!(waits.starts_with("sim.zip waits\n"), "{waits}");
     assert!(waits.contains("no peer is here: start one"), "{waits}");
-    let (code, _, error) = room.ask(&["why", "nobody"]);
+    let (code, _, error) = desk.ask(&["why", "nobody"]);
     assert_eq!(code, Some(1));
     assert!(error.contains("no task and no peer \"nobody\""), "{error}");
 
-    let _peer = Program::spawn("peer", &mut room.command(&["peer", "--slots", "1"]));
+    let _peer = desk.start(&["peer", "--slots", "1"]);
     wait_until("the task is failed", PATIENCE, || {
         zips_in(&tasks.join("failed")) == ["sim.zip"]
     });
-    let (code, failed, _) = room.ask(&["why", "sim.zip"]);
+    let (code, failed, _) = desk.ask(&["why", "sim.zip"]);
     assert_eq!(code, Some(0));
     assert!(
         failed.starts_with("sim.zip failed for good: exit code 3"),
@@ -89,13 +62,13 @@ fn why_tells_of_tasks_that_wait_and_fail_and_of_peers() {
     assert!(failed.contains("the task"), "{failed}");
     let command = "unzip -p results/failed/sim.zip stderr.txt";
     assert!(failed.contains(command), "{failed}");
-    assert!(fs::exists(room.home.path().join("results/failed/sim.zip")).unwrap());
+    assert!(fs::exists(desk.path("results/failed/sim.zip")).unwrap());
 
-    let (_, json, _) = room.ask(&["why", "last", "--json"]);
+    let (_, json, _) = desk.ask(&["why", "last", "--json"]);
     let report: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(report["tries"][0]["against"], "task");
     let peer = report["tries"][0]["peer_id"].as_str().unwrap();
-    let (_, fares, _) = room.ask(&["why", &peer[..8]]);
+    let (_, fares, _) = desk.ask(&["why", &peer[..8]]);
     assert!(
         fares.starts_with(&format!("peer {peer} is ready")),
         "{fares}"

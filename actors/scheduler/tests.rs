@@ -30,6 +30,13 @@ fn desk(stage: &Stage) -> Desk<Fifo> {
     Desk::new(Fifo, cast)
 }
 
+fn desk_with_a_task(stage: &Stage) -> Desk<Fifo> {
+    let mut desk = desk(stage);
+    let task = Arc::new(task(1));
+    desk.take(TaskArrived { task }, Cause::OUTSIDE);
+    desk
+}
+
 fn request(stage: &Stage, session: u64, wait: Duration) -> TaskRequested {
     TaskRequested {
         endpoint: Endpoint {
@@ -79,13 +86,7 @@ async fn a_closed_session_is_forgotten_and_no_other() {
 async fn nobody_is_told_of_a_lease_before_it_is_written_down() {
     let play = async {
         let stage = Stage::new();
-        let mut desk = desk(&stage);
-        desk.take(
-            TaskArrived {
-                task: Arc::new(task(1)),
-            },
-            Cause::OUTSIDE,
-        );
+        let mut desk = desk_with_a_task(&stage);
         desk.take(request(&stage, 1, Duration::ZERO), Cause::OUTSIDE);
         desk.take(request(&stage, 2, Duration::ZERO), Cause::OUTSIDE);
         assert_eq!(stage.said("WriteDown").len(), 1);
@@ -102,13 +103,7 @@ async fn nobody_is_told_of_a_lease_before_it_is_written_down() {
 async fn while_nothing_can_be_written_down_nothing_is_handed_out_and_whoever_asks_hears_why() {
     let play = async {
         let stage = Stage::new();
-        let mut desk = desk(&stage);
-        desk.take(
-            TaskArrived {
-                task: Arc::new(task(1)),
-            },
-            Cause::OUTSIDE,
-        );
+        let mut desk = desk_with_a_task(&stage);
         let full = StoreChanged {
             trouble: Some("the disk is full".into()),
         };
@@ -130,13 +125,7 @@ async fn while_nothing_can_be_written_down_nothing_is_handed_out_and_whoever_ask
 async fn nobody_is_told_that_a_task_is_cancelled_before_that_is_written_down() {
     let play = async {
         let stage = Stage::new();
-        let mut desk = desk(&stage);
-        desk.take(
-            TaskArrived {
-                task: Arc::new(task(1)),
-            },
-            Cause::OUTSIDE,
-        );
+        let mut desk = desk_with_a_task(&stage);
         let cancel = |request| CancelTask {
             task: Arc::new(task(1)).id,
             reply: stage.reply_to(SessionId(1), RequestId(request)),

@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Write as _};
 
+use mutirao_rig::dice::Dice;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -14,14 +15,20 @@ const SCRIPT: &[u8] = b"print('ola')\n";
 pub fn task(bytes: usize, seed: u64) -> anyhow::Result<Vec<u8>> {
     pack(&[
         ("main.py", SCRIPT),
-        ("input.csv", &noise(bytes.saturating_sub(AROUND), seed)),
+        (
+            "input.csv",
+            &Dice::of(seed).noise(bytes.saturating_sub(AROUND)),
+        ),
     ])
 }
 
 /// A result of about this many bytes.
 pub fn result(bytes: usize, seed: u64) -> anyhow::Result<Vec<u8>> {
     pack(&[
-        ("stdout.txt", &noise(bytes.saturating_sub(AROUND), seed)),
+        (
+            "stdout.txt",
+            &Dice::of(seed).noise(bytes.saturating_sub(AROUND)),
+        ),
         ("stderr.txt", b""),
     ])
 }
@@ -35,20 +42,6 @@ pub fn pack(files: &[(&str, &[u8])]) -> anyhow::Result<Vec<u8>> {
         archive.write_all(bytes)?;
     }
     Ok(archive.finish()?.into_inner())
-}
-
-/// Bytes of a xorshift generator: the same for the same seed.
-fn noise(bytes: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut noise = Vec::with_capacity(bytes + 8);
-    while noise.len() < bytes {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        noise.extend_from_slice(&state.to_le_bytes());
-    }
-    noise.truncate(bytes);
-    noise
 }
 
 #[cfg(test)]

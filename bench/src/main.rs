@@ -8,7 +8,6 @@
 mod archives;
 mod bare;
 mod benches;
-mod clock;
 mod figure;
 mod load;
 mod process;

@@ -6,10 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use mutirao_rig::clock;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, SysconfVar, sysconf};
-
-use crate::clock;
 
 /// Where in `/proc/<pid>/stat`, counted from the word after the name, the time in user mode stands; the time in the
 /// kernel follows. Neither counts children.

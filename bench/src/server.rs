@@ -9,8 +9,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use mutirao_rig::clock;
+use mutirao_rig::program::program;
 
-use crate::clock;
 use crate::process::Process;
 use crate::serve::Mode;
 use crate::stage::Stage;
@@ -73,18 +74,6 @@ impl Server {
         let address = (Ipv4Addr::LOCALHOST, port).into();
         Ok(Self { process, address })
     }
-}
-
-/// The program in this folder, without the configuration of whoever measures.
-pub fn program(binary: &Path, folder: &Path) -> Command {
-    let mut command = Command::new(binary);
-    command.current_dir(folder).env("XDG_CONFIG_HOME", folder);
-    for (name, _) in env::vars_os() {
-        if name.as_encoded_bytes().starts_with(b"MUTIRAO_") {
-            command.env_remove(name);
-        }
-    }
-    command
 }
 
 /// A folder of its own for a server, below that of the stage.

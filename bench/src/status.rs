@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use mutirao_actors::wire::report::{MasterReport, QueueReport};
 use mutirao_actors::wire::{Dialect, Request, encode_request};
+use mutirao_rig::clock;
 use tokio::time::sleep;
 
-use crate::clock;
 use crate::load::link::Link;
 
 /// How often it is asked: seldom enough to cost it nothing.

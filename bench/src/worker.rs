@@ -5,10 +5,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use mutirao_rig::program::program;
 
 use crate::load;
 use crate::process::Process;
-use crate::server::{Server, folder, program};
+use crate::server::{Server, folder};
 use crate::stage::Stage;
 use crate::status;
 

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::AddAssign;
 
+use mutirao_rig::findings::Findings;
+
 /// What the outside was told during a run. A task goes by its key, which no other task of the run has.
 #[derive(Debug, Clone, Default)]
 pub struct History {
@@ -43,22 +45,11 @@ pub struct Committed {
     pub sha256: String,
 }
 
-/// The judgement; a run is valid when the first four are 0, and is over when nothing is stuck.
+/// The judgement; a run is over when nothing is stuck.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Accepted tasks of which there is nothing.
-    pub lost: u64,
-    /// Results that were answered with OK and are not there with the same bytes.
-    pub acked_then_lost: u64,
-    /// Results of no task, or with another content than its script gives; tasks that failed and should not have, or
-    /// the other way round.
-    pub unexpected: u64,
-    /// Tasks with more than one committed result.
-    pub duplicated: u64,
-    /// Tasks of which the sender was not told that they were accepted, and that were done.
-    pub recovered: u64,
-    /// Results that were kept beside another of their task.
-    pub conflicts: u64,
+    /// What the promises come to.
+    pub findings: Findings,
     /// Accepted tasks that still wait or run.
     pub stuck: u64,
     /// Tasks that were accepted.
@@ -79,7 +70,10 @@ pub fn expected_print(key: &str) -> String {
 /// The judgement on a run.
 pub fn check(history: &History, observed: &Observed) -> Counts {
     let mut counts = Counts {
-        conflicts: observed.conflicts,
+        findings: Findings {
+            conflicts: observed.conflicts,
+            ..Findings::default()
+        },
         tasks: size(history.accepted.len()),
         begun: size(observed.executions.len()),
         executions: observed.executions.values().sum(),
@@ -91,7 +85,7 @@ pub fn check(history: &History, observed: &Observed) -> Counts {
         match (is_there, observed.open.contains(key)) {
             (true, _) => {}
             (false, true) => counts.stuck += 1,
-            (false, false) => counts.lost += 1,
+            (false, false) => counts.findings.lost += 1,
         }
     }
     for (key, digests) in &history.acked {
@@ -99,18 +93,18 @@ pub fn check(history: &History, observed: &Observed) -> Counts {
         let mut kept: BTreeSet<_> = committed.map(|result| &result.sha256).collect();
         kept.extend(&observed.kept);
         let gone = digests.iter().filter(|digest| !kept.contains(digest));
-        counts.acked_then_lost += size(gone.count());
+        counts.findings.acked_then_lost += size(gone.count());
     }
     for (key, results) in &observed.committed {
         let is_known = history.accepted.contains(key) || history.unsure.contains(key);
         let is_right = |result: &&Committed| result.printed == Some(expected_print(key));
         let right = size(results.iter().filter(is_right).count());
         let is_wanted = is_known && !history.doomed.contains(key);
-        counts.unexpected += size(results.len()) - if is_wanted { right } else { 0 };
-        counts.duplicated += u64::from(results.len() > 1);
-        counts.recovered += u64::from(history.unsure.contains(key));
+        counts.findings.unexpected += size(results.len()) - if is_wanted { right } else { 0 };
+        counts.findings.duplicated += u64::from(results.len() > 1);
+        counts.findings.recovered += u64::from(history.unsure.contains(key));
     }
-    counts.unexpected += size(observed.failed.difference(&history.doomed).count());
+    counts.findings.unexpected += size(observed.failed.difference(&history.doomed).count());
     counts
 }
 
@@ -126,18 +120,13 @@ impl Counts {
 
     /// Whether no promise was broken.
     pub fn is_valid(&self) -> bool {
-        self.lost + self.acked_then_lost + self.unexpected + self.duplicated == 0
+        self.findings.is_valid()
     }
 }
 
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
-        self.lost += other.lost;
-        self.acked_then_lost += other.acked_then_lost;
-        self.unexpected += other.unexpected;
-        self.duplicated += other.duplicated;
-        self.recovered += other.recovered;
-        self.conflicts += other.conflicts;
+        self.findings += other.findings;
         self.stuck += other.stuck;
         self.tasks += other.tasks;
         self.begun += other.begun;
@@ -151,15 +140,9 @@ impl fmt::Display for Counts {
         let hundredths = self.executions * 100 / self.begun.max(1);
         write!(
             f,
-            "{} tasks: lost {} · acked-then-lost {} · unexpected {} · duplicated {} · recovered {} · conflicts {} · \
-             stuck {} · executions per task {}.{:02} (most {})",
+            "{} tasks: {} · stuck {} · executions per task {}.{:02} (most {})",
             self.tasks,
-            self.lost,
-            self.acked_then_lost,
-            self.unexpected,
-            self.duplicated,
-            self.recovered,
-            self.conflicts,
+            self.findings,
             self.stuck,
             hundredths / 100,
             hundredths % 100,
@@ -226,7 +209,7 @@ mod tests {
             ..Observed::default()
         };
         let counts = check(&accepted(&["a", "b"]), &observed);
-        assert_eq!((counts.lost, counts.stuck), (1, 1));
+        assert_eq!((counts.findings.lost, counts.stuck), (1, 1));
         assert!(!counts.is_valid());
     }
 
@@ -242,7 +225,10 @@ mod tests {
             ..Observed::default()
         };
         let counts = check(&history, &observed);
-        assert_eq!(counts.acked_then_lost, 2, "b was altered, c is gone");
+        assert_eq!(
+            counts.findings.acked_then_lost, 2,
+            "b was altered, c is gone"
+        );
     }
 
     #[test]
@@ -255,7 +241,7 @@ mod tests {
             ..Observed::default()
         };
         let counts = check(&history, &observed);
-        assert_eq!((counts.acked_then_lost, counts.stuck), (0, 1));
+        assert_eq!((counts.findings.acked_then_lost, counts.stuck), (0, 1));
     }
 
     #[test]
@@ -265,7 +251,10 @@ mod tests {
             ..Observed::default()
         };
         let counts = check(&accepted(&["a"]), &observed);
-        assert_eq!((counts.duplicated, counts.unexpected), (1, 0));
+        assert_eq!(
+            (counts.findings.duplicated, counts.findings.unexpected),
+            (1, 0)
+        );
     }
 
     #[test]
@@ -277,7 +266,10 @@ mod tests {
         for damaged in [None, Some("half".to_owned())] {
             let results = observed.committed.get_mut("b").unwrap();
             results[0].printed = damaged;
-            assert_eq!(check(&accepted(&["a", "b"]), &observed).unexpected, 2);
+            assert_eq!(
+                check(&accepted(&["a", "b"]), &observed).findings.unexpected,
+                2
+            );
         }
     }
 
@@ -291,7 +283,7 @@ mod tests {
         };
         let counts = check(&history, &observed);
         assert!(counts.is_valid());
-        assert_eq!(counts.recovered, 1);
+        assert_eq!(counts.findings.recovered, 1);
     }
 
     #[test]
@@ -304,7 +296,7 @@ mod tests {
             ..Observed::default()
         };
         let counts = check(&history, &observed);
-        assert_eq!((counts.unexpected, counts.lost), (2, 0));
+        assert_eq!((counts.findings.unexpected, counts.findings.lost), (2, 0));
     }
 
     #[test]
@@ -312,13 +304,19 @@ mod tests {
         let mut sum = Counts::default();
         for most in [3, 1] {
             sum += Counts {
-                lost: 1,
+                findings: Findings {
+                    lost: 1,
+                    ..Findings::default()
+                },
                 tasks: 2,
                 executions: 4,
                 executions_max: most,
                 ..Counts::default()
             };
         }
-        assert_eq!((sum.lost, sum.tasks, sum.executions_max), (2, 4, 3));
+        assert_eq!(
+            (sum.findings.lost, sum.tasks, sum.executions_max),
+            (2, 4, 3)
+        );
     }
 }

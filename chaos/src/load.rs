@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use mutirao_rig::clock;
+
 use crate::background::Background;
 use crate::client::Client;
-use crate::clock;
 use crate::tasks::Tasks;
 
 /// Load on a master until it is dropped.

@@ -1,6 +1,5 @@
 //! A real master in a folder of its own: started, killed, started again.
 
-use std::env;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -8,9 +7,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use mutirao_rig::clock;
+use mutirao_rig::program::program;
 
 use crate::client::status;
-use crate::clock;
 use crate::process::Process;
 
 /// How long a master may take to serve after its start; damaged stores and busy machines included.
@@ -118,16 +118,4 @@ impl Master {
     pub fn process(&self) -> anyhow::Result<&Process> {
         self.process.as_ref().context("the master does not run")
     }
-}
-
-/// The program in this folder, without the configuration of whoever runs the harness.
-pub fn program(binary: &Path, folder: &Path) -> Command {
-    let mut command = Command::new(binary);
-    command.current_dir(folder).env("XDG_CONFIG_HOME", folder);
-    for (name, _) in env::vars_os() {
-        if name.as_encoded_bytes().starts_with(b"MUTIRAO_") {
-            command.env_remove(name);
-        }
-    }
-    command
 }

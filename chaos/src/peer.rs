@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::master::{Master, program};
+use mutirao_rig::program::program;
+
+use crate::master::Master;
 use crate::process::Process;
 
 /// A peer, running or killed.

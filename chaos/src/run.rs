@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::Context as _;
+use mutirao_rig::clock;
 use uuid::Uuid;
 
 use crate::Options;
 use crate::cage;
-use crate::clock;
 use crate::need::Need;
 use crate::rows::{self, Row};
 use crate::scope::Scope;

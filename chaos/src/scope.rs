@@ -4,8 +4,9 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mutirao_rig::dice::Dice;
+
 use crate::checker::Counts;
-use crate::random::Random;
 
 /// What a row is told.
 #[derive(Debug, Clone)]
@@ -31,8 +32,8 @@ impl Scope {
     }
 
     /// Chance of the row.
-    pub fn random(&self) -> Random {
-        Random::new(self.seed)
+    pub fn dice(&self) -> Dice {
+        Dice::of(self.seed)
     }
 }
 

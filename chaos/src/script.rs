@@ -4,11 +4,11 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::ensure;
+use mutirao_rig::clock;
 
 use crate::background::Background;
 use crate::checker::Counts;
 use crate::client::{Client, status};
-use crate::clock;
 use crate::scope::Scope;
 use crate::tasks::Tasks;
 use crate::tracer::{Deed, Seen, Traced};

@@ -6,12 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use mutirao_rig::clock;
 use serde_json::Value;
 
 use crate::archives::{printed, sha256, zips_in};
 use crate::checker::{Committed, Counts, Observed, check};
 use crate::client::status;
-use crate::clock;
 use crate::master::Master;
 use crate::peer::Peer;
 use crate::scope::Scope;

@@ -13,6 +13,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use mutirao_rig::clock;
+use mutirao_rig::dice::Dice;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -20,8 +22,6 @@ use crate::archives::{pack, sha256};
 use crate::background::{Background, Stop};
 use crate::checker::expected_print;
 use crate::client::Client;
-use crate::clock;
-use crate::random::Random;
 use crate::tasks::Tasks;
 
 /// How long it waits before it dials again, or hands in again what was not stored.
@@ -144,7 +144,7 @@ impl Work {
             .unwrap_or_default()
             .to_owned();
         mark(&self.tasks.marks, &key)?;
-        let noise = Random::new(Uuid::new_v4().as_u64_pair().0).noise(self.bytes);
+        let noise = Dice::of(Uuid::new_v4().as_u64_pair().0).noise(self.bytes);
         let printed = expected_print(&key);
         let files: [(&str, &[u8]); 3] = [
             ("stdout.txt", printed.as_bytes()),

@@ -2,7 +2,6 @@
 //! seed draws. The same seed gives the same run, to the last letter.
 
 pub mod checker;
-pub mod dice;
 pub mod disk;
 pub mod hosts;
 pub mod life;

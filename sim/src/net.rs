@@ -17,10 +17,10 @@ use mutirao::sockets::udp::Everywhere;
 use mutirao_actors::discovery::{Outgoing, Received};
 use mutirao_actors::master_session::{Dialled, Duplex};
 use mutirao_actors::wire::datagram::DATAGRAM_MAX;
+use mutirao_rig::dice::Dice;
 use tokio::sync::mpsc;
 use turmoil::net::{TcpListener, TcpStream, UdpSocket};
 
-use crate::dice::Dice;
 use crate::tally::{Met, Tally};
 use crate::tap::{Tap, Tapped};
 

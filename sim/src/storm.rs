@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use crate::dice::Dice;
+use mutirao_rig::dice::Dice;
+
 use crate::disk::Loss;
 use crate::world::PEERS;
 

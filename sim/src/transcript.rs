@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::dice::fnv;
+use mutirao_rig::dice::fnv;
 
 /// The lines, if somebody wants them, and what tells them from those of another run.
 #[derive(Debug, Clone, Default)]

@@ -11,9 +11,9 @@ use futures_util::future::BoxFuture;
 use mutirao::archive::{Compression, PackError, Packer};
 use mutirao_actors::model::{Archive, Attempt, Digest, Ending, Outcome, TaskId};
 use mutirao_actors::runner::{Finished, Job, Runner};
+use mutirao_rig::dice::Dice;
 use tokio_util::sync::CancellationToken;
 
-use crate::dice::Dice;
 use crate::life::Life;
 
 /// What a task does when it is run.

@@ -13,10 +13,10 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use mutirao_actors::logic::record::Record;
+use mutirao_rig::dice::Dice;
 use turmoil::Sim;
 
 use crate::checker::{Dropped, Verdict};
-use crate::dice::Dice;
 use crate::disk::{Loss, SimDisk};
 use crate::hosts::Seat;
 use crate::hosts::submitter::Receipts;

@@ -1,8 +1,9 @@
-//! What the integration tests share: a LAN of network namespaces, programs to watch, task ZIPs.
+//! What the integration tests share: a LAN of network namespaces, folders and programs to watch, task ZIPs.
 #![allow(dead_code, reason = "each test crate uses its part of this")]
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 pub mod archives;
+pub mod desk;
 pub mod lan;
 pub mod namespace;
 pub mod ours;

@@ -8,8 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-
-use crate::clock;
+use mutirao_rig::clock;
 
 /// A template interpreter that forks itself once a task.
 const FORK_LOOP: &str = include_str!("fork_loop.py");

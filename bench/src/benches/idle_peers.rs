@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use mutirao_rig::clock;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::sides::accept;
 use crate::archives;
-use crate::clock;
 use crate::figure::{Figure, Target, Unit, percentile};
 use crate::load;
 use crate::load::crowd::{allow_files, join, none_ended};

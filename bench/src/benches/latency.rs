@@ -8,12 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use mutirao_rig::clock;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use crate::archives::pack;
 use crate::bare::Script;
-use crate::clock;
 use crate::figure::{Figure, Target, Unit, median, percentile};
 use crate::load;
 use crate::load::fill::fill;

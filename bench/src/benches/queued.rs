@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use mutirao_rig::clock;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::sides::{accept, per_second};
 use crate::archives;
-use crate::clock;
 use crate::figure::{Figure, Target, Unit};
 use crate::load;
 use crate::load::peer::Peer;

@@ -5,11 +5,11 @@ use std::io::{Cursor, Read as _};
 use std::path::Path;
 use std::time::Duration;
 
+use mutirao_rig::clock;
 use zip::ZipArchive;
 
 use super::sides::per_second;
 use crate::bare::Script;
-use crate::clock;
 use crate::figure::{Figure, Target, Unit};
 use crate::load;
 use crate::load::fill::fill;

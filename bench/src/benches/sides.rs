@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use mutirao_rig::clock;
+
 use crate::archives;
-use crate::clock;
 use crate::figure::{Figure, Target, Unit};
 use crate::load;
 use crate::load::fill::fill;

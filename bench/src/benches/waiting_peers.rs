@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use mutirao_rig::clock;
 use tokio::time::{sleep, timeout};
 
 use crate::archives;
-use crate::clock;
 use crate::figure::{Figure, Target, Unit, percentile};
 use crate::load;
 use crate::load::crowd::{allow_files, none_ended};

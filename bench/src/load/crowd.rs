@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use mutirao_actors::model::PeerId;
 use mutirao_actors::wire::{Dialect, Request, encode_request};
+use mutirao_rig::clock;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, interval_at};
@@ -13,7 +14,6 @@ use tokio::time::{Instant, Interval, interval_at};
 use super::link::Link;
 use super::peer::{expect, registration};
 use super::stranger::source;
-use crate::clock;
 
 /// Between two heartbeats of a peer.
 const BEAT_EVERY: Duration = Duration::from_secs(5);

@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context as _, ensure};
 use mutirao_actors::model::PeerId;
 use mutirao_actors::wire::{Dialect, Request, encode_request};
+use mutirao_rig::clock;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -18,7 +19,6 @@ use super::crowd::beats;
 use super::link::Link;
 use super::peer::{expect, name_try, registration, shown, submission};
 use super::stranger::source;
-use crate::clock;
 use crate::serve::end::End;
 
 /// How long a request waits at the master, as a peer of ours has it.

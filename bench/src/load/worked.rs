@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use mutirao_rig::clock;
 use tokio::task::JoinSet;
 
 use super::peer::Peer;
 use super::stranger::Stranger;
 use crate::archives;
-use crate::clock;
 
 /// Whose peers they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

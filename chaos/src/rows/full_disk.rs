@@ -4,10 +4,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::ensure;
+use mutirao_rig::clock;
 
 use crate::checker::Counts;
 use crate::client::{Client, status};
-use crate::clock;
 use crate::disks::Disk;
 use crate::lanes::lanes;
 use crate::rows::Row;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::clock;
+use mutirao_rig::clock;
+use mutirao_rig::dice::Dice;
+
 use crate::load::Load;
-use crate::random::Random;
 use crate::rows::Row;
 use crate::scope::{Scope, Verdict, quantiles};
 use crate::trial::Trial;
@@ -30,7 +31,7 @@ pub const ROW: Row = Row {
 
 fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     let mut trial = Trial::new(scope, "trial", 0)?;
-    let mut random = scope.random();
+    let mut dice = scope.dice();
     let kills = scope.size(KILLS.0, KILLS.1);
     trial.master.serve()?;
     let peers = (0..PEERS).map(|number| trial.peer(&format!("peer-{number}"), &["--slots", "2"]));
@@ -38,7 +39,7 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     let load = Load::start(&trial.tasks, TASK_EVERY);
     let mut restarts = Vec::new();
     for _ in 0..kills {
-        strike(&mut trial, &mut random);
+        strike(&mut trial, &mut dice);
         restarts.push(trial.master.serve()?);
     }
     drop(load);
@@ -53,11 +54,11 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
 }
 
 /// Kills the master: at work mostly, else while it finds its feet.
-fn strike(trial: &mut Trial, random: &mut Random) {
+fn strike(trial: &mut Trial, dice: &mut Dice) {
     let done = trial.done();
-    if random.below(4) > 0 {
+    if dice.below(4) > 0 {
         clock::until(WORK_WITHIN, || trial.done() > done);
     }
-    clock::pause(random.millis(0, 300));
+    clock::pause(dice.millis(0..300));
     trial.master.kill();
 }

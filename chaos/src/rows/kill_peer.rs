@@ -4,9 +4,9 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::ensure;
+use mutirao_rig::clock;
 
 use crate::checker::Counts;
-use crate::clock;
 use crate::lanes::lanes;
 use crate::peer::Peer;
 use crate::proxy::{Cut, Proxy};

@@ -4,10 +4,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::ensure;
+use mutirao_rig::clock;
 
 use crate::cage;
 use crate::checker::Counts;
-use crate::clock;
 use crate::rows::Row;
 use crate::scope::{Scope, Verdict};
 use crate::trial::Trial;

@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use mutirao_rig::clock;
+use mutirao_rig::dice::Dice;
 
 use crate::checker::Counts;
 use crate::client::Client;
-use crate::clock;
 use crate::disks::{Disk, Scissors};
 use crate::lanes::lanes;
 use crate::need::Need;
-use crate::random::Random;
 use crate::rows::Row;
 use crate::scope::{Scope, Verdict};
 use crate::trial::Trial;
@@ -51,7 +51,7 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     }
     if let Some(mutant) = &scope.mutant {
         let counts = verdict.counts();
-        let is_found = counts.acked_then_lost + counts.lost > 0;
+        let is_found = counts.findings.acked_then_lost + counts.findings.lost > 0;
         verdict.expect_found(is_found, mutant);
     }
     verdict.figure(format_args!("{cuts} cuts"));
@@ -72,8 +72,8 @@ fn trial(scope: &Scope, lane: u16, number: u64) -> anyhow::Result<Counts> {
     }
     trial.master.serve()?;
     let scissors = Scissors::at(&[&disk, &store])?;
-    let mut random = Random::new(scope.seed.wrapping_add(number));
-    let promise = 1 + random.below(TASKS);
+    let mut dice = Dice::of(scope.seed.wrapping_add(number));
+    let promise = 1 + dice.below(TASKS);
     let worker = if number.is_multiple_of(2) {
         after_result(&trial, scissors, promise)?
     } else {

@@ -6,9 +6,9 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::ensure;
+use mutirao_rig::clock;
 
 use crate::client::status;
-use crate::clock;
 use crate::rows::Row;
 use crate::scope::{Scope, Verdict, quantiles};
 use crate::trial::Trial;

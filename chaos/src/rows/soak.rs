@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process;
 use std::time::Duration;
 
+use mutirao_rig::clock;
 use nix::unistd::Pid;
 
-use crate::clock;
 use crate::peer::Peer;
 use crate::rows::Row;
 use crate::scope::{Scope, Verdict};

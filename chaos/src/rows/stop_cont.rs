@@ -7,10 +7,10 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use mutirao_rig::clock;
 use nix::sys::signal::Signal;
 
 use crate::checker::Counts;
-use crate::clock;
 use crate::lanes::lanes;
 use crate::peer::Peer;
 use crate::rows::Row;

@@ -6,14 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use mutirao_rig::clock;
+use mutirao_rig::dice::Dice;
 use nix::sys::signal::Signal;
 
 use crate::archives::zips_in;
 use crate::checker::Counts;
 use crate::client::Client;
-use crate::clock;
 use crate::lanes::lanes;
-use crate::random::Random;
 use crate::rows::Row;
 use crate::scope::{Scope, Verdict};
 use crate::trial::Trial;
@@ -54,7 +54,7 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
             told += u64::from(judged.has_told);
             if judged.has_told {
                 // Whose end was lost is run once more, and that is said: its first result stays beside the second.
-                again += std::mem::take(&mut judged.counts.duplicated);
+                again += std::mem::take(&mut judged.counts.findings.duplicated);
             }
             judged.counts
         });
@@ -87,8 +87,8 @@ fn trial(
         Signal::SIGTERM
     };
     prepare(&mut trial, end)?;
-    let mut random = Random::new(scope.seed.wrapping_add(number));
-    let damage = damage(&trial.master.folder.join(STORE), &mut random)?;
+    let mut dice = Dice::of(scope.seed.wrapping_add(number));
+    let damage = damage(&trial.master.folder.join(STORE), &mut dice)?;
     let judged = start_and_drain(&mut trial);
     trial.master.kill();
     if judged.as_ref().is_ok_and(|judged| judged.counts.is_good()) {
@@ -140,14 +140,16 @@ fn start_and_drain(trial: &mut Trial) -> anyhow::Result<Judged> {
         .iter()
         .filter(|name| name.starts_with("recovered."))
         .count() as u64;
-    let found = nameless.min(counts.lost).min(counts.unexpected);
-    counts.lost -= found;
-    counts.unexpected -= found;
+    let found = nameless
+        .min(counts.findings.lost)
+        .min(counts.findings.unexpected);
+    counts.findings.lost -= found;
+    counts.findings.unexpected -= found;
     Ok(Judged { counts, has_told })
 }
 
 /// Damages one file of the database: what was done, for readers.
-fn damage(store: &Path, random: &mut Random) -> anyhow::Result<String> {
+fn damage(store: &Path, dice: &mut Dice) -> anyhow::Result<String> {
     let mut files = Vec::new();
     for entry in fs::read_dir(store)? {
         let (path, size) =
@@ -160,33 +162,33 @@ fn damage(store: &Path, random: &mut Random) -> anyhow::Result<String> {
     files.sort();
     let count = u64::try_from(files.len())?;
     let file = files
-        .get(usize::try_from(random.below(count))?)
+        .get(usize::try_from(dice.below(count))?)
         .context("the store is empty")?;
     let opened = File::options().read(true).write(true).open(file)?;
     let size = opened.metadata()?.len();
     let name = file.file_name().unwrap_or_default().display();
-    Ok(match random.below(4) {
+    Ok(match dice.below(4) {
         0 => {
-            let end = random.below(size);
+            let end = dice.below(size);
             opened.set_len(end)?;
             format!("{name} cut from {size} to {end} bytes")
         }
         1 => {
-            let block = random.below(size.div_ceil(BLOCK)) * BLOCK;
+            let block = dice.below(size.div_ceil(BLOCK)) * BLOCK;
             let zeros = vec![0; usize::try_from(BLOCK.min(size - block))?];
             opened.write_all_at(&zeros, block)?;
             format!("{name} of {size} bytes zeroed from {block} on")
         }
         2 => {
-            let at = random.below(size);
+            let at = dice.below(size);
             let mut byte = [0];
             opened.read_exact_at(&mut byte, at)?;
-            opened.write_all_at(&byte.map(|byte| byte ^ (1 << random.below(8))), at)?;
+            opened.write_all_at(&byte.map(|byte| byte ^ (1 << dice.below(8))), at)?;
             format!("{name} of {size} bytes with a bit flipped at {at}")
         }
         _ => {
-            let garbage = 1 + usize::try_from(random.below(3 * BLOCK))?;
-            opened.write_all_at(&random.noise(garbage), size)?;
+            let garbage = 1 + usize::try_from(dice.below(3 * BLOCK))?;
+            opened.write_all_at(&dice.noise(garbage), size)?;
             format!("{name} of {size} bytes with {garbage} bytes of garbage behind")
         }
     })

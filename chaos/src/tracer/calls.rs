@@ -149,7 +149,7 @@ mod tests {
 
     use super::super::{Deed, Seen, Traced};
     use super::*;
-    use crate::clock;
+    use mutirao_rig::clock;
 
     /// Makes `a`, writes to it and names it `b`, from a thread of its own.
     const SCRIPT: &str = "

@@ -68,7 +68,7 @@ impl Check<'_> {
             self.wrong(format!("the store is damaged: {damage}"));
         }
         for strange in &self.book.strange {
-            self.verdict.unexpected += 1;
+            self.verdict.findings.unexpected += 1;
             self.wrong(format!(
                 "unexpected: a ZIP was handed out that nobody put in: {strange}"
             ));
@@ -79,13 +79,13 @@ impl Check<'_> {
     fn every_task_is_known(&mut self) {
         for (id, name) in &self.seen.accepted {
             if !self.seen.recalled.contains_key(id) {
-                self.verdict.lost += 1;
+                self.verdict.findings.lost += 1;
                 self.wrong(format!("lost: {name} was accepted as {id}"));
             }
         }
         for id in &self.seen.adopted {
             if !self.seen.recalled.contains_key(id) {
-                self.verdict.lost += 1;
+                self.verdict.findings.lost += 1;
                 self.wrong(format!("lost: {id} was adopted"));
             }
         }
@@ -94,10 +94,10 @@ impl Check<'_> {
             let times = known.filter(|known| known.task.sha256 == dropped.zip);
             let (times, name) = (times.count(), &dropped.name);
             if times == 0 && dropped.is_flushed {
-                self.verdict.lost += 1;
+                self.verdict.findings.lost += 1;
                 self.wrong(format!("lost: {name} was put into tasks/, and is no task"));
             } else if times > 1 {
-                self.verdict.duplicated += 1;
+                self.verdict.findings.duplicated += 1;
                 self.wrong(format!(
                     "duplicated: {name} was put into tasks/ once, and is {times} tasks"
                 ));
@@ -143,21 +143,21 @@ impl Check<'_> {
                 if lies || waits {
                     done.insert(submitted.sha256);
                 } else {
-                    self.verdict.acked_then_lost += 1;
+                    self.verdict.findings.acked_then_lost += 1;
                     self.wrong(format!(
                         "acked-then-lost: {} is done, and results/{file} is not its result",
                         known.task.name
                     ));
                 }
             }
-            self.verdict.conflicts += known.conflicts.len() as u64;
+            self.verdict.findings.conflicts += known.conflicts.len() as u64;
         }
         let mut acked = BTreeSet::new();
         for ack in &self.seen.acks {
             acked.insert(ack.sha256);
             match self.book.made.get(&ack.sha256) {
                 Some(made) if made.success && !done.contains(&ack.sha256) => {
-                    self.verdict.acked_then_lost += 1;
+                    self.verdict.findings.acked_then_lost += 1;
                     self.wrong(format!(
                         "acked-then-lost: a result of {} ({:?})",
                         made.of, ack.of
@@ -165,7 +165,7 @@ impl Check<'_> {
                 }
                 Some(_) => {}
                 None => {
-                    self.verdict.unexpected += 1;
+                    self.verdict.findings.unexpected += 1;
                     self.wrong(format!(
                         "unexpected: OK for what nobody made: {}",
                         ack.sha256
@@ -173,7 +173,7 @@ impl Check<'_> {
                 }
             }
         }
-        self.verdict.recovered = done.difference(&acked).count() as u64;
+        self.verdict.findings.recovered = done.difference(&acked).count() as u64;
     }
 
     fn lies_somewhere(&self, sha256: Digest) -> bool {
@@ -187,7 +187,7 @@ impl Check<'_> {
         for known in self.seen.recalled.values() {
             let Fate::Done { submitted, file } = &known.fate else {
                 if let Fate::Cancelled { why } = &known.fate {
-                    self.verdict.lost += 1;
+                    self.verdict.findings.lost += 1;
                     self.wrong(format!(
                         "lost: {} is cancelled, and nobody cancelled it: {why}",
                         known.task.name
@@ -199,7 +199,7 @@ impl Check<'_> {
                 continue;
             };
             if !owned.insert(file.clone()) {
-                self.verdict.duplicated += 1;
+                self.verdict.findings.duplicated += 1;
                 self.wrong(format!("duplicated: two tasks own results/{file}"));
             }
             let piece = self
@@ -210,7 +210,7 @@ impl Check<'_> {
             match self.book.made.get(&submitted.sha256) {
                 Some(made) if Some(&made.of) == piece.as_ref() && made.success => {}
                 made => {
-                    self.verdict.unexpected += 1;
+                    self.verdict.findings.unexpected += 1;
                     self.wrong(format!(
                         "unexpected: the result of {} is {made:?}",
                         known.task.name
@@ -225,13 +225,13 @@ impl Check<'_> {
             match self.book.made.get(&sha256) {
                 Some(made) => {
                     let of = made.of.clone();
-                    self.verdict.duplicated += 1;
+                    self.verdict.findings.duplicated += 1;
                     self.wrong(format!(
                         "duplicated: results/{file} is another result of {of}"
                     ));
                 }
                 None => {
-                    self.verdict.unexpected += 1;
+                    self.verdict.findings.unexpected += 1;
                     self.wrong(format!("unexpected: results/{file} is no result"));
                 }
             }

@@ -1,10 +1,10 @@
 //! What is left on the disk when its machine dies.
 
 use bytes::Bytes;
+use mutirao_rig::dice::Dice;
 
 use super::SimDisk;
 use super::state::{Data, State};
-use crate::dice::Dice;
 use crate::tally::{Met, Tally};
 
 /// How a machine dies.

@@ -1,7 +1,7 @@
 use mutirao::disk::Volume;
+use mutirao_rig::dice::Dice;
 
 use super::*;
-use crate::dice::Dice;
 
 /// What lies there after some of the ways in which the power may go.
 fn after_power_cuts(write: impl Fn(&SimDisk)) -> Vec<Option<Bytes>> {

@@ -16,8 +16,8 @@ use mutirao::disk::Hands;
 use mutirao::disk::hands::Job;
 use mutirao_actors::clock::Clock;
 use mutirao_actors::message_log::{MessageLog, Sink};
+use mutirao_rig::dice::Dice;
 
-use crate::dice::Dice;
 use crate::life::Life;
 use crate::transcript::Transcript;
 

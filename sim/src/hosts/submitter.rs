@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use mutirao_actors::model::TaskId;
 use mutirao_actors::wire::{Payload, Reply, Request, parse_reply};
+use mutirao_rig::dice::Dice;
 use tokio::time::sleep;
 
 use super::PORT;
 use super::speaker::ask;
-use crate::dice::Dice;
 use crate::tally::{Met, Tally};
 use crate::work::Piece;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Where FNV-1a begins.
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// SplitMix64: chance enough to draw faults, and the same for the same seed.
+/// SplitMix64 (Steele, Lea and Flood 2014): chance enough to draw faults, and the same for the same seed.
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
 
@@ -60,6 +60,13 @@ impl Dice {
     pub fn millis(&mut self, range: Range<u64>) -> Duration {
         let span = range.end.saturating_sub(range.start);
         Duration::from_millis(range.start + self.below(span))
+    }
+
+    /// So many bytes that no compression makes smaller.
+    pub fn noise(&mut self, bytes: usize) -> Vec<u8> {
+        let words = bytes.div_ceil(8);
+        let noise = (0..words).flat_map(|_| self.throw().to_le_bytes());
+        noise.take(bytes).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The harness waits on other processes, so it reads the clock and sleeps: here and nowhere else.
+//! Harnesses wait on other processes, so they read the clock and sleep: here and nowhere else.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,7 @@ use std::time::{Duration, Instant};
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// The time.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "faults strike real processes in real time"
-)]
+#[expect(clippy::disallowed_methods, reason = "real processes run in real time")]
 pub fn now() -> Instant {
     Instant::now()
 }

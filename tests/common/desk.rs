@@ -1,0 +1,83 @@
+//! A folder to start the program in, apart from all others.
+
+use std::net::UdpSocket;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::program::Program;
+
+/// Long enough for the slowest machine; a test that passes does not wait for it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The folder, and a discovery port that no other test uses.
+pub struct Desk {
+    pub folder: TempDir,
+    discovery: u16,
+}
+
+impl Desk {
+    pub fn new() -> Self {
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Self {
+            folder: TempDir::new().unwrap(),
+            discovery: free.local_addr().unwrap().port(),
+        }
+    }
+
+    /// Another folder on the same network.
+    pub fn elsewhere(&self) -> Self {
+        Self {
+            folder: TempDir::new().unwrap(),
+            discovery: self.discovery,
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mutirao"));
+        command.args(words).current_dir(self.folder.path());
+        command.env("MUTIRAO_DISCOVERY_PORT", self.discovery.to_string());
+        command.env("MUTIRAO_PORT", "0");
+        command.env("XDG_CONFIG_HOME", self.folder.path());
+        command
+    }
+
+    pub fn output(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+
+    /// What it answers as JSON; it must end well.
+    #[track_caller]
+    pub fn json(&self, words: &[&str]) -> Value {
+        let output = self.output(words);
+        assert!(output.status.success(), "{}", err(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    pub fn start(&self, words: &[&str]) -> Program {
+        Program::spawn(words[0], &mut self.command(words))
+    }
+
+    /// A master, once it serves.
+    #[track_caller]
+    pub fn master(&self) -> Program {
+        let master = self.start(&["master", "--name", "lab"]);
+        master.wait_line(|line| line.contains("serving \"lab\""), PATIENCE);
+        master
+    }
+}
+
+pub fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
