@@ -1,6 +1,7 @@
 //! Whole clusters in one thread: the production actors on a simulated network, disk and clock, and every fault that a
 //! seed draws. The same seed gives the same run, to the last letter.
 
+pub mod addresses;
 pub mod checker;
 pub mod disk;
 pub mod hosts;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use mutirao_rig::dice::Dice;
 
+use crate::addresses::PEERS;
 use crate::disk::Loss;
-use crate::world::PEERS;
 
 /// What happens at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,6 +16,7 @@ use mutirao_actors::logic::record::Record;
 use mutirao_rig::dice::Dice;
 use turmoil::Sim;
 
+use crate::addresses::{MASTERS, PEERS};
 use crate::checker::{Dropped, Verdict};
 use crate::disk::{Loss, SimDisk};
 use crate::hosts::Seat;
@@ -29,12 +30,6 @@ use crate::work::{Piece, Works};
 
 use faults::Due;
 
-/// The addresses on which the master may be.
-pub const MASTERS: [&str; 2] = ["master-a", "master-b"];
-/// The peers; the last one is sometimes a stranger.
-pub const PEERS: [&str; 4] = ["peer-1", "peer-2", "peer-3", "stranger"];
-/// Who hands tasks in.
-const SUBMITTER: &str = "submitter";
 /// A step of the simulation: no message is faster.
 const TICK: Duration = Duration::from_millis(20);
 /// How long the quiet may take until every task is terminal (promise R4): a lease, the longest task as often as it may be

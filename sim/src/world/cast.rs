@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicU64;
 
 use mutirao_actors::schedulers::SCHEDULERS;
 
-use super::{Delivery, MASTERS, Mutant, PEERS, SUBMITTER, World};
+use super::{Delivery, Mutant, World};
+use crate::addresses::{MASTERS, PEERS, SUBMITTER};
 use crate::hosts::master::MasterHost;
 use crate::hosts::peer::PeerHost;
 use crate::hosts::stranger::Stranger;

@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{MASTERS, PEERS, SUBMITTER, World, panics};
+use super::{World, panics};
+use crate::addresses::{MASTERS, PEERS, SUBMITTER};
 use crate::disk::{Ills, Loss, SimDisk};
 use crate::storm::Event;
 use crate::tally::Met;
