@@ -11,24 +11,17 @@ use mutirao_actors::master_session::Duplex;
 use mutirao_actors::message_log::MessageLog;
 use mutirao_actors::model::SessionId;
 use mutirao_actors::peer_session::{Connection, Desk, PeerSession};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::sockets::net::Listen;
+use crate::sockets::net::{Door, Listen};
 
-/// Connections at a time, however many files may be open: some thousand peers and whoever looks in; each needs a file descriptor and some 10 KB.
-const CONNECTIONS_MAX: usize = 12_000;
 /// Connections from one address at a time: a machine with many peers behind one address, but not one that takes all seats.
 const CONNECTIONS_OF_ONE_MAX: usize = 4_096;
-/// Open files that are asked of the system: enough for all seats; many systems give a thousand unasked.
-const FILES_WANTED: u64 = 32_768;
-/// Open files of which there is one connection at most, in tenths. A process has two doors at most, and the rest is
-/// for results, scripts and whatever else must go on when strangers have taken all seats (promise R7).
-const CONNECTIONS_TENTHS: u64 = 4;
 /// The pause after a failed accept: out of file descriptors, the next one would fail at once.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The door of one listener.
 pub struct Doorway {
+    listener: Box<dyn Listen>,
     desk: Desk,
     clock: Clock,
     log: MessageLog,
@@ -51,22 +44,23 @@ struct Seat {
 }
 
 impl Doorway {
-    /// A door behind which this desk serves.
-    pub fn new(desk: Desk, clock: Clock, log: MessageLog) -> Self {
+    /// Whoever comes in by the door is served by this desk.
+    pub fn new(door: Door, desk: Desk, clock: Clock, log: MessageLog) -> Self {
         Self {
+            listener: door.listener,
             desk,
             clock,
             log,
             room: Room::new(),
-            seats: Arc::new(Mutex::new(Seats::among(files_max()))),
+            seats: Arc::new(Mutex::new(Seats::of(door.seats))),
             last: SessionId(0),
         }
     }
 
     /// Lets connections in until the program ends.
-    pub async fn let_in(mut self, mut listener: Box<dyn Listen>) {
+    pub async fn let_in(mut self) {
         loop {
-            match listener.accept().await {
+            match self.listener.accept().await {
                 Ok((stream, remote)) => self.seat(stream, remote),
                 Err(error) => {
                     tracing::warn!("failed to accept a connection: {error}");
@@ -99,20 +93,10 @@ impl Doorway {
     }
 }
 
-/// How many files this process may have open, after it has asked for as many as it wants.
-fn files_max() -> u64 {
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((FILES_WANTED, FILES_WANTED));
-    let wanted = hard.min(FILES_WANTED);
-    let granted = soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_ok();
-    if granted { wanted } else { soft }
-}
-
 impl Seats {
-    /// As many as fit a process that may have this many files open.
-    fn among(files: u64) -> Self {
-        let fit = usize::try_from(files / 10 * CONNECTIONS_TENTHS).unwrap_or(CONNECTIONS_MAX);
+    fn of(most: usize) -> Self {
         Self {
-            most: fit.min(CONNECTIONS_MAX),
+            most,
             taken: 0,
             by_address: HashMap::new(),
         }
@@ -156,7 +140,7 @@ mod tests {
 
     #[test]
     fn one_address_cannot_take_all_seats_and_a_seat_that_is_left_is_free_again() {
-        let seats = Arc::new(Mutex::new(Seats::among(FILES_WANTED)));
+        let seats = Arc::new(Mutex::new(Seats::of(2 * CONNECTIONS_OF_ONE_MAX)));
         let address = |last| IpAddr::from([10, 0, 0, last]);
         let mut taken: Vec<_> = std::iter::from_fn(|| take_seat(&seats, address(1))).collect();
         assert_eq!(taken.len(), CONNECTIONS_OF_ONE_MAX);
@@ -165,23 +149,5 @@ mod tests {
         assert!(take_seat(&seats, address(1)).is_some());
         drop(taken);
         assert!(seats.lock().unwrap().by_address.is_empty());
-    }
-
-    #[test]
-    fn connections_leave_files_for_everything_else_where_few_may_be_open() {
-        let seats = Arc::new(Mutex::new(Seats::among(1024)));
-        let address = |last| IpAddr::from([10, 0, 0, last]);
-        let taken: Vec<_> = (0..=255)
-            .cycle()
-            .map_while(|last| take_seat(&seats, address(last)))
-            .collect();
-        assert_eq!(taken.len(), 408);
-        assert!(
-            files_max()
-                >= getrlimit(Resource::RLIMIT_NOFILE)
-                    .unwrap()
-                    .0
-                    .min(FILES_WANTED)
-        );
     }
 }

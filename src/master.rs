@@ -198,12 +198,19 @@ pub async fn act(
         under_way.clone(),
     );
     let scheduler = desk.scheduler.used_by(PROGRAM);
-    let tcp = door.address.port();
-    answer_who_asks(&net, &config.discovery_ports, tcp, &identity, &clock).await?;
-    let doorway = Doorway::new(Desk::Master(desk), clock, log);
-    actix_rt::spawn(doorway.let_in(door.listener));
+    let address = door.address;
+    answer_who_asks(
+        &net,
+        &config.discovery_ports,
+        address.port(),
+        &identity,
+        &clock,
+    )
+    .await?;
+    let doorway = Doorway::new(door, Desk::Master(desk), clock, log);
+    actix_rt::spawn(doorway.let_in());
     Ok(Master {
-        address: door.address,
+        address,
         identity,
         scheduler,
         under_way,

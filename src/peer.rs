@@ -278,10 +278,11 @@ pub async fn act(
         executor: to_executor,
         gone: gone.clone(),
     }));
-    let doorway = Doorway::new(Desk::Peer(to_session.clone()), clock, log);
-    actix_rt::spawn(doorway.let_in(door.listener));
+    let address = door.address;
+    let doorway = Doorway::new(door, Desk::Peer(to_session.clone()), clock, log);
+    actix_rt::spawn(doorway.let_in());
     Ok(Acting {
-        address: door.address,
+        address,
         session: to_session.used_by(PROGRAM),
         gone,
     })

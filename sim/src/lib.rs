@@ -7,6 +7,7 @@ pub mod disk;
 pub mod hosts;
 pub mod life;
 pub mod net;
+pub mod scale;
 pub mod store;
 pub mod storm;
 pub mod tally;

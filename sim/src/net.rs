@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::poll_fn;
 use mutirao::sockets::SocketError;
 use mutirao::sockets::net::{Datagrams, Door, Listen, Net};
+use mutirao::sockets::seats::seats;
 use mutirao::sockets::udp::Everywhere;
 use mutirao_actors::discovery::{Outgoing, Received};
 use mutirao_actors::master_session::{Dialled, Duplex};
@@ -140,6 +141,7 @@ impl Net for SimNet {
             Ok(Door {
                 address,
                 listener: Box::new(Ear(listener)),
+                seats: seats(),
             })
         };
         listen.boxed()

@@ -4,6 +4,7 @@
 
 pub mod net;
 pub mod places;
+pub mod seats;
 pub mod tcp;
 pub mod udp;
 

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 
 use super::SocketError;
 use super::places::routes_towards;
+use super::seats::seats;
 use super::tcp::{dial, listen_tcp, local_address, prepare};
 use super::udp::{Everywhere, datagrams, discovery_asker, discovery_listener, outgoing};
 
@@ -27,6 +28,8 @@ pub struct Door {
     pub address: SocketAddr,
     /// What takes them.
     pub listener: Box<dyn Listen>,
+    /// How many may be open at a time.
+    pub seats: usize,
 }
 
 /// Takes connections.
@@ -88,7 +91,11 @@ impl Net for RealNet {
             let listener = listen_tcp(wildcard)?;
             let address = local_address(&listener, port)?;
             let listener = Box::new(listener);
-            Ok(Door { address, listener })
+            Ok(Door {
+                address,
+                listener,
+                seats: seats(),
+            })
         };
         listen.boxed()
     }

@@ -3,6 +3,7 @@
 mod bench;
 mod chaos;
 mod example;
+mod scale;
 mod shell;
 mod sim;
 mod suites;
@@ -27,6 +28,7 @@ enum Verb {
     Bench(bench::Bench),
     Chaos(chaos::Chaos),
     Example(example::Example),
+    Scale(scale::Scale),
     Sim(sim::Sim),
 }
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Verb::Bench(bench) => bench.run(),
         Verb::Chaos(chaos) => chaos.run(),
         Verb::Example(example) => example.run(),
+        Verb::Scale(scale) => scale.run(),
         Verb::Sim(sim) => sim.run(),
     };
     told.unwrap_or_else(|error| {
