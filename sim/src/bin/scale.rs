@@ -11,38 +11,45 @@ use mutirao_sim::scale::measure;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask scale")]
 struct Args {
-    /// How many peers; one run for each number
-    #[arg(default_values_t = [1000, 5000, 10_000, 50_000])]
-    peers: Vec<u32>,
+    /// How many peers
+    #[arg(default_value_t = 50_000)]
+    peers: u32,
     /// How long a task lasts, in seconds
     #[arg(long, default_value_t = 60)]
     task: u64,
-    /// Where the master's files go; a folder in memory, for a disk would be measured else
+    /// Where the master's files go: a folder in memory, else the disk is measured too
     #[arg(long, default_value = "/dev/shm")]
     folder: PathBuf,
 }
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let task = Duration::from_secs(args.task);
-    println!("   peers   all wait   at work   tasks/s   memory a peer");
-    let mut full = None;
-    for peers in args.peers {
-        let load = measure(peers, task, &args.folder)?;
-        println!(
-            "{:>8}   {:>6.1} %  {:>6.1} %  {:>8.0}   {:>9.1} KiB",
-            load.peers,
-            load.waiting * 100.0,
-            load.working * 100.0,
-            load.rate,
-            load.memory / 1024.0
-        );
-        full = Some(f64::from(peers) / load.working);
-    }
-    println!("in % of a core; memory is that of both ends of a connection");
-    println!("open connections end at {}, for each needs a file", seats());
-    if let Some(full) = full {
-        println!("with as many peers as last, one core is full at about {full:.0} peers at work");
-    }
+    let peers = f64::from(args.peers);
+    let load = measure(args.peers, Duration::from_secs(args.task), &args.folder)?;
+    println!(
+        "{peers} peers, tasks of {} s; of one core the master uses",
+        args.task
+    );
+    println!(
+        "  {:>5.1} %  while all wait, each with a heartbeat every 5 s",
+        load.waiting * 100.0
+    );
+    println!(
+        "  {:>5.1} %  while all work, {:.0} tasks a second",
+        load.working * 100.0,
+        load.rate
+    );
+    println!(
+        "{:.1} KiB of memory a peer, both ends of its connection",
+        load.memory / 1024.0
+    );
+    println!(
+        "limits: {} open connections on this machine, for each needs a file;",
+        seats()
+    );
+    println!(
+        "        one core is full at about {:.0} peers at work",
+        peers / load.working
+    );
     Ok(())
 }
