@@ -1,6 +1,6 @@
 //! `now()`: the one place where time is read, so that a test or a simulated host can move it.
 
-use jiff::{Timestamp, ToSpan as _};
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::model::Moment;
@@ -39,7 +39,8 @@ impl Clock {
     /// What a wall clock that was right at the start and never adjusted shows at this moment.
     pub fn wall(&self, moment: Moment) -> Timestamp {
         let micros = i64::try_from(moment.0).unwrap_or(i64::MAX);
-        let wall = self.wall_at_start.checked_add(micros.microseconds());
+        let passed = SignedDuration::from_micros(micros);
+        let wall = self.wall_at_start.checked_add(passed);
         wall.unwrap_or(Timestamp::MAX)
     }
 }

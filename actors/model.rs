@@ -3,7 +3,7 @@
 //! Rule: plain values only. What can be wrong about a value from outside is refused by its constructor,
 //! so that whoever holds one need not check it again.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, Serializer};
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+pub use self::digest::Digest;
 pub use self::short::FileName;
 pub use self::task::{Kind, Kinds, Task, Wishes};
 pub use self::task_name::TaskName;
 
+mod digest;
 mod short;
 mod task;
 mod task_name;
@@ -42,8 +43,8 @@ pub enum ModelError {
 }
 
 /// Who a peer is, by its own word; 1 to [`PEER_ID_MAX`] bytes, printable.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct PeerId(Arc<str>);
 
 impl PeerId {
@@ -82,6 +83,12 @@ impl TryFrom<String> for PeerId {
 impl From<PeerId> for String {
     fn from(peer: PeerId) -> Self {
         peer.0.as_ref().into()
+    }
+}
+
+impl Serialize for PeerId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -215,74 +222,6 @@ pub struct Attempt(pub u32);
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// A SHA-256, written as 64 lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Digest([u8; 32]);
-
-impl Digest {
-    /// The digest of these bytes; about 0.5 ms a megabyte, so large payloads are hashed off the arbiter.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-
-    /// Its bytes, for what stores them in binary.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl From<[u8; 32]> for Digest {
-    /// A digest taken elsewhere, of bytes that were never in memory together.
-    fn from(digest: [u8; 32]) -> Self {
-        Self(digest)
-    }
-}
-
-impl FromStr for Digest {
-    type Err = ModelError;
-
-    fn from_str(text: &str) -> Result<Self, ModelError> {
-        let mut digest = [0; 32];
-        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(ModelError::Digest);
-        }
-        for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| ModelError::Digest)?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| ModelError::Digest)?;
-        }
-        Ok(Self(digest))
-    }
-}
-
-impl TryFrom<String> for Digest {
-    type Error = ModelError;
-
-    fn try_from(text: String) -> Result<Self, ModelError> {
-        text.parse()
-    }
-}
-
-impl From<Digest> for String {
-    fn from(digest: Digest) -> Self {
-        digest.to_string()
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or('?');
-        let mut digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        digits.try_for_each(|half| f.write_char(digit(half)))
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 
@@ -428,17 +367,4 @@ pub struct Outcome {
     pub took: Duration,
     /// Peak resident memory of the script in bytes, where the system tells.
     pub peak_rss: Option<u64>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_digest_is_written_as_sha256sum_writes_it() {
-        let written = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        let digest = Digest::of(b"abc");
-        assert_eq!(digest.to_string(), written);
-        assert_eq!(written.parse(), Ok(digest));
-    }
 }

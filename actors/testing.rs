@@ -12,7 +12,7 @@ use actix::{Actor, Addr, Context, Handler};
 use serde_json::Value;
 
 use crate::clock::Clock;
-use crate::message_log::{MessageLog, Name, Sink};
+use crate::message_log::{Line, MessageLog, Name, Sink};
 use crate::messages::{ReplyTo, SchedulerInbox, SessionInbox, StoreInbox, WriteDown, WrittenDown};
 use crate::model::{RequestId, SessionId};
 use crate::port::{Letter, Port};
@@ -77,10 +77,10 @@ impl Handler<Letter<WriteDown>> for Writer {
 
 /// Every letter of one test, as the log's lines.
 #[derive(Debug, Default)]
-struct Transcript(Mutex<Vec<Arc<str>>>);
+struct Transcript(Mutex<Vec<Line>>);
 
 impl Transcript {
-    fn lines(&self) -> Vec<Arc<str>> {
+    fn lines(&self) -> Vec<Line> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -93,9 +93,9 @@ impl Transcript {
 }
 
 impl Sink for Arc<Transcript> {
-    fn take(&self, line: Arc<str>) {
+    fn take(&self, line: &Line) {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.push(line);
+        lines.push(line.clone());
     }
 }
 
@@ -161,7 +161,9 @@ impl Stage {
     /// Every letter so far as a record of the log, the test's own too: `from`, `to`, `kind`, `body`, …
     pub fn letters(&self) -> Vec<Value> {
         let lines = self.transcript.lines();
-        let parsed = lines.iter().map(|line| serde_json::from_str(line));
+        let parsed = lines
+            .iter()
+            .map(|line| serde_json::from_str(&line.to_string()));
         parsed.map(Result::unwrap_or_default).collect()
     }
 

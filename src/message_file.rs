@@ -16,14 +16,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use mutirao_actors::message_log::{MessageLog, RING_MAX, Sink};
+use mutirao_actors::message_log::{Line, MessageLog, RING_MAX, Sink};
 use serde::{Deserialize, Serialize};
 
 pub use files::{FILE_MAX, FILE_NAME, FILES_MAX, older};
 use files::{Files, Limits};
 use writer::{Batch, Writer};
 
-/// Lines that wait for the writer: the very lines that the ring in memory holds, so that a full queue
+/// Lines that wait for the writer, whose bodies are those that the ring in memory holds, so that a full queue
 /// costs hardly any memory of its own.
 pub const LINES_MAX: usize = RING_MAX;
 
@@ -53,7 +53,7 @@ impl Marker {
 
 /// What the writer thread is handed.
 enum Entry {
-    Line(Arc<str>),
+    Line(Line),
     Lost(u64),
     Close,
 }
@@ -115,7 +115,7 @@ pub fn leave(dir: &Path, log: &MessageLog) -> io::Result<()> {
     files.rotate()?;
     let mut batch = Batch::default();
     batch.mark(&Marker::run_started());
-    let before = lines.first().and_then(|line| seq(line)).unwrap_or(1) - 1;
+    let before = lines.first().map_or(1, Line::seq).saturating_sub(1);
     batch.lose(before);
     for line in lines {
         batch.push(&line);
@@ -127,16 +127,6 @@ pub fn leave(dir: &Path, log: &MessageLog) -> io::Result<()> {
     files.append(&batch.bytes)
 }
 
-/// The number of a line's letter; numbers start with 1.
-fn seq(line: &str) -> Option<u64> {
-    #[derive(Deserialize)]
-    struct Numbered {
-        seq: u64,
-    }
-    let numbered: Numbered = serde_json::from_str(line).ok()?;
-    Some(numbered.seq.max(1))
-}
-
 /// The end of the queue at which lines come in.
 #[derive(Debug, Clone)]
 struct Tail {
@@ -146,11 +136,11 @@ struct Tail {
 }
 
 impl Sink for Tail {
-    fn take(&self, line: Arc<str>) {
+    fn take(&self, line: &Line) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost > 0 && self.entries.try_send(Entry::Lost(lost)).is_err() {
             self.lost.fetch_add(lost + 1, Ordering::Relaxed);
-        } else if self.entries.try_send(Entry::Line(line)).is_err() {
+        } else if self.entries.try_send(Entry::Line(line.clone())).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }

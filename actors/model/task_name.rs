@@ -3,14 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::short::Short;
 use super::{ModelError, TASK_STEM_MAX};
 
 /// A name that may be handed out: `[A-Za-z0-9._-]{1,100}\.zip` and no leading dot, for others make folders of it.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct TaskName(Short);
 
 impl TaskName {
@@ -78,6 +78,12 @@ impl TryFrom<String> for TaskName {
 impl From<TaskName> for String {
     fn from(name: TaskName) -> Self {
         name.as_str().into()
+    }
+}
+
+impl Serialize for TaskName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::mpsc::Receiver;
 
 use actix::{Actor as _, Context, Handler, Recipient};
 use mutirao_actors::clock::Clock;
-use mutirao_actors::message_log::{Cause, Name};
+use mutirao_actors::message_log::{Cause, Line as Told, Name};
 use mutirao_actors::model::Archive;
 use mutirao_actors::port::{Hears, Letter, Port};
 
@@ -87,12 +87,14 @@ fn queue(room: usize) -> (Tail, Receiver<Entry>) {
     (Tail { entries, lost }, queue)
 }
 
-fn line(number: u64) -> Arc<str> {
-    let at = "2026-11-22T12:00:00Z";
-    format!(
-        r#"{{"v":1,"seq":{number},"at":"{at}","moment":1,"from":"a","to":"b","kind":"K","cause":null,"dead":false,"body":{{}}}}"#
-    )
-    .into()
+/// The first lines of a log.
+fn told(count: usize) -> Vec<Told> {
+    actix_rt::System::new().block_on(async {
+        let log = MessageLog::new(Clock::start(), None);
+        let port = port(&log);
+        (0..count).for_each(|_| port.tell(parcel(), Cause::OUTSIDE));
+        log.recent()
+    })
 }
 
 #[actix_rt::test]
@@ -148,12 +150,11 @@ async fn a_run_that_did_not_log_leaves_its_ring() {
 #[test]
 fn lines_that_find_no_room_are_counted_where_they_are_missing() {
     let (tail, queue) = queue(2);
-    for number in 1..=5 {
-        tail.take(line(number));
-    }
+    let told = told(6);
+    told.iter().take(5).for_each(|line| tail.take(line));
     let taken: Vec<_> = queue.try_iter().collect();
     assert!(matches!(&taken[..], [Entry::Line(_), Entry::Line(_)]));
-    tail.take(line(6));
+    tail.take(&told[5]);
     let taken: Vec<_> = queue.try_iter().collect();
     assert!(matches!(&taken[..], [Entry::Lost(3), Entry::Line(_)]));
 }
@@ -162,9 +163,7 @@ fn lines_that_find_no_room_are_counted_where_they_are_missing() {
 fn every_line_is_written_or_said_to_be_lost() {
     let dir = tempfile::tempdir().unwrap();
     let (tail, queue) = queue(2);
-    for number in 1..=5 {
-        tail.take(line(number));
-    }
+    told(5).iter().for_each(|line| tail.take(line));
     let lost_now = Arc::clone(&tail.lost);
     drop(tail);
     Writer::new(Files::new(dir.path(), Limits::default())).run(&queue, &lost_now);
@@ -178,13 +177,14 @@ fn a_failing_disk_is_waited_for_and_what_is_missing_is_said() {
     let folder = dir.path().join("log");
     fs::write(&folder, "a file where the folder should be").unwrap();
     let mut writer = Writer::new(Files::new(&folder, Limits::default()));
-    for number in 1..=3 {
-        writer.batch.push(&line(number));
+    let told = told(4);
+    for line in &told[..3] {
+        writer.batch.push(line);
         writer.write();
     }
     assert!(writer.failing);
     fs::remove_file(&folder).unwrap();
-    writer.batch.push(&line(4));
+    writer.batch.push(&told[3]);
     writer.write();
     assert!(!writer.failing);
     let lines = lines(&folder.join(FILE_NAME));
@@ -201,10 +201,8 @@ fn files_never_grow_beyond_their_bound_and_only_so_many_are_kept() {
         files_max: 3,
     };
     let mut files = Files::new(dir.path(), limits);
-    for number in 100..200 {
-        files
-            .append(format!("{}\n", line(number)).as_bytes())
-            .unwrap();
+    for line in told(100) {
+        files.append(format!("{line}\n").as_bytes()).unwrap();
     }
     let mut found: Vec<_> = fs::read_dir(dir.path())
         .unwrap()
@@ -223,7 +221,7 @@ fn files_never_grow_beyond_their_bound_and_only_so_many_are_kept() {
     );
     let newest = lines(&dir.path().join(FILE_NAME));
     let older = lines(&older(&dir.path().join(FILE_NAME), 1));
-    assert_eq!(letter(newest.last().unwrap()).seq, 199);
+    assert_eq!(letter(newest.last().unwrap()).seq, 100);
     assert_eq!(
         letter(older.last().unwrap()).seq + 1,
         letter(&newest[0]).seq
@@ -234,9 +232,10 @@ fn files_never_grow_beyond_their_bound_and_only_so_many_are_kept() {
 fn a_line_that_a_crash_has_torn_is_ended_before_the_next_run() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join(FILE_NAME);
-    fs::write(&file, format!("{}\n{{\"v\":1,\"seq\":2,", line(1))).unwrap();
+    let told = told(1);
+    fs::write(&file, format!("{}\n{{\"v\":1,\"seq\":2,", told[0])).unwrap();
     let running = MessageFile::start(dir.path()).unwrap();
-    running.sink().take(line(1));
+    running.sink().take(&told[0]);
     running.close();
     let lines = lines(&file);
     assert_eq!(letters(&lines), 2);

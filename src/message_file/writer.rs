@@ -1,10 +1,10 @@
 //! The thread that writes the message log: what waits goes to the disk together, as soon as nothing more waits.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
-use mutirao_actors::message_log::FORMAT;
+use mutirao_actors::message_log::{FORMAT, Line};
 use serde::Serialize;
 
 use super::files::Files;
@@ -22,9 +22,9 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn push(&mut self, line: &str) {
-        self.bytes.extend_from_slice(line.as_bytes());
-        self.bytes.push(b'\n');
+    pub(super) fn push(&mut self, line: &Line) {
+        // Memory takes all that is written to it.
+        let _ = writeln!(self.bytes, "{line}");
         self.letters += 1;
     }
 

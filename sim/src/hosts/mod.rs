@@ -15,7 +15,7 @@ use jiff::{Timestamp, ToSpan as _};
 use mutirao::disk::Hands;
 use mutirao::disk::hands::Job;
 use mutirao_actors::clock::Clock;
-use mutirao_actors::message_log::{MessageLog, Sink};
+use mutirao_actors::message_log::{self, MessageLog, Sink};
 use mutirao_rig::dice::Dice;
 
 use crate::life::Life;
@@ -114,9 +114,9 @@ struct Line {
 }
 
 impl Sink for Line {
-    fn take(&self, line: Arc<str>) {
+    fn take(&self, line: &message_log::Line) {
         if self.life.lasts() {
-            self.transcript.say(&self.name, &line);
+            self.transcript.say(&self.name, &line.to_string());
         }
     }
 }

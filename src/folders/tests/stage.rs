@@ -223,7 +223,7 @@ impl Stage {
         };
         let new = lines[self.heard..]
             .iter()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+            .map(|line| serde_json::from_str::<Value>(&line.to_string()).unwrap());
         let said = new.filter(is_news).map(|letter| {
             (
                 letter["kind"].as_str().unwrap().into(),
@@ -240,7 +240,7 @@ impl Stage {
         let letters = lines
             .iter()
             .rev()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+            .map(|line| serde_json::from_str::<Value>(&line.to_string()).unwrap());
         let last = letters
             .into_iter()
             .find(|letter| letter["kind"] == "FoldersChanged")?;
