@@ -36,7 +36,7 @@ use crate::port::Port;
 use crate::wire::scanner::Caps;
 use crate::wire::{Dialect, Reply, encode_reply};
 
-use inbound::{Told, Wanted, take_apart};
+use inbound::{Told, take_apart};
 
 /// How often it is looked whether bytes have moved: a third of the shortest time after which a silent peer is given up.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -171,14 +171,12 @@ impl PeerSession {
         });
     }
 
-    /// What every log line about a message carries: the connection, and who speaks as far as that is known. Of the
-    /// highest level, for a span that is filtered out takes its fields from the lines that are not.
-    fn span_of(&self, incoming: Option<&Incoming<Told>>) -> Span {
-        let speaker = incoming
-            .and_then(|incoming| incoming.message.wanted.as_ref().ok())
-            .and_then(Wanted::speaker);
-        let known = self.told.as_ref().map(|(endpoint, _)| &endpoint.peer);
-        let peer = speaker.or(known).map(PeerId::as_str);
+    /// What every log line about a message carries: the connection, and who speaks as far as that is known. Made only
+    /// where there is such a line, for it costs more than most messages do. Of the highest level, for a span that is
+    /// filtered out takes its fields from the lines that are not.
+    fn span(&self) -> Span {
+        let speaker = self.told.as_ref().map(|(endpoint, _)| &endpoint.peer);
+        let peer = speaker.map(PeerId::as_str);
         error_span!("session", session = self.id.0, peer)
     }
 
@@ -224,12 +222,12 @@ impl Actor for PeerSession {
 
 impl StreamHandler<Result<Incoming<Told>, Broken>> for PeerSession {
     fn handle(&mut self, incoming: Result<Incoming<Told>, Broken>, _: &mut Context<Self>) {
-        let span = self.span_of(incoming.as_ref().ok());
-        let _entered = span.enter();
         match incoming {
             Ok(Incoming { message, turn }) => self.hear(message, turn),
             Err(broken) => {
-                tracing::warn!(remote = %self.remote, "closing a connection: {broken}");
+                self.span().in_scope(|| {
+                    tracing::warn!(remote = %self.remote, "closing a connection: {broken}");
+                });
                 let reply = self.error(broken.to_string(), Some("broken"));
                 self.writer
                     .send(encode_reply(self.spoken, None, &reply), None);

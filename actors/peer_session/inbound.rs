@@ -60,20 +60,6 @@ pub enum Wanted {
     Unknown(String),
 }
 
-impl Wanted {
-    /// The peer that says it; none where anybody may ask.
-    pub fn speaker(&self) -> Option<&PeerId> {
-        match self {
-            Self::Register(peer, _)
-            | Self::Heartbeat(peer)
-            | Self::Task(peer, _)
-            | Self::HandIn(peer, _)
-            | Self::Leave(peer) => Some(peer),
-            _ => None,
-        }
-    }
-}
-
 /// What a peer says of itself.
 #[derive(Debug)]
 pub struct Introduction {

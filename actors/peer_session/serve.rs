@@ -46,7 +46,9 @@ impl PeerSession {
                 Desk::Peer(_) => self.serve_at_peer(request, &wanted),
             },
             Err(error) => {
-                tracing::warn!(remote = %self.remote, "refused a message: {error}");
+                self.span().in_scope(|| {
+                    tracing::warn!(remote = %self.remote, "refused a message: {error}");
+                });
                 self.answer_error(request, &error.to_string(), error.code());
             }
         }
