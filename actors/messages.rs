@@ -16,15 +16,20 @@ use crate::model::{
     Archive, Attempt, Dialect, Endpoint, Outcome, PeerId, RequestId, SessionId, Task, TaskChoice,
     TaskId, TaskName, Wishes,
 };
-use crate::port::{Hears, Port};
+use crate::port::{Ear, Hears, Port};
 use crate::runner::Job;
 use crate::wire::report::{PeerReport, PeerRow, QueueReport, TaskReport};
 
-/// Makes the inbox of an actor: the compiler says what whoever stands behind it must hear.
+/// Makes the inbox of an actor: the compiler says what whoever stands behind it must hear. It knows the actor once,
+/// however much that hears, for each connection has one.
 macro_rules! inbox {
-    ($(#[$doc:meta])* $inbox:ident hears { $($field:ident: $message:ty,)+ }) => {
+    ($(#[$doc:meta])* $inbox:ident with $ears:ident hears { $($message:ident,)+ }) => {
+        trait $ears: $(Ear<$message> +)+ {}
+
+        impl<A> $ears for A where A: $(Ear<$message> +)+ {}
+
         $(#[$doc])*
-        pub struct $inbox { $($field: actix::Recipient<crate::port::Letter<$message>>,)+ }
+        pub struct $inbox(Box<dyn $ears>);
 
         impl $inbox {
             /// The inbox of an actor that hears all of it.
@@ -33,13 +38,13 @@ macro_rules! inbox {
                 A: actix::Actor<Context = actix::Context<A>>
                     $(+ actix::Handler<crate::port::Letter<$message>>)+
             {
-                Self { $($field: actor.clone().recipient(),)+ }
+                Self(Box::new(actor.clone()))
             }
         }
 
         $(impl Hears<$message> for $inbox {
-            fn recipient(&self) -> &actix::Recipient<crate::port::Letter<$message>> {
-                &self.$field
+            fn ear(&self) -> &dyn Ear<$message> {
+                &*self.0
             }
         })+
     };
@@ -58,13 +63,13 @@ pub struct ReplyTo {
 
 inbox! {
     /// What the registry hears.
-    RegistryInbox hears {
-        peer_registered: PeerRegistered,
-        peer_heard: PeerHeard,
-        peer_said_goodbye: PeerSaidGoodbye,
-        peer_fell_silent: PeerFellSilent,
-        list_peers: ListPeers,
-        describe_peer: DescribePeer,
+    RegistryInbox with RegistryEars hears {
+        PeerRegistered,
+        PeerHeard,
+        PeerSaidGoodbye,
+        PeerFellSilent,
+        ListPeers,
+        DescribePeer,
     }
 }
 
@@ -134,9 +139,9 @@ pub struct DescribePeer {
 
 inbox! {
     /// What the heartbeat watch hears.
-    HeartbeatInbox hears {
-        peer_heard: PeerHeard,
-        forget_peer: ForgetPeer,
+    HeartbeatInbox with HeartbeatEars hears {
+        PeerHeard,
+        ForgetPeer,
     }
 }
 
@@ -151,26 +156,26 @@ pub struct ForgetPeer {
 
 inbox! {
     /// What any scheduler hears.
-    SchedulerInbox hears {
-        task_arrived: TaskArrived,
-        task_withdrawn: TaskWithdrawn,
-        intake_counted: IntakeCounted,
-        task_requested: TaskRequested,
-        offer_failed: OfferFailed,
-        result_submitted: ResultSubmitted,
-        result_kept: ResultKept,
-        result_refused: ResultRefused,
-        peer_joined: PeerJoined,
-        peer_left: PeerLeft,
-        session_closed: SessionClosed,
-        describe_queue: DescribeQueue,
-        describe_task: DescribeTask,
-        cancel_task: CancelTask,
-        tally_peers: TallyPeers,
-        close_queue: CloseQueue,
-        written_down: WrittenDown,
-        store_changed: StoreChanged,
-        folders_changed: FoldersChanged,
+    SchedulerInbox with SchedulerEars hears {
+        TaskArrived,
+        TaskWithdrawn,
+        IntakeCounted,
+        TaskRequested,
+        OfferFailed,
+        ResultSubmitted,
+        ResultKept,
+        ResultRefused,
+        PeerJoined,
+        PeerLeft,
+        SessionClosed,
+        DescribeQueue,
+        DescribeTask,
+        CancelTask,
+        TallyPeers,
+        CloseQueue,
+        WrittenDown,
+        StoreChanged,
+        FoldersChanged,
     }
 }
 
@@ -342,15 +347,15 @@ pub struct CloseQueue {}
 
 inbox! {
     /// What the folders hear.
-    FoldersInbox hears {
-        adopt_task: AdoptTask,
-        load_task: LoadTask,
-        load_result: LoadResult,
-        keep_result: KeepResult,
-        set_aside: SetAside,
-        task_ended: TaskEnded,
-        written_down: WrittenDown,
-        store_changed: StoreChanged,
+    FoldersInbox with FoldersEars hears {
+        AdoptTask,
+        LoadTask,
+        LoadResult,
+        KeepResult,
+        SetAside,
+        TaskEnded,
+        WrittenDown,
+        StoreChanged,
     }
 }
 
@@ -428,8 +433,8 @@ pub struct TaskEnded {
 
 inbox! {
     /// What the store hears.
-    StoreInbox hears {
-        write_down: WriteDown,
+    StoreInbox with StoreEars hears {
+        WriteDown,
     }
 }
 
@@ -472,21 +477,21 @@ pub struct StoreChanged {
 
 inbox! {
     /// What a session hears.
-    SessionInbox hears {
-        peer_welcomed: PeerWelcomed,
-        request_refused: RequestRefused,
-        task_offered: TaskOffered,
-        nothing_waits: NothingWaits,
-        payload_loaded: PayloadLoaded,
-        result_answered: ResultAnswered,
-        attempt_cancelled: AttemptCancelled,
-        hang_up: HangUp,
-        peers_listed: PeersListed,
-        peer_described: PeerDescribed,
-        queue_described: QueueDescribed,
-        task_described: TaskDescribed,
-        task_accepted: TaskAccepted,
-        peer_reported: PeerReported,
+    SessionInbox with SessionEars hears {
+        PeerWelcomed,
+        RequestRefused,
+        TaskOffered,
+        NothingWaits,
+        PayloadLoaded,
+        ResultAnswered,
+        AttemptCancelled,
+        HangUp,
+        PeersListed,
+        PeerDescribed,
+        QueueDescribed,
+        TaskDescribed,
+        TaskAccepted,
+        PeerReported,
     }
 }
 
@@ -615,9 +620,9 @@ pub struct PeerReported {
 
 inbox! {
     /// What discovery hears on a peer.
-    DiscoveryInbox hears {
-        seek_master: SeekMaster,
-        stop_seeking: StopSeeking,
+    DiscoveryInbox with DiscoveryEars hears {
+        SeekMaster,
+        StopSeeking,
     }
 }
 
@@ -636,11 +641,11 @@ pub struct StopSeeking {}
 
 inbox! {
     /// What the peer's end of the wire hears.
-    MasterSessionInbox hears {
-        master_found: MasterFound,
-        run_ended: RunEnded,
-        describe_peer_self: DescribePeerSelf,
-        leave_master: LeaveMaster,
+    MasterSessionInbox with MasterSessionEars hears {
+        MasterFound,
+        RunEnded,
+        DescribePeerSelf,
+        LeaveMaster,
     }
 }
 
@@ -686,11 +691,11 @@ pub struct LeaveMaster {
 
 inbox! {
     /// What the executor hears.
-    ExecutorInbox hears {
-        run_task: RunTask,
-        stop_run: StopRun,
-        forget_run: ForgetRun,
-        stop_all: StopAll,
+    ExecutorInbox with ExecutorEars hears {
+        RunTask,
+        StopRun,
+        ForgetRun,
+        StopAll,
     }
 }
 

@@ -6,7 +6,7 @@ use std::any::type_name;
 use std::fmt;
 use std::sync::Arc;
 
-use actix::{Message, Recipient};
+use actix::{Actor, Addr, Context, Handler, Message};
 use serde::{Serialize, Serializer};
 
 use crate::message_log::{Cause, MessageLog, Name, Written};
@@ -29,12 +29,33 @@ impl<M> Message for Letter<M> {
     type Result = ();
 }
 
+/// Whoever takes letters of this type, from any thread. Only a port has letters.
+pub trait Ear<M>: Send + Sync {
+    /// Whether it has not stopped.
+    fn is_there(&self) -> bool;
+    /// Takes a letter; one that has stopped loses it.
+    fn hear(&self, letter: Letter<M>);
+}
+
+impl<A, M> Ear<M> for Addr<A>
+where
+    A: Actor<Context = Context<A>> + Handler<Letter<M>>,
+    M: Send + 'static,
+{
+    fn is_there(&self) -> bool {
+        self.connected()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one voice")]
+    fn hear(&self, letter: Letter<M>) {
+        self.do_send(letter);
+    }
+}
+
 /// An inbox that takes messages of this type.
 pub trait Hears<M> {
-    /// Where actix delivers them.
-    fn recipient(&self) -> &Recipient<Letter<M>>
-    where
-        M: Send + 'static;
+    /// Who takes them.
+    fn ear(&self) -> &dyn Ear<M>;
 }
 
 /// The voice of one actor towards the inbox `I` of another; clones are cheap.
@@ -66,21 +87,20 @@ impl<I> Port<I> {
     }
 
     /// Logs the message and delivers it; an addressee that has stopped is logged as dead, not an error.
-    #[expect(clippy::disallowed_methods, reason = "the one voice")]
     pub fn tell<M>(&self, message: M, cause: Cause)
     where
         M: Serialize + Send + 'static,
         I: Hears<M>,
     {
-        let recipient = self.inbox.recipient();
+        let ear = self.inbox.ear();
         let seq = self.log.next_seq();
         let written = Written {
             kind: kind::<M>(),
             body: &message,
-            dead: !recipient.connected(),
+            dead: !ear.is_there(),
         };
         self.log.write(seq, (self.from, self.to), cause, written);
-        recipient.do_send(Letter { seq, message });
+        ear.hear(Letter { seq, message });
     }
 }
 

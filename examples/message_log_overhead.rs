@@ -12,7 +12,7 @@ use mutirao::trace::view::{Form, Look, View};
 use mutirao_actors::clock::Clock;
 use mutirao_actors::message_log::{Cause, MessageLog, Name};
 use mutirao_actors::model::{Attempt, BootId, Digest, Endpoint, Life, PeerId, RequestId, TaskId};
-use mutirao_actors::port::{Hears, Letter, Port};
+use mutirao_actors::port::{Ear, Hears, Letter, Port};
 use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -89,10 +89,10 @@ impl<M: Send + 'static> Handler<Bare<M>> for Listener {
     }
 }
 
-struct Inbox<M: Send + 'static>(Recipient<Letter<M>>);
+struct Inbox(Addr<Listener>);
 
-impl<M: Send + 'static> Hears<M> for Inbox<M> {
-    fn recipient(&self) -> &Recipient<Letter<M>> {
+impl<M: Send + 'static> Hears<M> for Inbox {
+    fn ear(&self) -> &dyn Ear<M> {
         &self.0
     }
 }
@@ -139,7 +139,7 @@ impl Stage {
     where
         M: Clone + Serialize + Send + 'static,
     {
-        let inbox = Inbox(self.listener.clone().recipient());
+        let inbox = Inbox(self.listener.clone());
         let session = Name::numbered("peer_session", 3);
         let port = Port::new(log.clone(), session, Name::one("registry"), inbox);
         self.measure(|| port.tell(message.clone(), Cause::from(17)))

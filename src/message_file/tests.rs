@@ -1,11 +1,11 @@
 use std::fs;
 use std::sync::mpsc::Receiver;
 
-use actix::{Actor as _, Context, Handler, Recipient};
+use actix::{Actor as _, Addr, Context, Handler};
 use mutirao_actors::clock::Clock;
 use mutirao_actors::message_log::{Cause, Line as Told, Name};
 use mutirao_actors::model::Archive;
-use mutirao_actors::port::{Hears, Letter, Port};
+use mutirao_actors::port::{Ear as Hearing, Hears, Letter, Port};
 
 use super::*;
 use crate::trace::record::{Line, Record};
@@ -30,16 +30,16 @@ impl Handler<Letter<ParcelArrived>> for Ear {
     }
 }
 
-struct Inbox(Recipient<Letter<ParcelArrived>>);
+struct Inbox(Addr<Ear>);
 
 impl Hears<ParcelArrived> for Inbox {
-    fn recipient(&self) -> &Recipient<Letter<ParcelArrived>> {
+    fn ear(&self) -> &dyn Hearing<ParcelArrived> {
         &self.0
     }
 }
 
 fn port(log: &MessageLog) -> Port<Inbox> {
-    let inbox = Inbox(Ear.start().recipient());
+    let inbox = Inbox(Ear.start());
     let session = Name::numbered("peer_session", 3);
     Port::new(log.clone(), session, Name::one("folders"), inbox)
 }
