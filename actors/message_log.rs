@@ -18,7 +18,7 @@ use crate::model::Moment;
 pub const FORMAT: u32 = 1;
 /// Records kept in memory: the last few minutes of a busy master in about 2 MB.
 pub const RING_MAX: usize = 8192;
-/// Bytes kept in memory: a letter may carry a list of all peers, or a long name that a stranger made up.
+/// Bytes of bodies kept in memory: a letter may carry a list of all peers, or a long name that a stranger made up.
 pub const RING_BYTES_MAX: usize = 16 << 20;
 /// Bytes of a body for which room is kept: all but lists of many, which are rare.
 const DRAFT_MAX: usize = 64 << 10;
@@ -72,12 +72,9 @@ impl From<u64> for Cause {
     }
 }
 
-/// One line of the log.
-///
-/// Only its body is JSON from the start, for that is made of what the addressee takes along. The rest is put in words
-/// (`Display`) when somebody reads the line, which most of them never see: that would take as long again.
-#[derive(Debug, Clone)]
-pub struct Line {
+/// What is known of a letter beside its body.
+#[derive(Debug, Clone, Copy)]
+struct Head {
     seq: u64,
     at: Timestamp,
     moment: Moment,
@@ -86,24 +83,35 @@ pub struct Line {
     kind: &'static str,
     cause: Cause,
     dead: bool,
+}
+
+/// One line of the log.
+///
+/// Only its body is JSON from the start, for the addressee takes along what that is made of. The rest is put in words
+/// (`Display`) when somebody reads the line, which happens to few of them.
+#[derive(Debug, Clone)]
+pub struct Line {
+    head: Head,
     body: Arc<str>,
 }
 
 impl Line {
-    /// The number of its letter, from 1.
-    pub fn seq(&self) -> u64 {
-        self.seq
+    fn new(head: Head, body: &[u8]) -> Self {
+        // JSON is text.
+        let body = str::from_utf8(body).unwrap_or_default().into();
+        Self { head, body }
     }
 
-    fn bytes(&self) -> usize {
-        size_of::<Self>() + self.body.len()
+    /// The number of its letter, from 1.
+    pub fn seq(&self) -> u64 {
+        self.head.seq
     }
 }
 
 /// One record as JSON, without a line end. Nothing in it needs an escape: names and kinds are words of our own.
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
+        let Head {
             seq,
             at,
             moment: Moment(moment),
@@ -112,8 +120,7 @@ impl fmt::Display for Line {
             kind,
             cause: Cause(cause),
             dead,
-            body,
-        } = self;
+        } = self.head;
         write!(
             f,
             r#"{{"v":{FORMAT},"seq":{seq},"at":"{at}","moment":{moment},"#
@@ -123,45 +130,57 @@ impl fmt::Display for Line {
             Some(cause) => write!(f, "{cause}")?,
             None => f.write_str("null")?,
         }
-        write!(f, r#","dead":{dead},"body":{body}}}"#)
+        write!(f, r#","dead":{dead},"body":{}}}"#, self.body)
     }
 }
 
-/// The newest lines, bounded in number and in bytes.
+/// The newest letters, bounded in number and in bytes. Their bodies lie one behind the other: a block of memory for
+/// each, taken and given back some thousand letters later, costs as much as writing it.
 #[derive(Default)]
 struct Ring {
-    lines: VecDeque<Line>,
-    bytes: usize,
-    /// Where bodies are written, so that each costs one block of memory, of its own size.
+    /// Each with the length of its body.
+    heads: VecDeque<(Head, usize)>,
+    bodies: VecDeque<u8>,
+    /// The body of the newest letter.
     draft: Vec<u8>,
 }
 
 impl Ring {
-    /// A body as JSON.
-    fn body<M: Serialize>(&mut self, body: &M) -> serde_json::Result<Arc<str>> {
+    /// Writes the body of the next letter.
+    fn draft<M: Serialize>(&mut self, body: &M) -> serde_json::Result<()> {
         self.draft.clear();
         self.draft.shrink_to(DRAFT_MAX);
-        serde_json::to_writer(&mut self.draft, body)?;
-        // JSON is text.
-        Ok(str::from_utf8(&self.draft).unwrap_or_default().into())
+        serde_json::to_writer(&mut self.draft, body)
     }
 
-    fn push(&mut self, line: Line) {
-        self.bytes += line.bytes();
-        self.lines.push_back(line);
-        while self.lines.len() > RING_MAX || self.bytes > RING_BYTES_MAX {
-            let Some(oldest) = self.lines.pop_front() else {
+    /// Takes the letter whose body was written, in place of the oldest ones.
+    fn push(&mut self, head: Head) {
+        let length = self.draft.len();
+        while self.heads.len() >= RING_MAX || self.bodies.len() + length > RING_BYTES_MAX {
+            let Some((_, oldest)) = self.heads.pop_front() else {
                 return;
             };
-            self.bytes -= oldest.bytes();
+            self.bodies.drain(..oldest);
         }
+        self.heads.push_back((head, length));
+        self.bodies.extend(&self.draft);
+    }
+
+    fn lines(&mut self) -> Vec<Line> {
+        let mut rest: &[u8] = self.bodies.make_contiguous();
+        let lines = self.heads.iter().map(|(head, length)| {
+            let (body, behind) = rest.split_at_checked(*length).unwrap_or_default();
+            rest = behind;
+            Line::new(*head, body)
+        });
+        lines.collect()
     }
 }
 
 /// Takes the log's lines as they come; must not block.
 pub trait Sink: Send + Sync {
     /// One record.
-    fn take(&self, line: &Line);
+    fn take(&self, line: Line);
 }
 
 /// The log of one process; clones write to the same one.
@@ -201,12 +220,7 @@ impl MessageLog {
     ) {
         let Written { kind, body, dead } = letter;
         let moment = self.0.clock.now();
-        let mut ring = self.0.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        let body = match ring.body(body) {
-            Ok(body) => body,
-            Err(error) => return tracing::warn!(kind, "failed to log a letter: {error}"),
-        };
-        let line = Line {
+        let head = Head {
             seq,
             at: self.0.clock.wall(moment),
             moment,
@@ -215,18 +229,21 @@ impl MessageLog {
             kind,
             cause,
             dead,
-            body,
         };
-        if let Some(sink) = &self.0.sink {
-            sink.take(&line);
+        let mut ring = self.0.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = ring.draft(body) {
+            return tracing::warn!(kind, "failed to log a letter: {error}");
         }
-        ring.push(line);
+        if let Some(sink) = &self.0.sink {
+            sink.take(Line::new(head, &ring.draft));
+        }
+        ring.push(head);
     }
 
     /// The newest records, oldest first.
     pub fn recent(&self) -> Vec<Line> {
-        let ring = self.0.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.lines.iter().cloned().collect()
+        let mut ring = self.0.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.lines()
     }
 }
 
@@ -241,29 +258,31 @@ pub(crate) struct Written<'a, M> {
 mod tests {
     use super::*;
 
-    fn line(seq: u64, body: &str) -> Line {
-        Line {
-            seq,
-            at: Timestamp::UNIX_EPOCH,
-            moment: Moment(5),
-            from: Name::numbered("peer_session", 3),
-            to: Name::one("registry"),
-            kind: "PeerHeard",
-            cause: Cause::from(17),
-            dead: true,
-            body: body.into(),
-        }
+    const HEAD: Head = Head {
+        seq: 12,
+        at: Timestamp::UNIX_EPOCH,
+        moment: Moment(5),
+        from: Name::numbered("peer_session", 3),
+        to: Name::one("registry"),
+        kind: "PeerHeard",
+        cause: Cause(Some(17)),
+        dead: true,
+    };
+
+    fn push(ring: &mut Ring, seq: u64, body: &str) {
+        ring.draft(&body).unwrap();
+        ring.push(Head { seq, ..HEAD });
     }
 
     #[test]
     fn a_line_is_written_as_the_format_says() {
-        let heard = line(12, r#"{"beat":true}"#);
+        let body = br#"{"beat":true}"#;
         assert_eq!(
-            heard.to_string(),
+            Line::new(HEAD, body).to_string(),
             r#"{"v":1,"seq":12,"at":"1970-01-01T00:00:00Z","moment":5,"from":"peer_session#3","to":"registry","kind":"PeerHeard","cause":17,"dead":true,"body":{"beat":true}}"#
         );
         let cause = Cause::OUTSIDE;
-        let from_outside = Line { cause, ..heard }.to_string();
+        let from_outside = Line::new(Head { cause, ..HEAD }, body).to_string();
         assert!(from_outside.contains(r#","cause":null,"dead":true,"#));
     }
 
@@ -271,17 +290,19 @@ mod tests {
     fn the_ring_keeps_the_newest_and_neither_many_nor_long_letters_fill_the_memory() {
         let mut ring = Ring::default();
         for number in 0..=RING_MAX as u64 {
-            ring.push(line(number, "{}"));
+            push(&mut ring, number, &number.to_string());
         }
-        assert_eq!(ring.lines.len(), RING_MAX);
-        assert_eq!(ring.lines.back().unwrap().seq, RING_MAX as u64);
-        let long = "x".repeat((64 << 10) - size_of::<Line>());
-        for number in 0..1_000 {
-            ring.push(line(number, &long));
+        let lines = ring.lines();
+        assert_eq!(lines.len(), RING_MAX);
+        for (line, number) in lines.iter().zip(1..) {
+            let body = format!("\"{number}\"");
+            assert_eq!((line.seq(), &*line.body), (number, body.as_str()));
         }
-        assert_eq!(ring.lines.len(), RING_BYTES_MAX / (64 << 10));
-        assert_eq!(ring.bytes, RING_BYTES_MAX);
-        ring.push(line(1, &"x".repeat(RING_BYTES_MAX + 1)));
-        assert!(ring.lines.is_empty() && ring.bytes == 0);
+        let long = "x".repeat((64 << 10) - 2);
+        (0..1_000).for_each(|number| push(&mut ring, number, &long));
+        assert_eq!(ring.lines().len(), RING_BYTES_MAX / (64 << 10));
+        assert_eq!(ring.bodies.len(), RING_BYTES_MAX);
+        push(&mut ring, 1, &"x".repeat(RING_BYTES_MAX));
+        assert!(ring.lines().is_empty() && ring.bodies.is_empty());
     }
 }

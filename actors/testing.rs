@@ -93,9 +93,9 @@ impl Transcript {
 }
 
 impl Sink for Arc<Transcript> {
-    fn take(&self, line: &Line) {
+    fn take(&self, line: Line) {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.push(line.clone());
+        lines.push(line);
     }
 }
 

@@ -23,8 +23,7 @@ pub use files::{FILE_MAX, FILE_NAME, FILES_MAX, older};
 use files::{Files, Limits};
 use writer::{Batch, Writer};
 
-/// Lines that wait for the writer, whose bodies are those that the ring in memory holds, so that a full queue
-/// costs hardly any memory of its own.
+/// Lines that wait for the writer: as many as the ring in memory holds, so that a full queue costs as much memory.
 pub const LINES_MAX: usize = RING_MAX;
 
 /// A line that is no letter: something that a reader of the file has to know.
@@ -136,11 +135,11 @@ struct Tail {
 }
 
 impl Sink for Tail {
-    fn take(&self, line: &Line) {
+    fn take(&self, line: Line) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost > 0 && self.entries.try_send(Entry::Lost(lost)).is_err() {
             self.lost.fetch_add(lost + 1, Ordering::Relaxed);
-        } else if self.entries.try_send(Entry::Line(line.clone())).is_err() {
+        } else if self.entries.try_send(Entry::Line(line)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }

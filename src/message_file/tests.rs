@@ -151,10 +151,10 @@ async fn a_run_that_did_not_log_leaves_its_ring() {
 fn lines_that_find_no_room_are_counted_where_they_are_missing() {
     let (tail, queue) = queue(2);
     let told = told(6);
-    told.iter().take(5).for_each(|line| tail.take(line));
+    told.iter().take(5).for_each(|line| tail.take(line.clone()));
     let taken: Vec<_> = queue.try_iter().collect();
     assert!(matches!(&taken[..], [Entry::Line(_), Entry::Line(_)]));
-    tail.take(&told[5]);
+    tail.take(told[5].clone());
     let taken: Vec<_> = queue.try_iter().collect();
     assert!(matches!(&taken[..], [Entry::Lost(3), Entry::Line(_)]));
 }
@@ -163,7 +163,7 @@ fn lines_that_find_no_room_are_counted_where_they_are_missing() {
 fn every_line_is_written_or_said_to_be_lost() {
     let dir = tempfile::tempdir().unwrap();
     let (tail, queue) = queue(2);
-    told(5).iter().for_each(|line| tail.take(line));
+    told(5).into_iter().for_each(|line| tail.take(line));
     let lost_now = Arc::clone(&tail.lost);
     drop(tail);
     Writer::new(Files::new(dir.path(), Limits::default())).run(&queue, &lost_now);
@@ -235,7 +235,7 @@ fn a_line_that_a_crash_has_torn_is_ended_before_the_next_run() {
     let told = told(1);
     fs::write(&file, format!("{}\n{{\"v\":1,\"seq\":2,", told[0])).unwrap();
     let running = MessageFile::start(dir.path()).unwrap();
-    running.sink().take(&told[0]);
+    running.sink().take(told[0].clone());
     running.close();
     let lines = lines(&file);
     assert_eq!(letters(&lines), 2);

@@ -114,7 +114,7 @@ struct Line {
 }
 
 impl Sink for Line {
-    fn take(&self, line: &message_log::Line) {
+    fn take(&self, line: message_log::Line) {
         if self.life.lasts() {
             self.transcript.say(&self.name, &line.to_string());
         }
