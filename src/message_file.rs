@@ -98,6 +98,7 @@ impl MessageFile {
     pub fn close(self) {
         // Both fail only if the writer has panicked, which has been told by then.
         let _ = self.tail.entries.send(Entry::Close);
+        self.writer.thread().unpark();
         let _ = self.writer.join();
     }
 }
