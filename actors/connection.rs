@@ -32,8 +32,8 @@ use writer::{REPLIES_MAX, write_all};
 
 /// Requests of one connection that may be unanswered, once both sides match replies by `id`.
 pub const IN_FLIGHT_MAX: usize = 64;
-/// Messages longer than this are taken apart and put together on a blocking thread: at 2 GB/s a shorter one
-/// costs the arbiter less than handing it over does.
+/// Messages longer than this are taken apart on a blocking thread: at 2 GB/s a shorter one costs the arbiter less than
+/// handing it over does.
 const HEAVY: usize = 64 << 10;
 /// A connection on which nothing whole has come for this long is closed; so is one on which a message that
 /// has begun, or a reply, does not end or move by [`LAP_BYTES`] in this time.

@@ -9,65 +9,48 @@ use crate::messages::{PeerReported, ReplyTo};
 use crate::model::Dialect;
 use crate::wire::report::{PeerReport, PeerRole, PeerRunningRow};
 use crate::wire::request::{Address, PeerOffer};
-use crate::wire::{CAPABILITIES, PROTOCOL, Payload, Request, encode_request};
+use crate::wire::{CAPABILITIES, PROTOCOL, Payload, Request, pack_request};
 
 impl MasterSession {
     pub(super) fn say(&mut self, id: u64, dialect: Dialect, say: Say) {
         let Some(writer) = &self.writer else { return };
         let peer_id = self.identity.id.clone();
-        // Only a master of ours is told numbers: others were never asked to send them back.
-        let id = self.mind.is_ours().then_some(id);
-        let payload = match &say {
-            Say::HandIn(hand_in) => Some(hand_in.result.clone()),
-            _ => None,
-        };
-        let introduction = matches!(say, Say::Register(_)).then(|| self.identity.clone());
         let ours = self.mind.is_ours();
-        let host = self.local.map(|ip| ip.to_string());
-        let encode = move || {
-            let request = match &say {
-                Say::Register(holds) => {
-                    let identity = introduction.as_ref();
-                    let offer = identity.map(|identity| PeerOffer {
-                        protocol: PROTOCOL,
-                        agent: identity.agent.as_str().into(),
-                        boot_id: identity.boot,
-                        slots: identity.slots,
-                        capabilities: CAPABILITIES.iter().map(|name| (*name).into()).collect(),
-                        holds: holds.clone(),
-                    });
-                    let address = identity.map(|identity| Address {
-                        host: host.as_deref().map(Into::into),
-                        port: identity.port,
-                    });
-                    Request::Register {
-                        peer_id,
-                        address,
-                        ours: offer,
-                    }
-                }
-                Say::Heartbeat => Request::Heartbeat { peer_id },
-                Say::Ask(wait) => Request::RequestTask {
-                    peer_id,
-                    wait_ms: wait.map(millis),
-                },
-                Say::Leave => Request::Leave { peer_id },
-                Say::HandIn(hand_in) => Request::SubmitResult {
-                    peer_id,
-                    result_name: Some(hand_in.name.as_str().into()),
-                    result_data: Payload::Raw(hand_in.result.bytes()),
-                    task_id: ours.then_some(hand_in.key.0),
-                    attempt: ours.then_some(hand_in.key.1),
-                    sha256: ours.then(|| hand_in.result.digest()),
-                    outcome: ours.then(|| hand_in.outcome.clone()),
-                },
-            };
-            encode_request(dialect, id, &request)
+        // Only a master of ours is told numbers: others were never asked to send them back.
+        let id = ours.then_some(id);
+        let request = match &say {
+            Say::Register(holds) => Request::Register {
+                peer_id,
+                address: Some(Address {
+                    host: self.local.map(|ip| ip.to_string().into()),
+                    port: self.identity.port,
+                }),
+                ours: Some(PeerOffer {
+                    protocol: PROTOCOL,
+                    agent: self.identity.agent.as_str().into(),
+                    boot_id: self.identity.boot,
+                    slots: self.identity.slots,
+                    capabilities: CAPABILITIES.map(Into::into).to_vec(),
+                    holds: holds.clone(),
+                }),
+            },
+            Say::Heartbeat => Request::Heartbeat { peer_id },
+            Say::Ask(wait) => Request::RequestTask {
+                peer_id,
+                wait_ms: wait.map(millis),
+            },
+            Say::Leave => Request::Leave { peer_id },
+            Say::HandIn(hand_in) => Request::SubmitResult {
+                peer_id,
+                result_name: Some(hand_in.name.as_str().into()),
+                result_data: Payload::Inside(hand_in.result.bytes().clone()),
+                task_id: ours.then_some(hand_in.key.0),
+                attempt: ours.then_some(hand_in.key.1),
+                sha256: ours.then(|| hand_in.result.digest()),
+                outcome: ours.then(|| hand_in.outcome.clone()),
+            },
         };
-        match payload {
-            Some(payload) => writer.send_payload(payload, encode, None),
-            None => writer.send(encode(), None),
-        }
+        writer.send(pack_request(dialect, id, &request), None);
     }
 
     /// Tells somebody who asked on this peer's own port how it is.

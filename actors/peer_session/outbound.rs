@@ -1,16 +1,16 @@
 //! From the answers of other actors to replies on the wire.
 
 use super::{Desk, PeerSession};
-use crate::logic::effect::Verdict;
+use crate::logic::effect::{Offer, Verdict};
 use crate::message_log::Cause;
 use crate::messages::{
     LoadTask, OfferFailed, PayloadLoaded, PeerDescribed, PeersListed, QueueDescribed, ReplyTo,
     RequestRefused, ResultAnswered, TaskOffered,
 };
-use crate::model::{Archive, RequestId};
+use crate::model::RequestId;
 use crate::wire::reply::{Lease, Welcome};
 use crate::wire::report::{MasterReport, MasterRole};
-use crate::wire::{CAPABILITIES, PROTOCOL, Payload, Reply, encode_reply};
+use crate::wire::{CAPABILITIES, PROTOCOL, Payload, Reply, pack_reply};
 
 impl PeerSession {
     pub(super) fn welcome(&mut self, request: RequestId) {
@@ -70,46 +70,21 @@ impl PeerSession {
             return;
         };
         let PayloadLoaded { name, archive, .. } = loaded;
-        let ours = self.ours.is_some();
-        let kept = archive.clone();
-        let (dialect, id, turn) = (pending.dialect, pending.id, pending.turn);
-        let encode = move || match pending.offer {
-            Some(offer) => {
-                let lease = ours.then_some(Lease {
-                    task_id: offer.task,
-                    attempt: offer.attempt,
-                    sha256: offer.sha256,
-                    time_limit_ms: offer
-                        .time_limit
-                        .map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
-                });
-                let task_data = payload(&archive);
-                let task_name = offer.name.as_str().into();
-                encode_reply(
-                    dialect,
-                    id,
-                    &Reply::TaskPackage {
-                        task_name,
-                        task_data,
-                        ours: lease,
-                    },
-                )
-            }
-            None => {
-                let result_data = payload(&archive);
-                let sha256 = archive.digest();
-                encode_reply(
-                    dialect,
-                    id,
-                    &Reply::ResultPackage {
-                        result_name: name.into(),
-                        result_data,
-                        sha256,
-                    },
-                )
-            }
+        let payload = Payload::Inside(archive.bytes().clone());
+        let reply = match &pending.offer {
+            Some(offer) => Reply::TaskPackage {
+                task_name: offer.name.as_str().into(),
+                task_data: payload,
+                ours: self.ours.is_some().then(|| lease(offer)),
+            },
+            None => Reply::ResultPackage {
+                result_name: name.into(),
+                result_data: payload,
+                sha256: archive.digest(),
+            },
         };
-        self.writer.send_payload(kept, encode, Some(turn));
+        let parcel = pack_reply(pending.dialect, pending.id, &reply);
+        self.writer.send(parcel, Some(pending.turn));
     }
 
     /// What was asked cannot be done. A task that could not be loaded is nothing to the peer: it may ask again.
@@ -212,6 +187,12 @@ impl PeerSession {
     }
 }
 
-fn payload(archive: &Archive) -> Payload<'_> {
-    Payload::Raw(archive.bytes())
+fn lease(offer: &Offer) -> Lease {
+    let limit = offer.time_limit;
+    Lease {
+        task_id: offer.task,
+        attempt: offer.attempt,
+        sha256: offer.sha256,
+        time_limit_ms: limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+    }
 }

@@ -137,14 +137,15 @@ pub fn encode_discover(discover: &Discover) -> Vec<u8> {
         Dialect::Envelope => ("DISCOVER_MASTER", "port"),
         Dialect::SuperPeer => ("DISCOVER_SUPER_PEER", "port"),
     };
-    let writer = Writer::new(dialect, "action", word, None, 0);
+    let writer = Writer::new(dialect, "action", word, None);
     if dialect == Dialect::SuperPeer {
-        return writer.finish();
+        return writer.finish().into_vec();
     }
     writer
         .maybe("peer_id", discover.peer_id.as_ref())
         .maybe(port, discover.port)
         .finish()
+        .into_vec()
 }
 
 /// Writes the announcement.
@@ -154,11 +155,11 @@ pub fn encode_announce(announce: &Announce<'_>) -> Vec<u8> {
         Dialect::Flat | Dialect::Envelope => ("MASTER_ANNOUNCE", "master_ip", "master_port"),
         Dialect::SuperPeer => ("SUPER_PEER_ANNOUNCEMENT", "ip", "port"),
     };
-    let writer = Writer::new(dialect, "action", word, None, 0)
+    let writer = Writer::new(dialect, "action", word, None)
         .field(ip, &announce.ip)
         .field(port, announce.port);
     let Some(ours) = &announce.ours else {
-        return writer.finish();
+        return writer.finish().into_vec();
     };
     writer
         .field("protocol", ours.protocol)
@@ -167,6 +168,7 @@ pub fn encode_announce(announce: &Announce<'_>) -> Vec<u8> {
         .field("epoch", ours.epoch)
         .field("capabilities", &ours.capabilities)
         .finish()
+        .into_vec()
 }
 
 #[cfg(test)]

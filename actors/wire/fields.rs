@@ -171,12 +171,13 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The string that this raw value is.
+/// The string that this raw value is: what stands between its quotes, for it is JSON already, unless it holds escapes.
 pub(super) fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
-    match serde_json::from_str::<&str>(raw.get()) {
-        Ok(plain) => Some(Cow::Borrowed(plain)),
-        Err(_) => serde_json::from_str(raw.get()).ok().map(Cow::Owned),
+    let inside = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    if inside.contains('\\') {
+        return serde_json::from_str(raw.get()).ok().map(Cow::Owned);
     }
+    Some(Cow::Borrowed(inside))
 }
 
 /// The whole number that this raw value is, or that it spells as a string: some speakers quote their ports.

@@ -6,11 +6,13 @@
 //! Rule: pure. Nothing here opens a socket, reads a clock or keeps a connection, and no bytes can make it panic. What it
 //! writes toward a speaker without extensions is, byte for byte, what the fixed part of the protocol says.
 
+mod base64;
 pub mod datagram;
 pub mod dialect;
 mod error;
 mod fields;
 mod json;
+mod parcel;
 pub mod payload;
 pub mod reply;
 pub mod report;
@@ -20,9 +22,10 @@ mod writer;
 
 pub use dialect::Dialect;
 pub use error::WireError;
-pub use payload::{Payload, decode_payload};
-pub use reply::{Heard, Reply, encode_reply, parse_reply};
-pub use request::{Request, Spoken, encode_request, parse_request};
+pub use parcel::Parcel;
+pub use payload::Payload;
+pub use reply::{Heard, Reply, encode_reply, pack_reply, parse_reply};
+pub use request::{Request, Spoken, encode_request, pack_request, parse_request};
 pub use scanner::{ScanError, Scanner};
 
 /// The protocol version that our extensions make; named by both sides, and the lower one counts.

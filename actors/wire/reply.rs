@@ -15,7 +15,7 @@ use super::payload::Payload;
 use super::report::TaskReport;
 use crate::model::{Attempt, Digest, TaskId};
 
-pub use encode::encode_reply;
+pub use encode::{encode_reply, pack_reply};
 pub use parse::parse_reply;
 
 /// The [`Reply::Error`] code of a master that does not know what it was asked.

@@ -12,7 +12,7 @@ use super::dialect::Dialect;
 use super::payload::Payload;
 use crate::model::{Attempt, BootId, Digest, Outcome, PeerId, TaskChoice, TaskId};
 
-pub use encode::encode_request;
+pub use encode::{encode_request, pack_request};
 pub use parse::parse_request;
 
 /// A request together with how it was said, which is how it is answered.

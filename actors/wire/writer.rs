@@ -1,37 +1,29 @@
-//! Writes one message as one compact JSON value into one buffer, its fields in the order in which they are given.
+//! Writes one message as one compact JSON value, its fields in the order in which they are given.
 
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::dialect::Dialect;
 use super::json::write_json;
+use super::parcel::Parcel;
 use super::payload::Payload;
 
-/// Room for everything but the payload of nearly every message, so that the buffer grows once at most.
+/// Room for everything but the payload of nearly every message, so that the buffer seldom grows.
 const ENVELOPE_ROOM: usize = 512;
 
 /// A message that is being written.
 pub(super) struct Writer {
     out: Vec<u8>,
+    /// A payload that belongs into the words, and where.
+    inside: Option<(usize, Bytes)>,
     close: &'static [u8],
 }
 
 impl Writer {
     /// Begins a message: `{"action":word` (or another key than `action`), and in the envelope `{"type":word,"data":{`.
-    /// `room` is the length of the payload.
-    pub(super) fn new(
-        dialect: Dialect,
-        key: &str,
-        word: &str,
-        id: Option<u64>,
-        room: usize,
-    ) -> Self {
+    pub(super) fn new(dialect: Dialect, key: &str, word: &str, id: Option<u64>) -> Self {
         let enveloped = dialect == Dialect::Envelope;
-        let mut writer = Self {
-            out: Vec::with_capacity(room + ENVELOPE_ROOM),
-            close: b"}",
-        };
-        writer.out.push(b'{');
-        writer = writer
+        let mut writer = Self::open()
             .field(if enveloped { "type" } else { key }, word)
             .maybe("id", id);
         if enveloped {
@@ -43,10 +35,17 @@ impl Writer {
 
     /// Begins a message that no word opens, whatever the dialect.
     pub(super) fn bare(id: Option<u64>) -> Self {
+        Self::open().maybe("id", id)
+    }
+
+    fn open() -> Self {
         let mut out = Vec::with_capacity(ENVELOPE_ROOM);
         out.push(b'{');
-        let writer = Self { out, close: b"}" };
-        writer.maybe("id", id)
+        Self {
+            out,
+            inside: None,
+            close: b"}",
+        }
     }
 
     /// Adds a field of any plain type.
@@ -64,11 +63,18 @@ impl Writer {
         }
     }
 
-    /// Adds a payload as base64.
+    /// Adds the payload of the message, which is base64.
     pub(super) fn payload(mut self, key: &str, payload: &Payload<'_>) -> Self {
-        self.key(key);
-        payload.write(&mut self.out);
-        self
+        match payload {
+            Payload::Text(text) => self.field(key, text),
+            Payload::Inside(bytes) => {
+                self.key(key);
+                self.out.push(b'"');
+                self.inside = Some((self.out.len(), bytes.clone()));
+                self.out.push(b'"');
+                self
+            }
+        }
     }
 
     /// Adds a field whose value is JSON text already.
@@ -79,9 +85,11 @@ impl Writer {
     }
 
     /// Closes the message.
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    pub(super) fn finish(mut self) -> Parcel {
         self.out.extend_from_slice(self.close);
-        self.out
+        let (at, payload) = self.inside.unwrap_or((self.out.len(), Bytes::new()));
+        let after = self.out.split_off(at);
+        Parcel::new(self.out, payload, after)
     }
 
     fn key(&mut self, key: &str) {

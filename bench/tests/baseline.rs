@@ -70,7 +70,7 @@ fn a_package_is_one_of_ours_and_holds_the_task() {
     else {
         panic!("{}", String::from_utf8_lossy(&answer))
     };
-    assert_eq!(task_data.decode().unwrap(), b"a task");
+    assert_eq!(task_data.decode().unwrap(), b"a task"[..]);
     assert!(ours.is_some());
 }
 

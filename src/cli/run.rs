@@ -200,7 +200,7 @@ async fn submit(args: &Run, task: &Archive, control: &mut Control) -> Result<Tas
     let name = TaskName::tamed(&format!("{}.zip", stem(&args.what)));
     let request = Request::SubmitTask {
         task_name: name.as_str().into(),
-        task_data: Payload::Raw(task.bytes()),
+        task_data: Payload::Inside(task.bytes().clone()),
         sha256: Some(task.digest()),
         group: args.group.as_deref().map(Into::into),
         priority: Some(args.priority),

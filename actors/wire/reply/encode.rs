@@ -3,13 +3,19 @@
 use std::borrow::Cow;
 
 use crate::wire::dialect::Dialect;
+use crate::wire::parcel::Parcel;
 use crate::wire::reply::{Lease, Reply, Welcome};
 use crate::wire::writer::Writer;
 
-/// Writes one reply as one compact value with nothing after it. A payload is turned into base64 in place.
+/// Writes one reply as one compact value with nothing after it.
 pub fn encode_reply(dialect: Dialect, id: Option<u64>, reply: &Reply<'_>) -> Vec<u8> {
-    let status = |word| Writer::new(dialect, "status", word, id, 0);
-    let action = |word, room| Writer::new(dialect, "action", word, id, room);
+    pack_reply(dialect, id, reply).into_vec()
+}
+
+/// The same, with a payload that becomes base64 only while it is sent.
+pub fn pack_reply(dialect: Dialect, id: Option<u64>, reply: &Reply<'_>) -> Parcel {
+    let status = |word| Writer::new(dialect, "status", word, id);
+    let action = |word| Writer::new(dialect, "action", word, id);
     match reply {
         Reply::Registered { ours } => write_welcome(ours.as_ref(), status("REGISTERED")),
         Reply::Alive => status("ALIVE"),
@@ -19,7 +25,7 @@ pub fn encode_reply(dialect: Dialect, id: Option<u64>, reply: &Reply<'_>) -> Vec
             task_data,
             ours,
         } => {
-            let writer = action("TASK_PACKAGE", task_data.wire_len())
+            let writer = action("TASK_PACKAGE")
                 .field("task_name", task_name)
                 .payload("task_data", task_data);
             write_lease(ours.as_ref(), writer)
@@ -33,14 +39,12 @@ pub fn encode_reply(dialect: Dialect, id: Option<u64>, reply: &Reply<'_>) -> Vec
             peer_id,
             peer_ip,
             peer_port,
-        } => Writer::new(dialect, "status", ok_of_peer_info(dialect), id, 0)
+        } => Writer::new(dialect, "status", ok_of_peer_info(dialect), id)
             .field("peer_id", peer_id)
             .field("peer_ip", peer_ip)
             .field("peer_port", peer_port),
         Reply::Left => status("LEFT"),
-        Reply::Report(json) => {
-            Writer::new(dialect, "status", "REPORT", id, json.len()).raw("report", json)
-        }
+        Reply::Report(json) => status("REPORT").raw("report", json),
         Reply::Accepted { task_id, task_name } => status("ACCEPTED")
             .field("task_id", task_id)
             .field("task_name", task_name),
@@ -49,14 +53,14 @@ pub fn encode_reply(dialect: Dialect, id: Option<u64>, reply: &Reply<'_>) -> Vec
             result_name,
             result_data,
             sha256,
-        } => action("RESULT_PACKAGE", result_data.wire_len())
+        } => action("RESULT_PACKAGE")
             .field("result_name", result_name)
             .payload("result_data", result_data)
             .field("sha256", sha256),
-        Reply::CancelAttempt { task_id, attempt } => action("CANCEL_ATTEMPT", 0)
+        Reply::CancelAttempt { task_id, attempt } => action("CANCEL_ATTEMPT")
             .field("task_id", task_id)
             .field("attempt", attempt),
-        Reply::Unknown { word } => Writer::new(dialect, "status", word, id, 0),
+        Reply::Unknown { word } => Writer::new(dialect, "status", word, id),
     }
     .finish()
 }
@@ -64,8 +68,8 @@ pub fn encode_reply(dialect: Dialect, id: Option<u64>, reply: &Reply<'_>) -> Vec
 /// Every speaker of the flat family finds its own word for "nothing now" in this one answer.
 fn write_no_task(dialect: Dialect, id: Option<u64>) -> Writer {
     match dialect {
-        Dialect::Envelope => Writer::new(dialect, "type", "NO_TASKS", id, 0),
-        Dialect::Flat | Dialect::SuperPeer => Writer::new(dialect, "action", "NO_TASK", id, 0)
+        Dialect::Envelope => Writer::new(dialect, "type", "NO_TASKS", id),
+        Dialect::Flat | Dialect::SuperPeer => Writer::new(dialect, "action", "NO_TASK", id)
             .field("status", "NO_TASKS")
             .field("task_name", None::<()>),
     }
@@ -77,13 +81,13 @@ fn write_error(dialect: Dialect, id: Option<u64>, message: &str) -> Writer {
         Dialect::Envelope => ("ERROR", "error"),
         Dialect::SuperPeer => ("error", "message"),
     };
-    Writer::new(dialect, "status", word, id, 0).field(key, message)
+    Writer::new(dialect, "status", word, id).field(key, message)
 }
 
 /// The super-peer dialect answers with the bare list.
 fn write_peers(dialect: Dialect, id: Option<u64>, peers: &[Cow<'_, str>]) -> Writer {
     let writer = match dialect {
-        Dialect::Envelope => Writer::new(dialect, "type", "PEERS", id, 0),
+        Dialect::Envelope => Writer::new(dialect, "type", "PEERS", id),
         Dialect::Flat | Dialect::SuperPeer => Writer::bare(id),
     };
     writer.field("peers", peers)

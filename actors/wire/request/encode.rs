@@ -2,17 +2,18 @@
 
 use crate::model::{Ending, Outcome, TaskChoice};
 use crate::wire::dialect::Dialect;
+use crate::wire::parcel::Parcel;
 use crate::wire::request::{Address, PeerOffer, Request};
 use crate::wire::writer::Writer;
 
-/// Writes one request as one compact value with nothing after it. A payload is turned into base64 in place.
+/// Writes one request as one compact value with nothing after it.
 pub fn encode_request(dialect: Dialect, id: Option<u64>, request: &Request<'_>) -> Vec<u8> {
-    let room = match request {
-        Request::SubmitResult { result_data, .. } => result_data.wire_len(),
-        Request::SubmitTask { task_data, .. } => task_data.wire_len(),
-        _ => 0,
-    };
-    let writer = Writer::new(dialect, "action", word(request), id, room);
+    pack_request(dialect, id, request).into_vec()
+}
+
+/// The same, with a payload that becomes base64 only while it is sent.
+pub fn pack_request(dialect: Dialect, id: Option<u64>, request: &Request<'_>) -> Parcel {
+    let writer = Writer::new(dialect, "action", word(request), id);
     write(dialect, request, writer).finish()
 }
 

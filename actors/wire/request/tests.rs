@@ -140,11 +140,11 @@ fn a_payload_is_not_copied_when_it_is_read() {
 }
 
 #[test]
-fn a_raw_payload_is_written_as_base64_without_growing_the_buffer_twice() {
+fn a_payload_is_written_as_base64_without_growing_the_buffer_twice() {
     let zip = vec![7; 100_000];
     let submit = Request::SubmitTask {
         task_name: "a.zip".into(),
-        task_data: Payload::Raw(&zip),
+        task_data: Payload::Inside(zip.clone().into()),
         sha256: None,
         group: None,
         priority: None,

@@ -73,7 +73,7 @@ impl Words {
     fn of(task: &[u8]) -> Self {
         let request = Request::SubmitTask {
             task_name: NAME.into(),
-            task_data: Payload::Raw(task),
+            task_data: Payload::Inside(task.to_vec().into()),
             sha256: Some(Digest::of(task)),
             group: None,
             priority: None,

@@ -116,7 +116,7 @@ pub fn submission(peer_id: PeerId, id: Option<u64>, result: &[u8]) -> Vec<u8> {
     let submit = Request::SubmitResult {
         peer_id,
         result_name: Some("result.zip".into()),
-        result_data: Payload::Raw(result),
+        result_data: Payload::Inside(result.to_vec().into()),
         task_id: None,
         attempt: None,
         sha256: Some(Digest::of(result)),

@@ -77,7 +77,7 @@ fn submission(peer_id: PeerId, result: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let submit = Request::SubmitResult {
         peer_id,
         result_name: Some(PLACE.into()),
-        result_data: Payload::Raw(result),
+        result_data: Payload::Inside(result.to_vec().into()),
         task_id: None,
         attempt: None,
         sha256: None,

@@ -98,7 +98,7 @@ fn package(zip: Vec<u8>) -> Vec<u8> {
     };
     let reply = Reply::TaskPackage {
         task_name: "task.zip".into(),
-        task_data: Payload::Raw(&zip),
+        task_data: Payload::Inside(zip.into()),
         ours: Some(lease),
     };
     encode_reply(Dialect::Flat, None, &reply)

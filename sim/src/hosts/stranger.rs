@@ -87,7 +87,7 @@ impl Stranger {
         let submit = Request::SubmitResult {
             peer_id: peer_id(),
             result_name: self.echoes.then(|| task_name.clone()),
-            result_data: Payload::Raw(result.bytes()),
+            result_data: Payload::Inside(result.bytes().clone()),
             task_id: None,
             attempt: None,
             sha256: None,

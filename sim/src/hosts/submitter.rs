@@ -62,7 +62,7 @@ impl Submitter {
     async fn submit(&self, piece: &Piece) -> bool {
         let request = Request::SubmitTask {
             task_name: piece.name.as_str().into(),
-            task_data: Payload::Raw(piece.archive.bytes()),
+            task_data: Payload::Inside(piece.archive.bytes().clone()),
             sha256: Some(piece.archive.digest()),
             group: None,
             priority: None,
