@@ -115,11 +115,15 @@ impl Flushes {
         self.end(folder, &mine, outcome)
     }
 
+    /// A flush failed that nobody shares.
+    pub fn failed(&self, error: &io::Error) {
+        self.state().failed(error);
+    }
+
     fn end(&self, folder: &Path, flush: &Flush, outcome: io::Result<()>) -> io::Result<u64> {
         let mut state = self.state();
         if let Err(error) = &outcome {
-            state.failures += 1;
-            state.last = Some(Failure::of(error));
+            state.failed(error);
         }
         let outcome = outcome.map(|()| state.failures);
         // Set once: only the caller whose turn it was comes here.
@@ -132,6 +136,13 @@ impl Flushes {
         }
         self.ended.notify_all();
         outcome
+    }
+}
+
+impl State {
+    fn failed(&mut self, error: &io::Error) {
+        self.failures += 1;
+        self.last = Some(Failure::of(error));
     }
 }
 
@@ -230,7 +241,10 @@ mod tests {
         let before = flushes.mark();
         flushes.flush(folder, before, broken).unwrap_err();
         flushes.flush(folder, before, || Ok(())).unwrap_err();
-        flushes.flush(folder, flushes.mark(), || Ok(())).unwrap();
+        let between = flushes.mark();
+        flushes.flush(folder, between, || Ok(())).unwrap();
+        flushes.failed(&broken().unwrap_err());
+        flushes.flush(folder, between, || Ok(())).unwrap_err();
     }
 
     #[test]

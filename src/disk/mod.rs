@@ -10,9 +10,11 @@ use std::path::Path;
 
 use mutirao_actors::model::Stamp;
 
+mod batch;
 mod flushes;
 pub mod hands;
 pub(crate) mod numbers;
+mod parts;
 pub mod publish;
 mod real;
 #[cfg(test)]
@@ -22,6 +24,7 @@ mod volume;
 
 pub use self::flushes::Mark;
 pub use self::hands::Hands;
+pub use self::parts::{Part, Parts};
 pub use self::real::RealDisk;
 pub use self::trouble::DiskError;
 pub(crate) use self::trouble::{OnDisk, Troubles, is_absent};
@@ -43,6 +46,22 @@ pub struct Contents {
     pub bytes: Vec<u8>,
     /// Its stamp, if that was the same before and after reading.
     pub stamp: Option<Stamp>,
+}
+
+/// New files of one folder, whose bytes are flushed together.
+pub trait Batch {
+    /// Writes a file of that folder that must not be there; its bytes outlast a power cut only after
+    /// [`flush`](Self::flush). Gives the new file's stamp.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when the name is taken, and whatever else the system refuses; then no half file is left.
+    fn write_new(&mut self, path: &Path, bytes: &[u8]) -> io::Result<Stamp>;
+
+    /// Flushes the bytes of all that were written; their names outlast a power cut only after [`Disk::sync_dir`].
+    ///
+    /// # Errors
+    /// Whatever the system refuses, or refused since the batch was begun; then nobody knows whose bytes are safe.
+    fn flush(self: Box<Self>) -> io::Result<()>;
 }
 
 /// The names in a folder, in no order.
@@ -80,6 +99,12 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// # Errors
     /// `AlreadyExists` when the name is taken, and whatever else the system refuses; then no half file is left.
     fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<Stamp>;
+
+    /// Begins to write new files into a folder: a flush for all of them costs less than one for each.
+    ///
+    /// # Errors
+    /// `NotFound` when the folder is missing, and whatever else the system refuses.
+    fn begin_batch(&self, folder: &Path) -> io::Result<Box<dyn Batch + '_>>;
 
     /// Flushes the bytes of a plain file that somebody wrote.
     ///

@@ -58,7 +58,7 @@ pub fn publish_as(
         renamed => renamed.on_disk("name the new file", &path)?,
     }
     flush_published(volume, folder, name, mark)?;
-    Ok(Some(stamp_after_renaming(volume, &path, part.stamp)))
+    Ok(Some(stamp_after_renaming(volume, &path, part.stamp())))
 }
 
 /// Publishes bytes under exactly this name, over an older file that has it.
@@ -113,6 +113,19 @@ pub fn move_as(
     file: &Path,
 ) -> Result<String, DiskError> {
     volume.make_folder(folder)?;
+    move_to(volume, folder, name, file)
+}
+
+/// The same, where the folder was made before.
+///
+/// # Errors
+/// Whatever the disk refuses.
+pub fn move_to(
+    volume: &Volume,
+    folder: &Path,
+    name: &str,
+    file: &Path,
+) -> Result<String, DiskError> {
     claim(volume, folder, name, |path| volume.rename_new(file, path))
 }
 
@@ -160,14 +173,26 @@ fn claim(
     name: &str,
     mut rename: impl FnMut(&Path) -> io::Result<()>,
 ) -> Result<String, DiskError> {
-    let first = free_number(|number| volume.stat(&folder.join(numbered(name, number))).is_ok());
-    let mut taken = io::Error::from(ErrorKind::AlreadyExists);
-    for number in first..first + CLAIMS_MAX {
+    let mut try_number = |number| {
         let name = numbered(name, number);
-        match rename(&folder.join(&name)) {
-            Ok(()) => return Ok(name),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => taken = error,
-            Err(error) => return Err(error).on_disk("name the new file", &folder.join(name)),
+        let path = folder.join(&name);
+        match rename(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Err(error)),
+            renamed => renamed
+                .on_disk("name the new file", &path)
+                .map(|()| Ok(name)),
+        }
+    };
+    // Most names are free: nobody looks before.
+    let mut taken = match try_number(1)? {
+        Ok(name) => return Ok(name),
+        Err(taken) => taken,
+    };
+    let first = free_number(|number| volume.stat(&folder.join(numbered(name, number))).is_ok());
+    for number in first..first + CLAIMS_MAX {
+        match try_number(number)? {
+            Ok(name) => return Ok(name),
+            Err(error) => taken = error,
         }
     }
     Err(taken).on_disk("find a free name for", &folder.join(name))

@@ -8,7 +8,8 @@ use std::path::Path;
 use mutirao_actors::model::Stamp;
 use nix::fcntl::OFlag;
 
-use super::{Contents, Disk, Names, Stat};
+use super::batch::Together;
+use super::{Batch, Contents, Disk, Names, Stat};
 
 /// Names in folders are not flushed: what a power cut must not forgive.
 const SKIP_DIR_SYNC: &str = "MUTIRAO_TEST_SKIP_DIR_SYNC";
@@ -56,16 +57,11 @@ impl Disk for RealDisk {
     }
 
     fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<Stamp> {
-        let mut file = File::create_new(path)?;
-        let written = file
-            .write_all(bytes)
-            .and_then(|()| file.sync_all())
-            .and_then(|()| file.metadata());
-        if written.is_err() {
-            // The error that made it half a file says more than one that keeps it lying there.
-            let _ = fs::remove_file(path);
-        }
-        Ok(stamp_of(&written?))
+        write_new(path, bytes, File::sync_all).map(|(_, stamp)| stamp)
+    }
+
+    fn begin_batch(&self, folder: &Path) -> io::Result<Box<dyn Batch + '_>> {
+        Ok(Box::new(Together::begin(folder)?))
     }
 
     fn sync_file(&self, path: &Path) -> io::Result<()> {
@@ -103,6 +99,24 @@ impl Disk for RealDisk {
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
     }
+}
+
+/// Writes a file that must not be there, and finishes it; what cannot be finished is removed.
+pub(super) fn write_new(
+    path: &Path,
+    bytes: &[u8],
+    finish: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<(File, Stamp)> {
+    let mut file = File::create_new(path)?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| finish(&file))
+        .and_then(|()| file.metadata());
+    if written.is_err() {
+        // The error that made it half a file says more than one that keeps it lying there.
+        let _ = fs::remove_file(path);
+    }
+    Ok((file, stamp_of(&written?)))
 }
 
 fn stamp_of(metadata: &Metadata) -> Stamp {

@@ -6,16 +6,51 @@ use std::sync::Mutex;
 
 use mutirao_actors::model::Stamp;
 
-use super::{Contents, Disk, Names, RealDisk, Stat};
+use super::{Batch, Contents, Disk, Names, RealDisk, Stat};
 
 /// The disk of this machine, on which the next flush of a folder with this name fails.
 #[derive(Debug, Default)]
-pub struct Ailing(Mutex<Option<PathBuf>>);
+pub struct Ailing {
+    folder: Mutex<Option<PathBuf>>,
+    /// The same of the next batch of files there.
+    files: Mutex<Option<PathBuf>>,
+}
 
 impl Ailing {
     /// Lets the next flush of a folder of this name fail.
     pub fn fail_flush_of(&self, name: &str) {
-        *self.0.lock().unwrap() = Some(name.into());
+        *self.folder.lock().unwrap() = Some(name.into());
+    }
+
+    /// Lets the next flush of files that were written together into a folder of this name fail.
+    pub fn fail_batch_in(&self, name: &str) {
+        *self.files.lock().unwrap() = Some(name.into());
+    }
+}
+
+fn is_due(wanted: &Mutex<Option<PathBuf>>, folder: &Path) -> io::Result<()> {
+    let mut wanted = wanted.lock().unwrap();
+    let is_meant = folder.file_name() == wanted.as_deref().map(Path::as_os_str);
+    if is_meant && wanted.take().is_some() {
+        return Err(io::Error::from_raw_os_error(5));
+    }
+    Ok(())
+}
+
+struct AilingBatch<'a> {
+    disk: &'a Ailing,
+    folder: PathBuf,
+    real: Box<dyn Batch + 'a>,
+}
+
+impl Batch for AilingBatch<'_> {
+    fn write_new(&mut self, path: &Path, bytes: &[u8]) -> io::Result<Stamp> {
+        self.real.write_new(path, bytes)
+    }
+
+    fn flush(self: Box<Self>) -> io::Result<()> {
+        is_due(&self.disk.files, &self.folder)?;
+        self.real.flush()
     }
 }
 
@@ -40,15 +75,20 @@ impl Disk for Ailing {
         RealDisk.write_new(path, bytes)
     }
 
+    fn begin_batch(&self, folder: &Path) -> io::Result<Box<dyn Batch + '_>> {
+        Ok(Box::new(AilingBatch {
+            disk: self,
+            folder: folder.to_owned(),
+            real: RealDisk.begin_batch(folder)?,
+        }))
+    }
+
     fn sync_file(&self, path: &Path) -> io::Result<()> {
         RealDisk.sync_file(path)
     }
 
     fn sync_dir(&self, folder: &Path) -> io::Result<()> {
-        let mut fails = self.0.lock().unwrap();
-        if folder.file_name() == fails.as_deref().map(Path::as_os_str) && fails.take().is_some() {
-            return Err(io::Error::from_raw_os_error(5));
-        }
+        is_due(&self.folder, folder)?;
         RealDisk.sync_dir(folder)
     }
 

@@ -66,6 +66,9 @@ pub(crate) struct Troubles(BTreeMap<(&'static str, PathBuf), (ErrorKind, String)
 impl Troubles {
     /// How this work went on this path; a trouble is a warning, unless it is the same as last time.
     pub fn hear(&mut self, work: &'static str, path: &Path, trouble: Option<&DiskError>) {
+        if trouble.is_none() && self.0.is_empty() {
+            return;
+        }
         let key = (work, path.to_owned());
         let Some(error) = trouble else {
             self.0.remove(&key);

@@ -10,7 +10,7 @@ use mutirao_actors::model::Stamp;
 
 use super::flushes::{Flushes, Mark};
 use super::publish::{TEMP_PREFIX, TEMP_SUFFIX};
-use super::{Contents, Disk, DiskError, Names, OnDisk as _, RealDisk, Stat};
+use super::{Contents, Disk, DiskError, Names, OnDisk as _, Part, RealDisk, Stat};
 
 /// Names tried for one temporary file. Only what another process, or an earlier life in a folder that nobody sweeps,
 /// left half-written stands in the way: a few at a time each.
@@ -29,16 +29,6 @@ pub struct Volume {
     firm: Mutex<BTreeSet<PathBuf>>,
     /// Temporary files that were begun.
     parts: AtomicU64,
-}
-
-/// A flushed temporary file, which vanishes with this value unless it was given a name.
-#[derive(Debug)]
-pub(super) struct Part<'a> {
-    volume: &'a Volume,
-    path: PathBuf,
-    /// Its stamp before it was named.
-    pub stamp: Stamp,
-    is_named: bool,
 }
 
 impl Volume {
@@ -180,51 +170,37 @@ impl Volume {
 
     /// The bytes in a new temporary file of the folder.
     pub(super) fn write_part(&self, folder: &Path, bytes: &[u8]) -> Result<Part<'_>, DiskError> {
-        let write = || {
+        let written = self.write_numbered(folder, |path| self.disk.write_new(path, bytes));
+        let (path, stamp) = written.on_disk("write a file into", folder)?;
+        Ok(Part::flushed(self, path, stamp))
+    }
+
+    /// Has a temporary file written under a number that nobody has.
+    pub(super) fn write_numbered(
+        &self,
+        folder: &Path,
+        mut write: impl FnMut(&Path) -> io::Result<Stamp>,
+    ) -> io::Result<(PathBuf, Stamp)> {
+        let mut tries = 1;
+        loop {
             let number = self.parts.fetch_add(1, Ordering::Relaxed);
             let path = folder.join(format!("{TEMP_PREFIX}{number}{TEMP_SUFFIX}"));
-            let written = self.disk.write_new(&path, bytes);
-            written.map(|stamp| Part {
-                volume: self,
-                path,
-                stamp,
-                is_named: false,
-            })
-        };
-        let is_taken = |error: &io::Error| error.kind() == ErrorKind::AlreadyExists;
-        let mut part = write();
-        for _ in 1..PARTS_MAX {
-            if !part.as_ref().is_err_and(is_taken) {
-                break;
+            match write(&path) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && tries < PARTS_MAX => {
+                    tries += 1;
+                }
+                written => return written.map(|stamp| (path, stamp)),
             }
-            part = write();
         }
-        part.on_disk("write a file into", folder)
-    }
-}
-
-impl Part<'_> {
-    /// Gives it a name that must be free; after an error another can be tried.
-    pub fn rename_new(&mut self, to: &Path) -> io::Result<()> {
-        self.volume.disk.rename_new(&self.path, to)?;
-        self.is_named = true;
-        Ok(())
     }
 
-    /// Gives it a name, whoever has it.
-    pub fn rename(mut self, to: &Path) -> io::Result<()> {
-        self.volume.disk.rename(&self.path, to)?;
-        self.is_named = true;
-        Ok(())
+    /// A flush of many files: one that fails tells something of the names that others wait to be flushed.
+    pub(super) fn heard_flush(&self, flushed: io::Result<()>) -> io::Result<()> {
+        flushed.inspect_err(|error| self.flushes.failed(error))
     }
-}
 
-impl Drop for Part<'_> {
-    fn drop(&mut self) {
-        if !self.is_named {
-            // What is left is swept by the next life.
-            let _ = self.volume.disk.remove(&self.path);
-        }
+    pub(super) fn disk(&self) -> &dyn Disk {
+        &*self.disk
     }
 }
 
@@ -233,29 +209,6 @@ mod tests {
     use std::fs;
 
     use super::*;
-
-    #[test]
-    fn a_part_that_gets_no_name_vanishes() {
-        let temp = tempfile::tempdir().unwrap();
-        let volume = Volume::real();
-        let part = volume.write_part(temp.path(), b"x").unwrap();
-        assert!(part.path.exists());
-        drop(part);
-        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
-        let part = volume.write_part(temp.path(), b"x").unwrap();
-        part.rename(&temp.path().join("a")).unwrap();
-        assert_eq!(fs::read(temp.path().join("a")).unwrap(), b"x");
-    }
-
-    #[test]
-    fn what_another_process_is_writing_is_not_touched() {
-        let temp = tempfile::tempdir().unwrap();
-        let (one, other) = (Volume::real(), Volume::real());
-        let ones = one.write_part(temp.path(), b"one").unwrap();
-        let others = other.write_part(temp.path(), b"other").unwrap();
-        assert_ne!(ones.path, others.path);
-        assert_eq!(fs::read(&ones.path).unwrap(), b"one");
-    }
 
     #[test]
     fn folders_are_made_with_those_above_them() {

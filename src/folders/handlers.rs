@@ -147,6 +147,7 @@ impl Handler<Letter<TaskEnded>> for Folders {
             kept: kept.filter(|kept| !kept.is_settled).cloned(),
             // None when the task ended because its file was deleted or replaced.
             leaving: self.intake.end(task),
+            may_be_unlaid: self.layings.has(task),
         };
         self.settlements.add(settling);
         self.settle(ctx);

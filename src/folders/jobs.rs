@@ -9,12 +9,11 @@ use mutirao_actors::model::{Archive, Digest, TaskId};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
 pub(super) use self::bring_back::{MaybeEnded, bring_back};
+pub(super) use self::keep::{Keeping, keep, keep_together};
 pub(super) use self::lay::{Laid, Unlaid, adopt, lay, load_unlaid};
 pub(super) use self::put_away::{Shelved, reject};
 pub(super) use self::set_aside::set_aside;
-pub(super) use self::settle::{
-    Keeping, Settled, Settling, discard, keep, keep_together, payload_of, settle,
-};
+pub(super) use self::settle::{Settled, Settling, discard, payload_of, settle};
 pub(super) use self::take_in::{Draft, Look, read};
 use super::kept::Kept;
 use super::packs::{Key, Packs};
@@ -22,7 +21,10 @@ use crate::archive::Refusal;
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
 
 mod bring_back;
+mod copies;
+mod keep;
 mod lay;
+mod place;
 mod put_away;
 mod set_aside;
 mod settle;

@@ -73,6 +73,7 @@ impl Folders {
                 end,
                 kept,
                 leaving,
+                may_be_unlaid: true,
             });
         }
         self.maybe_ended = Arc::new(maybe_ended);

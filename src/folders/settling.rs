@@ -14,8 +14,9 @@ use super::jobs::{self, Settled, Settling, Shelved};
 use super::packs::Key;
 use crate::disk::DiskError;
 
-/// Tasks that are settled by one job: enough to make its flushes cheap, few enough that the first are not kept waiting.
-const BATCH_MAX: usize = 256;
+/// Tasks that are settled by one job: enough that its flushes cost next to nothing each, few enough that the first are not
+/// kept waiting for more than a moment, and that no folder holds more unnamed copies.
+const BATCH_MAX: usize = 4096;
 
 /// Terminal tasks whose files are not where they belong; no more than there are open tasks, and those of the last
 /// seconds.

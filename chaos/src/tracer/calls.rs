@@ -26,7 +26,7 @@ enum What {
 }
 
 /// Every call by which a program changes the disk, or waits until it has.
-const CALLS: [(i64, &str, What); 25] = [
+const CALLS: [(i64, &str, What); 26] = [
     (libc::SYS_write, "write", What::File(0)),
     (libc::SYS_pwrite64, "pwrite", What::File(0)),
     (libc::SYS_writev, "writev", What::File(0)),
@@ -38,6 +38,7 @@ const CALLS: [(i64, &str, What); 25] = [
     (libc::SYS_ftruncate, "ftruncate", What::File(0)),
     (libc::SYS_fsync, "fsync", What::File(0)),
     (libc::SYS_fdatasync, "fdatasync", What::File(0)),
+    (libc::SYS_syncfs, "syncfs", What::File(0)),
     (libc::SYS_truncate, "truncate", What::Path(0)),
     (libc::SYS_open, "open", What::PathIfMade(0, 1)),
     (libc::SYS_openat, "openat", What::PathIfMade(1, 2)),

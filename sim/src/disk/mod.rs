@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use mutirao::disk::{Contents, Disk, Names, Stat};
+use mutirao::disk::{Batch, Contents, Disk, Names, Stat};
 use mutirao_actors::model::Stamp;
 
 pub use power::Loss;
@@ -118,6 +118,33 @@ impl SimDisk {
     }
 }
 
+/// Files that are written together, and flushed one after the other: a crash comes between any two.
+struct SimBatch<'a> {
+    disk: &'a SimDisk,
+    written: Vec<PathBuf>,
+}
+
+impl Batch for SimBatch<'_> {
+    fn write_new(&mut self, path: &Path, bytes: &[u8]) -> io::Result<Stamp> {
+        let mut state = self.disk.state();
+        state.begin_to_fill()?;
+        state.folder_above(path)?;
+        if state.names.contains_key(path) {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        self.written.push(path.to_owned());
+        Ok(state.make_file(path, Bytes::copy_from_slice(bytes)))
+    }
+
+    fn flush(self: Box<Self>) -> io::Result<()> {
+        self.written.iter().try_for_each(|path| {
+            let mut state = self.disk.state();
+            state.begin()?;
+            state.flush_file(path)
+        })
+    }
+}
+
 impl Disk for SimDisk {
     fn make_dir(&self, folder: &Path) -> io::Result<bool> {
         let mut state = self.state();
@@ -197,6 +224,18 @@ impl Disk for SimDisk {
             state.note(Change::Removed(path.to_owned(), node));
         }
         flushed.map(|()| stamp)
+    }
+
+    fn begin_batch(&self, folder: &Path) -> io::Result<Box<dyn Batch + '_>> {
+        let mut state = self.state();
+        state.begin()?;
+        match state.node(folder)? {
+            Node::Folder(_) => Ok(Box::new(SimBatch {
+                disk: self,
+                written: Vec::new(),
+            })),
+            Node::File(_) => Err(ErrorKind::NotADirectory.into()),
+        }
     }
 
     fn sync_file(&self, path: &Path) -> io::Result<()> {

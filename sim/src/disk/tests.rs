@@ -1,4 +1,4 @@
-use mutirao::disk::Volume;
+use mutirao::disk::{Parts, Volume};
 use mutirao_rig::dice::Dice;
 
 use super::*;
@@ -27,6 +27,29 @@ fn what_was_flushed_with_its_folder_outlasts_every_power_cut() {
         disk.sync_dir(Path::new("a")).unwrap();
     });
     assert!(all.iter().all(|found| found.as_deref() == Some(b"whole")));
+}
+
+/// Files are written together and flushed, unless the flush is `skipped`, and then they are named.
+fn name_parts(disk: &SimDisk, skipped: bool) {
+    let volume = Volume::new(Arc::new(disk.clone()));
+    disk.ail(|ills| ills.files_unflushed = skipped);
+    let mut parts = Parts::begin(&volume, Path::new("a")).unwrap();
+    for bytes in [&b"another"[..], b"whole"] {
+        parts.write(bytes).unwrap();
+    }
+    let mut parts = parts.flush().unwrap();
+    let mut named = parts.pop().unwrap();
+    named.rename_new(Path::new("a/b")).unwrap();
+}
+
+#[test]
+fn what_was_written_together_is_whole_where_it_has_a_name() {
+    let all = after_power_cuts(|disk| name_parts(disk, false));
+    assert!(all.contains(&None) && all.contains(&Some(Bytes::from_static(b"whole"))));
+    let is_whole = |found: &Option<Bytes>| found.as_deref().is_none_or(|bytes| bytes == b"whole");
+    assert!(all.iter().all(is_whole));
+    let all = after_power_cuts(|disk| name_parts(disk, true));
+    assert!(!all.iter().all(is_whole), "the flush is what makes it so");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! What goes out: results, and the files of tasks that ended or never were tasks.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::model::{Digest, TaskId};
 
+use super::settle::Settling;
 use super::touched::Touched;
 use super::{Places, Refused, load};
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
@@ -21,47 +23,82 @@ pub(in crate::folders) enum Shelved {
     Stays(PathBuf),
 }
 
-/// Takes the file of a task that ended out of `tasks/`, or copies it if it is to stay; says which folders are to be
-/// flushed.
-pub(in crate::folders) fn shelve(
-    places: &Places,
-    task: TaskId,
-    leaving: &Leaving,
-    end: &End,
-    touched: &mut Touched,
-) -> Result<Shelved, DiskError> {
-    let volume = &*places.volume;
-    let unlaid = find_unlaid(places, task, leaving)?;
-    let is_unlaid = unlaid.is_some();
-    let path = unlaid.unwrap_or_else(|| places.tasks.join(&leaving.file));
-    if !is_unlaid && !is_still(volume, &path, leaving)? {
-        return Ok(Shelved::Left);
+/// Where files of tasks that ended go; for one batch of them.
+#[derive(Debug)]
+pub(in crate::folders) struct Shelves<'a> {
+    places: &'a Places,
+    /// Which files stay.
+    staying: BTreeSet<String>,
+    /// The folders that are there.
+    made: BTreeSet<PathBuf>,
+}
+
+impl<'a> Shelves<'a> {
+    /// As they are now.
+    ///
+    /// # Errors
+    /// Whatever the disk refuses.
+    pub fn of(places: &'a Places) -> Result<Self, DiskError> {
+        Ok(Self {
+            places,
+            staying: stay::names(&places.volume, &places.tasks)?,
+            made: BTreeSet::new(),
+        })
     }
-    let (folder, note) = match end {
-        End::Done => (places.done(), None),
-        End::Failed(why) => (places.failed(), Some(format!("failed: {why}\n"))),
-        End::Cancelled(why) => (places.failed(), Some(format!("cancelled: {why}\n"))),
-    };
-    let name = leaving.file.to_string_lossy();
-    let stays = !is_unlaid && stay::names(volume, &places.tasks)?.contains(&*name);
-    let lies_as = match leaving.sha256 {
-        Some(sha256) if stays => match copy(volume, &folder, &name, &path, sha256)? {
-            Some(lies_as) => lies_as,
-            None => return Ok(Shelved::Left),
-        },
-        _ => {
-            let lies_as = publish::move_as(volume, &folder, &name, &path)?;
-            touched.moved(path, folder.join(&lies_as));
-            lies_as
+
+    /// Takes the file of a task that ended out of `tasks/`, or copies it if it is to stay; says which folders are to be
+    /// flushed.
+    pub fn shelve(
+        &mut self,
+        task: &Settling,
+        leaving: &Leaving,
+        touched: &mut Touched,
+    ) -> Result<Shelved, DiskError> {
+        let (places, volume) = (self.places, &*self.places.volume);
+        let unlaid = match task.may_be_unlaid {
+            true => find_unlaid(places, task.task, leaving)?,
+            false => None,
+        };
+        let is_unlaid = unlaid.is_some();
+        let path = unlaid.unwrap_or_else(|| places.tasks.join(&leaving.file));
+        if !is_unlaid && !is_still(volume, &path, leaving)? {
+            return Ok(Shelved::Left);
         }
-    };
-    if let Some(note) = note {
-        explain(volume, &folder, &lies_as, &note);
+        let (folder, note) = match &task.end {
+            End::Done => (places.done(), None),
+            End::Failed(why) => (places.failed(), Some(format!("failed: {why}\n"))),
+            End::Cancelled(why) => (places.failed(), Some(format!("cancelled: {why}\n"))),
+        };
+        let name = leaving.file.to_string_lossy();
+        let stays = !is_unlaid && self.staying.contains(&*name);
+        let lies_as = match leaving.sha256 {
+            Some(sha256) if stays => match copy(volume, &folder, &name, &path, sha256)? {
+                Some(lies_as) => lies_as,
+                None => return Ok(Shelved::Left),
+            },
+            _ => {
+                self.make(&folder)?;
+                let lies_as = publish::move_to(volume, &folder, &name, &path)?;
+                touched.moved(path, folder.join(&lies_as));
+                lies_as
+            }
+        };
+        if let Some(note) = note {
+            explain(volume, &folder, &lies_as, &note);
+        }
+        if stays {
+            Ok(Shelved::Stays(folder.join(lies_as)))
+        } else {
+            Ok(Shelved::Left)
+        }
     }
-    if stays {
-        Ok(Shelved::Stays(folder.join(lies_as)))
-    } else {
-        Ok(Shelved::Left)
+
+    fn make(&mut self, folder: &Path) -> Result<(), DiskError> {
+        if !self.made.contains(folder) {
+            self.places.volume.make_folder(folder)?;
+            self.made.insert(folder.to_owned());
+        }
+        Ok(())
     }
 }
 

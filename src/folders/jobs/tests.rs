@@ -4,7 +4,7 @@ use std::fs;
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::model::{Stamp, TaskId, TaskName, Wishes};
 
-use super::put_away::shelve;
+use super::put_away::Shelves;
 use super::take_in::{task_name, task_of};
 use super::touched::Touched;
 use super::*;
@@ -115,6 +115,21 @@ fn what_is_too_large_to_travel_is_said_so_when_it_is_to_be_sent() {
     assert!(refused.to_string().contains("larger than 64 MiB"));
 }
 
+/// What becomes of the file of a task that is done.
+fn shelve(places: &Places, leaving: &Leaving) -> Shelved {
+    let task = Settling {
+        task: TaskId::new(),
+        name: TaskName::tamed("a.zip"),
+        end: End::Done,
+        kept: None,
+        leaving: None,
+        may_be_unlaid: true,
+    };
+    let mut touched = Touched::begin(&places.volume);
+    let mut shelves = Shelves::of(places).unwrap();
+    shelves.shelve(&task, leaving, &mut touched).unwrap()
+}
+
 #[test]
 fn a_touched_file_still_leaves_and_another_stays() {
     let (_temp, places) = places();
@@ -123,8 +138,7 @@ fn a_touched_file_still_leaves_and_another_stays() {
         mark: Mark::of(&put(&places, "a.zip", &zip())),
         sha256: Some(Digest::of(&zip())),
     };
-    let mut touched = Touched::begin(&places.volume);
-    let mut shelve = || shelve(&places, TaskId::new(), &leaving, &End::Done, &mut touched).unwrap();
+    let shelve = || shelve(&places, &leaving);
     put(&places, "a.zip", b"another");
     assert_eq!(shelve(), Shelved::Left);
     assert!(places.tasks.join("a.zip").exists());
@@ -145,9 +159,7 @@ fn a_copy_that_an_earlier_try_made_is_not_made_again() {
     };
     for _ in 0..2 {
         let stays = Shelved::Stays(places.done().join("a.zip"));
-        let mut touched = Touched::begin(&places.volume);
-        let shelved = shelve(&places, TaskId::new(), &leaving, &End::Done, &mut touched);
-        assert_eq!(shelved.unwrap(), stays);
+        assert_eq!(shelve(&places, &leaving), stays);
     }
     assert_eq!(fs::read_dir(places.done()).unwrap().count(), 1);
 }
@@ -220,6 +232,7 @@ fn done(places: &Places) -> Settling {
             mark: Mark::of(&put(places, "a.zip", &zip())),
             sha256: Some(Digest::of(&zip())),
         }),
+        may_be_unlaid: false,
     }
 }
 
@@ -330,7 +343,70 @@ fn settling(result: &Keeping, file: &str) -> Settling {
             is_settled: false,
         }),
         leaving: None,
+        may_be_unlaid: false,
     }
+}
+
+/// How many lie there, hidden ones too.
+fn count(folder: &Path) -> usize {
+    fs::read_dir(folder).unwrap().count()
+}
+
+#[test]
+fn copies_that_cannot_be_flushed_get_no_name_and_are_made_again() {
+    for is_ill in ["files", "folder"] {
+        let (_temp, places, disk) = ailing();
+        let (plans, results) = (Plans::default(), together(9));
+        keep_together(&places, &plans, &results);
+        let tasks = results
+            .iter()
+            .map(|result| settling(result, result.name.as_str()));
+        let tasks: Vec<_> = tasks.collect();
+        match is_ill {
+            "files" => disk.fail_batch_in("results"),
+            _ => disk.fail_flush_of("results"),
+        }
+        settle(&places, &plans, &tasks).unwrap_err();
+        assert_eq!(count(&places.results), 0, "{is_ill}");
+        assert_eq!(count(&places.payloads()), 1, "{is_ill}");
+        assert!(tasks.iter().all(|task| plans.of(task.task).is_some()));
+        let settled = settle(&places, &plans, &tasks).unwrap();
+        for (task, settled) in tasks.iter().zip(settled) {
+            assert_eq!(settled.unwrap().file.as_deref(), Some(task.name.as_str()));
+        }
+        assert_eq!(count(&places.results), 9);
+        assert_eq!(count(&places.payloads()), 0);
+    }
+}
+
+#[test]
+fn results_that_are_settled_together_pass_over_a_strangers_file_and_go_apart() {
+    let (_temp, places) = places();
+    let (plans, mut results) = (Plans::default(), together(7));
+    results[2].success = false;
+    keep_together(&places, &plans, &results);
+    fs::write(places.results.join("1.zip"), "a stranger's").unwrap();
+    let mut tasks: Vec<_> = results
+        .iter()
+        .map(|result| settling(result, result.name.as_str()))
+        .collect();
+    tasks[2].kept.as_mut().unwrap().file = "failed/2.zip".to_owned();
+    tasks[2].kept.as_mut().unwrap().success = false;
+    tasks[3].end = End::Cancelled("not needed".into());
+    let settled = settle(&places, &plans, &tasks).unwrap();
+    let files: Vec<_> = settled
+        .into_iter()
+        .map(|settled| settled.unwrap().file)
+        .collect();
+    let files: Vec<_> = files.iter().map(Option::as_deref).collect();
+    assert_eq!(files[..2], [Some("0.zip"), Some("1.2.zip")]);
+    assert_eq!(files[2..5], [Some("failed/2.zip"), None, Some("4.zip")]);
+    for file in files.into_iter().flatten() {
+        let read = fs::read(places.results.join(file)).unwrap();
+        assert_eq!(&read, results[0].archive.bytes(), "{file}");
+    }
+    assert_eq!(count(&places.results), 7, "failed/ among them");
+    assert_eq!(count(&places.payloads()), 0);
 }
 
 #[test]
