@@ -11,7 +11,7 @@ use mutirao_actors::messages::{PayloadLoaded, ReplyTo, TaskAccepted, TaskArrived
 use mutirao_actors::model::{Archive, Moment, Stamp, Task, TaskId};
 
 use super::handlers::refuse;
-use super::intake::{Leaving, Reading};
+use super::intake::{Deed, Leaving, Reading};
 use super::jobs::{self, Draft, Refused};
 use super::kept::Kept;
 use super::{Folders, NAME};
@@ -44,19 +44,25 @@ impl Folders {
         let room = self.loads.room_for(payload.size).into_actor(self);
         ctx.spawn(room.map(move |berth, desk: &mut Self, ctx| {
             desk.work(ctx, load, move |desk, loaded, _| {
-                let loaded = desk.heard("load", loaded);
-                if loaded.is_err() {
-                    // The file is not what was adopted: the next look tells the scheduler what became of it.
-                    desk.soonest = Moment::default();
-                }
-                answer(
-                    &reply,
-                    payload.name,
-                    loaded.map(|archive| berth.hold(&archive)),
-                    cause,
-                );
+                let loaded = loaded.map(|archive| berth.hold(&archive));
+                desk.loaded(payload.name, loaded, (reply, cause));
             });
         }));
+    }
+
+    /// A payload was read, or could not be.
+    pub(super) fn loaded(
+        &mut self,
+        name: String,
+        loaded: Result<Archive, Refused>,
+        (reply, cause): (ReplyTo, Cause),
+    ) {
+        let loaded = self.heard("load", loaded);
+        if loaded.is_err() {
+            // The file is not what was adopted: the next look tells the scheduler what became of it.
+            self.soonest = Moment::default();
+        }
+        answer(&reply, name, loaded, cause);
     }
 
     /// Has a file read that may be a task.
@@ -65,10 +71,20 @@ impl Folders {
         let read = move || jobs::read(&places, &file, stamp, id);
         self.work(ctx, read, move |desk, told, ctx| {
             desk.hear_of("read", &name, told.as_ref().err());
-            let told = told.unwrap_or(Reading::Unread);
+            let (told, archive) = told.unwrap_or((Reading::Unread, None));
             let deeds = desk.intake.read(desk.clock.now(), &name, stamp, told);
+            desk.remember(&deeds, archive);
             desk.carry_out(deeds, ctx);
         });
+    }
+
+    /// Keeps the ZIP of a task that arrives: it is asked for soon.
+    fn remember(&mut self, deeds: &[Deed], archive: Option<Archive>) {
+        for deed in deeds {
+            if let (Deed::Arrive(task, _), Some(archive)) = (deed, &archive) {
+                self.hot.insert(task.id, archive);
+            }
+        }
     }
 
     /// Has a file moved that is no task.
@@ -146,6 +162,7 @@ impl Folders {
             match desk.heard("adopt", adopted) {
                 Ok(Some((stamp, task))) => {
                     let task = desk.intake.adopt(stamp, task);
+                    desk.hot.insert(task.id, &draft.archive);
                     desk.accept(task, stamp, whose);
                 }
                 Ok(None) => {
@@ -196,7 +213,8 @@ impl Folders {
     }
 }
 
-fn answer(reply: &ReplyTo, name: String, loaded: Result<Archive, String>, cause: Cause) {
+/// Answers a session that needs a payload.
+pub(super) fn answer(reply: &ReplyTo, name: String, loaded: Result<Archive, String>, cause: Cause) {
     let request = reply.request;
     match loaded {
         Ok(archive) => {

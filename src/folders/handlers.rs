@@ -11,8 +11,10 @@ use mutirao_actors::messages::{
 };
 use mutirao_actors::port::Letter;
 
-use super::errands::Payload;
+use super::errands::{Payload, answer};
+use super::fetching::Fetch;
 use super::jobs::{self, Draft, Settling};
+use super::loads::LIGHT;
 use super::{Folders, NAME};
 
 pub(super) fn refuse(reply: &ReplyTo, why: String, cause: Cause) {
@@ -26,7 +28,7 @@ pub(super) fn refuse(reply: &ReplyTo, why: String, cause: Cause) {
 impl Folders {
     /// Answers a request that would wait too long; true when it may be done.
     pub(super) fn has_hands(&self, reply: &ReplyTo, cause: Cause) -> bool {
-        let is_behind = self.crew.is_behind();
+        let is_behind = self.crew.is_behind() || self.fetches.is_behind();
         if is_behind {
             refuse(
                 reply,
@@ -80,18 +82,24 @@ impl Handler<Letter<LoadTask>> for Folders {
         let Some((file, open)) = self.intake.find(task) else {
             return refuse(&reply, format!("the task {task} is not open"), cause);
         };
-        let payload = Payload {
-            name: open.name.to_string(),
-            size: open.size,
+        let (name, size) = (open.name.to_string(), open.size);
+        if let Some(archive) = self.hot.find(task) {
+            return answer(&reply, name, Ok(archive), cause);
+        }
+        let fetch = Fetch {
+            task,
+            name: name.clone(),
+            path: self.places.tasks.join(file),
+            sha256: open.sha256,
+            may_be_unlaid: self.layings.has(task),
+            asked: (reply.clone(), cause),
         };
-        let (places, path) = (Arc::clone(&self.places), self.places.tasks.join(file));
-        let sha256 = open.sha256;
-        let is_unlaid = self.layings.has(task);
-        let load = move || match is_unlaid {
-            true => jobs::load_unlaid(&places, task, &path, sha256),
-            false => jobs::load(&places.volume, &path, sha256),
-        };
-        self.load(payload, load, (reply, cause), ctx);
+        if size <= LIGHT {
+            return self.fetch(fetch, ctx);
+        }
+        let places = Arc::clone(&self.places);
+        let load = move || fetch.load(&places);
+        self.load(Payload { name, size }, load, (reply, cause), ctx);
     }
 }
 
@@ -139,6 +147,7 @@ impl Handler<Letter<TaskEnded>> for Folders {
             why.push_str(&format!("\nits last output: {}", output.display()));
         }
         self.keepings.cancel(task);
+        self.hot.remove(task);
         let kept = self.results.find(task);
         let settling = Settling {
             task,

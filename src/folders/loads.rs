@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// what strangers may cost a master (promise R7).
 const LOADED_MAX_KIB: u32 = 96 << 10;
 /// A payload up to this many bytes is not counted: it is written before the next one is asked for.
-const LIGHT: u64 = 64 << 10;
+pub(super) const LIGHT: u64 = 64 << 10;
 
 /// The room for payloads.
 #[derive(Debug)]

@@ -110,10 +110,13 @@ impl Folders {
                         desk.scheduler.tell(TaskArrived { task }, Cause::OUTSIDE);
                     });
                 }
-                Deed::Withdraw(task, why) => self.once_written_down(move |desk| {
-                    desk.scheduler
-                        .tell(TaskWithdrawn { task, why }, Cause::OUTSIDE);
-                }),
+                Deed::Withdraw(task, why) => {
+                    self.hot.remove(task);
+                    self.once_written_down(move |desk| {
+                        desk.scheduler
+                            .tell(TaskWithdrawn { task, why }, Cause::OUTSIDE);
+                    });
+                }
                 Deed::Count(arriving) => self.once_written_down(move |desk| {
                     desk.scheduler
                         .tell(IntakeCounted { arriving }, Cause::OUTSIDE);

@@ -25,6 +25,8 @@ use mutirao_actors::port::Port;
 use tokio_util::task::TaskTracker;
 
 use self::crew::Crew;
+use self::fetching::Fetches;
+use self::hot::Hot;
 use self::intake::{Intake, STILL};
 use self::jobs::MaybeEnded;
 use self::keeping::Keepings;
@@ -41,7 +43,9 @@ use crate::ground::{Ground, Ids};
 pub mod claim;
 mod crew;
 mod errands;
+mod fetching;
 mod handlers;
+mod hot;
 mod intake;
 mod jobs;
 mod keeping;
@@ -89,6 +93,8 @@ pub struct Folders {
     is_setting_aside: bool,
     crew: Crew,
     loads: Loads,
+    fetches: Fetches,
+    hot: Hot,
     /// Holds a token of every job: the program waits for them before it ends.
     under_way: TaskTracker,
     troubles: Troubles,
@@ -149,6 +155,8 @@ impl Folders {
             is_setting_aside: false,
             crew: Crew::opening(ground.hands),
             loads: Loads::default(),
+            fetches: Fetches::default(),
+            hot: Hot::default(),
             under_way,
             troubles: Troubles::default(),
             told_trouble: None,

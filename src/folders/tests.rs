@@ -388,11 +388,54 @@ async fn failed_and_cancelled_tasks_lie_in_failed_with_a_note() {
     .await;
 }
 
+/// A task whose ZIP is too long to be kept in memory.
+fn long_task() -> Vec<u8> {
+    let mut state = 1_u64;
+    let noise = std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 56) as u8
+    });
+    let noise: Vec<_> = noise.take(100_000).collect();
+    pack(
+        [("main.py", &b"1"[..]), ("noise", &noise)],
+        Compression::Fast,
+    )
+    .unwrap()
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_task_whose_file_changed_is_not_handed_out() {
+async fn a_small_task_is_handed_out_from_memory_until_its_file_is_seen_to_have_changed() {
     play(async {
         let mut stage = Stage::new();
         stage.put("tasks/a.zip", &task_zip("old"));
+        let task = stage.arrival().await;
+        stage.put("tasks/a.zip", &task_zip("new"));
+        stage.tell(LoadTask {
+            task,
+            reply: stage.reply(),
+        });
+        let [loaded, withdrawn, _] = stage
+            .hear(["PayloadLoaded", "TaskWithdrawn", "TaskArrived"])
+            .await;
+        let old = Archive::new(task_zip("old")).digest().to_string();
+        assert!(loaded["archive"].as_str().unwrap().ends_with(&old));
+        assert_eq!(id(&withdrawn["task"]), task);
+        stage.tell(LoadTask {
+            task,
+            reply: stage.reply(),
+        });
+        stage.hear(["RequestRefused"]).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_read_and_whose_file_changed_is_not_handed_out() {
+    play(async {
+        let mut stage = Stage::new();
+        stage.put("tasks/a.zip", &long_task());
         let task = stage.arrival().await;
         stage.put("tasks/a.zip", &task_zip("new"));
         stage.tell(LoadTask {

@@ -12,6 +12,7 @@ use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 use super::{MaybeEnded, Places, bring_back};
 use crate::archive::{Refusal, TaskContents, inspect_task};
 use crate::disk::{DiskError, Names, OnDisk as _, Volume, is_absent};
+use crate::folders::hot::Hot;
 use crate::folders::intake::{Listing, Reading, TASKS_MAX};
 use crate::folders::stay;
 use crate::folders::strangers::{Strangers, is_named_like_a_task};
@@ -117,24 +118,25 @@ fn list(places: &Places, name: OsString, part: &mut Listing) -> Result<bool, Dis
     Ok(true)
 }
 
-/// Reads one file of `tasks/` that was listed with this stamp; a task gets this id.
+/// Reads one file of `tasks/` that was listed with this stamp; a task gets this id, and comes with its ZIP if that is
+/// worth remembering.
 pub(in crate::folders) fn read(
     places: &Places,
     name: &OsStr,
     stamp: Stamp,
     id: TaskId,
-) -> Result<Reading, DiskError> {
+) -> Result<(Reading, Option<Archive>), DiskError> {
     let volume = &*places.volume;
     let path = places.tasks.join(name);
     if stamp.size > ARCHIVE_MAX as u64 {
-        return Ok(Reading::Unsound(Refusal::TooLong.to_string()));
+        return Ok((Reading::Unsound(Refusal::TooLong.to_string()), None));
     }
     let Some(bytes) = read_listed(volume, &path, stamp).on_disk("read", &path)? else {
-        return Ok(Reading::Changed);
+        return Ok((Reading::Changed, None));
     };
     let contents = match inspect_task(&bytes) {
         Ok(contents) => contents,
-        Err(refusal) => return Ok(Reading::Unsound(refusal.to_string())),
+        Err(refusal) => return Ok((Reading::Unsound(refusal.to_string()), None)),
     };
     // An accepted task outlasts a power cut (promise R1), and whoever copied the file here did not flush it.
     volume.sync_file(&path)?;
@@ -147,6 +149,7 @@ pub(in crate::folders) fn read(
         group: GROUP.into(),
         wishes: Wishes::default(),
     };
+    let archive = Hot::takes(&draft.archive).then(|| draft.archive.clone());
     let task = task_of(draft, contents);
     let copy = if stay::names(volume, &places.tasks)?.contains(&*name) {
         stay::find_copy(
@@ -159,7 +162,7 @@ pub(in crate::folders) fn read(
     } else {
         None
     };
-    Ok(Reading::Sound(Box::new(task), copy))
+    Ok((Reading::Sound(Box::new(task), copy), archive))
 }
 
 /// The name towards others: `Meu teste.ZIP` is `Meu_teste.zip`.

@@ -82,7 +82,11 @@ fn a_rewrite_that_hides_its_time_still_changes_the_stamp() {
 fn what_changed_since_the_listing_is_not_read() {
     let (_temp, places) = places();
     let stamp = put(&places, "a.zip", &zip());
-    let read = |name: &str, stamp| read(&places, OsStr::new(name), stamp, TaskId::new()).unwrap();
+    let read = |name: &str, stamp| {
+        let (told, archive) = read(&places, OsStr::new(name), stamp, TaskId::new()).unwrap();
+        assert_eq!(archive.is_some(), matches!(told, Reading::Sound(..)));
+        told
+    };
     assert!(matches!(read("a.zip", stamp), Reading::Sound(_, None)));
     let other = Stamp {
         inode: stamp.inode + 1,
@@ -102,7 +106,7 @@ fn what_is_too_large_to_travel_is_no_task_and_is_not_read() {
     let file = fs::File::options().write(true).open(&path).unwrap();
     file.set_len(ARCHIVE_MAX as u64 + 1).unwrap();
     let stamp = stamp(&places, &path);
-    let told = read(&places, OsStr::new("a.zip"), stamp, TaskId::new()).unwrap();
+    let (told, _) = read(&places, OsStr::new("a.zip"), stamp, TaskId::new()).unwrap();
     assert!(matches!(told, Reading::Unsound(why) if why.contains("64 MiB")));
 }
 

@@ -78,6 +78,43 @@ async fn a_task_that_was_done_gets_its_files_where_they_belong_and_does_not_run_
 }
 
 #[tokio::test(start_paused = true)]
+async fn tasks_of_an_earlier_life_are_read_when_they_are_asked_for() {
+    play(async {
+        let mut stage = Stage::new();
+        for number in 0..5 {
+            stage.put(
+                &format!("tasks/{number}.zip"),
+                &task_zip(&number.to_string()),
+            );
+        }
+        let arrived = stage.hear(["TaskArrived"; 5]).await;
+        let (root, past) = killed(stage, |_| Fate::Queued);
+        let mut stage = Stage::remembering(root, past);
+        for arrived in &arrived {
+            stage.tell(LoadTask {
+                task: id(&arrived["task"]["id"]),
+                reply: stage.reply(),
+            });
+        }
+        let loaded = stage.hear(["PayloadLoaded"; 5]).await;
+        for arrived in &arrived {
+            let (name, sha256) = (&arrived["task"]["name"], arrived["task"]["sha256"].as_str());
+            let loaded = loaded
+                .iter()
+                .find(|loaded| loaded["name"] == *name)
+                .unwrap();
+            assert!(
+                loaded["archive"]
+                    .as_str()
+                    .unwrap()
+                    .ends_with(sha256.unwrap())
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn settling_goes_on_wherever_the_crash_stopped_it() {
     play(async {
         for moves in [
