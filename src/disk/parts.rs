@@ -46,6 +46,11 @@ impl<'a> Part<'a> {
         self.0.stamp
     }
 
+    /// Where it lies until it is named.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
     /// Gives it a name that must be free; after an error another can be tried.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use std::path::Path;
 use mutirao_actors::model::Stamp;
 
 use super::numbers::free_number;
-use super::{DiskError, Mark, OnDisk as _, Volume};
+use super::{DiskError, Mark, OnDisk as _, Part, Volume};
 
 /// Temporary files begin with this; the dot hides them from whoever lists the folder for ZIPs.
 pub(super) const TEMP_PREFIX: &str = ".mutirao-";
@@ -35,7 +35,7 @@ pub fn publish(
     volume.make_folder(folder)?;
     let mut part = volume.write_part(folder, bytes)?;
     let mark = volume.mark();
-    let name = claim(volume, folder, name, |path| part.rename_new(path))?;
+    let name = name_part(volume, folder, name, &mut part)?;
     flush_published(volume, folder, &name, mark)?;
     Ok(name)
 }
@@ -127,6 +127,20 @@ pub fn move_to(
     file: &Path,
 ) -> Result<String, DiskError> {
     claim(volume, folder, name, |path| volume.rename_new(file, path))
+}
+
+/// Gives a temporary file of this folder a name there, this one if it is free, and says which. It outlasts a power cut
+/// when the folder is flushed, which is left to the caller: he may have more to name.
+///
+/// # Errors
+/// Whatever the disk refuses.
+pub fn name_part(
+    volume: &Volume,
+    folder: &Path,
+    name: &str,
+    part: &mut Part<'_>,
+) -> Result<String, DiskError> {
+    claim(volume, folder, name, |path| part.rename_new(path))
 }
 
 /// A name that nobody has in the folder, and for which `is_planned` does not hold: the one given, or with a number.

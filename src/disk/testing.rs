@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mutirao_actors::model::Stamp;
 
@@ -14,6 +15,8 @@ pub struct Ailing {
     folder: Mutex<Option<PathBuf>>,
     /// The same of the next batch of files there.
     files: Mutex<Option<PathBuf>>,
+    /// Whether each folder lies on a disk of its own.
+    is_split: AtomicBool,
 }
 
 impl Ailing {
@@ -25,6 +28,11 @@ impl Ailing {
     /// Lets the next flush of files that were written together into a folder of this name fail.
     pub fn fail_batch_in(&self, name: &str) {
         *self.files.lock().unwrap() = Some(name.into());
+    }
+
+    /// Puts each folder on a disk of its own.
+    pub fn split(&self) {
+        self.is_split.store(true, Ordering::SeqCst);
     }
 }
 
@@ -97,6 +105,9 @@ impl Disk for Ailing {
     }
 
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if self.is_split.load(Ordering::SeqCst) && from.parent() != to.parent() {
+            return Err(io::ErrorKind::CrossesDevices.into());
+        }
         RealDisk.rename_new(from, to)
     }
 

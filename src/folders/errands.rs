@@ -5,20 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
-use mutirao_actors::logic::record::{Place, Record};
 use mutirao_actors::message_log::Cause;
-use mutirao_actors::messages::{PayloadLoaded, ReplyTo, TaskAccepted, TaskArrived};
-use mutirao_actors::model::{Archive, Moment, Stamp, Task, TaskId};
+use mutirao_actors::messages::{PayloadLoaded, ReplyTo};
+use mutirao_actors::model::{Archive, Moment, Stamp, TaskId};
 
 use super::handlers::refuse;
 use super::intake::{Deed, Leaving, Reading};
-use super::jobs::{self, Draft, Refused};
+use super::jobs::{self, Refused};
 use super::kept::Kept;
 use super::{Folders, NAME};
 use crate::disk::DiskError;
-
-/// Names tried for a task that came over the wire; each failure means that a file was put there just then.
-const NAMES_MAX: u32 = 16;
 
 /// A ZIP on our disk that somebody needs.
 pub(super) struct Payload {
@@ -143,73 +139,6 @@ impl Folders {
         };
         self.hear_of(work, "", trouble);
         told.map_err(|refused| refused.to_string())
-    }
-
-    /// Has a task from the wire written for a free name, and answers.
-    pub(super) fn adopt(
-        &mut self,
-        mut draft: Draft,
-        whose: (ReplyTo, Cause),
-        tries: u32,
-        ctx: &mut Context<Self>,
-    ) {
-        let wanted = draft.name.clone();
-        draft.name = self.intake.reserve(self.clock.now(), &wanted);
-        let (places, job) = (Arc::clone(&self.places), draft.clone());
-        let adopt = move || jobs::adopt(&places, job);
-        self.work(ctx, adopt, move |desk, adopted, ctx| {
-            let (reply, cause) = &whose;
-            match desk.heard("adopt", adopted) {
-                Ok(Some((stamp, task))) => {
-                    let task = desk.intake.adopt(stamp, task);
-                    desk.hot.insert(task.id, &draft.archive);
-                    desk.accept(task, stamp, whose);
-                }
-                Ok(None) => {
-                    desk.intake.name_was_taken(&draft.name);
-                    if tries < NAMES_MAX {
-                        draft.name = wanted;
-                        desk.adopt(draft, whose, tries + 1, ctx);
-                    } else {
-                        refuse(
-                            reply,
-                            format!("{wanted} and its like are taken: use another name"),
-                            *cause,
-                        );
-                    }
-                }
-                Err(why) => {
-                    desk.intake.left(draft.name.as_str().as_ref());
-                    refuse(reply, why, *cause);
-                }
-            }
-        });
-    }
-}
-
-impl Folders {
-    /// A task from the wire is safe: when that is written down, it is accepted, and may be put into its place.
-    fn accept(&mut self, task: Arc<Task>, stamp: Stamp, (reply, cause): (ReplyTo, Cause)) {
-        let lies = Place {
-            file: task.name.as_str().into(),
-            stamp,
-        };
-        let adopted = Record::Adopted {
-            task: Arc::clone(&task),
-            lies,
-        };
-        self.layings.add(Arc::clone(&task));
-        self.write_down(vec![adopted], cause);
-        self.once_written_down(move |desk| {
-            desk.layings.may_be_laid(task.id);
-            let accepted = TaskAccepted {
-                request: reply.request,
-                task: task.id,
-                name: task.name.clone(),
-            };
-            desk.scheduler.tell(TaskArrived { task }, cause);
-            reply.session.used_by(NAME).tell(accepted, cause);
-        });
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! Rule: those that wait while others are being read are read by one job, for waking a thread costs more than reading one.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use mutirao_actors::messages::ReplyTo;
 use mutirao_actors::model::{Archive, Digest, TaskId};
 
 use super::Folders;
-use super::crew::WAITING_MAX;
+use super::gathering::Gathering;
 use super::jobs::{self, Places, Refused};
 
 /// Jobs that read at a time: two keep a disk busy.
@@ -37,19 +36,8 @@ pub(super) struct Fetch {
     pub asked: (ReplyTo, Cause),
 }
 
-/// Those that wait, fewer than [`WAITING_MAX`].
-#[derive(Debug, Default)]
-pub(super) struct Fetches {
-    waiting: VecDeque<Fetch>,
-    running: usize,
-}
-
-impl Fetches {
-    /// Whether requests are to be refused.
-    pub fn is_behind(&self) -> bool {
-        self.waiting.len() >= WAITING_MAX
-    }
-}
+/// Those that wait.
+pub(super) type Fetches = Gathering<Fetch>;
 
 impl Fetch {
     /// Reads it.
@@ -66,25 +54,22 @@ impl Folders {
     pub(super) fn fetch(&mut self, fetch: Fetch, ctx: &mut Context<Self>) {
         let (reply, cause) = &fetch.asked;
         if self.has_hands(reply, *cause) {
-            self.fetches.waiting.push_back(fetch);
+            self.fetches.add(fetch);
             self.fetch_waiting(ctx);
         }
     }
 
     fn fetch_waiting(&mut self, ctx: &mut Context<Self>) {
-        if self.fetches.running >= JOBS_MAX || self.fetches.waiting.is_empty() {
+        let Some(batch) = self.fetches.begin(JOBS_MAX, BATCH_MAX) else {
             return;
-        }
-        self.fetches.running += 1;
-        let count = self.fetches.waiting.len().min(BATCH_MAX);
-        let batch: Vec<_> = self.fetches.waiting.drain(..count).collect();
+        };
         let places = Arc::clone(&self.places);
         let load = move || {
             let load = |fetch: Fetch| (fetch.load(&places), fetch);
             batch.into_iter().map(load).collect::<Vec<_>>()
         };
         self.work(ctx, load, |desk, loaded, ctx| {
-            desk.fetches.running -= 1;
+            desk.fetches.ended();
             for (loaded, fetch) in loaded {
                 desk.loaded(fetch.name, loaded, fetch.asked);
             }

@@ -11,6 +11,7 @@ use mutirao_actors::messages::{
 };
 use mutirao_actors::port::Letter;
 
+use super::crew::WAITING_MAX;
 use super::errands::{Payload, answer};
 use super::fetching::Fetch;
 use super::jobs::{self, Draft, Settling};
@@ -28,7 +29,8 @@ pub(super) fn refuse(reply: &ReplyTo, why: String, cause: Cause) {
 impl Folders {
     /// Answers a request that would wait too long; true when it may be done.
     pub(super) fn has_hands(&self, reply: &ReplyTo, cause: Cause) -> bool {
-        let is_behind = self.crew.is_behind() || self.fetches.is_behind();
+        let waits = self.fetches.len().max(self.adoptions.len());
+        let is_behind = self.crew.is_behind() || waits >= WAITING_MAX;
         if is_behind {
             refuse(
                 reply,

@@ -10,7 +10,7 @@ use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
 pub(super) use self::bring_back::{MaybeEnded, bring_back};
 pub(super) use self::keep::{Keeping, keep, keep_together};
-pub(super) use self::lay::{Laid, Unlaid, adopt, lay, load_unlaid};
+pub(super) use self::lay::{Adopted, Laid, Unlaid, adopt_together, lay, load_unlaid};
 pub(super) use self::put_away::{Shelved, reject};
 pub(super) use self::set_aside::set_aside;
 pub(super) use self::settle::{Settled, Settling, discard, payload_of, settle};
@@ -31,6 +31,7 @@ mod settle;
 mod take_in;
 mod touched;
 mod unclaimed;
+mod unnamed;
 
 /// What was taken lies here, below our own files, until it has a place of its own.
 const PAYLOADS: &str = "payloads";

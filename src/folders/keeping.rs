@@ -3,7 +3,7 @@
 //! Rule: small ones that come while others are being written wait, and then all of them cost one job, one file and one
 //! flush. A large one is written for itself, beside the others.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use actix::Context;
@@ -12,6 +12,7 @@ use mutirao_actors::messages::{KeepResult, ResultKept, ResultRefused};
 use mutirao_actors::model::{Attempt, Digest, TaskId};
 
 use super::Folders;
+use super::gathering::Gathering;
 use super::jobs::{self, Keeping, Refused};
 use super::kept::Kept;
 use super::packs::{BATCH_MAX, LIGHT_MAX};
@@ -22,9 +23,7 @@ pub(super) struct Keepings {
     /// Whether the task of each was cancelled meanwhile.
     under_way: HashMap<TaskId, bool>,
     /// Small ones that wait.
-    waiting: VecDeque<(Keeping, Asked)>,
-    /// Whether some of those are being written.
-    is_busy: bool,
+    small: Gathering<(Keeping, Asked)>,
 }
 
 /// Of which try a result is, and where it comes from.
@@ -82,7 +81,7 @@ impl Folders {
         };
         self.keepings.under_way.insert(task, false);
         if result.archive.bytes().len() <= LIGHT_MAX {
-            self.keepings.waiting.push_back((result, asked));
+            self.keepings.small.add((result, asked));
             return self.keep_waiting(ctx);
         }
         let label = Label::of(&result);
@@ -95,17 +94,15 @@ impl Folders {
 
     /// Has the small ones kept that wait, unless others are being written.
     fn keep_waiting(&mut self, ctx: &mut Context<Self>) {
-        if self.keepings.is_busy || self.keepings.waiting.is_empty() {
+        let Some(batch) = self.keepings.small.begin(1, BATCH_MAX) else {
             return;
-        }
-        self.keepings.is_busy = true;
-        let count = self.keepings.waiting.len().min(BATCH_MAX);
-        let (results, asked): (Vec<_>, Vec<_>) = self.keepings.waiting.drain(..count).unzip();
+        };
+        let (results, asked): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         let labels: Vec<_> = results.iter().map(Label::of).zip(asked).collect();
         let (places, plans) = (Arc::clone(&self.places), Arc::clone(&self.plans));
         let keep = move || jobs::keep_together(&places, &plans, &results);
         self.work(ctx, keep, move |desk, kept, ctx| {
-            desk.keepings.is_busy = false;
+            desk.keepings.small.ended();
             for ((label, asked), kept) in labels.into_iter().zip(kept) {
                 desk.was_kept(label, asked, kept, ctx);
             }

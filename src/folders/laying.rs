@@ -15,8 +15,9 @@ use super::Folders;
 use super::jobs::{self, Laid, Unlaid};
 use crate::disk::DiskError;
 
-/// Tasks that are put in their place by one job: enough to make its flushes cheap.
-const BATCH_MAX: usize = 256;
+/// Tasks that are put in their place by one job: enough that its flushes cost next to nothing each, few enough that the
+/// first are not kept waiting for more than a moment.
+const BATCH_MAX: usize = 4096;
 
 /// Accepted tasks whose ZIP is not in `tasks/` yet; no more than there may be tasks.
 #[derive(Debug, Default)]
@@ -41,6 +42,11 @@ impl Layings {
         self.waiting.push_back(task);
     }
 
+    /// Whether some are being put into their place.
+    pub fn is_busy(&self) -> bool {
+        self.is_busy
+    }
+
     /// Whether the task's ZIP may still be among the payloads.
     pub fn has(&self, task: TaskId) -> bool {
         !self.are_found || self.tasks.contains_key(&task)
@@ -59,7 +65,7 @@ impl Layings {
 impl Folders {
     /// Puts what waits in its place, unless that is being done.
     pub(super) fn lay(&mut self, ctx: &mut Context<Self>) {
-        if self.layings.is_busy {
+        if self.layings.is_busy || self.settlements.is_busy() {
             return;
         }
         let batch = self.next_to_lay();
@@ -126,6 +132,7 @@ impl Folders {
             }
         }
         if all_went {
+            self.settle(ctx);
             self.lay(ctx);
         }
     }

@@ -24,6 +24,7 @@ use mutirao_actors::model::{Moment, TaskId};
 use mutirao_actors::port::Port;
 use tokio_util::task::TaskTracker;
 
+use self::adopting::Adoptions;
 use self::crew::Crew;
 use self::fetching::Fetches;
 use self::hot::Hot;
@@ -40,10 +41,12 @@ use self::watch::Waker;
 use crate::disk::Troubles;
 use crate::ground::{Ground, Ids};
 
+mod adopting;
 pub mod claim;
 mod crew;
 mod errands;
 mod fetching;
+mod gathering;
 mod handlers;
 mod hot;
 mod intake;
@@ -89,6 +92,7 @@ pub struct Folders {
     keepings: Keepings,
     settlements: Settlements,
     layings: Layings,
+    adoptions: Adoptions,
     /// Whether a result that nobody uses is being written.
     is_setting_aside: bool,
     crew: Crew,
@@ -152,6 +156,7 @@ impl Folders {
             keepings: Keepings::default(),
             settlements: Settlements::default(),
             layings: Layings::default(),
+            adoptions: Adoptions::default(),
             is_setting_aside: false,
             crew: Crew::opening(ground.hands),
             loads: Loads::default(),

@@ -1,6 +1,7 @@
 //! The files of terminal tasks are put where they belong, behind: their ends are written down already.
 //!
-//! Rule: one job settles all that wait, and flushes each folder once for all of them.
+//! Rule: one job settles all that wait, and flushes each folder once for all of them. Meanwhile nothing is put into
+//! `tasks/`: of a task that ends before it lies there, only one of the two jobs may move the ZIP.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -33,6 +34,11 @@ impl Settlements {
         self.waiting.push_back(settling);
     }
 
+    /// Whether some are being settled.
+    pub fn is_busy(&self) -> bool {
+        self.is_busy
+    }
+
     /// The payloads that are to be moved, and so not to be cleared away.
     pub fn payloads(&self) -> impl Iterator<Item = Key> {
         let payloads = |settling: &Settling| {
@@ -52,7 +58,8 @@ impl Settlements {
 impl Folders {
     /// Settles what waits, unless that is being done.
     pub(super) fn settle(&mut self, ctx: &mut Context<Self>) {
-        if self.settlements.is_busy || self.settlements.waiting.is_empty() {
+        let is_busy = self.settlements.is_busy || self.layings.is_busy();
+        if is_busy || self.settlements.waiting.is_empty() {
             return;
         }
         self.settlements.is_busy = true;
@@ -69,6 +76,8 @@ impl Folders {
             };
             let all_went = again.is_empty();
             desk.settlements.waiting.extend(again);
+            // In turns, so that neither waits for ever.
+            desk.lay(ctx);
             if all_went {
                 desk.settle(ctx);
             }

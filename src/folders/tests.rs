@@ -361,6 +361,33 @@ async fn a_task_from_the_wire_is_written_and_adopted_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn tasks_that_come_from_the_wire_at_once_are_all_accepted_and_put_into_their_places() {
+    play(async {
+        let mut stage = Stage::new();
+        for number in 0..9 {
+            stage.tell(AdoptTask {
+                name: TaskName::tamed("a.zip"),
+                archive: Archive::new(task_zip(&number.to_string())),
+                group: "lab".into(),
+                wishes: Wishes::default(),
+                reply: stage.reply(),
+            });
+        }
+        stage.until(|stage| stage.names("tasks").len() == 9).await;
+        let accepted = stage.news().into_iter();
+        let accepted = accepted.filter(|(kind, _)| kind == "TaskAccepted");
+        let names: BTreeSet<_> = accepted.map(|(_, body)| body["name"].to_string()).collect();
+        assert_eq!(names.len(), 9);
+        stage
+            .until(|stage| stage.names(".mutirao/payloads").is_empty())
+            .await;
+        stage.pass(PATIENCE).await;
+        assert_eq!(stage.news(), [], "no look takes them for new ones");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn failed_and_cancelled_tasks_lie_in_failed_with_a_note() {
     play(async {
         let mut stage = Stage::new();

@@ -63,7 +63,7 @@ pub fn find(root: &Path) -> Result<(), StoreError> {
 pub fn check(root: &Path) -> Result<Checked, StoreError> {
     let places = Places::under(root, Volume::real().into());
     if let Err(error) = places.packs.learn(&places.volume) {
-        tracing::warn!("{error}; results that lie there are told as gone");
+        tracing::warn!("{error}; what lies there is told as gone");
     }
     look(&Files::known(&root.join(FOLDER))?, Some(places))
 }
@@ -184,6 +184,12 @@ fn task_file(places: &Places, whole: &Whole) -> Option<String> {
         return None;
     }
     // One that came over the wire may not be in its place yet.
+    let packed = places
+        .packs
+        .read(&places.volume, (TaskId(row.id), row.sha256));
+    if matches!(packed, Ok(Some(_))) {
+        return None;
+    }
     let payload = places.payload(TaskId(row.id), row.sha256);
     misses(places, &payload, row.sha256)?;
     let file = places.tasks.join(OsStr::from_bytes(&row.file));

@@ -9,8 +9,9 @@ use mutirao_actors::model::{Digest, TaskId};
 
 use super::settle::Settling;
 use super::touched::Touched;
+use super::unnamed::Unnamed;
 use super::{Places, Refused, load};
-use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
+use crate::disk::{DiskError, OnDisk as _, Part, Volume, is_absent, publish};
 use crate::folders::intake::{Leaving, Mark};
 use crate::folders::stay;
 
@@ -21,6 +22,14 @@ pub(in crate::folders) enum Shelved {
     Left,
     /// It stays, and its copy lies here.
     Stays(PathBuf),
+}
+
+/// Where the file of a task goes that ended so.
+pub(super) fn shelf_of(places: &Places, end: &End) -> PathBuf {
+    match end {
+        End::Done => places.done(),
+        End::Failed(_) | End::Cancelled(_) => places.failed(),
+    }
 }
 
 /// Where files of tasks that ended go; for one batch of them.
@@ -47,49 +56,89 @@ impl<'a> Shelves<'a> {
     }
 
     /// Takes the file of a task that ended out of `tasks/`, or copies it if it is to stay; says which folders are to be
-    /// flushed.
+    /// flushed. `zip` is what a pack held of it: then it never was in `tasks/`.
     pub fn shelve(
         &mut self,
         task: &Settling,
         leaving: &Leaving,
+        zip: Option<Part<'_>>,
         touched: &mut Touched,
     ) -> Result<Shelved, DiskError> {
-        let (places, volume) = (self.places, &*self.places.volume);
-        let unlaid = match task.may_be_unlaid {
-            true => find_unlaid(places, task.task, leaving)?,
-            false => None,
-        };
-        let is_unlaid = unlaid.is_some();
-        let path = unlaid.unwrap_or_else(|| places.tasks.join(&leaving.file));
-        if !is_unlaid && !is_still(volume, &path, leaving)? {
-            return Ok(Shelved::Left);
-        }
-        let (folder, note) = match &task.end {
-            End::Done => (places.done(), None),
-            End::Failed(why) => (places.failed(), Some(format!("failed: {why}\n"))),
-            End::Cancelled(why) => (places.failed(), Some(format!("cancelled: {why}\n"))),
-        };
+        let folder = shelf_of(self.places, &task.end);
         let name = leaving.file.to_string_lossy();
-        let stays = !is_unlaid && self.staying.contains(&*name);
-        let lies_as = match leaving.sha256 {
-            Some(sha256) if stays => match copy(volume, &folder, &name, &path, sha256)? {
-                Some(lies_as) => lies_as,
+        let unlaid = match zip {
+            Some(zip) => Some(Unnamed::Copy(zip)),
+            None if task.may_be_unlaid => {
+                find_unlaid(self.places, task.task, leaving)?.map(Unnamed::Payload)
+            }
+            None => None,
+        };
+        let (lies_as, stays) = match unlaid {
+            Some(unlaid) => (self.take(unlaid, &folder, &name, touched)?, false),
+            None => match self.take_out(leaving, &folder, &name, touched)? {
+                Some(taken) => taken,
                 None => return Ok(Shelved::Left),
             },
-            _ => {
-                self.make(&folder)?;
-                let lies_as = publish::move_to(volume, &folder, &name, &path)?;
-                touched.moved(path, folder.join(&lies_as));
-                lies_as
-            }
+        };
+        let note = match &task.end {
+            End::Done => None,
+            End::Failed(why) => Some(format!("failed: {why}\n")),
+            End::Cancelled(why) => Some(format!("cancelled: {why}\n")),
         };
         if let Some(note) = note {
-            explain(volume, &folder, &lies_as, &note);
+            explain(&self.places.volume, &folder, &lies_as, &note);
         }
-        if stays {
-            Ok(Shelved::Stays(folder.join(lies_as)))
-        } else {
-            Ok(Shelved::Left)
+        Ok(match stays {
+            true => Shelved::Stays(folder.join(lies_as)),
+            false => Shelved::Left,
+        })
+    }
+
+    /// Takes a file out of `tasks/`, if it is still the one; under which name it lies, and whether it stays too.
+    fn take_out(
+        &mut self,
+        leaving: &Leaving,
+        folder: &Path,
+        name: &str,
+        touched: &mut Touched,
+    ) -> Result<Option<(String, bool)>, DiskError> {
+        let (volume, path) = (&*self.places.volume, self.places.tasks.join(&leaving.file));
+        if !is_still(volume, &path, leaving)? {
+            return Ok(None);
+        }
+        match leaving.sha256 {
+            Some(sha256) if self.staying.contains(name) => {
+                let copied = copy(volume, folder, name, &path, sha256)?;
+                Ok(copied.map(|lies_as| (lies_as, true)))
+            }
+            _ => {
+                let lies_as = self.take(Unnamed::Payload(path), folder, name, touched)?;
+                Ok(Some((lies_as, false)))
+            }
+        }
+    }
+
+    /// Gives a file a name here.
+    fn take(
+        &mut self,
+        unnamed: Unnamed<'_>,
+        folder: &Path,
+        name: &str,
+        touched: &mut Touched,
+    ) -> Result<String, DiskError> {
+        self.make(folder)?;
+        let volume = &self.places.volume;
+        match unnamed {
+            Unnamed::Payload(path) => {
+                let lies_as = publish::move_to(volume, folder, name, &path)?;
+                touched.moved(path, folder.join(&lies_as));
+                Ok(lies_as)
+            }
+            Unnamed::Copy(mut part) => {
+                let lies_as = publish::name_part(volume, folder, name, &mut part)?;
+                touched.made(folder.join(&lies_as));
+                Ok(lies_as)
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use mutirao_actors::model::{Digest, TaskId, TaskName};
 
 use super::copies::{Copied, Wanted, copy_out};
 use super::place::{folder_of, place};
-use super::put_away::Shelves;
+use super::put_away::{Shelves, shelf_of};
 use super::touched::Touched;
 use super::{Places, Shelved, is_absent};
 use crate::disk::DiskError;
@@ -88,9 +88,11 @@ pub(in crate::folders) fn settle(
     tasks: &[Settling],
 ) -> Result<Vec<Result<Settled, DiskError>>, DiskError> {
     let copies = copy_out(places, tasks.iter().map(|task| packed(places, task)))?;
+    let zips = copy_out(places, tasks.iter().map(|task| unlaid(places, task)))?;
     let mut touched = Touched::begin(&places.volume);
     let mut shelves = Shelves::of(places)?;
-    let one = |(task, copy)| settle_one(places, plans, task, copy, &mut shelves, &mut touched);
+    let one = |(task, copies)| settle_one(places, plans, task, copies, &mut shelves, &mut touched);
+    let copies = copies.into_iter().zip(zips);
     let settled: Vec<_> = tasks.iter().zip(copies).map(one).collect();
     touched.flush(&places.volume)?;
     let mut placed = Vec::new();
@@ -98,6 +100,7 @@ pub(in crate::folders) fn settle(
         if settled.is_ok() {
             plans.release(task.task);
             placed.extend(task.kept.as_ref().map(|kept| (task.task, kept.sha256)));
+            placed.extend(unlaid(places, task).map(|(key, _)| key));
         }
     }
     places.packs.forget(&places.volume, &placed)?;
@@ -111,11 +114,18 @@ fn packed(places: &Places, task: &Settling) -> Wanted {
     (!is_cancelled).then(|| ((task.task, kept.sha256), folder_of(places, kept)))
 }
 
+/// What may lie in a pack of a task that ended before its ZIP was put into `tasks/`.
+fn unlaid(places: &Places, task: &Settling) -> Wanted {
+    let sha256 = task.leaving.as_ref()?.sha256?;
+    task.may_be_unlaid
+        .then(|| ((task.task, sha256), shelf_of(places, &task.end)))
+}
+
 fn settle_one(
     places: &Places,
     plans: &Plans,
     task: &Settling,
-    copy: Copied<'_>,
+    (copy, zip): (Copied<'_>, Copied<'_>),
     shelves: &mut Shelves<'_>,
     touched: &mut Touched,
 ) -> Result<Settled, DiskError> {
@@ -131,7 +141,7 @@ fn settle_one(
         (None, _) => None,
     };
     let shelved = match &task.leaving {
-        Some(leaving) => shelves.shelve(task, leaving, touched)?,
+        Some(leaving) => shelves.shelve(task, leaving, zip.transpose()?, touched)?,
         None => Shelved::Left,
     };
     Ok(Settled { file, shelved })

@@ -14,6 +14,8 @@ use crate::disk::testing::Ailing;
 use crate::folders::intake::{Leaving, Mark, Reading};
 use crate::folders::plans::Plans;
 
+mod submitted;
+
 fn places() -> (tempfile::TempDir, Places) {
     let (temp, places, _) = ailing();
     (temp, places)
@@ -131,7 +133,7 @@ fn shelve(places: &Places, leaving: &Leaving) -> Shelved {
     };
     let mut touched = Touched::begin(&places.volume);
     let mut shelves = Shelves::of(places).unwrap();
-    shelves.shelve(&task, leaving, &mut touched).unwrap()
+    shelves.shelve(&task, leaving, None, &mut touched).unwrap()
 }
 
 #[test]

@@ -24,14 +24,10 @@ pub(in crate::folders) fn clear_payloads(
         volume,
         |payload| is_wanted(&payload),
         |(task, sha256), archive| {
-            if !past_is_whole {
-                let (folder, name) = (places.unclaimed(), payload_name(task, sha256));
-                // What was put in its place stays in its pack as long as others do: it may have been saved before.
-                if publish::publish_as(volume, &folder, &name, archive.bytes())?.is_some() {
-                    tell_unclaimed(places, &name);
-                }
+            if past_is_whole {
+                return Ok(());
             }
-            Ok(())
+            save_packed(places, &payload_name(task, sha256), archive.bytes())
         },
     )?;
     let mut found: Vec<_> = packed.into_iter().collect();
@@ -68,25 +64,40 @@ fn tell_unclaimed(places: &Places, name: &str) {
     );
 }
 
+/// The same as [`save`] for what lies in a pack. There it stays as long as others do: it may have been saved before.
+fn save_packed(places: &Places, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+    let volume = &places.volume;
+    if is_task(bytes) {
+        let name = publish::publish(volume, &places.tasks, RECOVERED, bytes)?;
+        tell_recovered(places, &name);
+    } else if publish::publish_as(volume, &places.unclaimed(), name, bytes)?.is_some() {
+        tell_unclaimed(places, name);
+    }
+    Ok(())
+}
+
 /// Puts a payload where it is of use: a task is open again, and a result waits for a person.
 fn save(places: &Places, path: &Path) -> Result<(), DiskError> {
     let volume = &places.volume;
-    if !is_task(places, path)? {
+    let read = volume.read(path, ARCHIVE_MAX as u64 + 1);
+    if !is_task(&read.on_disk("read", path)?.bytes) {
         let name = publish::move_into(volume, &places.unclaimed(), path)?;
         tell_unclaimed(places, &name);
         return Ok(());
     }
     let name = publish::move_as(volume, &places.tasks, RECOVERED, path)?;
     volume.sync_folder(&places.tasks)?;
-    let lies = places.tasks.join(name);
-    tracing::warn!("a task that is not remembered is run as {}", lies.display());
+    tell_recovered(places, &name);
     Ok(())
 }
 
+fn tell_recovered(places: &Places, name: &str) {
+    let lies = places.tasks.join(name);
+    tracing::warn!("a task that is not remembered is run as {}", lies.display());
+}
+
 /// Whether it is a task, and not a result of one that left its own code.
-fn is_task(places: &Places, path: &Path) -> Result<bool, DiskError> {
-    let read = places.volume.read(path, ARCHIVE_MAX as u64 + 1);
-    let bytes = read.on_disk("read", path)?.bytes;
-    let is_result = inspect_result(&bytes).is_ok_and(|contents| contents.has_stdout);
-    Ok(!is_result && inspect_task(&bytes).is_ok())
+fn is_task(bytes: &[u8]) -> bool {
+    let is_result = inspect_result(bytes).is_ok_and(|contents| contents.has_stdout);
+    !is_result && inspect_task(bytes).is_ok()
 }
