@@ -47,7 +47,7 @@ pub struct Places {
     pub results: PathBuf,
     /// Our own files.
     pub hidden: PathBuf,
-    /// Small results among them.
+    /// The small ones of those that came together.
     pub(crate) packs: Arc<Packs>,
 }
 

@@ -1,4 +1,4 @@
-//! Small results that were taken together, in one file: each of its own would cost a flush of its own.
+//! Small ZIPs that were taken together, results or tasks, in one file: each of its own would cost a flush of its own.
 //!
 //! Rule: a pack appears whole or not at all, and is never changed. It goes when all that lie in it were put elsewhere;
 //! until then a crash changes nothing. Its first line is JSON and tells whose bytes follow: `docs/store.md` has the form.
@@ -15,15 +15,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
 
-/// The longest result that is packed, in bytes: what is longer is worth a file of its own, which is moved to its place
+/// The longest ZIP that is packed, in bytes: what is longer is worth a file of its own, which is moved to its place
 /// where a packed one is copied.
 pub(super) const LIGHT_MAX: usize = 64 << 10;
-/// Most results in a pack; with [`LIGHT_MAX`] it bounds what reading one takes to 16 MB.
+/// Most ZIPs in a pack; with [`LIGHT_MAX`] it bounds what reading one takes to 16 MB.
 pub(super) const BATCH_MAX: usize = 256;
 /// Their names begin with this.
 const PREFIX: &str = "pack-";
 
-/// Whose result, and of which bytes: a task may have handed in others before.
+/// Of which task, and of which bytes: of a task there is its own ZIP, and it may have handed in several results.
 pub(crate) type Key = (TaskId, Digest);
 
 /// All packs of a folder.
@@ -35,12 +35,12 @@ pub(crate) struct Packs {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Where each result lies that was not put elsewhere; as many as wait to be settled.
+    /// Where each ZIP lies that was not put elsewhere; as many as wait to be settled, or put into `tasks/`.
     by_key: HashMap<Key, Place>,
     /// How many of them lie in each pack.
     live: HashMap<u64, usize>,
     last: u64,
-    /// The pack that was read last: its results are asked for one after the other.
+    /// The pack that was read last: what lies there is asked for one after the other.
     read: Option<(u64, Bytes)>,
 }
 
@@ -76,19 +76,19 @@ impl Packs {
         self.folder.join(format!("{PREFIX}{pack}"))
     }
 
-    /// Writes these results where no crash loses them.
+    /// Writes these ZIPs where no crash loses them.
     ///
     /// # Errors
     /// Whatever the disk refuses; then none of them is kept for certain.
-    pub fn pack(&self, volume: &Volume, results: &[(TaskId, &Archive)]) -> Result<(), DiskError> {
-        let entries = results.iter().map(|(task, archive)| Packed {
+    pub fn pack(&self, volume: &Volume, zips: &[(TaskId, &Archive)]) -> Result<(), DiskError> {
+        let entries = zips.iter().map(|(task, archive)| Packed {
             task: *task,
             sha256: archive.digest(),
             size: archive.bytes().len(),
         });
         let entries: Vec<_> = entries.collect();
         let mut bytes = index_of(&entries);
-        for (_, archive) in results {
+        for (_, archive) in zips {
             bytes.extend_from_slice(archive.bytes());
         }
         let pack = {
@@ -99,13 +99,13 @@ impl Packs {
         let name = format!("{PREFIX}{pack}");
         publish::publish_over(volume, &self.folder, &name, &bytes)?;
         let empty = self.known().add(pack, &bytes);
-        // What stays of an older try of the same results goes with the next start.
+        // What stays of an older try of the same ZIPs goes with the next start.
         empty
             .into_iter()
             .try_for_each(|pack| volume.remove(&self.path(pack)))
     }
 
-    /// A result that lies in a pack; none when it lies in none, or not as it was written.
+    /// A ZIP that lies in a pack; none when it lies in none, or not as it was written.
     ///
     /// # Errors
     /// Whatever the disk refuses.
@@ -133,7 +133,7 @@ impl Packs {
         Ok(bytes)
     }
 
-    /// Results that were put elsewhere, and have lasting names there; packs that hold no others are removed.
+    /// ZIPs that were put elsewhere, and have lasting names there; packs that hold no others are removed.
     ///
     /// # Errors
     /// Whatever the disk refuses; a pack that stays goes with the next start.
