@@ -21,6 +21,9 @@ use crate::disk::DiskError;
 const RESCAN: Duration = Duration::from_secs(2);
 /// Rest after a look, in multiples of how long it took: looking costs at most a fifth of one thread, however many files.
 const REST: u32 = 4;
+/// Further rest after a look while we move files ourselves: nearly every wake is our own then, and would cost a look at all
+/// that lies there. Who deletes a file of a busy master waits a second.
+const BUSY_REST: Duration = Duration::from_millis(750);
 
 impl Folders {
     /// Looks when there is reason to.
@@ -31,13 +34,15 @@ impl Folders {
             return;
         }
         let is_due = now >= self.soonest.after(RESCAN) || self.intake.is_hurried();
-        if is_due || self.waker.as_mut().is_some_and(Waker::was_woken) {
+        let rests = self.has_moved && now < self.soonest.after(BUSY_REST);
+        let is_woken = !rests && self.waker.as_mut().is_some_and(Waker::was_woken);
+        if is_due || is_woken {
             self.look(ctx);
         }
     }
 
     pub(super) fn look(&mut self, ctx: &mut Context<Self>) {
-        self.looking = true;
+        (self.looking, self.has_moved) = (true, false);
         let began = self.clock.now();
         let maybe_ended = Arc::clone(&self.maybe_ended);
         let look = Look::new(self.intake.begin_look(), maybe_ended);

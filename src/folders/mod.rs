@@ -112,6 +112,8 @@ pub struct Folders {
     maybe_ended: Arc<Vec<MaybeEnded>>,
     /// Whether a look is under way, or the folders are still being opened.
     looking: bool,
+    /// Whether we moved files since the last look began.
+    has_moved: bool,
     /// What lies in `tasks/`, is no ZIP and was told.
     strangers: strangers::Said,
     /// No look before this, even when something happened.
@@ -169,6 +171,7 @@ impl Folders {
             superseded: Vec::new(),
             maybe_ended: Arc::default(),
             looking: false,
+            has_moved: false,
             strangers: strangers::Said::default(),
             soonest: Moment::default(),
         };
