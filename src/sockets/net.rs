@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use super::SocketError;
 use super::places::routes_towards;
 use super::seats::seats;
-use super::tcp::{dial, listen_tcp, local_address, prepare};
+use super::tcp::{dial, listen_tcp, local_address};
 use super::udp::{Everywhere, datagrams, discovery_asker, discovery_listener, outgoing};
 
 /// Where connections come in.
@@ -144,16 +144,8 @@ impl Net for RealNet {
 impl Listen for TcpListener {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<(Box<dyn Duplex>, SocketAddr)>> {
         let next = async {
-            loop {
-                let (stream, remote) = Self::accept(self).await?;
-                match prepare(&stream) {
-                    Ok(()) => return Ok((Box::new(stream) as Box<dyn Duplex>, remote)),
-                    Err(error) => tracing::debug!(
-                        %remote,
-                        "a connection was gone before it was served: {error}"
-                    ),
-                }
-            }
+            let (stream, remote) = Self::accept(self).await?;
+            Ok((Box::new(stream) as Box<dyn Duplex>, remote))
         };
         next.boxed()
     }
