@@ -10,9 +10,9 @@ mod writer;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,10 +21,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::wire::Message;
 use crate::wire::scanner::{Caps, ScanError};
 
 pub use counted::{Counted, Moved};
-use reader::Reader;
+use reader::{Reader, Terms};
 pub use room::Room;
 use room::Ticket;
 pub use writer::Writer;
@@ -84,7 +85,7 @@ pub fn open<S, T, F>(
 ) -> (impl Stream<Item = Result<Incoming<T>, Broken>>, Writer)
 where
     S: AsyncRead + AsyncWrite + Send + 'static,
-    F: Fn(&Bytes) -> T + Clone + Send + 'static,
+    F: Fn(&Message) -> T + Clone + Send + 'static,
     T: Send + 'static,
 {
     let (read, write) = tokio::io::split(stream);
@@ -92,7 +93,14 @@ where
     let turns = Arc::new(Semaphore::new(1));
     let cut = CancellationToken::new();
     tokio::spawn(write_all(write, queued, cut.clone()));
-    let reader = Reader::new(read, caps, room, Arc::clone(&turns));
+    let takes_raw = Arc::new(AtomicBool::new(false));
+    let terms = Terms {
+        caps,
+        room,
+        turns: Arc::clone(&turns),
+        takes_raw: Arc::clone(&takes_raw),
+    };
+    let reader = Reader::new(read, terms);
     let messages = unfold(
         (reader, cut.clone(), take_apart),
         |(mut reader, cut, take_apart)| async move {
@@ -103,8 +111,8 @@ where
                 next = reader.next() => next?,
             };
             let incoming = match next {
-                Ok((bytes, turn)) => Ok(Incoming {
-                    message: understand(bytes, take_apart.clone()).await?,
+                Ok((message, turn)) => Ok(Incoming {
+                    message: understand(message, take_apart.clone()).await?,
                     turn,
                 }),
                 Err(broken) => Err(broken),
@@ -117,20 +125,21 @@ where
         Writer {
             replies,
             turns,
+            takes_raw,
             cut,
         },
     )
 }
 
-async fn understand<T, F>(bytes: Bytes, take_apart: F) -> Option<T>
+async fn understand<T, F>(message: Message, take_apart: F) -> Option<T>
 where
-    F: Fn(&Bytes) -> T + Send + 'static,
+    F: Fn(&Message) -> T + Send + 'static,
     T: Send + 'static,
 {
-    if bytes.len() <= HEAVY {
-        return Some(take_apart(&bytes));
+    if message.length() <= HEAVY {
+        return Some(take_apart(&message));
     }
-    spawn_blocking(move || take_apart(&bytes)).await.ok()
+    spawn_blocking(move || take_apart(&message)).await.ok()
 }
 
 async fn within<T>(
@@ -142,5 +151,7 @@ async fn within<T>(
         .unwrap_or(Err(Broken::TooSlow(time)))
 }
 
+#[cfg(test)]
+mod raw_tests;
 #[cfg(test)]
 mod tests;

@@ -91,6 +91,8 @@ pub struct MasterSession {
     /// Which connection is the present one; a word from an earlier one is late.
     line: u64,
     writer: Option<Writer>,
+    /// Whether payloads follow their messages on it: both sides said so.
+    speaks_raw: bool,
     /// Whom it was opened to.
     remote: Option<SocketAddr>,
     local: Option<IpAddr>,
@@ -149,6 +151,7 @@ impl MasterSession {
             executor: cast.executor.used_by(NAME),
             line: 0,
             writer: None,
+            speaks_raw: false,
             remote: None,
             local: None,
             refusal: None,
@@ -240,6 +243,14 @@ impl MasterSession {
         }
     }
 
+    /// The master agrees to what our REGISTER offered.
+    fn speak_raw(&mut self) {
+        self.speaks_raw = true;
+        if let Some(writer) = &self.writer {
+            writer.take_raw();
+        }
+    }
+
     fn hang_up(&mut self) {
         self.line += 1;
         if let Some(writer) = self.writer.take() {
@@ -304,6 +315,7 @@ impl StreamHandler<(u64, OnLine)> for MasterSession {
         let orders = match event {
             OnLine::Up(writer, local) => {
                 self.writer = Some(writer);
+                self.speaks_raw = false;
                 self.local = local;
                 self.mind.connected(now)
             }
@@ -313,6 +325,9 @@ impl StreamHandler<(u64, OnLine)> for MasterSession {
             }
             OnLine::Told(Ok(told)) => {
                 self.tell_refusal(&told.said);
+                if told.offers_raw {
+                    self.speak_raw();
+                }
                 self.mind.heard(told.id, told.said, now)
             }
             OnLine::Told(Err(error)) => {

@@ -116,6 +116,8 @@ pub struct PeerSession {
     ours: Option<(PeerId, BootId)>,
     /// Whether that peer named orders to stop a run among what it understands.
     is_stoppable: bool,
+    /// Whether payloads go to that peer behind their messages.
+    speaks_raw: bool,
     /// Who was last said to live, and when.
     told: Option<(Endpoint, Moment)>,
     /// Bytes that moved on the connection, and how many had when it was last looked.
@@ -154,6 +156,7 @@ impl PeerSession {
             last_request: RequestId::default(),
             ours: None,
             is_stoppable: false,
+            speaks_raw: false,
             told: None,
             moved,
             moved_before: 0,

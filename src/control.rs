@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use mutirao_actors::wire::scanner::Caps;
 use mutirao_actors::wire::{
-    Dialect, Reply, Request, ScanError, Scanner, WireError, encode_request, parse_reply,
+    Dialect, Message, Reply, Request, ScanError, Scanner, WireError, encode_request,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -84,17 +84,17 @@ impl Control {
         for part in encode_request(Dialect::Flat, None, request).chunks(MOVES) {
             moving(self.stream.write_all(part)).await?;
         }
-        let bytes = self.read().await?;
-        match parse_reply(&bytes)?.reply {
+        let message = self.read().await?;
+        match message.apart().reply()?.reply {
             Reply::Error { message, .. } => Err(ControlError::Refused(message.into_owned())),
             reply => read(reply).ok_or(ControlError::Strange(self.address)),
         }
     }
 
-    async fn read(&mut self) -> Result<Bytes, ControlError> {
+    async fn read(&mut self) -> Result<Message, ControlError> {
         loop {
-            if let Some(bytes) = self.scanner.split(&mut self.buffer)? {
-                return Ok(bytes);
+            if let Some(message) = self.scanner.split(&mut self.buffer)? {
+                return Ok(message);
             }
             self.buffer.reserve(MOVES);
             if moving(self.stream.read_buf(&mut self.buffer)).await? == 0 {

@@ -21,6 +21,7 @@ use common::program::Program;
 use common::wait_until;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use uuid::Uuid;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -310,6 +311,86 @@ fn many_who_send_half_of_a_large_message_take_bounded_memory_and_no_one_is_shut_
     );
     take_task(&mut master.connect());
     master.assert_serves("half messages that were given up");
+}
+
+/// A connection on which payloads may follow their messages.
+fn agreed(master: &Master) -> TcpStream {
+    let mut stream = master.connect();
+    let register = json!({
+        "action": "REGISTER", "peer_id": Uuid::new_v4(), "addr": ["127.0.0.1", 1], "protocol": 2,
+        "boot_id": Uuid::new_v4(), "slots": 1, "capabilities": ["raw"],
+    });
+    let welcome = ask(&mut stream, register.to_string().as_bytes());
+    assert_eq!(welcome["status"], "REGISTERED", "{welcome}");
+    stream
+}
+
+#[test]
+fn lengths_that_cannot_be_are_answered_with_an_error_and_the_next_honest_request_is_served() {
+    let master = Master::start();
+    let beyond = (64 << 20) + 1;
+    for raw in [
+        "-1",
+        "1.5",
+        "\"9\"",
+        "[9]",
+        "9,\"raw\":9",
+        "18446744073709551617",
+        &beyond.to_string(),
+    ] {
+        let mut stream = agreed(&master);
+        let words = format!(r#"{{"action":"SUBMIT_RESULT","peer_id":"p","raw":{raw}}}"#);
+        stream.write_all(words.as_bytes()).unwrap();
+        // It goes on as if nothing were wrong, and can read why it is not heard.
+        let _ = stream.write_all(&vec![b'{'; 5 << 20]);
+        let _ = stream.shutdown(Shutdown::Write);
+        let refused = next(&mut stream);
+        assert_eq!(refused["code"], "broken", "{refused} to {raw}");
+        master.assert_serves(raw);
+    }
+    let mut cut = agreed(&master);
+    cut.write_all(br#"{"action":"SUBMIT_RESULT","peer_id":"p","raw":9}PK"#)
+        .unwrap();
+    cut.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(next(&mut cut)["code"], "broken");
+    master.assert_contained();
+}
+
+#[test]
+fn many_who_announce_much_behind_a_message_take_bounded_memory_and_no_one_is_shut_out() {
+    let master = Master::start();
+    let half = endless(
+        r#"{"action":"SUBMIT_RESULT","peer_id":"p","raw":60000000}"#,
+        20 << 20,
+    );
+    let hold = |mut stream: TcpStream| {
+        stream
+            .set_write_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
+        // The master stops reading at some point; what it has read is what counts.
+        let _ = half
+            .chunks(PART)
+            .try_for_each(|part| stream.write_all(part));
+        stream
+    };
+    let held: Vec<_> = thread::scope(|scope| {
+        let holders = (0..40).map(|_| scope.spawn(|| hold(agreed(&master))));
+        let holders: Vec<_> = holders.collect();
+        holders
+            .into_iter()
+            .map(|held| held.join().unwrap())
+            .collect()
+    });
+    master.assert_serves("half payloads");
+    drop(held);
+    let mut honest = agreed(&master);
+    let whole = json!({
+        "action": "SUBMIT_RESULT", "peer_id": "p", "raw": 12 << 20, "sha256": "0".repeat(64),
+    });
+    honest.write_all(whole.to_string().as_bytes()).unwrap();
+    let refused = ask(&mut honest, &vec![b'x'; 12 << 20]);
+    assert_eq!(refused["code"], "damaged", "{refused}");
+    master.assert_serves("half payloads that were given up");
 }
 
 #[test]

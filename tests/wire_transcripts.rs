@@ -11,14 +11,23 @@
 use std::fs;
 use std::path::Path;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use mutirao_actors::wire::datagram::{Datagram, encode_announce, encode_discover, parse_datagram};
 use mutirao_actors::wire::scanner::{Caps, Scanner};
-use mutirao_actors::wire::{encode_reply, encode_request, parse_reply, parse_request};
+use mutirao_actors::wire::{Message, encode_reply, encode_request};
 use serde::Deserialize;
 
 /// What is said over TCP; each file is two streams, one a direction.
-const TRANSCRIPTS: [&str; 5] = ["flat", "envelope", "super-peer", "extensions", "control"];
+const TRANSCRIPTS: [&str; 6] = [
+    "flat",
+    "envelope",
+    "super-peer",
+    "extensions",
+    "control",
+    RAW,
+];
+/// The one in which both sides have agreed that payloads follow their messages.
+const RAW: &str = "raw";
 
 #[derive(Deserialize)]
 struct Line {
@@ -45,15 +54,16 @@ impl Side {
     }
 
     /// What the message means, and what we write when we mean it.
-    fn read(self, message: &[u8]) -> (String, Vec<u8>) {
+    fn read(self, message: &Message) -> (String, Vec<u8>) {
+        let message = message.apart();
         match self {
             Self::Peer => {
-                let spoken = parse_request(message).unwrap();
+                let spoken = message.request().unwrap();
                 let written = encode_request(spoken.dialect, spoken.id, &spoken.request);
                 (format!("{spoken:?}"), written)
             }
             Self::Master => {
-                let heard = parse_reply(message).unwrap();
+                let heard = message.reply().unwrap();
                 let written = encode_reply(heard.dialect, heard.id, &heard.reply);
                 (format!("{heard:?}"), written)
             }
@@ -74,8 +84,9 @@ fn said_by(side: Side, lines: &[Line]) -> Vec<&Line> {
 }
 
 /// The messages of a stream that arrives in these pieces.
-fn messages(side: Side, pieces: &[&[u8]]) -> Vec<Bytes> {
+fn messages(name: &str, side: Side, pieces: &[&[u8]]) -> Vec<Message> {
     let mut scanner = Scanner::new(side.caps());
+    scanner.take_raw(name == RAW);
     let mut buf = BytesMut::new();
     let mut messages = Vec::new();
     for piece in pieces {
@@ -94,7 +105,7 @@ fn every_message_means_what_its_transcript_says() {
         for side in [Side::Peer, Side::Master] {
             let said = said_by(side, &lines);
             let stream: String = said.iter().map(|line| line.bytes.as_str()).collect();
-            let found = messages(side, &[stream.as_bytes()]);
+            let found = messages(name, side, &[stream.as_bytes()]);
             assert_eq!(found.len(), said.len(), "{name}, {side:?}");
             for (line, message) in said.iter().zip(found) {
                 let (means, written) = side.read(&message);
@@ -117,14 +128,14 @@ fn a_stream_split_at_any_byte_holds_the_same_messages() {
         for side in [Side::Peer, Side::Master] {
             let said = said_by(side, &lines);
             let stream: Vec<u8> = said.iter().flat_map(|line| line.bytes.bytes()).collect();
-            let whole = messages(side, &[&stream]);
+            let whole = messages(name, side, &[&stream]);
             for cut in 0..=stream.len() {
                 let (left, right) = stream.split_at(cut);
-                let found = messages(side, &[left, right]);
+                let found = messages(name, side, &[left, right]);
                 assert_eq!(found, whole, "{name}, {side:?}, cut at {cut}");
             }
             let bytes: Vec<&[u8]> = stream.chunks(1).collect();
-            assert_eq!(messages(side, &bytes), whole, "{name}, {side:?}");
+            assert_eq!(messages(name, side, &bytes), whole, "{name}, {side:?}");
         }
     }
 }

@@ -2,16 +2,18 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{BufMut as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::room::{FREE, Room, Ticket};
 use super::{Broken, LAP, LAP_BYTES, Turn, within};
-use crate::wire::scanner::{Caps, Scanner};
+use crate::wire::Message;
+use crate::wire::scanner::{Caps, ScanError, Scanner};
 
 /// Room made for the next read of a long message.
 const READ_MAX: usize = 256 << 10;
@@ -30,46 +32,56 @@ pub(super) struct Reader<R> {
     read: R,
     scanner: Scanner,
     buffer: BytesMut,
-    room: Room,
+    terms: Terms,
     ticket: Ticket,
-    turns: Arc<Semaphore>,
     useful: bool,
     broken: bool,
+}
+
+/// What a reader holds its sender to.
+pub(super) struct Terms {
+    /// How long messages may be.
+    pub caps: Caps,
+    /// How much of them may be kept.
+    pub room: Room,
+    /// How many may be unanswered.
+    pub turns: Arc<Semaphore>,
+    /// Whether payloads may follow their messages.
+    pub takes_raw: Arc<AtomicBool>,
 }
 
 /// How far one message has come.
 enum Lap {
     Goes,
-    Done(Bytes),
+    Done(Message),
     Closed,
 }
 
 impl<R: AsyncRead + Unpin> Reader<R> {
-    pub(super) fn new(read: R, caps: Caps, room: Room, turns: Arc<Semaphore>) -> Self {
+    pub(super) fn new(read: R, terms: Terms) -> Self {
         Self {
             read,
-            scanner: Scanner::new(caps),
+            scanner: Scanner::new(terms.caps),
             buffer: BytesMut::new(),
-            room,
+            terms,
             ticket: Ticket::default(),
-            turns,
             useful: false,
             broken: false,
         }
     }
 
     /// The next whole message; none when the other side has closed between two of them.
-    pub(super) async fn next(&mut self) -> Option<Result<(Bytes, Turn), Broken>> {
+    pub(super) async fn next(&mut self) -> Option<Result<(Message, Turn), Broken>> {
         if self.broken {
             self.drain().await;
             return None;
         }
-        let permit = Arc::clone(&self.turns).acquire_owned().await.ok()?;
+        let permit = Arc::clone(&self.terms.turns).acquire_owned().await.ok()?;
         match self.read_message().await {
-            Ok(Some(bytes)) => {
+            Ok(Some(message)) => {
                 self.useful = true;
-                let ticket = self.part_with(&bytes);
-                Some(Ok((bytes, Turn { permit, ticket })))
+                let ticket = self.part_with(&message);
+                Some(Ok((message, Turn { permit, ticket })))
             }
             Ok(None) => None,
             Err(broken) => {
@@ -82,8 +94,8 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     }
 
     /// What the message has paid goes with it, save what came after it.
-    fn part_with(&mut self, message: &Bytes) -> Ticket {
-        if message.len() > FREE {
+    fn part_with(&mut self, message: &Message) -> Ticket {
+        if message.length() > FREE {
             // The rest shares its memory with the message, and would keep all of it for as long as it waits.
             self.buffer = BytesMut::from(self.buffer.as_ref());
         }
@@ -91,9 +103,9 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         std::mem::replace(&mut self.ticket, rest)
     }
 
-    async fn read_message(&mut self) -> Result<Option<Bytes>, Broken> {
-        if let Some(bytes) = self.scanner.split(&mut self.buffer)? {
-            return Ok(Some(bytes));
+    async fn read_message(&mut self) -> Result<Option<Message>, Broken> {
+        if let Some(message) = self.split()? {
+            return Ok(Some(message));
         }
         let patience = if self.useful { QUIET } else { LAP };
         let lap = within(patience, self.begin_message()).await?;
@@ -102,16 +114,24 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         };
         loop {
             let enough = self.next_lap();
-            self.room.pay(&mut self.ticket, enough).await;
+            self.terms.room.pay(&mut self.ticket, enough).await;
             let lap = if self.ticket.has_seat() {
                 within(SEATED, self.run_lap(usize::MAX)).await?
             } else {
                 within(LAP, self.run_lap(enough)).await?
             };
-            if let Lap::Done(bytes) = lap {
-                return Ok(Some(bytes));
+            if let Lap::Done(message) = lap {
+                return Ok(Some(message));
             }
         }
+    }
+
+    /// The first whole message of the buffer.
+    fn split(&mut self) -> Result<Option<Message>, ScanError> {
+        // Asked each time: it is agreed before the first payload is sent that way, but maybe while we wait for that.
+        let takes_raw = self.terms.takes_raw.load(Ordering::Relaxed);
+        self.scanner.take_raw(takes_raw);
+        self.scanner.split(&mut self.buffer)
     }
 
     /// How long the message may have become at the end of the next lap: a long one has to move, a short one
@@ -127,8 +147,8 @@ impl<R: AsyncRead + Unpin> Reader<R> {
             if self.fill(FREE).await? == 0 {
                 return Ok(Lap::Closed);
             }
-            if let Some(bytes) = self.scanner.split(&mut self.buffer)? {
-                return Ok(Lap::Done(bytes));
+            if let Some(message) = self.split()? {
+                return Ok(Lap::Done(message));
             }
         }
         Ok(Lap::Goes)
@@ -140,8 +160,8 @@ impl<R: AsyncRead + Unpin> Reader<R> {
             if self.fill(enough).await? == 0 {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
-            if let Some(bytes) = self.scanner.split(&mut self.buffer)? {
-                return Ok(Lap::Done(bytes));
+            if let Some(message) = self.split()? {
+                return Ok(Lap::Done(message));
             }
         }
         Ok(Lap::Goes)
@@ -175,9 +195,9 @@ impl<R: AsyncRead + Unpin> Reader<R> {
 }
 
 impl Lap {
-    fn into_message(self) -> Option<Bytes> {
+    fn into_message(self) -> Option<Message> {
         match self {
-            Self::Done(bytes) => Some(bytes),
+            Self::Done(message) => Some(message),
             Self::Goes | Self::Closed => None,
         }
     }

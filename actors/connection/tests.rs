@@ -1,6 +1,7 @@
 use std::pin::Pin;
 use std::thread;
 
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
@@ -10,31 +11,32 @@ use tokio::time::{advance, sleep};
 use super::*;
 
 /// What a pipe holds before its writer waits.
-const PIPE: usize = 64 << 10;
-const HEARTBEAT: &[u8] = br#"{"action":"HEARTBEAT","peer_id":"p"}"#;
+pub(super) const PIPE: usize = 64 << 10;
+pub(super) const HEARTBEAT: &[u8] = br#"{"action":"HEARTBEAT","peer_id":"p"}"#;
 
-type Messages = Pin<Box<dyn Stream<Item = Result<Incoming<Bytes>, Broken>> + Send>>;
+pub(super) type Messages = Pin<Box<dyn Stream<Item = Result<Incoming<Message>, Broken>> + Send>>;
 
-fn open_on<S: AsyncRead + AsyncWrite + Send + 'static>(
+pub(super) fn open_on<S: AsyncRead + AsyncWrite + Send + 'static>(
     stream: S,
     room: &Room,
 ) -> (Messages, Writer) {
-    let (messages, writer) = open(stream, Caps::REQUESTS, room.clone(), Bytes::clone);
+    let (messages, writer) = open(stream, Caps::REQUESTS, room.clone(), Message::clone);
     (Box::pin(messages), writer)
 }
 
-fn opened() -> (DuplexStream, Messages, Writer) {
+pub(super) fn opened() -> (DuplexStream, Messages, Writer) {
     let (theirs, ours) = duplex(PIPE);
     let (messages, writer) = open_on(ours, &Room::new());
     (theirs, messages, writer)
 }
 
-async fn heard(messages: &mut Messages) -> Bytes {
-    messages.next().await.unwrap().unwrap().message
+pub(super) async fn heard(messages: &mut Messages) -> Bytes {
+    let message = messages.next().await.unwrap().unwrap().message;
+    message.value().clone()
 }
 
 /// Reads the next and fails unless the connection broke for want of progress.
-async fn assert_too_slow(messages: &mut Messages) {
+pub(super) async fn assert_too_slow(messages: &mut Messages) {
     let broken = messages.next().await.unwrap().unwrap_err();
     assert!(matches!(broken, Broken::TooSlow(_)), "{broken}");
 }
@@ -231,7 +233,7 @@ async fn a_closed_connection_ends_the_stream_at_once() {
 async fn heavy_messages_are_taken_apart_off_the_arbiter_and_light_ones_on_it() {
     for (size, on_arbiter) in [(1, true), (HEAVY, false)] {
         let (mut theirs, ours) = duplex(4 * HEAVY);
-        let where_am_i = |_: &Bytes| thread::current().id();
+        let where_am_i = |_: &Message| thread::current().id();
         let (messages, _writer) = open(ours, Caps::REQUESTS, Room::new(), where_am_i);
         theirs.write_all(&submission(size)).await.unwrap();
         let taken_apart_on = Box::pin(messages).next().await.unwrap().unwrap().message;
@@ -253,8 +255,10 @@ async fn what_waits_after_a_long_message_keeps_none_of_its_memory() {
     let Incoming { message, turn } = incoming.unwrap().unwrap();
     writer.send(Vec::new(), Some(turn));
     assert_eq!(heard(&mut messages).await, HEARTBEAT);
+    let value = message.value().clone();
+    drop(message);
     assert!(
-        message.is_unique(),
+        value.is_unique(),
         "the buffer still shares the long message's memory"
     );
 }
@@ -272,7 +276,7 @@ async fn long_messages_take_turns_when_the_room_is_full_and_all_are_heard() {
                 let Incoming { message, turn } = messages.next().await.unwrap().unwrap();
                 sleep(Duration::from_secs(1)).await;
                 writer.send(b"OK".to_vec(), Some(turn));
-                message.len()
+                message.length()
             };
             let (heard, sent) = tokio::join!(answered, theirs.write_all(&long));
             sent.unwrap();

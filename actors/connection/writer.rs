@@ -1,6 +1,7 @@
 //! The writing end of a connection: replies in the order in which they were sent, through a bounded channel.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Buf as _;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
@@ -21,6 +22,7 @@ pub(super) const REPLIES_MAX: usize = 1024 + 2 * IN_FLIGHT_MAX;
 pub struct Writer {
     pub(super) replies: Sender<(Parcel, Option<Turn>)>,
     pub(super) turns: Arc<Semaphore>,
+    pub(super) takes_raw: Arc<AtomicBool>,
     pub(super) cut: CancellationToken,
 }
 
@@ -37,6 +39,11 @@ impl Writer {
     /// Both sides match replies by `id`: several requests may be unanswered from here on.
     pub fn allow_many(&self) {
         self.turns.add_permits(IN_FLIGHT_MAX - 1);
+    }
+
+    /// Both sides named it: payloads that the other side sends may follow their messages from here on.
+    pub fn take_raw(&self) {
+        self.takes_raw.store(true, Ordering::Relaxed);
     }
 
     /// Ends the connection; what is queued may still be written.

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::logic::client::{Ours, Said};
 use crate::model::Archive;
 use crate::wire::reply::{Lease, Welcome};
-use crate::wire::{Reply, WireError, parse_reply};
+use crate::wire::{Message, RAW, Reply, WireError};
 
 /// The quickest heartbeat that a master is given, whatever it wants.
 const HEARTBEAT_MIN: Duration = Duration::from_secs(1);
@@ -21,13 +19,24 @@ pub struct Told {
     pub id: Option<u64>,
     /// What it says.
     pub said: Said,
+    /// Whether it says that it takes and sends payloads behind their messages.
+    pub offers_raw: bool,
 }
 
 /// Takes one message apart; an error in words for a reader if it cannot be understood.
-pub fn take_apart(bytes: &Bytes) -> Result<Told, String> {
-    let heard = parse_reply(bytes).map_err(|error| error.to_string())?;
+pub fn take_apart(message: &Message) -> Result<Told, String> {
+    let message = message.apart();
+    let heard = message.reply().map_err(|error| error.to_string())?;
+    let offers_raw = match &heard.reply {
+        Reply::Registered { ours: Some(ours) } => ours.capabilities.iter().any(|name| name == RAW),
+        _ => false,
+    };
     let said = read(heard.reply).map_err(|error| error.to_string())?;
-    Ok(Told { id: heard.id, said })
+    Ok(Told {
+        id: heard.id,
+        said,
+        offers_raw,
+    })
 }
 
 fn read(reply: Reply<'_>) -> Result<Said, WireError> {

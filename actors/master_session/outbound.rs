@@ -6,7 +6,7 @@ use super::{MasterSession, NAME};
 use crate::logic::client::Say;
 use crate::message_log::Cause;
 use crate::messages::{PeerReported, ReplyTo};
-use crate::model::Dialect;
+use crate::model::{Archive, Dialect};
 use crate::wire::report::{PeerReport, PeerRole, PeerRunningRow};
 use crate::wire::request::{Address, PeerOffer};
 use crate::wire::{CAPABILITIES, PROTOCOL, Payload, Request, pack_request};
@@ -43,7 +43,7 @@ impl MasterSession {
             Say::HandIn(hand_in) => Request::SubmitResult {
                 peer_id,
                 result_name: Some(hand_in.name.as_str().into()),
-                result_data: Payload::Inside(hand_in.result.bytes().clone()),
+                result_data: self.payload(dialect, &hand_in.result),
                 task_id: ours.then_some(hand_in.key.0),
                 attempt: ours.then_some(hand_in.key.1),
                 sha256: ours.then(|| hand_in.result.digest()),
@@ -51,6 +51,14 @@ impl MasterSession {
             },
         };
         writer.send(pack_request(dialect, id, &request), None);
+    }
+
+    /// The envelope has no place for what follows it.
+    fn payload(&self, dialect: Dialect, result: &Archive) -> Payload<'static> {
+        match self.speaks_raw && dialect == Dialect::Flat {
+            true => Payload::Behind(result.bytes().clone()),
+            false => Payload::Inside(result.bytes().clone()),
+        }
     }
 
     /// Tells somebody who asked on this peer's own port how it is.

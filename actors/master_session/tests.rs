@@ -122,7 +122,7 @@ async fn on_stage(dialect: Option<Dialect>, play: impl AsyncFnOnce(Scene)) {
 
 const OFFER: &str = concat!(
     r#""protocol":2,"agent":"mutirao/1","boot_id":"00000000-0000-0000-0000-000000000001","#,
-    r#""slots":2,"capabilities":["persistent","attempt","wait","sha256","outcome","holds","cancel"]"#
+    r#""slots":2,"capabilities":["persistent","attempt","wait","sha256","outcome","holds","cancel","raw"]"#
 );
 
 #[tokio::test(start_paused = true)]
@@ -250,16 +250,105 @@ async fn a_task_that_trickles_in_is_waited_for() {
     .await;
 }
 
+/// The master's welcome with these capabilities.
+fn welcome(capabilities: &str) -> String {
+    format!(
+        r#"{{"status":"REGISTERED","protocol":2,"master_id":"00000000-0000-0000-0000-000000000002","epoch":1,"heartbeat_s":5,"capabilities":[{capabilities}]}}"#
+    )
+}
+
+/// A TASK_PACKAGE of these fields before the ones that name the try, and the digest of this ZIP.
+fn package(fields: &str, zip: &str) -> String {
+    let sha256 = Archive::new(zip.to_owned()).digest();
+    format!(
+        r#"{{"action":"TASK_PACKAGE","id":2,"task_name":"a.zip",{fields},"task_id":"00000000-0000-0000-0000-000000000003","attempt":1,"sha256":"{sha256}"}}"#
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_master_that_names_raw_sends_and_gets_payloads_behind_their_messages() {
+    on_stage(Some(Dialect::Flat), async |mut scene| {
+        let mut end = scene.connection().await;
+        recv(&mut end, 1024).await;
+        say(&mut end, &welcome(r#""raw""#)).await;
+        recv(&mut end, 1024).await;
+        say(&mut end, &(package(r#""raw":2"#, "}{") + "}{")).await;
+        scene.stage.settle().await;
+        scene.run_ends().await;
+        let said = recv(&mut end, 4096).await;
+        let submission = said.split_once(r#"{"action":"SUBMIT_RESULT""#).unwrap().1;
+        assert!(submission.contains(r#","raw":3,"#), "{said}");
+        assert!(!submission.contains("result_data"), "{said}");
+        assert!(said.ends_with("}zip"), "{said}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_master_that_does_not_name_raw_gets_base64_and_its_field_of_that_name_is_ignored() {
+    on_stage(Some(Dialect::Flat), async |mut scene| {
+        let mut end = scene.connection().await;
+        recv(&mut end, 1024).await;
+        say(&mut end, &welcome("")).await;
+        recv(&mut end, 1024).await;
+        say(&mut end, &package(r#""task_data":"emlw","raw":-3"#, "zip")).await;
+        scene.stage.settle().await;
+        scene.run_ends().await;
+        let said = recv(&mut end, 4096).await;
+        assert!(said.contains(r#""result_data":"emlw""#), "{said}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_agreed_with_one_master_is_not_agreed_with_the_next() {
+    on_stage(Some(Dialect::Flat), async |mut scene| {
+        let mut end = scene.connection().await;
+        recv(&mut end, 1024).await;
+        say(&mut end, &welcome(r#""raw""#)).await;
+        recv(&mut end, 1024).await;
+        say(&mut end, &(package(r#""raw":3"#, "zip") + "zip")).await;
+        scene.stage.settle().await;
+        drop(end);
+        let mut end = scene.connection().await;
+        recv(&mut end, 1024).await;
+        say(&mut end, &welcome("")).await;
+        recv(&mut end, 1024).await;
+        scene.run_ends().await;
+        let said = recv(&mut end, 4096).await;
+        assert!(said.contains(r#""result_data":"emlw""#), "{said}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_behind_its_message_that_was_damaged_on_the_way_is_not_run() {
+    on_stage(Some(Dialect::Flat), async |mut scene| {
+        let mut end = scene.connection().await;
+        recv(&mut end, 1024).await;
+        say(&mut end, &welcome(r#""raw""#)).await;
+        recv(&mut end, 1024).await;
+        say(&mut end, &(package(r#""raw":3"#, "zip") + "zap")).await;
+        scene.connection().await;
+        assert!(scene.stage.said("RunTask").is_empty());
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_drain_ends_when_the_goodbye_is_answered() {
     on_stage(Some(Dialect::Flat), async |mut scene| {
         let mut end = scene.connection().await;
         recv(&mut end, 1024).await;
-        let welcome = r#"{"status":"REGISTERED","protocol":2,"master_id":"00000000-0000-0000-0000-000000000002","epoch":1,"heartbeat_s":5,"capabilities":[]}"#;
-        say(&mut end, welcome).await;
+        say(&mut end, &welcome("")).await;
         let ask = recv(&mut end, 1024).await;
-        assert_eq!(ask, r#"{"action":"REQUEST_TASK","id":2,"peer_id":"p1","wait_ms":25000}"#);
-        scene.session.tell(LeaveMaster { now: false }, Cause::OUTSIDE);
+        assert_eq!(
+            ask,
+            r#"{"action":"REQUEST_TASK","id":2,"peer_id":"p1","wait_ms":25000}"#
+        );
+        scene
+            .session
+            .tell(LeaveMaster { now: false }, Cause::OUTSIDE);
         let leave = recv(&mut end, 1024).await;
         assert_eq!(leave, r#"{"action":"LEAVE","id":3,"peer_id":"p1"}"#);
         assert!(!scene.gone.is_cancelled());

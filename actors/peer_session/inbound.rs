@@ -1,9 +1,8 @@
 //! What a request means, taken apart from its bytes: payloads decoded and hashed, durations as durations.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
-
-use bytes::Bytes;
 
 use crate::logic::attribution::Claim;
 use crate::model::{
@@ -11,7 +10,7 @@ use crate::model::{
 };
 use crate::wire::dialect::answer_to;
 use crate::wire::request::{Address, PeerOffer};
-use crate::wire::{CANCEL, Dialect, Payload, Request, WireError, parse_request};
+use crate::wire::{CANCEL, Dialect, Message, Payload, RAW, Request, WireError};
 
 /// Longest name of a group of tasks, in bytes: it is kept with each of them.
 const GROUP_MAX: usize = 128;
@@ -84,6 +83,8 @@ pub struct Ours {
     pub holds: Vec<(TaskId, Attempt)>,
     /// Whether it understands orders to stop a run.
     pub is_stoppable: bool,
+    /// Whether it takes and sends payloads behind their messages.
+    pub speaks_raw: bool,
 }
 
 /// A result.
@@ -111,15 +112,16 @@ pub struct NewTask {
 }
 
 /// Takes one message apart; costs about a millisecond a megabyte of payload.
-pub fn take_apart(bytes: &Bytes) -> Told {
-    match parse_request(bytes) {
+pub fn take_apart(message: &Message) -> Told {
+    let message = message.apart();
+    match message.request() {
         Ok(spoken) => Told {
             dialect: spoken.dialect,
             id: spoken.id,
             wanted: want(spoken.request),
         },
         Err(error) => {
-            let (dialect, id) = answer_to(bytes);
+            let (dialect, id) = answer_to(message.words());
             Told {
                 dialect,
                 id,
@@ -207,13 +209,18 @@ fn introduction(address: Option<Address<'_>>, ours: Option<PeerOffer<'_>>) -> In
         host: host.map(Into::into),
         port,
         ours: ours.map(|ours| Ours {
+            is_stoppable: has(&ours.capabilities, CANCEL),
+            speaks_raw: has(&ours.capabilities, RAW),
             boot: ours.boot_id,
             agent: ours.agent.into(),
             slots: ours.slots,
             holds: ours.holds,
-            is_stoppable: ours.capabilities.iter().any(|name| name == CANCEL),
         }),
     }
+}
+
+fn has(capabilities: &[Cow<'_, str>], wanted: &str) -> bool {
+    capabilities.iter().any(|name| name == wanted)
 }
 
 fn group_of(said: &str) -> Result<Arc<str>, WireError> {

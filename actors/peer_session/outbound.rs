@@ -10,7 +10,7 @@ use crate::messages::{
 use crate::model::RequestId;
 use crate::wire::reply::{Lease, Welcome};
 use crate::wire::report::{MasterReport, MasterRole};
-use crate::wire::{CAPABILITIES, PROTOCOL, Payload, Reply, pack_reply};
+use crate::wire::{CAPABILITIES, Dialect, PROTOCOL, Payload, Reply, pack_reply};
 
 impl PeerSession {
     pub(super) fn welcome(&mut self, request: RequestId) {
@@ -70,7 +70,11 @@ impl PeerSession {
             return;
         };
         let PayloadLoaded { name, archive, .. } = loaded;
-        let payload = Payload::Inside(archive.bytes().clone());
+        // The envelope has no place for what follows it.
+        let payload = match self.speaks_raw && pending.dialect == Dialect::Flat {
+            true => Payload::Behind(archive.bytes().clone()),
+            false => Payload::Inside(archive.bytes().clone()),
+        };
         let reply = match &pending.offer {
             Some(offer) => Reply::TaskPackage {
                 task_name: offer.name.as_str().into(),

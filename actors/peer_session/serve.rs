@@ -179,6 +179,10 @@ impl PeerSession {
             self.writer.allow_many();
         }
         self.is_stoppable = said.ours.as_ref().is_some_and(|ours| ours.is_stoppable);
+        self.speaks_raw = said.ours.as_ref().is_some_and(|ours| ours.speaks_raw);
+        if self.speaks_raw {
+            self.writer.take_raw();
+        }
         let endpoint = self.endpoint(&peer);
         self.told = Some((endpoint.clone(), self.clock.now()));
         let listens = said

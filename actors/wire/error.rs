@@ -27,6 +27,14 @@ pub enum WireError {
     /// A payload is not base64.
     #[error("the payload is not base64: {0}")]
     Base64(String),
+    /// A payload is said to follow the message, where nobody agreed to that.
+    #[error(
+        "the payload is said to follow the message, but `raw` was not agreed on this connection: REGISTER names it"
+    )]
+    RawNotAgreed,
+    /// A payload stands in the message and another follows it.
+    #[error("the message has a payload inside and another behind it")]
+    TwoPayloads,
     /// A payload's bytes are not those that its `sha256` was made of.
     #[error("the payload was damaged on the way: its bytes do not have the sha256 that is said")]
     Damaged,
@@ -48,6 +56,8 @@ impl WireError {
             Self::Field { .. } => "bad_field",
             Self::Twice(_) => "duplicate_field",
             Self::Base64(_) => "bad_base64",
+            Self::RawNotAgreed => "raw_not_agreed",
+            Self::TwoPayloads => "two_payloads",
             Self::Damaged => "damaged",
             Self::LongDatagram(_) => "long_datagram",
             Self::NotDiscovery(_) => "not_discovery",

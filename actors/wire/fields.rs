@@ -9,12 +9,15 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use self::keys::KEYS;
 use super::error::WireError;
+use super::message::Apart;
+use super::payload::Payload;
 use crate::model::TaskId;
 
 /// What a string field must be.
@@ -34,9 +37,23 @@ pub(super) struct Fields<'a> {
     present: Vec<(&'static str, &'a RawValue)>,
     /// Whether the message wears the envelope: `type` and `data` instead of `action` and fields.
     pub(super) enveloped: bool,
+    /// The text of the payload, and under which key, if it was taken out of the message.
+    text: Option<(&'static str, &'a str)>,
+    /// The payload behind the message.
+    raw: Option<&'a Bytes>,
 }
 
 impl<'a> Fields<'a> {
+    /// Takes one whole message apart whose payload is no longer among its words.
+    pub(super) fn of(message: &'a Apart<'_>) -> Result<Self, WireError> {
+        let fields = Self::read(message.words())?;
+        Ok(Self {
+            text: message.text,
+            raw: message.raw,
+            ..fields
+        })
+    }
+
     /// Takes one whole message apart.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, WireError> {
         let mut text = serde_json::Deserializer::from_slice(bytes);
@@ -44,7 +61,7 @@ impl<'a> Fields<'a> {
         text.end().map_err(not_json)?;
         let fields = Self {
             present: outside,
-            enveloped: false,
+            ..Self::default()
         };
         if fields.has("action") || !fields.has("type") {
             return Ok(fields);
@@ -95,6 +112,19 @@ impl<'a> Fields<'a> {
     /// A string that must be there.
     pub(super) fn need_text(&self, key: &'static str) -> Result<Cow<'a, str>, WireError> {
         self.text(key)?.ok_or(WireError::Missing(key))
+    }
+
+    /// The payload, which stands under this key or follows the message.
+    pub(super) fn payload(&self, key: &'static str) -> Result<Payload<'a>, WireError> {
+        match (self.raw, self.text) {
+            (Some(_), _) if self.has(key) => Err(WireError::TwoPayloads),
+            // In base64 a lost byte shows by itself, here only by the digest.
+            (Some(_), _) if !self.has("sha256") => Err(WireError::Missing("sha256")),
+            (Some(raw), _) => Ok(Payload::Behind(raw.clone())),
+            (None, Some((taken, text))) if taken == key => Ok(Payload::Text(text.into())),
+            _ if !self.has(key) && self.has("raw") => Err(WireError::RawNotAgreed),
+            _ => Ok(Payload::Text(self.need_text(key)?)),
+        }
     }
 
     /// A value that a string spells, such as an id or a digest.

@@ -1,6 +1,6 @@
 //! Bytes to values and back: what stands on the wire, in every dialect that its speakers use.
 //!
-//! Role: [`scanner`] finds where a message ends, [`request`] and [`reply`] say what it means, [`datagram`] does both for
+//! Role: [`scanner`] finds where a [`message`] ends, [`request`] and [`reply`] say what it means, [`datagram`] does both for
 //! UDP, and [`report`] holds what the control actions print.
 //!
 //! Rule: pure. Nothing here opens a socket, reads a clock or keeps a connection, and no bytes can make it panic. What it
@@ -12,6 +12,7 @@ pub mod dialect;
 mod error;
 mod fields;
 mod json;
+pub mod message;
 mod parcel;
 pub mod payload;
 pub mod reply;
@@ -22,6 +23,7 @@ mod writer;
 
 pub use dialect::Dialect;
 pub use error::WireError;
+pub use message::Message;
 pub use parcel::Parcel;
 pub use payload::Payload;
 pub use reply::{Heard, Reply, encode_reply, pack_reply, parse_reply};
@@ -32,10 +34,12 @@ pub use scanner::{ScanError, Scanner};
 pub const PROTOCOL: u32 = 2;
 /// The extension by which a master may push orders to stop a run.
 pub const CANCEL: &str = "cancel";
+/// The extension by which a payload follows its message as it is, instead of standing in it as base64.
+pub const RAW: &str = "raw";
 /// The extensions that both sides of ours know: one lasting connection with several requests in flight, tries
-/// by their ids, a REQUEST_TASK that waits, digests of payloads, how a run ended, what a peer holds, and
-/// orders to stop a run.
-pub const CAPABILITIES: [&str; 7] = [
+/// by their ids, a REQUEST_TASK that waits, digests of payloads, how a run ended, what a peer holds,
+/// orders to stop a run, and payloads behind their messages.
+pub const CAPABILITIES: [&str; 8] = [
     "persistent",
     "attempt",
     "wait",
@@ -43,4 +47,5 @@ pub const CAPABILITIES: [&str; 7] = [
     "outcome",
     "holds",
     CANCEL,
+    RAW,
 ];

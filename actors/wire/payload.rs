@@ -1,4 +1,4 @@
-//! ZIPs as the wire carries them: base64 in a JSON string.
+//! ZIPs as the wire carries them: base64 in a JSON string, or the bytes themselves behind the message.
 
 use std::borrow::Cow;
 
@@ -7,12 +7,14 @@ use bytes::Bytes;
 use super::base64;
 use super::error::WireError;
 
-/// A ZIP on its way: the bytes themselves when it is to be written, base64 text when it was read.
+/// A ZIP on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Payload<'a> {
-    /// The bytes themselves, which are sent inside of the message as base64.
+    /// To be sent inside of the message, as base64.
     Inside(Bytes),
-    /// Base64 as it stands in a message, not yet decoded.
+    /// Sent as it is, right behind the message: only where both sides named [`RAW`](super::RAW).
+    Behind(Bytes),
+    /// Base64 as it stood in a message, not yet decoded.
     Text(Cow<'a, str>),
 }
 
@@ -23,7 +25,7 @@ impl Payload<'_> {
     /// [`WireError::Base64`] if it is not base64.
     pub fn decode(&self) -> Result<Bytes, WireError> {
         match self {
-            Self::Inside(bytes) => Ok(bytes.clone()),
+            Self::Inside(bytes) | Self::Behind(bytes) => Ok(bytes.clone()),
             Self::Text(text) => base64::decode(text).map(Bytes::from),
         }
     }

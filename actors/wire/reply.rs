@@ -17,6 +17,7 @@ use crate::model::{Attempt, Digest, TaskId};
 
 pub use encode::{encode_reply, pack_reply};
 pub use parse::parse_reply;
+pub(super) use parse::read_reply;
 
 /// The [`Reply::Error`] code of a master that does not know what it was asked.
 pub const UNKNOWN_ACTION: &str = "unknown_action";

@@ -14,6 +14,7 @@ use crate::model::{Attempt, BootId, Digest, Outcome, PeerId, TaskChoice, TaskId}
 
 pub use encode::{encode_request, pack_request};
 pub use parse::parse_request;
+pub(super) use parse::read_request;
 
 /// A request together with how it was said, which is how it is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]

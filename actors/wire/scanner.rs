@@ -4,12 +4,16 @@
 //! it shows. Only boundaries are found here; whether the value between them is JSON is for the parser to say.
 
 mod caps;
+mod length;
 
 use std::ops::Range;
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, BytesMut};
 
 pub use caps::{ARCHIVE_MAX, Caps, ENVELOPE_MAX, PAYLOAD_MAX, REPLY_ENVELOPE_MAX};
+use length::Length;
+
+use super::message::Message;
 
 /// Deepest nesting. Our messages need four levels; a bomb of brackets costs these few bytes and no more.
 pub const DEPTH_MAX: u32 = 32;
@@ -17,7 +21,7 @@ pub const DEPTH_MAX: u32 = 32;
 const STRIDE: usize = 64;
 
 /// The keys whose strings are payloads, at the top and in an envelope's `data`.
-const PAYLOAD_KEYS: [&[u8]; 2] = [b"task_data", b"result_data"];
+const PAYLOAD_KEYS: [&str; 2] = ["task_data", "result_data"];
 
 /// Why the stream cannot be read on. Its boundaries are lost, so the connection ends after any of these.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +38,14 @@ pub enum ScanError {
     /// More bytes of payload than the cap.
     #[error("the payload has more than {0} bytes of base64")]
     PayloadTooLarge(usize),
+    /// More bytes behind the message than the cap.
+    #[error("the payload behind the message has more than {0} bytes")]
+    RawTooLarge(usize),
+    /// A length of what is behind the message that cannot be told.
+    #[error(
+        "`raw` must stand once, as a whole number that is not negative, in a message that carries a payload"
+    )]
+    BadRaw,
 }
 
 /// What the member that is being read is called, as far as it matters here.
@@ -41,7 +53,8 @@ pub enum ScanError {
 enum Key {
     Action,
     Data,
-    Payload,
+    Payload(&'static str),
+    Raw,
     Other,
 }
 
@@ -52,8 +65,8 @@ enum Role {
     Key,
     /// The value of `action` or `type`.
     Action,
-    /// The value of a payload key, allowed to be large.
-    Payload,
+    /// The value of this payload key, allowed to be large.
+    Payload(&'static str),
     /// Any other.
     Other,
 }
@@ -64,6 +77,19 @@ struct Text {
     /// Where its first byte is, after the quote.
     start: usize,
     role: Role,
+    /// Whether it holds escapes, as far as it was looked at.
+    escapes: bool,
+}
+
+/// A whole message in a buffer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its JSON value.
+    pub value: Range<usize>,
+    /// The payload in it, without its quotes, and under which key; none if it is not one or holds escapes.
+    pub payload: Option<(&'static str, Range<usize>)>,
+    /// The bytes behind the value that are its payload.
+    pub raw: Option<Range<usize>>,
 }
 
 /// The scanner of one stream, in one direction.
@@ -85,6 +111,12 @@ pub struct Scanner {
     may_carry: bool,
     /// Bytes of the payloads that have ended.
     payload: usize,
+    /// The longest of them, if it holds no escapes.
+    longest: Option<(&'static str, Range<usize>)>,
+    /// Whether the other side may send payloads behind its messages.
+    takes_raw: bool,
+    /// How much of that this message announces.
+    raw: Length,
 }
 
 impl Scanner {
@@ -101,31 +133,40 @@ impl Scanner {
             in_data: false,
             may_carry: true,
             payload: 0,
+            longest: None,
+            takes_raw: false,
+            raw: Length::default(),
         }
     }
 
-    /// Looks on in a buffer that has grown at its end since the last call, and gives the first whole value in it. The
-    /// caller then drops everything up to the end of that range and calls [`Scanner::consumed`].
+    /// From here on `raw` at the top of a message is the length of a payload that follows it; until then it is a field
+    /// like any other.
+    pub fn take_raw(&mut self, takes: bool) {
+        self.takes_raw = takes;
+    }
+
+    /// Looks on in a buffer that has grown at its end since the last call, and gives the first whole message in it. The
+    /// caller then drops everything up to its end and calls [`Scanner::consumed`].
     ///
     /// # Errors
     /// [`ScanError`] if no message can come of this; the stream cannot be read on.
-    pub fn scan(&mut self, buf: &[u8]) -> Result<Option<Range<usize>>, ScanError> {
+    pub fn scan(&mut self, buf: &[u8]) -> Result<Option<Found>, ScanError> {
         loop {
             if let (Some(start), 0) = (self.start, self.depth) {
-                return Ok(Some(start..self.at));
+                return Ok(self.found(start, buf.len()));
             }
             let Some(&byte) = buf.get(self.at) else {
                 return Ok(None);
             };
             match self.text {
-                Some(text) => {
+                Some(Text { start, .. }) => {
                     let ended = self.skip_text(buf);
                     self.check_size()?;
                     if !ended {
                         return Ok(None);
                     }
-                    let content = buf.get(text.start..self.at - 1);
-                    self.end_text(text, content.unwrap_or_default());
+                    let content = buf.get(start..self.at - 1);
+                    self.end_text(content.unwrap_or_default());
                 }
                 None => {
                     self.at += 1;
@@ -136,16 +177,30 @@ impl Scanner {
         }
     }
 
-    /// The caller has dropped the value that was found, with all before it: the buffer begins anew.
-    pub fn consumed(&mut self) {
-        *self = Self::new(self.caps);
+    /// The message whose value has ended, once it is in a buffer of this length.
+    fn found(&self, start: usize, length: usize) -> Option<Found> {
+        let raw = self.raw.bytes().map(|bytes| self.at..self.at + bytes);
+        let end = raw.as_ref().map_or(self.at, |raw| raw.end);
+        (end <= length).then(|| Found {
+            value: start..self.at,
+            payload: self.longest.clone(),
+            raw,
+        })
     }
 
-    /// Takes the first whole value off a buffer, and the white space before it.
+    /// The caller has dropped the message that was found, with all before it: the buffer begins anew.
+    pub fn consumed(&mut self) {
+        *self = Self {
+            takes_raw: self.takes_raw,
+            ..Self::new(self.caps)
+        };
+    }
+
+    /// Takes the first whole message off a buffer, and the white space before it.
     ///
     /// # Errors
     /// As [`Scanner::scan`].
-    pub fn split(&mut self, buf: &mut BytesMut) -> Result<Option<Bytes>, ScanError> {
+    pub fn split(&mut self, buf: &mut BytesMut) -> Result<Option<Message>, ScanError> {
         if self.at == 0 {
             let blank = buf.iter().take_while(|byte| is_space(**byte)).count();
             buf.advance(blank);
@@ -154,24 +209,49 @@ impl Scanner {
             return Ok(None);
         };
         self.consumed();
-        let mut value = buf.split_to(found.end);
-        value.advance(found.start);
-        Ok(Some(value.freeze()))
+        Ok(Some(Message::take(buf, found)))
     }
 
     /// One byte outside of strings.
     fn step(&mut self, byte: u8) -> Result<(), ScanError> {
         match byte {
             byte if self.start.is_none() => return self.begin(byte),
+            byte if self.is_at_raw() => self.raw.read(byte, self.caps.raw)?,
+            _ => {}
+        }
+        match byte {
             b'"' => self.begin_text(),
-            b':' => self.after_colon = true,
+            b':' => self.begin_value()?,
             b',' => self.after_colon = false,
             b'{' | b'[' => self.descend()?,
             b'}' | b']' => {
                 self.depth -= 1;
                 self.after_colon = false;
+                return self.check_carrier();
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn begin_value(&mut self) -> Result<(), ScanError> {
+        self.after_colon = true;
+        if self.is_at_raw() {
+            self.raw.begin()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the length of the payload behind the message comes.
+    fn is_at_raw(&self) -> bool {
+        self.takes_raw && self.after_colon && self.key == Key::Raw && self.depth == 1
+    }
+
+    /// A message that has ended has something behind it only if it may carry that.
+    fn check_carrier(&self) -> Result<(), ScanError> {
+        let is_wrong = self.depth == 0 && self.raw.bytes().is_some() && !self.may_carry;
+        if is_wrong {
+            return Err(ScanError::BadRaw);
         }
         Ok(())
     }
@@ -206,12 +286,13 @@ impl Scanner {
             (false, ..) => Role::Other,
             (true, false, _) => Role::Key,
             (true, true, Key::Action) if self.depth == 1 => Role::Action,
-            (true, true, Key::Payload) if self.may_carry => Role::Payload,
+            (true, true, Key::Payload(key)) if self.may_carry => Role::Payload(key),
             _ => Role::Other,
         };
         self.text = Some(Text {
             start: self.at,
             role,
+            escapes: false,
         });
     }
 
@@ -225,22 +306,33 @@ impl Scanner {
                     self.at += 1;
                     return true;
                 }
-                (Some(_), Some(_)) => self.at += 2,
+                (Some(_), Some(_)) => {
+                    self.at += 2;
+                    self.text.iter_mut().for_each(|text| text.escapes = true);
+                }
                 _ => return false,
             }
         }
         false
     }
 
-    fn end_text(&mut self, text: Text, content: &[u8]) {
-        self.text = None;
+    fn end_text(&mut self, content: &[u8]) {
+        let Some(text) = self.text.take() else {
+            return;
+        };
         match text.role {
             Role::Key => self.key = key_of(content),
             Role::Action => {
                 let carries = |word: &&str| word.as_bytes() == content;
                 self.may_carry = self.caps.carriers.iter().any(carries);
             }
-            Role::Payload => self.payload += content.len(),
+            Role::Payload(key) => {
+                self.payload += content.len();
+                let longest = self.longest.as_ref().map_or(0, |(_, range)| range.len());
+                if !text.escapes && content.len() > longest {
+                    self.longest = Some((key, text.start..text.start + content.len()));
+                }
+            }
             Role::Other => {}
         }
     }
@@ -248,7 +340,11 @@ impl Scanner {
     /// Holds the bytes seen against the caps.
     fn check_size(&self) -> Result<(), ScanError> {
         let open = match self.text {
-            Some(text) if text.role == Role::Payload => self.at - text.start,
+            Some(Text {
+                role: Role::Payload(_),
+                start,
+                ..
+            }) => self.at - start,
             _ => 0,
         };
         let payload = self.payload + open;
@@ -267,8 +363,12 @@ fn key_of(key: &[u8]) -> Key {
     match key {
         b"action" | b"type" => Key::Action,
         b"data" => Key::Data,
-        key if PAYLOAD_KEYS.contains(&key) => Key::Payload,
-        _ => Key::Other,
+        b"raw" => Key::Raw,
+        key => {
+            let mut payloads = PAYLOAD_KEYS.iter();
+            let payload = payloads.find(|payload| payload.as_bytes() == key);
+            payload.map_or(Key::Other, |payload| Key::Payload(payload))
+        }
     }
 }
 
@@ -292,5 +392,7 @@ fn plain_len(bytes: &[u8]) -> usize {
     looked + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
+#[cfg(test)]
+mod raw_tests;
 #[cfg(test)]
 mod tests;

@@ -14,8 +14,8 @@ const ENVELOPE_ROOM: usize = 512;
 /// A message that is being written.
 pub(super) struct Writer {
     out: Vec<u8>,
-    /// A payload that belongs into the words, and where.
-    inside: Option<(usize, Bytes)>,
+    /// A payload that belongs into the words, and where, or behind them.
+    payload: Option<(Option<usize>, Bytes)>,
     close: &'static [u8],
 }
 
@@ -43,7 +43,7 @@ impl Writer {
         out.push(b'{');
         Self {
             out,
-            inside: None,
+            payload: None,
             close: b"}",
         }
     }
@@ -63,16 +63,20 @@ impl Writer {
         }
     }
 
-    /// Adds the payload of the message, which is base64.
+    /// Adds the payload of the message: base64 under this key, or the length of what will follow.
     pub(super) fn payload(mut self, key: &str, payload: &Payload<'_>) -> Self {
         match payload {
             Payload::Text(text) => self.field(key, text),
             Payload::Inside(bytes) => {
                 self.key(key);
                 self.out.push(b'"');
-                self.inside = Some((self.out.len(), bytes.clone()));
+                self.payload = Some((Some(self.out.len()), bytes.clone()));
                 self.out.push(b'"');
                 self
+            }
+            Payload::Behind(bytes) => {
+                self.payload = Some((None, bytes.clone()));
+                self.field("raw", bytes.len())
             }
         }
     }
@@ -87,9 +91,14 @@ impl Writer {
     /// Closes the message.
     pub(super) fn finish(mut self) -> Parcel {
         self.out.extend_from_slice(self.close);
-        let (at, payload) = self.inside.unwrap_or((self.out.len(), Bytes::new()));
-        let after = self.out.split_off(at);
-        Parcel::new(self.out, payload, after)
+        match self.payload {
+            None => self.out.into(),
+            Some((None, payload)) => Parcel::behind(self.out, payload),
+            Some((Some(at), payload)) => {
+                let after = self.out.split_off(at);
+                Parcel::inside(self.out, payload, after)
+            }
+        }
     }
 
     fn key(&mut self, key: &str) {

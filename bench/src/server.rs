@@ -13,7 +13,7 @@ use mutirao_rig::clock;
 use mutirao_rig::program::program;
 
 use crate::process::Process;
-use crate::serve::Mode;
+use crate::serve::{Lane, Mode};
 use crate::stage::Stage;
 
 /// How long a master may take to serve: it may have a million tasks to read first.
@@ -52,12 +52,13 @@ impl Server {
     }
 
     /// A baseline that hands this ZIP out, with its log in this folder.
-    pub fn baseline(folder: &Path, mode: Mode, task: &[u8]) -> anyhow::Result<Self> {
+    pub fn baseline(folder: &Path, mode: Mode, lane: Lane, task: &[u8]) -> anyhow::Result<Self> {
         let zip = folder.join("task.zip");
         fs::write(&zip, task)?;
         let mut command = Command::new(env::current_exe()?);
         command
-            .args(["serve", "--mode", mode.word(), "--task"])
+            .args(["serve", "--mode", mode.word(), "--lane", lane.word()])
+            .arg("--task")
             .arg(zip)
             .arg("--log")
             .arg(folder.join("log"))

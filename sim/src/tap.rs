@@ -11,9 +11,7 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use mutirao_actors::model::{Attempt, Digest, TaskId};
 use mutirao_actors::wire::scanner::Caps;
-use mutirao_actors::wire::{
-    Dialect, Reply, Request, Scanner, encode_request, parse_reply, parse_request,
-};
+use mutirao_actors::wire::{Dialect, Message, Reply, Request, Scanner, encode_request};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::life::Life;
@@ -93,8 +91,8 @@ impl<S> Tapped<S> {
         Self {
             stream,
             tap,
-            read: (Scanner::new(Caps::REPLIES), BytesMut::new()),
-            written: (Scanner::new(Caps::REQUESTS), BytesMut::new()),
+            read: (listening(Caps::REPLIES), BytesMut::new()),
+            written: (listening(Caps::REQUESTS), BytesMut::new()),
             rest: Bytes::new(),
             open: BTreeMap::new(),
         }
@@ -104,7 +102,8 @@ impl<S> Tapped<S> {
         let (scanner, buffer) = &mut self.read;
         buffer.extend_from_slice(bytes);
         while let Ok(Some(message)) = scanner.split(buffer) {
-            let Ok(heard) = parse_reply(&message) else {
+            let message = message.apart();
+            let Ok(heard) = message.reply() else {
                 continue;
             };
             match heard.reply {
@@ -145,20 +144,32 @@ impl<S> Tapped<S> {
         buffer.extend_from_slice(bytes);
         while let Ok(Some(message)) = scanner.split(buffer) {
             match note(&self.tap, &message) {
-                Some((id, acked, forged)) => {
+                Some((id, acked, Some(forged))) => {
                     self.open.insert(id, acked);
-                    said.extend_from_slice(&forged.unwrap_or(message));
+                    said.extend_from_slice(&forged);
                 }
-                None => said.extend_from_slice(&message),
+                noted => {
+                    self.open.extend(noted.map(|(id, acked, _)| (id, acked)));
+                    said.extend_from_slice(message.value());
+                    said.extend_from_slice(message.raw().map_or(&[], |raw| raw));
+                }
             }
         }
         said.freeze()
     }
 }
 
+/// Finds messages of either lane: who writes them has agreed on one.
+fn listening(caps: Caps) -> Scanner {
+    let mut scanner = Scanner::new(caps);
+    scanner.take_raw(true);
+    scanner
+}
+
 /// A result that goes out, and its message in other words if the tap is told to lie.
-fn note(tap: &Tap, message: &Bytes) -> Option<(Option<u64>, Acked, Option<Bytes>)> {
-    let spoken = parse_request(message).ok()?;
+fn note(tap: &Tap, message: &Message) -> Option<(Option<u64>, Acked, Option<Bytes>)> {
+    let message = message.apart();
+    let spoken = message.request().ok()?;
     let Request::SubmitResult {
         peer_id,
         result_name,

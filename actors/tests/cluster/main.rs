@@ -11,6 +11,7 @@ mod attackers;
 mod folders;
 mod own_port;
 mod peers;
+mod raw;
 mod runner;
 mod speakers;
 mod world;

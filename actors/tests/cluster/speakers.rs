@@ -429,7 +429,8 @@ pub fn registration(peer: &str, boot: BootId, id: u64) -> String {
     registration_with(peer, boot, id, &[])
 }
 
-fn registration_with(peer: &str, boot: BootId, id: u64, capabilities: &[&str]) -> String {
+/// The same with these capabilities.
+pub fn registration_with(peer: &str, boot: BootId, id: u64, capabilities: &[&str]) -> String {
     json!({
         "action": "REGISTER", "id": id, "peer_id": peer, "addr": ["10.0.0.2", 5001], "protocol": 2,
         "agent": "mutirao/0", "boot_id": boot, "slots": 4, "capabilities": capabilities,

@@ -31,8 +31,8 @@ use mutirao_actors::registry::{self, Registry};
 use mutirao_actors::scheduler::{self, Cast};
 use mutirao_actors::schedulers::SCHEDULERS;
 use mutirao_actors::testing::Stage;
-use mutirao_actors::wire::Scanner;
 use mutirao_actors::wire::scanner::Caps;
+use mutirao_actors::wire::{Message, Scanner};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, copy, duplex, split};
 use tokio::task::LocalSet;
@@ -362,12 +362,23 @@ impl Speaker {
         self.stream.write_all(words.as_ref()).await.unwrap();
     }
 
+    /// Reads payloads behind messages from here on.
+    pub fn take_raw(&mut self) {
+        self.scanner.take_raw(true);
+    }
+
     /// The next reply as it stands on the wire; none when the connection is closed.
     pub async fn next(&mut self) -> Option<String> {
+        let reply = self.next_message().await?;
+        Some(String::from_utf8(reply.value().to_vec()).unwrap())
+    }
+
+    /// The same with what stands behind it.
+    pub async fn next_message(&mut self) -> Option<Message> {
         let reading = async {
             loop {
                 if let Some(reply) = self.scanner.split(&mut self.buffer).unwrap() {
-                    return Some(String::from_utf8(reply.to_vec()).unwrap());
+                    return Some(reply);
                 }
                 if self.stream.read_buf(&mut self.buffer).await.unwrap() == 0 {
                     return None;

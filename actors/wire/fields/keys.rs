@@ -36,6 +36,7 @@ pub(super) const KEYS: &[&str] = &[
     "port_tcp",
     "priority",
     "protocol",
+    "raw",
     "reason",
     "report",
     "result_data",

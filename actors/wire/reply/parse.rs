@@ -4,7 +4,6 @@ use crate::model::{Attempt, Digest, TaskId};
 use crate::wire::dialect::{self, Dialect};
 use crate::wire::error::WireError;
 use crate::wire::fields::{DIGEST, Fields, PORT, WHOLE};
-use crate::wire::payload::Payload;
 use crate::wire::reply::{Heard, Lease, Reply, UNKNOWN_ACTION, Welcome};
 use crate::wire::report::TaskReport;
 
@@ -13,8 +12,12 @@ use crate::wire::report::TaskReport;
 /// # Errors
 /// [`WireError`] if it is not a message, or a field has the wrong type or is missing. The connection can live on.
 pub fn parse_reply(bytes: &[u8]) -> Result<Heard<'_>, WireError> {
-    let fields = Fields::read(bytes)?;
-    let (super_peer, reply) = read(&fields)?;
+    read_reply(&Fields::read(bytes)?)
+}
+
+/// Reads one whole reply that was taken apart.
+pub(crate) fn read_reply<'a>(fields: &Fields<'a>) -> Result<Heard<'a>, WireError> {
+    let (super_peer, reply) = read(fields)?;
     let dialect = match (fields.enveloped, super_peer) {
         (true, _) => Dialect::Envelope,
         (false, true) => Dialect::SuperPeer,
@@ -22,7 +25,7 @@ pub fn parse_reply(bytes: &[u8]) -> Result<Heard<'_>, WireError> {
     };
     Ok(Heard {
         dialect,
-        id: dialect::id_of(&fields),
+        id: dialect::id_of(fields),
         reply,
     })
 }
@@ -60,7 +63,7 @@ fn read_word<'a>(fields: &Fields<'a>, word: &str) -> Result<Option<Reply<'a>>, W
         "TASK_PACKAGE" if !fields.has("task_name") && !fields.has("task_data") => Reply::NoTask,
         "TASK_PACKAGE" => Reply::TaskPackage {
             task_name: fields.need_text("task_name")?,
-            task_data: Payload::Text(fields.need_text("task_data")?),
+            task_data: fields.payload("task_data")?,
             ours: read_lease(fields)?,
         },
         "OK" if fields.has("peer_ip") => read_peer_info(fields)?,
@@ -81,7 +84,7 @@ fn read_word<'a>(fields: &Fields<'a>, word: &str) -> Result<Option<Reply<'a>>, W
         "TASK_STATE" => Reply::TaskState(read_task(fields)?),
         "RESULT_PACKAGE" => Reply::ResultPackage {
             result_name: fields.need_text("result_name")?,
-            result_data: Payload::Text(fields.need_text("result_data")?),
+            result_data: fields.payload("result_data")?,
             sha256: need_digest(fields)?,
         },
         "CANCEL_ATTEMPT" => Reply::CancelAttempt {

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 
+use bytes::BytesMut;
 use proptest::option;
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -167,9 +168,12 @@ proptest! {
         reply in any_reply(),
     ) {
         let message = encode_reply(dialect, id, &reply);
-        let found = Scanner::new(Caps::REPLIES).scan(&message);
-        prop_assert_eq!(found, Ok(Some(0..message.len())));
+        let mut buffer = BytesMut::from(message.as_slice());
+        let found = Scanner::new(Caps::REPLIES).split(&mut buffer).unwrap().unwrap();
+        prop_assert!(buffer.is_empty());
         let heard = parse_reply(&message).unwrap();
+        let apart = found.apart();
+        prop_assert_eq!(&apart.reply().unwrap(), &heard);
         prop_assert_eq!(heard.dialect == Dialect::Envelope, dialect == Dialect::Envelope);
         prop_assert_eq!((heard.id, heard.reply), (id, reply));
     }

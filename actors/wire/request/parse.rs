@@ -7,7 +7,6 @@ use crate::model::{Attempt, BootId, Ending, Outcome, PeerId, TaskChoice, TaskId}
 use crate::wire::dialect::{self, Dialect};
 use crate::wire::error::WireError;
 use crate::wire::fields::{DIGEST, Fields, PORT, WHOLE, number_of, text_of};
-use crate::wire::payload::Payload;
 use crate::wire::request::{Address, PeerOffer, Request, Spoken};
 
 /// What a peer's id must be.
@@ -18,11 +17,15 @@ const PEER: &str = "a string of 1 to 128 printable characters";
 /// # Errors
 /// [`WireError`] if it is not a message, or a field has the wrong type or is missing. The connection can live on.
 pub fn parse_request(bytes: &[u8]) -> Result<Spoken<'_>, WireError> {
-    let fields = Fields::read(bytes)?;
-    let word = dialect::word_of_request(&fields)?;
-    let dialect = Dialect::of_request(&fields, &word);
-    let id = dialect::id_of(&fields);
-    let request = read(&fields, word)?;
+    read_request(&Fields::read(bytes)?)
+}
+
+/// Reads one whole request that was taken apart.
+pub(crate) fn read_request<'a>(fields: &Fields<'a>) -> Result<Spoken<'a>, WireError> {
+    let word = dialect::word_of_request(fields)?;
+    let dialect = Dialect::of_request(fields, &word);
+    let id = dialect::id_of(fields);
+    let request = read(fields, word)?;
     Ok(Spoken {
         dialect,
         id,
@@ -48,7 +51,7 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
         "SUBMIT_RESULT" => Request::SubmitResult {
             peer_id: peer_id()?,
             result_name: fields.text("result_name")?,
-            result_data: Payload::Text(fields.need_text("result_data")?),
+            result_data: fields.payload("result_data")?,
             task_id: fields.uuid("task_id").map(TaskId),
             attempt: fields.number("attempt", WHOLE).unwrap_or(None).map(Attempt),
             sha256: fields.spelled("sha256", DIGEST)?,
@@ -65,7 +68,7 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
         "PEERS" => Request::Peers,
         "SUBMIT_TASK" => Request::SubmitTask {
             task_name: fields.need_text("task_name")?,
-            task_data: Payload::Text(fields.need_text("task_data")?),
+            task_data: fields.payload("task_data")?,
             sha256: fields.spelled("sha256", DIGEST)?,
             group: fields.text("group")?,
             priority: fields.number("priority", "a whole number")?,

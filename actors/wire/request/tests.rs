@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use proptest::option;
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -294,10 +295,13 @@ proptest! {
     ) {
         let dialect = if enveloped { Dialect::Envelope } else { Dialect::Flat };
         let message = encode_request(dialect, id, &request);
-        let found = Scanner::new(Caps::REQUESTS).scan(&message);
-        prop_assert_eq!(found, Ok(Some(0..message.len())));
         let spoken = parse_request(&message).unwrap();
-        prop_assert_eq!(spoken, Spoken { dialect, id, request });
+        prop_assert_eq!(&spoken, &Spoken { dialect, id, request });
+        let mut buffer = BytesMut::from(message.as_slice());
+        let found = Scanner::new(Caps::REQUESTS).split(&mut buffer).unwrap().unwrap();
+        prop_assert!(buffer.is_empty());
+        let apart = found.apart();
+        prop_assert_eq!(apart.request().unwrap(), spoken);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub struct Caps {
     pub envelope: usize,
     /// Most bytes of payload, taken together.
     pub payload: usize,
+    /// Most bytes behind a message, where that is agreed.
+    pub raw: usize,
     /// The actions that carry a payload; any other, once it is known, gets no more than the envelope.
     pub carriers: &'static [&'static str],
 }
@@ -25,12 +27,14 @@ impl Caps {
     pub const REQUESTS: Self = Self {
         envelope: ENVELOPE_MAX,
         payload: PAYLOAD_MAX,
+        raw: ARCHIVE_MAX,
         carriers: &["SUBMIT_RESULT", "SUBMIT_TASK"],
     };
     /// For whoever hears replies.
     pub const REPLIES: Self = Self {
         envelope: REPLY_ENVELOPE_MAX,
         payload: PAYLOAD_MAX,
+        raw: ARCHIVE_MAX,
         carriers: &["TASK_PACKAGE", "RESULT_PACKAGE"],
     };
 }

@@ -1,28 +1,39 @@
-use super::*;
+use bytes::Bytes;
 use proptest::prelude::*;
 
-const SMALL: Caps = Caps {
+use super::*;
+
+pub(super) const SMALL: Caps = Caps {
     envelope: 100,
     payload: 1000,
+    raw: 700,
     carriers: &["SUBMIT_RESULT"],
 };
 
 /// Feeds the pieces as they would arrive, and gives the values until the first error.
 fn values(caps: Caps, pieces: &[&[u8]]) -> (Vec<Bytes>, Option<ScanError>) {
-    let mut scanner = Scanner::new(caps);
+    let (messages, error) = messages(Scanner::new(caps), pieces);
+    let values = messages.iter().map(|message| message.value().clone());
+    (values.collect(), error)
+}
+
+pub(super) fn messages(
+    mut scanner: Scanner,
+    pieces: &[&[u8]],
+) -> (Vec<Message>, Option<ScanError>) {
     let mut buf = BytesMut::new();
-    let mut values = Vec::new();
+    let mut messages = Vec::new();
     for piece in pieces {
         buf.extend_from_slice(piece);
         loop {
             match scanner.split(&mut buf) {
-                Ok(Some(value)) => values.push(value),
+                Ok(Some(message)) => messages.push(message),
                 Ok(None) => break,
-                Err(error) => return (values, Some(error)),
+                Err(error) => return (messages, Some(error)),
             }
         }
     }
-    (values, None)
+    (messages, None)
 }
 
 fn refusal(caps: Caps, stream: &[u8]) -> Option<ScanError> {
@@ -64,10 +75,15 @@ fn a_value_split_at_any_byte_is_found() {
 #[test]
 fn a_found_value_stays_found_until_it_is_consumed() {
     let mut scanner = Scanner::new(Caps::REQUESTS);
-    assert_eq!(scanner.scan(b" {} {}"), Ok(Some(1..3)));
-    assert_eq!(scanner.scan(b" {} {}"), Ok(Some(1..3)));
+    let found = Found {
+        value: 1..3,
+        payload: None,
+        raw: None,
+    };
+    assert_eq!(scanner.scan(b" {} {}"), Ok(Some(found.clone())));
+    assert_eq!(scanner.scan(b" {} {}"), Ok(Some(found.clone())));
     scanner.consumed();
-    assert_eq!(scanner.scan(b" {}"), Ok(Some(1..3)));
+    assert_eq!(scanner.scan(b" {}"), Ok(Some(found)));
 }
 
 #[test]

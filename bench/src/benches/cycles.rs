@@ -4,6 +4,7 @@
 use super::sides::{Plan, measure};
 use crate::figure::{Figure, Target, Unit};
 use crate::load::worked::{Kind, Load};
+use crate::serve::Lane;
 use crate::stage::Stage;
 
 /// Peers at a time.
@@ -13,7 +14,7 @@ const BYTES: usize = 1000;
 
 /// Peers of ours, a lasting connection each.
 pub fn lasting(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
-    let sides = measure(stage, plan(stage, Kind::Lasting, 60_000))?;
+    let sides = measure(stage, plan(stage, Kind::Lasting(Lane::Json), 60_000))?;
     let mut figures = vec![
         sides.over_log().target(Target::AtLeast(0.5)),
         sides.over_bare().target(Target::AtLeast(0.25)),

@@ -12,7 +12,7 @@ use crate::figure::{Figure, Target, Unit, percentile};
 use crate::load;
 use crate::load::crowd::{allow_files, join, none_ended};
 use crate::load::peer::Peer;
-use crate::serve::Mode;
+use crate::serve::{Lane, Mode};
 use crate::server::{Server, folder};
 use crate::stage::Stage;
 
@@ -46,7 +46,7 @@ pub fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     drop(master);
 
     let mut bare = Seen::default();
-    let master = Server::baseline(&folder(stage, "bare")?, Mode::Bare, &task)?;
+    let master = Server::baseline(&folder(stage, "bare")?, Mode::Bare, Lane::Json, &task)?;
     bare.watch(&master, peers, (stage.rounds, window))?;
     // Less is better of both, so that the ratio is the other way round.
     let over_bare = Figure::ratio("bare / ours: a hand-out", &bare.median, &ours.median);

@@ -4,6 +4,7 @@ use super::sides::{Rounds, accept};
 use crate::archives;
 use crate::figure::{Figure, Target, Unit};
 use crate::load::worked::{Kind, Load};
+use crate::serve::Lane;
 use crate::server::{Server, folder};
 use crate::stage::Stage;
 
@@ -15,7 +16,7 @@ const BYTES: usize = 1000;
 /// Runs it.
 pub fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     let load = Load {
-        kind: Kind::Lasting,
+        kind: Kind::Lasting(Lane::Json),
         peers: PEERS,
         cycles: stage.pick(3_000, 10_000, 30_000),
         result: BYTES,

@@ -1,8 +1,10 @@
-//! Megabytes a second handed out and in, with ZIPs of a megabyte: the JSON lane, in which they travel as base64.
+//! Megabytes a second handed out and in, with ZIPs of a megabyte: in the JSON lane, in which they travel as base64, and
+//! in the raw one, in which they follow their messages.
 
 use super::sides::{Plan, measure};
 use crate::figure::{Figure, Target, Unit};
 use crate::load::worked::{Kind, Load};
+use crate::serve::Lane;
 use crate::stage::Stage;
 
 /// Bytes of a task's and of a result's ZIP.
@@ -12,10 +14,19 @@ const MEGABYTES_A_CYCLE: f64 = 2.0;
 /// Peers at a time: enough to keep both sides busy, and few enough that their messages stay in the processor's cache.
 const PEERS: usize = 16;
 
-/// Runs it.
-pub fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
+/// As base64.
+pub fn json(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
+    run(stage, Lane::Json, 0.7)
+}
+
+/// As they are.
+pub fn raw(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
+    run(stage, Lane::Raw, 0.9)
+}
+
+fn run(stage: &Stage, lane: Lane, target: f64) -> anyhow::Result<Vec<Figure>> {
     let load = Load {
-        kind: Kind::Lasting,
+        kind: Kind::Lasting(lane),
         peers: PEERS,
         cycles: stage.pick(100, 300, 1000),
         result: BYTES,
@@ -31,7 +42,7 @@ pub fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
         Figure::new(name, Unit::MegabytesPerSecond, moved)
     };
     Ok(vec![
-        sides.over_log().target(Target::AtLeast(0.7)),
+        sides.over_log().target(Target::AtLeast(target)),
         sides.over_bare(),
         megabytes("ours", &sides.ours.rate),
         Figure::new("ours CPU a task", Unit::Micros, sides.ours.cpu.clone()),

@@ -24,7 +24,7 @@ pub struct Bench {
 }
 
 /// Every bench, in the order in which they run.
-pub const BENCHES: [Bench; 9] = [
+pub const BENCHES: [Bench; 10] = [
     Bench {
         name: "cycles",
         about: "request + submit cycles, 1 KB ZIPs, 64 peers with lasting connections",
@@ -37,8 +37,13 @@ pub const BENCHES: [Bench; 9] = [
     },
     Bench {
         name: "mb",
-        about: "megabytes handed out and in, 1 MB ZIPs",
-        run: megabytes::run,
+        about: "megabytes handed out and in, 1 MB ZIPs as base64",
+        run: megabytes::json,
+    },
+    Bench {
+        name: "mb-raw",
+        about: "the same with ZIPs behind their messages",
+        run: megabytes::raw,
     },
     Bench {
         name: "script",

@@ -11,6 +11,7 @@ use crate::archives;
 use crate::figure::{Figure, Target, Unit};
 use crate::load;
 use crate::load::peer::Peer;
+use crate::serve::Lane;
 use crate::server::{Server, folder};
 use crate::stage::Stage;
 
@@ -74,7 +75,7 @@ fn hand_out(master: &Server) -> anyhow::Result<f64> {
     load::run(async {
         let mut peers = Vec::with_capacity(PEERS);
         for _ in 0..PEERS {
-            peers.push(Peer::join_with(master.address, &[], SLOTS).await?);
+            peers.push(Peer::join_with(master.address, &[], SLOTS, Lane::Json).await?);
         }
         let began = clock::now();
         let mut taking = JoinSet::new();
@@ -97,7 +98,7 @@ fn hand_out(master: &Server) -> anyhow::Result<f64> {
 
 /// Waits until the master hands a task out.
 async fn first_task(master: &Server) -> anyhow::Result<()> {
-    let mut peer = Peer::join_with(master.address, &[], SLOTS).await?;
+    let mut peer = Peer::join_with(master.address, &[], SLOTS, Lane::Json).await?;
     while !peer.try_take().await? {
         sleep(ASK_EVERY).await;
     }

@@ -9,8 +9,8 @@ use crate::archives;
 use crate::figure::{Figure, Target, Unit};
 use crate::load;
 use crate::load::fill::fill;
-use crate::load::worked::{Load, work};
-use crate::serve::Mode;
+use crate::load::worked::{Kind, Load, work};
+use crate::serve::{Lane, Mode};
 use crate::server::{Server, folder};
 use crate::stage::Stage;
 
@@ -95,7 +95,11 @@ impl Rounds {
             cycles,
             ..plan.load
         };
-        self.add(&Server::baseline(folder, mode, task)?, load)
+        let lane = match load.kind {
+            Kind::Lasting(lane) => lane,
+            Kind::OneShot => Lane::Json,
+        };
+        self.add(&Server::baseline(folder, mode, lane, task)?, load)
     }
 
     fn figures(&self, side: &str) -> [Figure; 2] {

@@ -14,6 +14,7 @@ use tokio::time::{Instant, Interval, interval_at};
 use super::link::Link;
 use super::peer::{expect, registration};
 use super::stranger::source;
+use crate::serve::Lane;
 
 /// Between two heartbeats of a peer.
 const BEAT_EVERY: Duration = Duration::from_secs(5);
@@ -31,7 +32,7 @@ pub async fn join(
     for number in 0..peers {
         let peer_id = PeerId::random();
         let mut link = Link::dial_from(source(number), address).await?;
-        let answer = link.ask(&registration(&peer_id, 1)).await?;
+        let answer = link.ask(&registration(&peer_id, 1, Lane::Json)).await?;
         expect(answer, br#"{"status":"REGISTERED""#)?;
         let beat = Request::Heartbeat { peer_id };
         let beat = encode_request(Dialect::Flat, None, &beat);

@@ -3,9 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, ensure};
+use bytes::Buf;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+
+use crate::serve::end::{End, raw_len};
 
 /// Free room before each read: more than most answers have. A long one gets as much as it has already.
 const READ: usize = 64 << 10;
@@ -42,6 +45,28 @@ impl Link {
         self.say(request).await?;
         while self.more().await? != b'}' {}
         Ok(&self.buffer)
+    }
+
+    /// Asks with these parts of one message, of which the last may be a payload; the words of the answer, of which the
+    /// payload is read and dropped.
+    pub async fn ask_raw(&mut self, request: [&[u8]; 2]) -> anyhow::Result<&[u8]> {
+        self.buffer.clear();
+        let [words, payload] = request;
+        self.stream
+            .write_all_buf(&mut Buf::chain(words, payload))
+            .await?;
+        let mut end = End::default();
+        let words = loop {
+            if let Some(words) = end.find(&self.buffer) {
+                break words;
+            }
+            self.more().await?;
+        };
+        let whole = words + raw_len(self.buffer.get(..words).unwrap_or_default());
+        while self.buffer.len() < whole {
+            self.more().await?;
+        }
+        Ok(self.buffer.get(..words).unwrap_or_default())
     }
 
     /// Asks for something whose answer may be any object.

@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use mutirao_actors::model::{BootId, Digest, Ending, Outcome, PeerId};
 use mutirao_actors::wire::request::{Address, PeerOffer};
-use mutirao_actors::wire::{CAPABILITIES, Dialect, PROTOCOL, Payload, Request, encode_request};
+use mutirao_actors::wire::{CAPABILITIES, Dialect, PROTOCOL, RAW, Request, encode_request};
 
 use super::link::Link;
+use crate::serve::Lane;
 
 /// What stands before the two things that name a try; both come after the payload.
 const TASK_ID: &[u8] = br#""task_id":""#;
@@ -19,29 +20,39 @@ const UUID_LEN: usize = 36;
 /// A registered peer.
 pub struct Peer {
     link: Link,
+    lane: Lane,
     request: Vec<u8>,
     submission: Vec<u8>,
     /// How much of the submission is the same each time.
     fixed: usize,
+    /// What follows the submission in the raw lane.
+    behind: Vec<u8>,
 }
 
 impl Peer {
     /// Connects and registers a peer with one slot whose results are all this ZIP.
     pub async fn join(address: SocketAddr, result: &[u8]) -> anyhow::Result<Self> {
-        Self::join_with(address, result, 1).await
+        Self::join_with(address, result, 1, Lane::Json).await
     }
 
-    /// The same with so many slots.
-    pub async fn join_with(address: SocketAddr, result: &[u8], slots: u32) -> anyhow::Result<Self> {
+    /// The same with so many slots, and payloads in this lane.
+    pub async fn join_with(
+        address: SocketAddr,
+        result: &[u8],
+        slots: u32,
+        lane: Lane,
+    ) -> anyhow::Result<Self> {
         let mut link = Link::dial(address).await?;
         let peer_id = PeerId::random();
-        link.ask(&registration(&peer_id, slots)).await?;
-        let submission = submission(peer_id.clone(), None, result);
+        link.ask(&registration(&peer_id, slots, lane)).await?;
+        let (submission, behind) = submission(peer_id.clone(), None, result, lane);
         Ok(Self {
             link,
+            lane,
             request: request(peer_id),
             fixed: submission.len(),
             submission,
+            behind,
         })
     }
 
@@ -59,7 +70,10 @@ impl Peer {
 
     /// Asks for a task; whether there is one.
     pub async fn try_take(&mut self) -> anyhow::Result<bool> {
-        let package = self.link.ask(&self.request).await?;
+        let package = match self.lane {
+            Lane::Json => self.link.ask(&self.request).await?,
+            Lane::Raw => self.link.ask_raw([&self.request, &[]]).await?,
+        };
         self.submission.truncate(self.fixed);
         let is_one = name_try(&mut self.submission, package);
         if !is_one {
@@ -70,7 +84,10 @@ impl Peer {
 
     /// Hands in the result of the task that was taken last.
     pub async fn hand_in(&mut self) -> anyhow::Result<()> {
-        let answer = self.link.ask(&self.submission).await?;
+        let answer = match self.lane {
+            Lane::Json => self.link.ask(&self.submission).await?,
+            Lane::Raw => self.link.ask_raw([&self.submission, &self.behind]).await?,
+        };
         expect(answer, br#"{"status":"OK""#)
     }
 }
@@ -84,14 +101,16 @@ pub fn request(peer_id: PeerId) -> Vec<u8> {
     encode_request(Dialect::Flat, None, &request)
 }
 
-/// REGISTER as a peer of ours says it.
-pub fn registration(peer_id: &PeerId, slots: u32) -> Vec<u8> {
+/// REGISTER as a peer of ours says it that has its payloads in this lane.
+pub fn registration(peer_id: &PeerId, slots: u32, lane: Lane) -> Vec<u8> {
+    let is_spoken = |name: &&str| *name != RAW || lane == Lane::Raw;
+    let capabilities = CAPABILITIES.into_iter().filter(is_spoken);
     let ours = PeerOffer {
         protocol: PROTOCOL,
         agent: "mutirao-bench/0".into(),
         boot_id: BootId::random(),
         slots,
-        capabilities: CAPABILITIES.map(Into::into).to_vec(),
+        capabilities: capabilities.map(Into::into).collect(),
         holds: Vec::new(),
     };
     let address = Address {
@@ -106,8 +125,13 @@ pub fn registration(peer_id: &PeerId, slots: u32) -> Vec<u8> {
     encode_request(Dialect::Flat, None, &register)
 }
 
-/// SUBMIT_RESULT up to what names the try, which follows.
-pub fn submission(peer_id: PeerId, id: Option<u64>, result: &[u8]) -> Vec<u8> {
+/// SUBMIT_RESULT up to what names the try, which follows, and what is to stand behind the message.
+pub fn submission(
+    peer_id: PeerId,
+    id: Option<u64>,
+    result: &[u8],
+    lane: Lane,
+) -> (Vec<u8>, Vec<u8>) {
     let outcome = Outcome {
         ending: Ending::Exit(0),
         took: Duration::from_millis(1),
@@ -116,16 +140,20 @@ pub fn submission(peer_id: PeerId, id: Option<u64>, result: &[u8]) -> Vec<u8> {
     let submit = Request::SubmitResult {
         peer_id,
         result_name: Some("result.zip".into()),
-        result_data: Payload::Inside(result.to_vec().into()),
+        result_data: lane.payload(result.to_vec()),
         task_id: None,
         attempt: None,
         sha256: Some(Digest::of(result)),
         outcome: Some(outcome),
     };
     let mut words = encode_request(Dialect::Flat, id, &submit);
+    let behind = match lane {
+        Lane::Json => Vec::new(),
+        Lane::Raw => words.split_off(words.len() - result.len()),
+    };
     words.pop();
     words.push(b',');
-    words
+    (words, behind)
 }
 
 /// Ends a [`submission`] with what names the try of this package; whether it is one.
@@ -169,7 +197,8 @@ pub fn expect(answer: &[u8], start: &[u8]) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mutirao_actors::wire::parse_request;
+    use mutirao_actors::wire::Scanner;
+    use mutirao_actors::wire::scanner::Caps;
 
     #[test]
     fn the_try_is_read_from_behind_the_payload() {
@@ -184,12 +213,27 @@ mod tests {
 
     #[test]
     fn a_submission_is_one_that_a_master_reads() {
-        let mut words = submission(PeerId::random(), None, b"PK");
-        words.extend_from_slice(br#""attempt":3}"#);
-        let spoken = parse_request(&words).unwrap();
-        let Request::SubmitResult { attempt, .. } = spoken.request else {
-            panic!("{spoken:?}")
-        };
-        assert_eq!(attempt.unwrap().to_string(), "3");
+        for lane in [Lane::Json, Lane::Raw] {
+            let (mut words, behind) = submission(PeerId::random(), None, b"PK", lane);
+            words.extend_from_slice(br#""attempt":3}"#);
+            words.extend_from_slice(&behind);
+            let mut scanner = Scanner::new(Caps::REQUESTS);
+            scanner.take_raw(lane == Lane::Raw);
+            let message = scanner
+                .split(&mut words.as_slice().into())
+                .unwrap()
+                .unwrap();
+            let message = message.apart();
+            let Request::SubmitResult {
+                attempt,
+                result_data,
+                ..
+            } = message.request().unwrap().request
+            else {
+                panic!("{message:?}")
+            };
+            assert_eq!(attempt.unwrap().to_string(), "3");
+            assert_eq!(result_data.decode().unwrap(), b"PK"[..]);
+        }
     }
 }

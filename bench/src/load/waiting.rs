@@ -19,6 +19,7 @@ use super::crowd::beats;
 use super::link::Link;
 use super::peer::{expect, name_try, registration, shown, submission};
 use super::stranger::source;
+use crate::serve::Lane;
 use crate::serve::end::End;
 
 /// How long a request waits at the master, as a peer of ours has it.
@@ -62,7 +63,7 @@ impl Waiting {
         for number in 0..peers {
             let peer_id = PeerId::random();
             let mut link = Link::dial_from(source(number), address).await?;
-            let answer = link.ask(&registration(&peer_id, 1)).await?;
+            let answer = link.ask(&registration(&peer_id, 1, Lane::Json)).await?;
             expect(answer, br#"{"status":"REGISTERED""#)?;
             let peer = Peer {
                 stream: link.into_stream(),
@@ -134,7 +135,7 @@ impl Peer {
             return Ok(Next::Ask);
         }
         let arrived = clock::now();
-        let mut result = submission(self.peer_id.clone(), HAND_IN, &self.result);
+        let (mut result, _) = submission(self.peer_id.clone(), HAND_IN, &self.result, Lane::Json);
         let is_task = name_try(&mut result, message);
         ensure!(is_task, "answered: {}", shown(message));
         // Nobody may want to know any more.

@@ -11,12 +11,13 @@ use tokio::task::JoinSet;
 use super::peer::Peer;
 use super::stranger::Stranger;
 use crate::archives;
+use crate::serve::Lane;
 
 /// Whose peers they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Ours: a lasting connection each.
-    Lasting,
+    /// Ours: a lasting connection each, with payloads in this lane.
+    Lasting(Lane),
     /// Others': a connection for each message.
     OneShot,
 }
@@ -46,7 +47,7 @@ pub async fn work(address: SocketAddr, load: Load) -> anyhow::Result<Duration> {
         // No two peers hand in the same bytes, so that nobody gains by knowing them already.
         let result = archives::result(load.result, number as u64 + 1)?;
         joined.push(match load.kind {
-            Kind::Lasting => Worker::Ours(Peer::join(address, &result).await?),
+            Kind::Lasting(lane) => Worker::Ours(Peer::join_with(address, &result, 1, lane).await?),
             Kind::OneShot => Worker::Others(Stranger::join(address, number, &result).await?),
         });
     }

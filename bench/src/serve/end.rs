@@ -1,6 +1,6 @@
 //! Finds where an unframed JSON object ends, as cheaply as that can be done: strings are jumped over, nothing is checked.
 
-use memchr::memchr2;
+use memchr::{memchr2, memmem};
 
 /// How far the search has come; every byte is looked at once.
 #[derive(Debug, Default)]
@@ -48,9 +48,28 @@ impl End {
     }
 }
 
+/// How many bytes follow these words; none where they do not say.
+pub fn raw_len(words: &[u8]) -> usize {
+    const BEFORE: &[u8] = br#""raw":"#;
+    let at = memmem::find(words, BEFORE).map(|at| at + BEFORE.len());
+    let rest = at.and_then(|at| words.get(at..)).unwrap_or_default();
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
+    digits.fold(0, |length: usize, digit| {
+        length
+            .saturating_mul(10)
+            .saturating_add(usize::from(digit - b'0'))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_is_read_where_there_is_one() {
+        assert_eq!(raw_len(br#"{"a":1,"raw":1000,"b":2}"#), 1000);
+        assert_eq!(raw_len(br#"{"a":1}"#), 0);
+    }
 
     #[test]
     fn an_object_that_is_split_at_any_byte_is_found() {

@@ -13,8 +13,6 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use anyhow::Context as _;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use clap::{Args, ValueEnum};
 use memchr::{memchr, memmem};
 use mutirao_actors::model::{Archive, Attempt, TaskId};
@@ -24,7 +22,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{LocalSet, spawn_local};
 
-use self::end::End;
+use self::end::{End, raw_len};
 use self::log::Log;
 
 /// Free room in a buffer before each read; a long message gets as much as it has already.
@@ -42,6 +40,36 @@ pub struct Serve {
     /// Where the log is kept
     #[arg(long)]
     log: PathBuf,
+    /// How payloads travel
+    #[arg(long, default_value = "json")]
+    lane: Lane,
+}
+
+/// How payloads travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Lane {
+    /// In the message, as base64.
+    Json,
+    /// Behind the message, as they are.
+    Raw,
+}
+
+impl Lane {
+    /// How it is typed.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Raw => "raw",
+        }
+    }
+
+    /// A payload of this lane.
+    pub fn payload(self, bytes: Vec<u8>) -> Payload<'static> {
+        match self {
+            Self::Json => Payload::Inside(bytes.into()),
+            Self::Raw => Payload::Behind(bytes.into()),
+        }
+    }
 }
 
 /// What is done with a result before it is answered.
@@ -67,6 +95,7 @@ impl Mode {
 struct Master {
     package: Vec<u8>,
     log: Option<Log>,
+    lane: Lane,
 }
 
 impl Serve {
@@ -75,12 +104,16 @@ impl Serve {
         // A bench that is killed leaves none behind.
         #[cfg(target_os = "linux")]
         nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
-        let package = package(fs::read(&self.task)?);
+        let package = package(fs::read(&self.task)?, self.lane);
         let log = match self.mode {
             Mode::Bare => None,
             Mode::Log => Some(Log::open(&self.log)?),
         };
-        let master = Rc::new(Master { package, log });
+        let master = Rc::new(Master {
+            package,
+            log,
+            lane: self.lane,
+        });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .build()?;
@@ -89,7 +122,7 @@ impl Serve {
 }
 
 /// The words of a master of ours that hands this ZIP out.
-fn package(zip: Vec<u8>) -> Vec<u8> {
+fn package(zip: Vec<u8>, lane: Lane) -> Vec<u8> {
     let lease = Lease {
         task_id: TaskId::new(),
         attempt: Attempt(1),
@@ -98,7 +131,7 @@ fn package(zip: Vec<u8>) -> Vec<u8> {
     };
     let reply = Reply::TaskPackage {
         task_name: "task.zip".into(),
-        task_data: Payload::Inside(zip.into()),
+        task_data: lane.payload(zip),
         ours: Some(lease),
     };
     encode_reply(Dialect::Flat, None, &reply)
@@ -122,27 +155,45 @@ async fn let_in(master: Rc<Master>) -> anyhow::Result<()> {
 /// One connection, until its other side ends it.
 async fn serve(mut stream: TcpStream, master: &Master) -> anyhow::Result<()> {
     let mut buffer = Vec::new();
-    let mut end = End::default();
+    let (mut words, mut end) = (None, End::default());
     loop {
         buffer.reserve(READ.max(buffer.len()));
         if stream.read_buf(&mut buffer).await? == 0 {
             return Ok(());
         }
-        while let Some(length) = end.find(&buffer) {
+        loop {
+            words = words.or_else(|| end.find(&buffer));
+            let Some(length) = words else { break };
             let message = buffer.get(..length).unwrap_or_default();
-            answer(&mut stream, master, message).await?;
-            buffer.drain(..length);
-            end = End::default();
+            let whole = match master.lane {
+                Lane::Json => length,
+                Lane::Raw => length + raw_len(message),
+            };
+            let Some(payload) = buffer.get(length..whole) else {
+                break;
+            };
+            answer(&mut stream, master, message, payload).await?;
+            buffer.drain(..whole);
+            (words, end) = (None, End::default());
         }
     }
 }
 
-async fn answer(stream: &mut TcpStream, master: &Master, message: &[u8]) -> anyhow::Result<()> {
+async fn answer(
+    stream: &mut TcpStream,
+    master: &Master,
+    message: &[u8],
+    payload: &[u8],
+) -> anyhow::Result<()> {
     let reply: &[u8] = if message.starts_with(br#"{"action":"REQUEST_TASK""#) {
         &master.package
     } else if message.starts_with(br#"{"action":"SUBMIT_RESULT""#) {
         if let Some(log) = &master.log {
-            log.append(result_of(message)?).await?;
+            let result = match master.lane {
+                Lane::Json => result_of(message)?,
+                Lane::Raw => payload.to_vec(),
+            };
+            log.append(result).await?;
         }
         br#"{"status":"OK"}"#
     } else if message.starts_with(br#"{"action":"HEARTBEAT""#) {
@@ -159,5 +210,6 @@ fn result_of(message: &[u8]) -> anyhow::Result<Vec<u8>> {
     let at = memmem::find(message, BEFORE).context("a result without data")?;
     let rest = message.get(at + BEFORE.len()..).unwrap_or_default();
     let end = memchr(b'"', rest).context("data without an end")?;
-    Ok(BASE64_STANDARD.decode(rest.get(..end).unwrap_or_default())?)
+    let text = str::from_utf8(rest.get(..end).unwrap_or_default())?;
+    Ok(Payload::Text(text.into()).decode()?.into())
 }

@@ -27,7 +27,7 @@ pub async fn ask(to: SocketAddr, request: &Request<'_>) -> io::Result<Bytes> {
         let (mut scanner, mut buffer) = (Scanner::new(Caps::REPLIES), BytesMut::new());
         loop {
             if let Some(reply) = scanner.split(&mut buffer).map_err(io::Error::other)? {
-                return Ok(reply);
+                return Ok(reply.value().clone());
             }
             if stream.read_buf(&mut buffer).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());

@@ -147,7 +147,7 @@ impl Heard {
         loop {
             let next = self.scanner.split(&mut self.buffer);
             if let Some(message) = next.map_err(io::Error::other)? {
-                return Ok(message);
+                return Ok(message.value().clone());
             }
             self.buffer.reserve(READ);
             if stream.read_buf(&mut self.buffer).await? == 0 {
