@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::io::{Cursor, Read};
 
+use memchr::memmem;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::limits::Limits;
@@ -52,7 +53,7 @@ pub(super) struct Vetted<'a> {
 impl<'a> Vetted<'a> {
     /// Vets all that can be told without inflating.
     pub fn open(bytes: &'a [u8], limits: &Limits) -> Result<Self, Refusal> {
-        let signatures = bytes.windows(4).filter(|window| window == b"PK\x01\x02");
+        let signatures = memmem::find_iter(bytes, b"PK\x01\x02");
         if signatures.take(SIGNATURES_MAX + 1).count() > SIGNATURES_MAX {
             return Err(Refusal::TooManyEntries);
         }
