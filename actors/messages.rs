@@ -218,6 +218,8 @@ pub struct TaskRequested {
     pub session: SessionId,
     /// How long the answer may wait for a task; zero for peers of section 1.
     pub wait: Duration,
+    /// Whether the task is to be held until a slot is free, so that it is given only while there is enough for all.
+    pub is_spare: bool,
     /// Where the answer goes.
     pub reply: ReplyTo,
 }
@@ -281,6 +283,8 @@ pub struct PeerJoined {
     pub endpoint: Endpoint,
     /// The tries that a peer of ours holds; none from others, who do not say.
     pub holds: Option<Vec<(TaskId, Attempt)>>,
+    /// Tasks that it runs at a time; at least 1.
+    pub slots: u32,
     /// Its newest connection: orders to it go here.
     pub session: Port<SessionInbox>,
 }

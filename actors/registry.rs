@@ -123,6 +123,7 @@ impl Handler<Letter<PeerRegistered>> for Registry {
                 let joined = PeerJoined {
                     endpoint,
                     holds: said.holds,
+                    slots: said.slots,
                     session: session.clone(),
                 };
                 self.scheduler.tell(joined, cause);

@@ -173,7 +173,7 @@ impl Desk {
 
     /// A peer registers and says nothing of what it holds.
     pub(crate) fn join(&mut self, peer: &Endpoint) -> Vec<Effect> {
-        self.mind.peer_joined(peer, None, self.now)
+        self.mind.peer_joined(peer, 1, None, self.now)
     }
 
     fn asker(&mut self) -> Asker {
@@ -193,11 +193,27 @@ impl Desk {
         self.ask_waiting(peer, 0)
     }
 
+    /// Asks for a task to hold.
+    pub(crate) fn ask_to_spare(&mut self, peer: &Endpoint) -> Option<Offer> {
+        let ask = Ask {
+            peer: peer.clone(),
+            asker: self.asker(),
+            wait: Duration::from_secs(60),
+            is_spare: true,
+        };
+        let asker = ask.asker;
+        let effects = self.mind.task_requested(ask, self.now);
+        let offer = offered(&effects);
+        assert_eq!(offer.is_none(), effects.contains(&Effect::Nothing(asker)));
+        offer
+    }
+
     pub(crate) fn ask_waiting(&mut self, peer: &Endpoint, seconds: u64) -> Vec<Effect> {
         let ask = Ask {
             peer: peer.clone(),
             asker: self.asker(),
             wait: Duration::from_secs(seconds),
+            is_spare: false,
         };
         self.mind.task_requested(ask, self.now)
     }

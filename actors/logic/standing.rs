@@ -31,6 +31,8 @@ pub type Mishap = (TaskId, Attempt, Fault, Moment);
 pub struct Standing {
     /// Whether the registry says that it is here.
     pub present: bool,
+    /// Tasks that it runs at a time, while it is here.
+    slots: u32,
     /// The tries that it has and has not answered for.
     pub holds: Vec<(TaskId, Attempt)>,
     /// Tries of one task that are over and whose results may still come, from a peer that does not name what it
@@ -166,12 +168,19 @@ pub struct Standings {
     absent: BTreeMap<u64, Endpoint>,
     absences: u64,
     present: usize,
+    /// Of all that are here.
+    slots: u64,
 }
 
 impl Standings {
     /// How many are here.
     pub fn present(&self) -> usize {
         self.present
+    }
+
+    /// How many tasks those that are here run at a time.
+    pub fn slots(&self) -> u64 {
+        self.slots
     }
 
     /// Those that are here, in no order.
@@ -213,14 +222,16 @@ impl Standings {
         }
     }
 
-    /// It is here.
-    pub fn arrive(&mut self, peer: &Endpoint) {
+    /// It is here, and runs so many tasks at a time.
+    pub fn arrive(&mut self, peer: &Endpoint, slots: u32) {
         let standing = self.of(peer);
+        let before = std::mem::replace(&mut standing.slots, slots);
         if !std::mem::replace(&mut standing.present, true) {
             let absence = standing.absence;
             self.absent.remove(&absence);
             self.present += 1;
         }
+        self.slots = self.slots + u64::from(slots) - u64::from(before);
     }
 
     /// It is gone; what it owes is remembered.
@@ -230,6 +241,7 @@ impl Standings {
         };
         standing.present = false;
         self.present -= 1;
+        self.slots -= u64::from(std::mem::take(&mut standing.slots));
         self.remember_absent(peer);
         self.forget(peer);
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{MasterSession, NAME};
-use crate::logic::client::Say;
+use crate::logic::client::{Say, Want};
 use crate::message_log::Cause;
 use crate::messages::{PeerReported, ReplyTo};
 use crate::model::{Archive, Dialect};
@@ -35,9 +35,13 @@ impl MasterSession {
                 }),
             },
             Say::Heartbeat => Request::Heartbeat { peer_id },
-            Say::Ask(wait) => Request::RequestTask {
+            Say::Ask(want) => Request::RequestTask {
                 peer_id,
-                wait_ms: wait.map(millis),
+                wait_ms: match *want {
+                    Want::Slot(wait) => wait.map(millis),
+                    Want::Spare => None,
+                },
+                spare: *want == Want::Spare,
             },
             Say::Leave => Request::Leave { peer_id },
             Say::HandIn(hand_in) => Request::SubmitResult {

@@ -33,8 +33,8 @@ pub enum Wanted {
     Register(PeerId, Introduction),
     /// A peer lives.
     Heartbeat(PeerId),
-    /// A peer wants a task, and would wait this long for it.
-    Task(PeerId, Duration),
+    /// A peer wants a task.
+    Task(PeerId, Wish),
     /// A peer hands a result in.
     HandIn(PeerId, HandIn),
     /// A peer says goodbye.
@@ -85,6 +85,15 @@ pub struct Ours {
     pub is_stoppable: bool,
     /// Whether it takes and sends payloads behind their messages.
     pub speaks_raw: bool,
+}
+
+/// For what a task is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wish {
+    /// How long the peer would wait for it.
+    pub wait: Duration,
+    /// Whether it is to be held until a slot is free.
+    pub is_spare: bool,
 }
 
 /// A result.
@@ -139,9 +148,14 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
             ours,
         } => Wanted::Register(peer_id, introduction(address, ours)),
         Request::Heartbeat { peer_id } => Wanted::Heartbeat(peer_id),
-        Request::RequestTask { peer_id, wait_ms } => {
+        Request::RequestTask {
+            peer_id,
+            wait_ms,
+            spare,
+        } => {
             let wait = Duration::from_millis(wait_ms.unwrap_or(0).into());
-            Wanted::Task(peer_id, wait)
+            let is_spare = spare;
+            Wanted::Task(peer_id, Wish { wait, is_spare })
         }
         Request::SubmitResult {
             peer_id,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::inbound::{HandIn, Introduction, NewTask, Ours, Told, Wanted};
+use super::inbound::{HandIn, Introduction, NewTask, Ours, Told, Wanted, Wish};
 use super::{Desk, MasterDesk, PeerSession, Pending};
 use crate::connection::Turn;
 use crate::message_log::Cause;
@@ -79,7 +79,7 @@ impl PeerSession {
                 self.lives(desk, &peer, true);
                 self.answer(request, &Reply::Alive);
             }
-            Wanted::Task(peer, wait) => {
+            Wanted::Task(peer, Wish { wait, is_spare }) => {
                 let endpoint = self.lives(desk, &peer, false);
                 let wait = wait.min(WAIT_MAX);
                 desk.scheduler.tell(
@@ -87,6 +87,7 @@ impl PeerSession {
                         endpoint,
                         session: self.id,
                         wait,
+                        is_spare,
                         reply,
                     },
                     cause,

@@ -88,6 +88,7 @@ impl<P: Policy> Desk<P> {
             peer: request.endpoint,
             asker: self.expect(request.reply, request.session),
             wait: request.wait,
+            is_spare: request.is_spare,
         }
     }
 

@@ -98,12 +98,13 @@ impl<P: Policy> Takes<PeerJoined> for Desk<P> {
         let PeerJoined {
             endpoint,
             holds,
+            slots,
             session,
         } = message;
         self.holders.insert(endpoint.clone(), session.used_by(NAME));
         let effects = self
             .mind
-            .peer_joined(&endpoint, holds.as_deref(), self.now());
+            .peer_joined(&endpoint, slots, holds.as_deref(), self.now());
         self.carry_out(effects, None, cause);
     }
 }

@@ -50,6 +50,8 @@ pub enum Request<'a> {
         peer_id: PeerId,
         /// Ours: how long the master may wait for a task before it answers "nothing now".
         wait_ms: Option<u32>,
+        /// Ours: the task is to be held until a slot is free, so it is given only while there is enough for all.
+        spare: bool,
     },
     /// `SUBMIT_RESULT`: a peer hands in what a run left.
     SubmitResult {

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Client, GOODBYE_MAX, HandIn, InFlight, Line, Order, Ours, Run, RunKey, Say};
+use super::{Client, GOODBYE_MAX, HandIn, InFlight, Line, Order, Ours, Run, RunKey, Say, Want};
 use crate::model::Moment;
 
 /// Heartbeats to a master that does not say how often it wants them: the quickest seen of others.
 const HEARTBEAT_UNSAID: Duration = Duration::from_secs(5);
-/// How long a request waits at a master of ours: shorter than NATs and firewalls forget a quiet connection.
-const ASK_WAIT: Duration = Duration::from_secs(25);
 /// A master that is not ours and says nothing to a request has nothing (protocol, section 3); one that says
 /// nothing to a heartbeat does not know the word.
 const ASK_SILENCE: Duration = Duration::from_secs(5);
@@ -19,10 +17,11 @@ const REPLY_WAIT: Duration = Duration::from_secs(15);
 const BYTES_A_SECOND: u64 = 256 << 10;
 /// Results on their way at once: enough to fill the link, and a heartbeat behind them is still heard in time.
 const HAND_INS_MAX: usize = 4;
-
-/// Results that a master has not taken before it gets no more work done: they are kept in memory and on disk. Those that
-/// wait for other masters have as much room again, all together.
-const UNTAKEN_MAX: usize = 64;
+/// The same for results that are small together: a link that is slow to answer is not full of them. With all that may
+/// be asked meanwhile they are fewer than a master hears of at once (`IN_FLIGHT_MAX` of a connection).
+const SMALL_HAND_INS_MAX: usize = 16;
+/// What is small together, in bytes: BYTES_A_SECOND carries it within a quarter of a second.
+const SMALL: usize = 64 << 10;
 
 impl Client {
     /// What there is to say or do now.
@@ -33,7 +32,8 @@ impl Client {
             self.in_flight.clear();
             return vec![Order::HangUp, Order::Gone];
         }
-        let mut orders = Vec::new();
+        self.give_back_overdue(now);
+        let mut orders = self.begin_held(now);
         while let Some(say) = self.next_errand(now) {
             match self.line {
                 Line::Dialling => break,
@@ -63,6 +63,7 @@ impl Client {
     fn say(&mut self, say: Say, now: Moment) -> Order {
         self.said += 1;
         match &say {
+            Say::Register(_) => self.hands_back = false,
             Say::Heartbeat => {
                 let every = self.ours.map_or(HEARTBEAT_UNSAID, |ours| ours.heartbeat);
                 self.heartbeat_at = now.after(every);
@@ -92,10 +93,12 @@ impl Client {
         if self.ours.is_none() && !self.in_flight.is_empty() {
             return None;
         }
+        // What is said meanwhile could overtake it, and a task that is given meanwhile would pass for one that never came.
+        if self.is_said(|say| matches!(say, Say::Register(_))) {
+            return None;
+        }
         if !self.registered || self.hands_back {
-            let registering = self.is_said(|say| matches!(say, Say::Register(_)));
-            let named = self.runs.iter().filter(|(_, run)| run.named);
-            return (!registering).then(|| Say::Register(named.map(|(key, _)| *key).collect()));
+            return Some(Say::Register(self.tries_held()));
         }
         if let Some(hand_in) = self.next_hand_in(now) {
             return Some(Say::HandIn(Box::new(hand_in)));
@@ -107,30 +110,49 @@ impl Client {
             let goodbye = self.ours.is_some() && !self.goodbye_said && self.is_ready_to_go(now);
             return goodbye.then_some(Say::Leave);
         }
-        let asking = self.is_said(|say| matches!(say, Say::Ask(_)));
-        let ask = !asking && self.has_room() && now >= self.ask_at;
-        ask.then_some(Say::Ask(self.ours.map(|_| ASK_WAIT)))
+        let want = self.next_want().filter(|_| now >= self.ask_at);
+        want.map(Say::Ask)
     }
 
-    fn is_said(&self, is: impl Fn(&Say) -> bool) -> bool {
-        self.in_flight.values().any(|in_flight| is(&in_flight.say))
+    pub(super) fn is_said(&self, is: impl Fn(&Say) -> bool) -> bool {
+        self.times_said(is) > 0
+    }
+
+    pub(super) fn times_said(&self, is: impl Fn(&Say) -> bool) -> usize {
+        let said = self.in_flight.values().map(|in_flight| &in_flight.say);
+        said.filter(|say| is(say)).count()
+    }
+
+    /// The tries of masters of ours that are run, held, or not handed in.
+    fn tries_held(&self) -> Vec<RunKey> {
+        let named = self.runs.iter().filter(|(_, run)| run.named);
+        named
+            .map(|(key, _)| *key)
+            .chain(self.spares.keys())
+            .collect()
     }
 
     /// The first result that is neither on its way nor to be tried later.
     fn next_hand_in(&self, now: Moment) -> Option<HandIn> {
         let said = self.in_flight.values().map(|in_flight| &in_flight.say);
-        let said: Vec<RunKey> = said
+        let said: Vec<(RunKey, usize)> = said
             .filter_map(|say| match say {
-                Say::HandIn(hand_in) => Some(hand_in.key),
+                Say::HandIn(hand_in) => Some((hand_in.key, hand_in.result.bytes().len())),
                 _ => None,
             })
             .collect();
-        if self.stopping || self.goodbye_said || said.len() >= HAND_INS_MAX {
+        let bytes: usize = said.iter().map(|(_, bytes)| bytes).sum();
+        let most = match bytes {
+            0..SMALL => SMALL_HAND_INS_MAX,
+            _ => HAND_INS_MAX,
+        };
+        if self.stopping || self.goodbye_said || said.len() >= most {
             return None;
         }
         self.runs.iter().find_map(|(key, run)| {
             let (outcome, result) = run.result.clone()?;
-            let ready = now >= run.not_before && self.may_have(run) && !said.contains(key);
+            let is_said = said.iter().any(|(said, _)| said == key);
+            let ready = now >= run.not_before && self.may_have(run) && !is_said;
             ready.then(|| HandIn {
                 key: *key,
                 name: run.name.clone(),
@@ -138,21 +160,6 @@ impl Client {
                 result,
             })
         })
-    }
-
-    /// A master that is not ours gets one run at a time: it may take the second request for giving up the first.
-    fn has_room(&self) -> bool {
-        let at_once = if self.ours.is_some() {
-            self.terms.slots as usize
-        } else {
-            1
-        };
-        let busy = |run: &&Run| run.result.is_none() || (self.ours.is_none() && self.may_have(run));
-        let untaken = self.runs.values().filter(|run| self.may_have(run));
-        let kept_max = 2 * (self.terms.slots as usize + UNTAKEN_MAX);
-        self.runs.values().filter(busy).count() < at_once
-            && untaken.count() < at_once + UNTAKEN_MAX
-            && self.runs.len() < kept_max
     }
 
     /// Whether the run is one for this master: see the rule of the module.
@@ -217,7 +224,7 @@ impl Client {
 fn patience(say: &Say, ours: bool) -> Duration {
     match say {
         Say::Ask(_) | Say::Heartbeat if !ours => ASK_SILENCE,
-        Say::Ask(wait) => wait.unwrap_or_default() + REPLY_WAIT,
-        Say::Register(_) | Say::Heartbeat | Say::HandIn(_) | Say::Leave => REPLY_WAIT,
+        Say::Ask(Want::Slot(Some(wait))) => *wait + REPLY_WAIT,
+        Say::Ask(_) | Say::Register(_) | Say::Heartbeat | Say::HandIn(_) | Say::Leave => REPLY_WAIT,
     }
 }

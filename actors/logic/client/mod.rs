@@ -14,8 +14,10 @@
 
 mod errands;
 mod replies;
+mod spares;
 #[cfg(test)]
 mod tests;
+mod wants;
 mod words;
 
 use std::collections::BTreeMap;
@@ -25,7 +27,8 @@ use uuid::Uuid;
 
 use crate::model::{Archive, Dialect, Ending, Moment, Outcome};
 
-pub use words::{Assignment, HandIn, Kept, Master, Order, Ours, RunKey, Said, Say, Terms};
+use spares::Spares;
+pub use words::{Assignment, HandIn, Kept, Master, Order, Ours, RunKey, Said, Say, Terms, Want};
 
 /// Dials of all addresses of a master that may fail in a row before another one is looked for.
 const ROUNDS_MAX: u32 = 3;
@@ -122,6 +125,8 @@ pub struct Client {
     /// Bytes that moved on the present connection, in both directions.
     moved: u64,
     runs: BTreeMap<RunKey, Run>,
+    /// Tasks of a master of ours for which no slot is free yet.
+    spares: Spares,
     heartbeat_at: Moment,
     ask_at: Moment,
     /// Errors in a row to what only a peer that is known may say.
@@ -155,6 +160,7 @@ impl Client {
             said: 0,
             moved: 0,
             runs: BTreeMap::new(),
+            spares: Spares::default(),
             heartbeat_at: Moment::default(),
             ask_at: Moment::default(),
             rebuffs: 0,
@@ -284,6 +290,10 @@ impl Client {
                 if matches!(outcome.ending, Ending::PeerTrouble(_)) {
                     self.ask_at = now.after(TROUBLE_PAUSE);
                 }
+                // One that fails may fail fast, and is to get no more for it.
+                if outcome.ending.is_success() {
+                    self.spares.ran(now.since(run.since));
+                }
                 run.result = Some((outcome, result));
                 Vec::new()
             }
@@ -301,6 +311,9 @@ impl Client {
         if stops || self.leaving.is_none() {
             self.leaving = Some(now);
             self.put_off_leaving(now);
+        }
+        if self.spares.let_go() {
+            self.hands_back = self.ours.is_some() && !self.stopping;
         }
         let mut orders = Vec::new();
         if stops {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Assignment, Client, InFlight, Line, Order, Ours, Run, RunKey, Said, Say, Search};
+use super::{Assignment, Client, InFlight, Line, Order, Ours, RunKey, Said, Say, Search, Want};
 use crate::model::{Archive, Attempt, Dialect, Moment, TaskId, TaskName};
 
 /// In which order dialects are tried with a master that was not heard announcing itself.
@@ -48,7 +48,7 @@ impl Client {
         if let Line::Open(answered) = &mut self.line {
             *answered += 1;
         }
-        let Some(InFlight { say, .. }) = asked else {
+        let Some(InFlight { say, since, .. }) = asked else {
             return self.next(now);
         };
         let mut orders = match (say, said) {
@@ -63,6 +63,7 @@ impl Client {
                 },
             ) => {
                 self.rebuffs = 0;
+                self.spares.gave();
                 let task = Arrived {
                     key,
                     name,
@@ -74,6 +75,7 @@ impl Client {
             (Say::HandIn(hand_in), Said::Taken) => {
                 self.rebuffs = 0;
                 self.put_off_leaving(now);
+                self.spares.answered(now.since(since));
                 self.settled(hand_in.key)
             }
             (Say::HandIn(hand_in), Said::Error(_, code)) => {
@@ -84,9 +86,12 @@ impl Client {
                 self.ask_at = now.after(ASK_PAUSE);
                 Vec::new()
             }
-            (Say::Ask(_), Said::Nothing) => {
+            (Say::Ask(want), Said::Nothing) => {
                 self.rebuffs = 0;
-                self.ask_at = now.after(ASK_PAUSE);
+                self.spares.gave_nothing();
+                if self.ours.is_none() || matches!(want, Want::Slot(Some(_))) {
+                    self.ask_at = now.after(ASK_PAUSE);
+                }
                 Vec::new()
             }
             (Say::Heartbeat | Say::Leave, _) => Vec::new(),
@@ -98,8 +103,9 @@ impl Client {
 
     fn registered(&mut self, ours: Option<Ours>, now: Moment) -> Vec<Order> {
         self.ours = ours;
+        let master_id = ours.map(|ours| ours.master_id);
+        self.spares.retain(|task| task.master_id == master_id);
         self.registered = true;
-        self.hands_back = false;
         self.failed_rounds = 0;
         self.rebuffs = 0;
         self.ask_at = now;
@@ -124,7 +130,7 @@ impl Client {
         let named = self.ours.is_some();
         let key = match key.filter(|_| named) {
             None if !named => Some((TaskId::new(), Attempt(1))),
-            key => key.filter(|key| !self.runs.contains_key(key)),
+            key => key.filter(|key| !self.runs.contains_key(key) && !self.spares.holds(*key)),
         };
         let Some(key) = key else {
             // One of ours that names no try, or one that we hold, is confused or worse: it is not asked in a tight loop.
@@ -136,19 +142,17 @@ impl Client {
             self.hands_back = self.ours.is_some() && !self.goodbye_said;
             return Vec::new();
         }
-        let master_id = self.ours.map(|ours| ours.master_id);
-        let run = Run::new(sent_name.clone(), named, master_id, now);
-        self.runs.insert(key, run);
-        vec![Order::Run(Assignment {
+        let task = Assignment {
             key,
             name: TaskName::tamed(&sent_name),
             sent_name,
             named,
-            master_id,
+            master_id: self.ours.map(|ours| ours.master_id),
             archive,
             time_limit,
             plain_result: self.ours.is_none(),
-        })]
+        };
+        self.begin_or_hold(task, now)
     }
 
     pub(super) fn settled(&mut self, key: RunKey) -> Vec<Order> {
@@ -212,6 +216,11 @@ impl Client {
     /// A master of ours does not want what it does not know, so the word of one counts for its own tries alone, and
     /// for none before it has said which one it is.
     fn cancelled(&mut self, key: RunKey) -> Vec<Order> {
+        let master_id = self.ours.map(|ours| ours.master_id);
+        if self.registered {
+            let is_it = |task: &Assignment| task.key == key && task.master_id == master_id;
+            self.spares.retain(|task| !is_it(task));
+        }
         let run = self.runs.get(&key).filter(|_| self.registered);
         if run.is_none_or(|run| !self.may_have(run)) {
             return Vec::new();

@@ -6,6 +6,7 @@ mod foreign;
 mod keeping;
 mod leaving;
 mod ours;
+mod spares;
 
 use std::net::SocketAddr;
 

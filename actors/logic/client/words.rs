@@ -42,12 +42,21 @@ pub enum Say {
     Register(Vec<RunKey>),
     /// That we live.
     Heartbeat,
-    /// That we want a task; a master of ours may let it wait this long.
-    Ask(Option<Duration>),
+    /// That we want a task.
+    Ask(Want),
     /// What a run left.
     HandIn(Box<HandIn>),
     /// Goodbye.
     Leave,
+}
+
+/// What a task is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// For a slot that is free. A master of ours may let the request wait this long; without it the answer comes at once.
+    Slot(Option<Duration>),
+    /// To be held until a slot is free, if the master has one to spare.
+    Spare,
 }
 
 /// A result on its way.

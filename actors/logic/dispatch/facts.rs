@@ -40,6 +40,8 @@ pub struct Ask {
     pub asker: Asker,
     /// How long it may wait.
     pub wait: Duration,
+    /// Whether the task is to be held until a slot is free.
+    pub is_spare: bool,
 }
 
 /// A result that a peer hands in.

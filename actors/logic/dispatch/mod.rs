@@ -151,16 +151,24 @@ impl<P: Policy> Dispatch<P> {
         if let Some(standing) = self.peers.get_mut(&peer) {
             standing.asked = now;
         }
-        match self.offer(&ask, now) {
+        let is_wanted = !ask.is_spare || self.has_to_spare();
+        let offer = is_wanted.then(|| self.offer(&ask, now)).flatten();
+        match offer {
             Some(offer) => effects.push(offer),
             None if self.peers.get(&peer).is_some_and(Standing::is_full) => {
                 effects.push(Effect::Nothing(ask.asker));
             }
+            None if ask.is_spare => effects.push(Effect::Nothing(ask.asker)),
             None => effects.extend(self.waiting.add(ask, now).map(Effect::Nothing)),
         }
         self.peers.forget(&peer);
         effects.extend(self.serve_waiting(now));
         effects
+    }
+
+    /// Whether there is enough for every slot of every peer, so that nobody goes without what another one holds.
+    fn has_to_spare(&self) -> bool {
+        self.queue.len() as u64 >= self.peers.slots()
     }
 
     /// An offered task could not be delivered; nobody is to blame, and its file is looked at again.

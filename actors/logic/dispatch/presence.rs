@@ -7,17 +7,18 @@ use crate::logic::policy::Policy;
 use crate::model::{Attempt, Endpoint, Moment, SessionId, TaskId};
 
 impl<P: Policy> Dispatch<P> {
-    /// A peer is here, or registered anew: a result that it owed will not come any more.
+    /// A peer with so many slots is here, or registered anew: a result that it owed will not come any more.
     ///
     /// A peer of ours says which tries it holds. What else we believe it has never arrived there; what it
     /// holds and nobody wants is cancelled, and what waits for somebody to run it goes on there.
     pub fn peer_joined(
         &mut self,
         peer: &Endpoint,
+        slots: u32,
         holds: Option<&[(TaskId, Attempt)]>,
         now: Moment,
     ) -> Vec<Effect> {
-        self.peers.arrive(peer);
+        self.peers.arrive(peer, slots);
         let standing = self.peers.of(peer);
         standing.start_afresh();
         standing.asked = now;

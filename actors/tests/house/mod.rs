@@ -113,6 +113,7 @@ impl House {
         let joined = PeerJoined {
             endpoint: peer(number),
             holds: Some(Vec::new()),
+            slots: 1,
             session: self.reply(number).session,
         };
         self.tell(joined).await;
@@ -125,6 +126,7 @@ impl House {
             endpoint: peer(number),
             session: SessionId(number),
             wait: WAIT,
+            is_spare: false,
             reply,
         };
         self.tell(requested).await;

@@ -45,6 +45,7 @@ pub(super) const KEYS: &[&str] = &[
     "sha256",
     "signal",
     "slots",
+    "spare",
     "status",
     "target_peer_id",
     "task",

@@ -56,9 +56,14 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
         Request::Heartbeat { peer_id } | Request::Leave { peer_id } => {
             writer.field("peer_id", peer_id)
         }
-        Request::RequestTask { peer_id, wait_ms } => {
-            writer.field("peer_id", peer_id).maybe("wait_ms", *wait_ms)
-        }
+        Request::RequestTask {
+            peer_id,
+            wait_ms,
+            spare,
+        } => writer
+            .field("peer_id", peer_id)
+            .maybe("wait_ms", *wait_ms)
+            .maybe("spare", spare.then_some(true)),
         Request::SubmitResult {
             peer_id,
             result_name,

@@ -47,6 +47,7 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
         "REQUEST_TASK" => Request::RequestTask {
             peer_id: peer_id()?,
             wait_ms: fields.number("wait_ms", WHOLE)?,
+            spare: fields.flag("spare").unwrap_or(false),
         },
         "SUBMIT_RESULT" => Request::SubmitResult {
             peer_id: peer_id()?,

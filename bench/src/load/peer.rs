@@ -97,6 +97,7 @@ pub fn request(peer_id: PeerId) -> Vec<u8> {
     let request = Request::RequestTask {
         peer_id,
         wait_ms: None,
+        spare: false,
     };
     encode_request(Dialect::Flat, None, &request)
 }

@@ -92,6 +92,7 @@ impl Peer {
         let ask = Request::RequestTask {
             peer_id: self.peer_id.clone(),
             wait_ms: Some(WAIT_MS),
+            spare: false,
         };
         let beat = Request::Heartbeat {
             peer_id: self.peer_id.clone(),

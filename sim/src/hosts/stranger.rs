@@ -63,6 +63,7 @@ impl Stranger {
         let wants = Request::RequestTask {
             peer_id: peer_id(),
             wait_ms: None,
+            spare: false,
         };
         let reply = ask(at, &wants).await.ok()?;
         let Reply::TaskPackage {

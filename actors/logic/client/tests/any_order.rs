@@ -98,7 +98,7 @@ impl World {
             }
         }
         let mind = &self.play.mind;
-        assert!(mind.in_flight.len() <= 16, "{:?}", mind.in_flight);
+        assert!(mind.in_flight.len() <= 40, "{:?}", mind.in_flight);
         if !mind.is_ours() && mind.registered {
             assert!(mind.in_flight.len() <= 1, "{:?}", mind.in_flight);
         }

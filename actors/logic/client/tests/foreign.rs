@@ -10,7 +10,10 @@ fn one_thing_is_said_at_a_time() {
         says(&play.answer(Said::Registered(None))),
         [&Say::Heartbeat]
     );
-    assert_eq!(says(&play.answer(Said::Alive)), [&Say::Ask(None)]);
+    assert_eq!(
+        says(&play.answer(Said::Alive)),
+        [&Say::Ask(Want::Slot(None))]
+    );
     assert_eq!(play.wait_s(4), []);
 }
 
@@ -80,7 +83,7 @@ fn a_heartbeat_that_is_never_answered_does_not_keep_the_line_for_long() {
 fn no_task_is_asked_for_again_after_a_pause() {
     let mut play = Play::with_foreign();
     assert_eq!(play.answer(Said::Nothing), []);
-    assert_eq!(says(&play.wait_s(1)), [&Say::Ask(None)]);
+    assert_eq!(says(&play.wait_s(1)), [&Say::Ask(Want::Slot(None))]);
 }
 
 #[test]
@@ -205,7 +208,7 @@ fn a_number_that_it_sends_by_itself_is_not_taken_for_one_of_ours() {
 fn a_word_that_is_no_answer_to_an_ask_is_nothing_now() {
     let mut play = Play::with_foreign();
     assert_eq!(play.answer(Said::Unknown("HELLO".into())), []);
-    assert_eq!(says(&play.wait_s(1)), [&Say::Ask(None)]);
+    assert_eq!(says(&play.wait_s(1)), [&Say::Ask(Want::Slot(None))]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ fn one_ask_waits_at_the_master_and_the_heartbeat_has_its_rhythm() {
     let (mut play, _) = Play::fixed(None);
     play.connected();
     let orders = play.answer(Said::Registered(Some(OURS)));
-    assert!(matches!(says(&orders)[..], [Say::Ask(Some(_))]));
+    assert!(matches!(says(&orders)[..], [Say::Ask(Want::Slot(Some(_)))]));
     assert_eq!(play.wait(BEAT - TICK), []);
     assert_eq!(says(&play.wait(TICK)), [&Say::Heartbeat]);
     play.answer_to(is_heartbeat, Said::Alive);
@@ -32,32 +32,41 @@ fn a_result_goes_in_while_the_ask_waits_and_the_other_task_runs() {
     let mut play = Play::with_ours();
     play.take(1);
     let orders = play.ended(key(1));
-    assert!(matches!(says(&orders)[..], [Say::HandIn(hand_in)] if hand_in.key == key(1)));
+    assert!(matches!(says(&orders)[0], Say::HandIn(hand_in) if hand_in.key == key(1)));
     let orders = play.answer_to(is_hand_in, Said::Taken);
     assert_eq!(orders, [Order::Forget(key(1))]);
     assert!(play.open.iter().any(|(_, say)| is_ask(say)));
 }
 
 #[test]
-fn no_more_than_a_few_results_are_on_their_way_at_once() {
-    let mut play = Play::of(Terms {
-        slots: 200,
-        fixed: Some(master(&[1], None)),
-    });
-    play.start();
-    play.connected();
-    play.answer(Said::Registered(Some(OURS)));
-    for number in 0..200 {
-        play.take(number);
+fn no_more_than_some_results_are_on_their_way_at_once_and_fewer_large_ones() {
+    for (bytes, most) in [(10, 16), (1 << 20, 4)] {
+        let mut play = Play::of(Terms {
+            slots: 200,
+            fixed: Some(master(&[1], None)),
+        });
+        play.start();
+        play.connected();
+        play.answer(Said::Registered(Some(OURS)));
+        for number in 0..200 {
+            play.take(number);
+        }
+        let on_their_way =
+            |play: &Play| play.open.iter().filter(|(_, say)| is_hand_in(say)).count();
+        for number in 0..200 {
+            let result = Archive::new(vec![0; bytes]);
+            let orders = play
+                .mind
+                .run_ended(key(number), outcome(), result, play.now);
+            play.did(orders);
+            assert!(on_their_way(&play) <= most);
+        }
+        assert_eq!(on_their_way(&play), most);
+        for _ in 0..200 {
+            play.answer_to(is_hand_in, Said::Taken);
+        }
+        assert!(play.mind.runs.is_empty());
     }
-    for number in 0..200 {
-        play.ended(key(number));
-        assert!(play.open.len() < 16, "{}", play.open.len());
-    }
-    for _ in 0..200 {
-        play.answer_to(is_hand_in, Said::Taken);
-    }
-    assert!(play.mind.runs.is_empty());
 }
 
 #[test]

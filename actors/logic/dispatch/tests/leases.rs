@@ -31,6 +31,23 @@ fn a_peer_of_ours_holds_as_many_tasks_as_it_asks_for_and_a_plain_one_a_single_on
 }
 
 #[test]
+fn a_task_to_spare_is_given_only_while_there_is_one_for_every_slot_of_every_peer() {
+    let (a, b) = (ours("a"), ours("b"));
+    let mut desk = Desk::with(&[]);
+    for (peer, slots) in [(&a, 2), (&b, 3)] {
+        desk.mind.peer_joined(peer, slots, None, desk.now);
+    }
+    (1..=6).for_each(|number| drop(desk.arrive(task(number))));
+    assert!(desk.ask_to_spare(&a).is_some());
+    assert!(desk.ask_to_spare(&a).is_some());
+    assert_eq!(desk.ask_to_spare(&a), None, "four wait, and five slots");
+    desk.leave(&b, true);
+    assert!(desk.ask_to_spare(&a).is_some(), "two slots are left");
+    desk.mind.peer_joined(&a, 4, None, desk.now);
+    assert_eq!(desk.ask_to_spare(&a), None, "it came back with more");
+}
+
+#[test]
 fn the_lease_of_a_limited_task_ends_when_its_result_is_overdue_whoever_holds_it() {
     for peer in [ours("a"), plain("a")] {
         let mut desk = Desk::with(&[&peer]);
@@ -343,7 +360,7 @@ fn what_never_reached_a_peer_of_ours_goes_to_another_at_nobodys_fault() {
     let lost = desk.take(&ours("a"));
     let arrived = desk.take(&ours("a"));
     let holds = [(arrived.task, arrived.attempt)];
-    let effects = desk.mind.peer_joined(&ours("a"), Some(&holds), desk.now);
+    let effects = desk.mind.peer_joined(&ours("a"), 1, Some(&holds), desk.now);
     assert_eq!(effects, []);
     assert!(matches!(desk.state(arrived.task), State::Leased(_)));
     assert_eq!(*desk.state(lost.task), State::Resting);
@@ -361,7 +378,7 @@ fn what_a_peer_of_ours_still_runs_after_it_was_given_up_goes_on_there() {
     assert_eq!(desk.take(&ours("b")).task, elsewhere.task);
 
     let holds = [&kept, &elsewhere, &failed].map(|offer| (offer.task, offer.attempt));
-    let effects = desk.mind.peer_joined(&ours("a"), Some(&holds), desk.now);
+    let effects = desk.mind.peer_joined(&ours("a"), 1, Some(&holds), desk.now);
     assert_eq!(effects, []);
     let holder = |task| desk.state(task).lease().map(|lease| lease.holder.clone());
     assert_eq!(holder(kept.task), Some(ours("a")));
@@ -377,7 +394,7 @@ fn what_a_peer_of_ours_still_runs_for_a_task_that_is_over_is_called_off() {
     desk.leave(&ours("a"), false);
     desk.mind.task_withdrawn(&offer.task, "no".into());
     let holds = [(offer.task, offer.attempt), (task(9).id, offer.attempt)];
-    let effects = desk.mind.peer_joined(&ours("a"), Some(&holds), desk.now);
+    let effects = desk.mind.peer_joined(&ours("a"), 1, Some(&holds), desk.now);
     assert_eq!(cancels(&effects).len(), 2);
 }
 

@@ -250,7 +250,7 @@ impl Storm {
             _ => None,
         };
         let holds = holds.filter(|_| peer.is_ours());
-        self.mind.peer_joined(&peer, holds.as_deref(), self.now)
+        self.mind.peer_joined(&peer, 1, holds.as_deref(), self.now)
     }
 
     fn asks(&mut self, number: u8, wait: u64) -> Vec<Effect> {
@@ -258,6 +258,7 @@ impl Storm {
             peer: peer(number),
             asker: self.asker(session(number).0),
             wait: Duration::from_secs(wait),
+            is_spare: false,
         };
         let (asker, at_once) = (ask.asker, wait == 0 || !ask.peer.is_ours());
         self.asking.insert(asker, ask.peer.clone());
