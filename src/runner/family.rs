@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
-#[cfg(target_os = "linux")]
+#[cfg(procfs)]
 use super::procfs::Relatives;
 
 /// The variable that marks whatever a run starts; its value is new for each run.
@@ -28,7 +28,7 @@ const ROUNDS_MAX: usize = 400;
 pub struct Family {
     group: Pid,
     script_is_reaped: bool,
-    #[cfg(target_os = "linux")]
+    #[cfg(procfs)]
     relatives: Relatives,
 }
 
@@ -42,15 +42,15 @@ impl Family {
             .env(MARKER, marker)
             .process_group(0)
             .kill_on_drop(true);
-        #[cfg(target_os = "linux")]
+        #[cfg(procfs)]
         let (child, relatives) = Relatives::start(command, MARKER, marker)?;
-        #[cfg(not(target_os = "linux"))]
+        #[cfg(not(procfs))]
         let child = command.spawn()?;
         let id = child.id().and_then(|id| i32::try_from(id).ok());
         let family = Self {
             group: Pid::from_raw(id.ok_or(io::ErrorKind::NotFound)?),
             script_is_reaped: false,
-            #[cfg(target_os = "linux")]
+            #[cfg(procfs)]
             relatives,
         };
         Ok((family, child))
@@ -58,21 +58,21 @@ impl Family {
 
     /// That of a script which a template has started, as the leader of its own group and with the marker.
     #[cfg_attr(
-        not(target_os = "linux"),
+        not(procfs),
         expect(unused_variables, reason = "its group is all that is known")
     )]
     pub fn of(script: i32, marker: &str) -> Self {
         Self {
             group: Pid::from_raw(script),
             script_is_reaped: false,
-            #[cfg(target_os = "linux")]
+            #[cfg(procfs)]
             relatives: Relatives::of(script, MARKER, marker),
         }
     }
 
     /// Takes note of what the script has started so far. Blocks for a fraction of a millisecond.
     pub fn look(&mut self) {
-        #[cfg(target_os = "linux")]
+        #[cfg(procfs)]
         self.relatives.look();
     }
 
@@ -96,7 +96,7 @@ impl Family {
     }
 
     /// One round: how many there were.
-    #[cfg(target_os = "linux")]
+    #[cfg(procfs)]
     async fn cull(&mut self) -> usize {
         let mut relatives = self.relatives.clone();
         let round = tokio::task::spawn_blocking(move || (relatives.cull(), relatives)).await;
@@ -107,7 +107,7 @@ impl Family {
         })
     }
 
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(procfs))]
     async fn cull(&mut self) -> usize {
         usize::from(killpg(self.group, Signal::SIGKILL).is_ok())
     }
@@ -119,13 +119,13 @@ impl Drop for Family {
             let _ = killpg(self.group, Signal::SIGKILL);
         }
         // A script that was not reaped is nobody's now: tokio's own queue or the next sweep reaps it.
-        #[cfg(target_os = "linux")]
+        #[cfg(procfs)]
         self.relatives.release();
     }
 }
 
 #[cfg(test)]
-#[cfg(target_os = "linux")]
+#[cfg(procfs)]
 mod tests {
     use std::process::Stdio;
 

@@ -13,7 +13,7 @@ mod output;
 mod place;
 mod prepare;
 mod process;
-#[cfg(target_os = "linux")]
+#[cfg(procfs)]
 mod procfs;
 mod removal;
 mod result;
@@ -183,7 +183,7 @@ fn clear(trace: &Trace, config: &Config) {
 mod tests;
 /// The same tests for scripts that are forked.
 #[cfg(test)]
-#[cfg(target_os = "linux")]
+#[cfg(procfs)]
 #[path = "tests.rs"]
 #[expect(clippy::duplicate_mod, reason = "it is to be there twice")]
 mod tests_of_warm_starts;

@@ -62,18 +62,18 @@ fn tidy(notes: &Notes, left: &[Left], keep_work: bool) {
 }
 
 /// One round: how many there were.
-#[cfg(target_os = "linux")]
+#[cfg(procfs)]
 fn cull(markers: &[String]) -> usize {
     super::procfs::cull_marked(super::family::MARKER, markers)
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(procfs))]
 fn cull(_: &[String]) -> usize {
     0
 }
 
 #[cfg(test)]
-#[cfg(target_os = "linux")]
+#[cfg(procfs)]
 mod tests {
     use std::fs;
     use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};

@@ -151,12 +151,12 @@ fn ending_of(status: io::Result<ExitStatus>) -> Ending {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(procfs)]
 fn peak_rss_of(id: u32) -> Option<u64> {
     super::procfs::peak_rss(id)
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(procfs))]
 fn peak_rss_of(_: u32) -> Option<u64> {
     None
 }

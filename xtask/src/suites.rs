@@ -30,7 +30,7 @@ pub struct Part {
 }
 
 /// Every suite.
-pub const SUITES: [Suite; 6] = [
+pub const SUITES: [Suite; 7] = [
     Suite {
         name: "format",
         needs: &[Tool::Rustfmt],
@@ -50,6 +50,21 @@ pub const SUITES: [Suite; 6] = [
             "warnings",
         ],
         env: &[],
+        parts: &[],
+    },
+    Suite {
+        name: "lints of what is built where `/proc` shows no relatives",
+        needs: &[Tool::Clippy],
+        args: &[
+            "clippy",
+            "--package",
+            "mutirao",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        env: &[("MUTIRAO_WITHOUT_PROCFS", "1")],
         parts: &[],
     },
     Suite {

@@ -2,13 +2,18 @@
 //!
 //! Rule: a script cannot tell, and whatever goes wrong before it begins ends in a cold start.
 
-#[cfg(target_os = "linux")]
+#[cfg(procfs)]
 mod child;
 mod groups;
+#[cfg_attr(not(procfs), expect(dead_code, reason = "nobody is there to hear it"))]
 mod packet;
-#[cfg(target_os = "linux")]
+#[cfg(procfs)]
 mod socket;
-#[cfg_attr(not(target_os = "linux"), path = "no_template.rs")]
+#[cfg(procfs)]
+mod template;
+#[cfg(not(procfs))]
+#[expect(dead_code, reason = "nothing is made of it")]
+#[path = "no_template.rs"]
 mod template;
 
 use std::ffi::OsString;
