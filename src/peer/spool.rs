@@ -1,8 +1,7 @@
 //! Results on the peer's disk, from the end of their runs until a master has them (promise R12).
 //!
-//! Rule: a result is flushed before anybody hears that its run has ended, and goes when the run is forgotten. It is two
-//! files, the ZIP and then its label, and is there when both are and agree; what does not agree is set aside and said,
-//! never handed in. A disk that does not take a result costs only this: it is kept in memory alone.
+//! Rule: a result that is kept is flushed, and goes when its run is forgotten. It is two files, the ZIP and then its
+//! label, and is there when both are and agree; what does not agree is set aside and said, never handed in. A disk that does not take a result costs only this: it is kept in memory alone.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};

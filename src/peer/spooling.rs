@@ -1,17 +1,32 @@
-//! A runner whose results lie on disk before it says that they are there.
+//! A runner whose results outlast its process.
+//!
+//! Rule: what took a while to make lies on disk before anybody hears that its run has ended. What was made quickly is made
+//! again as quickly, so it is written down only when its master keeps it waiting: most is taken before that, and costs the
+//! disk nothing.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use mutirao_actors::model::{Attempt, Ending, TaskId};
+use mutirao_actors::logic::client::RunKey;
+use mutirao_actors::model::{Attempt, Ending, Outcome, TaskId};
 use mutirao_actors::runner::{Finished, Job, Runner};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::spool::{Label, Spool};
 use crate::disk::Hands;
+
+/// A run that took less than this is quick: to lose its result to a kill costs no more than to be killed so much earlier.
+const QUICK: Duration = Duration::from_secs(1);
+/// How long the result of a quick run waits for its master before it is written down: long enough for a master on a bad
+/// Wi-Fi to take it, short enough to be over before somebody presses Ctrl-C twice.
+const KEPT_AFTER: Duration = Duration::from_millis(500);
 
 /// Any runner, with a spool between it and whoever waits for its results.
 #[derive(Debug)]
@@ -19,8 +34,18 @@ pub struct Spooling<R> {
     runner: R,
     spool: Arc<Spool>,
     hands: Arc<dyn Hands>,
+    /// Results of quick runs that are not forgotten; bounded like all that waits to be handed in.
+    waiting: Arc<Mutex<HashMap<RunKey, Waiting>>>,
     /// Runs and removals: the program waits for them before it ends.
     under_way: TaskTracker,
+}
+
+/// A result that is written down unless it is forgotten before.
+#[derive(Debug)]
+struct Waiting {
+    forgotten: CancellationToken,
+    /// Ends when it lies there, or will not.
+    keeping: JoinHandle<()>,
 }
 
 impl<R: Runner> Spooling<R> {
@@ -30,6 +55,7 @@ impl<R: Runner> Spooling<R> {
             runner,
             spool,
             hands,
+            waiting: Arc::default(),
             under_way: TaskTracker::new(),
         }
     }
@@ -51,21 +77,36 @@ impl<R: Runner> Runner for Spooling<R> {
         let (task, attempt) = (job.task, job.attempt);
         let (name, named, master_id) = (job.sent_name.clone(), job.named, job.master_id);
         let (spool, hands) = (Arc::clone(&self.spool), Arc::clone(&self.hands));
+        let (waiting, under_way) = (Arc::clone(&self.waiting), self.under_way.clone());
         let run = self.runner.run(job, stop);
         let run = async move {
             let finished = run.await;
-            if is_worth_keeping(&finished.outcome.ending) {
-                let result = finished.result.clone();
-                let label = Label {
-                    task,
-                    attempt,
-                    name,
-                    named,
-                    master_id,
-                    outcome: finished.outcome.clone(),
-                    sha256: result.digest(),
+            let Outcome { ending, took, .. } = &finished.outcome;
+            if !is_worth_keeping(ending) {
+                return finished;
+            }
+            let (outcome, result) = (finished.outcome.clone(), finished.result.clone());
+            let keep = async move {
+                let work = move || {
+                    let label = Label {
+                        task,
+                        attempt,
+                        name,
+                        named,
+                        master_id,
+                        outcome,
+                        sha256: result.digest(),
+                    };
+                    spool.keep(&label, &result);
                 };
-                done_by(&*hands, move || spool.keep(&label, &result)).await;
+                done_by(&*hands, work).await;
+            };
+            if *took >= QUICK {
+                keep.await;
+            } else {
+                let later = Waiting::unless_forgotten(keep, &under_way);
+                let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                waiting.insert((task, attempt), later);
             }
             finished
         };
@@ -75,11 +116,36 @@ impl<R: Runner> Runner for Spooling<R> {
     fn forget(&self, task: TaskId, attempt: Attempt) -> BoxFuture<'static, ()> {
         let (spool, hands) = (Arc::clone(&self.spool), Arc::clone(&self.hands));
         let forgotten = self.runner.forget(task, attempt);
+        let waiting = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.remove(&(task, attempt))
+        };
         let removal = async move {
+            if let Some(Waiting { forgotten, keeping }) = waiting {
+                forgotten.cancel();
+                // It fails only when the runtime shuts down.
+                let _ = keeping.await;
+            }
             done_by(&*hands, move || spool.forget((task, attempt))).await;
             forgotten.await;
         };
         self.under_way.track_future(removal).boxed()
+    }
+}
+
+impl Waiting {
+    /// Has something done after a while, unless it is called off before it was begun.
+    fn unless_forgotten(keep: impl Future<Output = ()> + Send + 'static, by: &TaskTracker) -> Self {
+        let forgotten = CancellationToken::new();
+        let called_off = forgotten.clone();
+        let keeping = by.spawn(async move {
+            tokio::select! {
+                biased;
+                () = called_off.cancelled() => {}
+                () = sleep(KEPT_AFTER) => keep.await,
+            }
+        });
+        Self { forgotten, keeping }
     }
 }
 
@@ -104,7 +170,7 @@ mod tests {
     use std::sync::Mutex;
 
     use mutirao_actors::logic::client::Kept;
-    use mutirao_actors::model::{Archive, Outcome, TaskName};
+    use mutirao_actors::model::{Archive, TaskName};
     use tempfile::TempDir;
 
     use super::*;
@@ -115,17 +181,18 @@ mod tests {
     #[derive(Debug)]
     struct Pretence {
         ending: Ending,
+        took: Duration,
         forgotten: Mutex<Vec<TaskId>>,
     }
 
     impl Runner for Pretence {
         fn run(&self, job: Job, _: CancellationToken) -> BoxFuture<'static, Finished> {
-            let ending = self.ending.clone();
+            let (ending, took) = (self.ending.clone(), self.took);
             async move {
                 Finished {
                     outcome: Outcome {
                         ending,
-                        took: std::time::Duration::ZERO,
+                        took,
                         peak_rss: None,
                     },
                     result: job.archive,
@@ -144,10 +211,14 @@ mod tests {
         Spool::open(Arc::new(Volume::real()), home.path().join("spool")).unwrap()
     }
 
-    fn spooling(home: &TempDir, ending: Ending) -> Spooling<Pretence> {
+    fn spooling(home: &TempDir, ending: Ending, took: Duration) -> Spooling<Pretence> {
         let (spool, _) = open(home);
         let forgotten = Mutex::default();
-        let runner = Pretence { ending, forgotten };
+        let runner = Pretence {
+            ending,
+            took,
+            forgotten,
+        };
         Spooling::new(runner, Arc::new(spool), Arc::new(Threads))
     }
 
@@ -168,7 +239,7 @@ mod tests {
     #[tokio::test]
     async fn a_result_is_on_disk_when_its_run_has_ended_until_it_is_forgotten() {
         let home = tempfile::tempdir().unwrap();
-        let spooling = spooling(&home, Ending::Exit(1));
+        let spooling = spooling(&home, Ending::Exit(1), QUICK);
         let job = job();
         let finished = spooling.run(job.clone(), CancellationToken::new()).await;
         let (_, kept) = open(&home);
@@ -187,11 +258,43 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_made_quickly_is_on_disk_when_it_has_waited_and_goes_when_it_is_forgotten() {
+        let home = tempfile::tempdir().unwrap();
+        let spooling = spooling(&home, Ending::Exit(0), Duration::ZERO);
+        let (kept, taken) = (job(), job());
+        for job in [&kept, &taken] {
+            spooling.run(job.clone(), CancellationToken::new()).await;
+        }
+        assert_eq!(spooling.spool.count(), 0);
+        spooling.forget(taken.task, taken.attempt).await;
+        while spooling.spool.count() == 0 {
+            sleep(KEPT_AFTER).await;
+        }
+        let (_, found) = open(&home);
+        let [found] = &found[..] else {
+            panic!("{found:?}")
+        };
+        assert_eq!(found.hand_in.key, (kept.task, kept.attempt));
+        spooling.forget(kept.task, kept.attempt).await;
+        assert_eq!(open(&home).1, []);
+    }
+
+    #[tokio::test]
+    async fn what_waits_when_the_program_ends_is_on_disk_before() {
+        let home = tempfile::tempdir().unwrap();
+        let spooling = spooling(&home, Ending::Exit(0), Duration::ZERO);
+        spooling.run(job(), CancellationToken::new()).await;
+        spooling.tidied().await;
+        assert_eq!(spooling.spool.count(), 1);
+    }
+
+    #[tokio::test]
     async fn what_nobody_waits_for_is_not_kept() {
         for ending in [Ending::Cancelled, Ending::PeerTrouble("full".into())] {
             let home = tempfile::tempdir().unwrap();
-            let spooling = spooling(&home, ending);
+            let spooling = spooling(&home, ending, Duration::ZERO);
             spooling.run(job(), CancellationToken::new()).await;
+            spooling.tidied().await;
             assert_eq!(spooling.spool.count(), 0);
         }
     }
