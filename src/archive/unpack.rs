@@ -24,33 +24,23 @@ pub enum UnpackError {
     },
 }
 
-/// Unpacks a ZIP so that `into` appears whole or not at all; `into` must not exist, the folder above it must.
+/// Unpacks a ZIP into a new folder; `into` must not exist, the folder above it must.
 /// The ZIP's permissions and times are not taken over. Blocks.
 ///
 /// # Errors
 /// [`UnpackError`]; then nothing is left behind, whatever was wrong.
 pub fn unpack(bytes: &[u8], into: &Path) -> Result<(), UnpackError> {
     let mut zip = Vetted::open(bytes, &Limits::USUAL)?;
-    let failed = |source| UnpackError::Io {
+    fs::create_dir(into).map_err(|source| UnpackError::Io {
         path: into.into(),
         source,
-    };
-    // A rename replaces an empty folder silently, so ask first.
-    if into.symlink_metadata().is_ok() {
-        return Err(failed(io::ErrorKind::AlreadyExists.into()));
+    })?;
+    let filled = fill(&mut zip, into);
+    if filled.is_err() {
+        // What is wrong with the ZIP matters more than what is left of it.
+        let _ = fs::remove_dir_all(into);
     }
-    let beside = into
-        .parent()
-        .ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
-    let growing = tempfile::Builder::new()
-        .prefix(".unpacking-")
-        .tempdir_in(beside)
-        .map_err(failed)?;
-    fill(&mut zip, growing.path())?;
-    fs::rename(growing.path(), into).map_err(failed)?;
-    // It bears its final name now, so there is nothing to remove.
-    let _ = growing.keep();
-    Ok(())
+    filled
 }
 
 fn fill(zip: &mut Vetted<'_>, folder: &Path) -> Result<(), UnpackError> {
@@ -64,11 +54,14 @@ fn fill(zip: &mut Vetted<'_>, folder: &Path) -> Result<(), UnpackError> {
             fs::create_dir_all(&path).map_err(failed)?;
             continue;
         }
-        if let Some(above) = path.parent() {
-            fs::create_dir_all(above).map_err(failed)?;
-        }
         // Created anew: where names that differ by case are one file, the second one fails here.
-        let mut file = File::create_new(&path).map_err(failed)?;
+        let created = match (File::create_new(&path), path.parent()) {
+            (Err(error), Some(above)) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(above).and_then(|()| File::create_new(&path))
+            }
+            (created, _) => created,
+        };
+        let mut file = created.map_err(failed)?;
         zip.read(&entry, |chunk| file.write_all(chunk).map_err(failed))?;
     }
     Ok(())

@@ -109,7 +109,9 @@ impl<'a> Vetted<'a> {
             .archive
             .by_index(entry.index)
             .map_err(|error| damaged(error.to_string()))?;
-        let mut chunk = vec![0; CHUNK];
+        // One byte more than it may have, so that a longer one is noticed.
+        let most = usize::try_from(entry.size).map_or(CHUNK, |size| size.min(CHUNK - 1) + 1);
+        let mut chunk = vec![0; most];
         let mut count = 0;
         loop {
             let length = file

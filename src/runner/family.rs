@@ -98,6 +98,10 @@ impl Family {
     /// One round: how many there were.
     #[cfg(procfs)]
     async fn cull(&mut self) -> usize {
+        // Most scripts leave nobody, and that is seen in less time than another thread takes to wake up.
+        if self.relatives.leave_if_alone() {
+            return 0;
+        }
         let mut relatives = self.relatives.clone();
         let round = tokio::task::spawn_blocking(move || (relatives.cull(), relatives)).await;
         // It fails only when the runtime shuts down, and then there are no more rounds.

@@ -39,20 +39,20 @@ pub async fn pump(
 ) -> Tally {
     let mut capped = Capped::new(OUTPUT_MAX - TAIL_MAX, TAIL_MAX);
     let mut file = Ok(File::from_std(into));
-    let mut chunk = vec![0; CHUNK];
+    let mut chunk = Vec::with_capacity(CHUNK);
     let mut bytes = 0;
     loop {
+        chunk.clear();
         let length = tokio::select! {
             biased;
             () = give_up.cancelled() => 0,
-            read = from.read(&mut chunk) => read.unwrap_or(0),
+            read = from.read_buf(&mut chunk) => read.unwrap_or(0),
         };
-        let read = chunk.get(..length).unwrap_or_default();
-        if read.is_empty() {
+        if length == 0 {
             break;
         }
         bytes += length as u64;
-        write(&mut file, capped.head_of(read)).await;
+        write(&mut file, capped.head_of(&chunk)).await;
     }
     let (left_out, end) = capped.end();
     write(&mut file, &end).await;

@@ -17,14 +17,20 @@ pub const LISTED_MAX: usize = 100_000;
 /// # Errors
 /// When the disk refuses, or [`NUMBER_MAX`] folders of the name are there.
 pub fn claim(work: &Path, stem: &str) -> io::Result<PathBuf> {
-    fs::create_dir_all(work)?;
     for number in 1..=NUMBER_MAX {
         let folder = if number == 1 {
             work.join(stem)
         } else {
             work.join(format!("{stem}.{number}"))
         };
-        match fs::create_dir(&folder) {
+        let made = fs::create_dir(&folder).or_else(|error| match error.kind() {
+            // Somebody tidied up too thoroughly.
+            io::ErrorKind::NotFound => {
+                fs::create_dir_all(work).and_then(|()| fs::create_dir(&folder))
+            }
+            _ => Err(error),
+        });
+        match made {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             done => return done.map(|()| folder),
         }

@@ -112,7 +112,7 @@ fn hindered(what: &str, error: &io::Error) -> Ending {
 fn digest_of(path: &Path) -> io::Result<Digest> {
     let mut file = File::open(path)?;
     let mut hash = Sha256::new();
-    let mut chunk = vec![0; 64 << 10];
+    let mut chunk = [0; 16 << 10];
     loop {
         match file.read(&mut chunk)? {
             0 => return Ok(Digest::from(<[u8; 32]>::from(hash.finalize()))),

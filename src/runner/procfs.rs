@@ -98,6 +98,19 @@ impl Relatives {
         }
     }
 
+    /// Whether nobody was ever seen below the script and no orphan has fallen to us that is not on the list; then the
+    /// script leaves the list. Blocks for some microseconds.
+    pub fn leave_if_alone(&mut self) -> bool {
+        let mut scripts = scripts();
+        let is_listed = |id: &i32| scripts.running.contains(id) || scripts.templates.contains(id);
+        let is_alone =
+            self.seen.is_empty() && fallen().is_some_and(|ids| ids.iter().all(is_listed));
+        if is_alone {
+            self.leave(&mut scripts);
+        }
+        is_alone
+    }
+
     /// One round of the sweep: kills and reaps what is there and tells how many that were. When there were none the
     /// script leaves the list at once, so that of two runs that end together the second knows that it is the last.
     pub fn cull(&mut self) -> usize {
@@ -228,6 +241,18 @@ impl Process {
     }
 }
 
+/// The processes that fell to us when they lost their parents, among others: the kernel gives them to the first thread
+/// of their new parent that lives, and the one with which a process begins lives as long as it does.
+fn fallen() -> Option<Vec<i32>> {
+    let own = std::process::id();
+    let list = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).ok()?;
+    Some(ids_in(&list).collect())
+}
+
+fn ids_in(list: &str) -> impl Iterator<Item = i32> {
+    list.split(' ').filter_map(|id| id.trim().parse().ok())
+}
+
 fn children(of: i32) -> impl Iterator<Item = Process> {
     let threads = fs::read_dir(format!("/proc/{of}/task"))
         .into_iter()
@@ -236,11 +261,7 @@ fn children(of: i32) -> impl Iterator<Item = Process> {
     let lists =
         threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
     let ids: Vec<i32> = lists
-        .flat_map(|list| {
-            list.split(' ')
-                .filter_map(|id| id.trim().parse().ok())
-                .collect::<Vec<_>>()
-        })
+        .flat_map(|list| ids_in(&list).collect::<Vec<_>>())
         .collect();
     ids.into_iter().filter_map(Process::read)
 }
