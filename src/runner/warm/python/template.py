@@ -14,6 +14,7 @@ MARKER = b"MUTIRAO_RUN"
 PACKET_MAX = 1 << 20  # Longest packet that is heard, in bytes: more than a socket carries at once.
 CODES_MAX = 16  # Compiled scripts that are kept: the tasks of one group have the same, and a few groups share a template.
 SOURCE_MAX = 1 << 20  # Longest script that is kept compiled, in bytes.
+THREAD_LOOKS_MAX = 100  # Looks for threads that have ended, a millisecond apart.
 WHY_MAX = 1000  # Longest reason that is told, in bytes.
 
 before = set(sys.modules)
@@ -249,8 +250,24 @@ def preload(modules):
     if os.read(heard, 1):
         raise Unfit("an import prints")
     os.close(heard)
+    if count("task") != 1:
+        end_threads()
     if count("task") != 1 or os.listdir("/proc/self/fd") != files:
         raise Unfit("an import leaves a thread or an open file")
+
+
+def end_threads():
+    """Ends threads of libraries that know of forks, as those for linear algebra do: they end before one, and are made
+    anew, in whatever process it is, when they are needed."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    # One that was waited for is seen for a moment more.
+    for _ in range(THREAD_LOOKS_MAX):
+        if count("task") == 1:
+            break
+        select.select((), (), (), 0.001)
 
 
 environ_block = EnvironBlock()
