@@ -135,10 +135,11 @@ impl<R: Runner> Runner for Spooling<R> {
 
 impl Waiting {
     /// Has something done after a while, unless it is called off before it was begun.
-    fn unless_forgotten(keep: impl Future<Output = ()> + Send + 'static, by: &TaskTracker) -> Self {
+    fn unless_forgotten(keep: impl Future<Output = ()> + 'static, by: &TaskTracker) -> Self {
         let forgotten = CancellationToken::new();
         let called_off = forgotten.clone();
-        let keeping = by.spawn(async move {
+        // Beside the actor that runs tasks, where a simulation has its hands.
+        let keeping = by.spawn_local(async move {
             tokio::select! {
                 biased;
                 () = called_off.cancelled() => {}
@@ -172,6 +173,7 @@ mod tests {
     use mutirao_actors::logic::client::Kept;
     use mutirao_actors::model::{Archive, TaskName};
     use tempfile::TempDir;
+    use tokio::task::LocalSet;
 
     use super::*;
     use crate::disk::Volume;
@@ -259,6 +261,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_made_quickly_is_on_disk_when_it_has_waited_and_goes_when_it_is_forgotten() {
+        LocalSet::new().run_until(quickly()).await;
+    }
+
+    async fn quickly() {
         let home = tempfile::tempdir().unwrap();
         let spooling = spooling(&home, Ending::Exit(0), Duration::ZERO);
         let (kept, taken) = (job(), job());
@@ -283,8 +289,11 @@ mod tests {
     async fn what_waits_when_the_program_ends_is_on_disk_before() {
         let home = tempfile::tempdir().unwrap();
         let spooling = spooling(&home, Ending::Exit(0), Duration::ZERO);
-        spooling.run(job(), CancellationToken::new()).await;
-        spooling.tidied().await;
+        let end = async {
+            spooling.run(job(), CancellationToken::new()).await;
+            spooling.tidied().await;
+        };
+        LocalSet::new().run_until(end).await;
         assert_eq!(spooling.spool.count(), 1);
     }
 
