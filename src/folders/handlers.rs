@@ -161,7 +161,7 @@ impl Handler<Letter<TaskEnded>> for Folders {
             may_be_unlaid: self.layings.has(task),
         };
         self.settlements.add(settling);
-        self.settle(ctx);
+        self.settle_soon(ctx);
     }
 }
 

@@ -1,12 +1,14 @@
 //! The files of terminal tasks are put where they belong, behind: their ends are written down already.
 //!
-//! Rule: one job settles all that wait, and flushes each folder once for all of them. Meanwhile nothing is put into
+//! Rule: one job settles all that wait, and flushes each folder once for all of them. Nobody waits for it, so each waits a
+//! moment for others. Meanwhile nothing is put into
 //! `tasks/`: of a task that ends before it lies there, only one of the two jobs may move the ZIP.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix::Context;
+use actix::{AsyncContext as _, Context};
 use mutirao_actors::logic::record::Record;
 use mutirao_actors::message_log::Cause;
 
@@ -19,6 +21,9 @@ use crate::disk::DiskError;
 /// kept waiting for more than a moment, and that no folder holds more unnamed copies.
 const BATCH_MAX: usize = 4096;
 
+/// How long a task waits for others: its flushes cost as much as those of many, and to a person it is at once.
+const GATHERING: Duration = Duration::from_millis(50);
+
 /// Terminal tasks whose files are not where they belong; no more than there are open tasks, and those of the last
 /// seconds.
 #[derive(Debug, Default)]
@@ -26,6 +31,8 @@ pub(super) struct Settlements {
     waiting: VecDeque<Settling>,
     /// Whether some are being settled.
     is_busy: bool,
+    /// Whether they are to be when a moment has passed.
+    is_due: bool,
 }
 
 impl Settlements {
@@ -56,6 +63,21 @@ impl Settlements {
 }
 
 impl Folders {
+    /// Settles what waits, and what comes within a moment.
+    pub(super) fn settle_soon(&mut self, ctx: &mut Context<Self>) {
+        if self.settlements.waiting.is_empty()
+            || std::mem::replace(&mut self.settlements.is_due, true)
+        {
+            return;
+        }
+        let under_way = self.under_way.token();
+        ctx.run_later(GATHERING, move |desk, ctx| {
+            desk.settlements.is_due = false;
+            desk.settle(ctx);
+            drop(under_way);
+        });
+    }
+
     /// Settles what waits, unless that is being done.
     pub(super) fn settle(&mut self, ctx: &mut Context<Self>) {
         let is_busy = self.settlements.is_busy || self.layings.is_busy();
@@ -79,7 +101,7 @@ impl Folders {
             // In turns, so that neither waits for ever.
             desk.lay(ctx);
             if all_went {
-                desk.settle(ctx);
+                desk.settle_soon(ctx);
             }
         });
     }
