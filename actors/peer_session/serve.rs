@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::inbound::{HandIn, Introduction, NewTask, Ours, Told, Wanted, Wish};
 use super::{Desk, MasterDesk, PeerSession, Pending};
 use crate::connection::Turn;
+use crate::logic::standing::HOLDS_MAX;
 use crate::message_log::Cause;
 use crate::messages::{
     AdoptTask, CancelTask, DescribePeer, DescribePeerSelf, DescribeQueue, DescribeTask, ListPeers,
@@ -202,7 +203,7 @@ impl PeerSession {
                 from: self.remote.ip(),
                 listens,
                 agent: Some(agent),
-                slots: slots.max(1),
+                slots: slots.clamp(1, HOLDS_MAX as u32),
                 holds: Some(holds),
                 reply,
             },

@@ -66,7 +66,9 @@ impl Spares {
         let (Some(run), Some(answer)) = (self.run, self.answer) else {
             return 0;
         };
-        if answer.saturating_mul(NOT_WORTH_IT) < run {
+        let next_ends = run / u32::try_from(slots).unwrap_or(u32::MAX).max(1);
+        // It would be given back before a slot is free.
+        if answer.saturating_mul(NOT_WORTH_IT) < run || next_ends > HELD_MAX {
             return 0;
         }
         let begun = answer.as_nanos().saturating_mul(slots as u128);

@@ -57,6 +57,15 @@ fn as_many_are_held_as_begin_while_another_one_comes() {
         spares.ran(run);
         assert_eq!(spares.wanted(8), wanted, "{run:?}");
     }
+    let mut spares = Spares::default();
+    spares.answered(Duration::from_secs(2));
+    spares.ran(Duration::from_secs(20));
+    let wanted = [1, 3, 4].map(|slots| spares.wanted(slots));
+    assert_eq!(
+        wanted,
+        [0, 0, 1],
+        "the next run ends after they were given back"
+    );
 }
 
 #[test]
