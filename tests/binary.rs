@@ -264,6 +264,9 @@ fn sigterm_lets_a_peer_finish_and_hand_in_what_runs() {
     });
     desk.write("go", "");
     assert_eq!(peer.wait_end(PATIENCE), Some(0));
+    wait_until("the result is in its place", PATIENCE, || {
+        desk.path("results/long.zip").exists()
+    });
     assert_eq!(
         text_in(&desk.path("results/long.zip"), "stdout.txt"),
         "finished\n"

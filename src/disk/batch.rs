@@ -67,7 +67,7 @@ fn flush_whole(folder: &File) -> io::Result<()> {
 }
 
 /// Whether one call makes all bytes on the file system of this folder safe, or says that it did not: so it is on those that
-/// keep their own journal or log on a disk, and since Linux 5.8. Network shares, FUSE and layers above another file
+/// keep their own journal or log on a disk, and since Linux 5.17. Network shares, FUSE and layers above another file
 /// system pass the call on half or not at all.
 #[cfg(target_os = "linux")]
 fn flushes_whole(folder: &File) -> bool {
@@ -90,14 +90,15 @@ fn flushes_whole(folder: &File) -> bool {
         })
 }
 
-/// Since Linux 5.8 the call fails when a write failed that nobody waited for.
+/// Since Linux 5.8 the call fails when a write failed that nobody waited for, and since 5.17 also when the disk's own flush
+/// did.
 #[cfg(target_os = "linux")]
 fn tells_errors(release: &str) -> bool {
     let mut numbers = release
         .split(|c: char| !c.is_ascii_digit())
         .map_while(|n| n.parse().ok());
     let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    version >= (5, 8)
+    version >= (5, 17)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -143,9 +144,9 @@ mod tests {
     fn old_systems_and_odd_file_systems_are_not_trusted() {
         for (release, tells) in [
             ("6.18.44-fc", true),
-            ("5.8.0", true),
-            ("5.7.19", false),
-            ("5.10", true),
+            ("5.17.0", true),
+            ("5.16.19", false),
+            ("6.1", true),
             ("4.19.0-27-amd64", false),
             ("", false),
             ("unknown", false),

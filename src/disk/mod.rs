@@ -27,7 +27,7 @@ pub use self::hands::Hands;
 pub use self::parts::{Part, Parts};
 pub use self::real::RealDisk;
 pub use self::trouble::DiskError;
-pub(crate) use self::trouble::{OnDisk, Troubles, is_absent};
+pub(crate) use self::trouble::{OnDisk, Troubles, is_absent, is_no_folder};
 pub use self::volume::Volume;
 
 /// What lies under a name.

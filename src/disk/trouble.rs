@@ -59,6 +59,11 @@ pub(crate) fn is_absent(error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ELOOP as i32)
 }
 
+/// Whether there is no such folder, and so nothing in it.
+pub(crate) fn is_no_folder(error: &io::Error) -> bool {
+    is_absent(error) || error.kind() == ErrorKind::NotADirectory
+}
+
 /// Says each trouble once: again only after it had gone, or when it has become another.
 #[derive(Debug, Default)]
 pub(crate) struct Troubles(BTreeMap<(&'static str, PathBuf), (ErrorKind, String)>);

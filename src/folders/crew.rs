@@ -31,12 +31,12 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    /// A crew that does one job at a time: the first is to open the folders, and nothing may write there meanwhile.
+    /// A crew that does nothing but what must be done first: to open the folders.
     pub fn opening(hands: Arc<dyn Hands>) -> Self {
         Self {
             hands,
             running: 0,
-            at_a_time: 1,
+            at_a_time: 0,
             waiting: VecDeque::new(),
         }
     }
@@ -66,8 +66,30 @@ impl Folders {
         job: impl FnOnce() -> T + Send + 'static,
         done: impl FnOnce(&mut Self, T, &mut Context<Self>) + 'static,
     ) {
+        let start = self.job(job, done);
+        self.crew.waiting.push_back(start);
+        self.fill_hands(ctx);
+    }
+
+    /// Has a job done before all others, which wait for it.
+    pub(super) fn work_first<T: Send + 'static>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        job: impl FnOnce() -> T + Send + 'static,
+        done: impl FnOnce(&mut Self, T, &mut Context<Self>) + 'static,
+    ) {
+        let start = self.job(job, done);
+        self.crew.running += 1;
+        start(self, ctx);
+    }
+
+    fn job<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+        done: impl FnOnce(&mut Self, T, &mut Context<Self>) + 'static,
+    ) -> Start {
         let under_way = self.under_way.token();
-        let start = |desk: &mut Self, ctx: &mut Context<Self>| {
+        Box::new(|desk: &mut Self, ctx: &mut Context<Self>| {
             let (tell, found) = oneshot::channel();
             // A desk that is gone wants to know nothing.
             desk.crew
@@ -77,9 +99,7 @@ impl Folders {
                 desk.worked(found, done, ctx);
                 drop(under_way);
             }));
-        };
-        self.crew.waiting.push_back(Box::new(start));
-        self.fill_hands(ctx);
+        })
     }
 
     fn fill_hands(&mut self, ctx: &mut Context<Self>) {

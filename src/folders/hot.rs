@@ -33,7 +33,7 @@ impl Hot {
         archive.bytes().len() as u64 <= LIGHT
     }
 
-    /// One more, for which the oldest go.
+    /// One more, for which the newest go: those that came first are handed out first.
     pub fn insert(&mut self, task: TaskId, archive: &Archive) {
         if !Self::takes(archive) {
             return;
@@ -44,9 +44,9 @@ impl Hot {
         self.bytes += cost_of(&archive);
         self.by_task.insert(task, archive);
         while self.bytes > BYTES_MAX
-            && let Some((_, oldest)) = self.by_task.pop_first()
+            && let Some((_, newest)) = self.by_task.pop_last()
         {
-            self.bytes -= cost_of(&oldest);
+            self.bytes -= cost_of(&newest);
         }
     }
 
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_go_when_there_is_no_room_and_large_ones_never_come_in() {
+    fn the_newest_go_when_there_is_no_room_and_large_ones_never_come_in() {
         let (mut hot, large) = (Hot::default(), Archive::new(vec![1; LIGHT as usize]));
         let count = BYTES_MAX / cost_of(&large) + 2;
         let tasks: Vec<_> = (0..count).map(|_| TaskId::new()).collect();
@@ -77,8 +77,11 @@ mod tests {
             hot.insert(*task, &large);
             assert!(hot.bytes <= BYTES_MAX);
         }
-        assert_eq!((hot.find(tasks[0]), hot.find(tasks[1])), (None, None));
-        assert_eq!(hot.find(tasks[2]), Some(large));
+        let [.., older, last, newest] = tasks[..] else {
+            panic!("{count} tasks")
+        };
+        assert_eq!((hot.find(last), hot.find(newest)), (None, None));
+        assert_eq!(hot.find(older), Some(large));
         let too_large = Archive::new(vec![1; LIGHT as usize + 1]);
         hot.insert(TaskId::new(), &too_large);
         for task in &tasks {

@@ -112,13 +112,31 @@ pub(super) enum Refused {
     Cannot(String),
 }
 
+/// What was found when the folders were opened.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// The wanted payloads that are there.
+    pub found: Vec<Key>,
+    /// What the disk refuses in one of the folders: other work is none the worse for it.
+    pub trouble: Option<DiskError>,
+}
+
 /// Makes the folders and clears away what an earlier life left half-written, all payloads but the wanted ones too, which
-/// are sorted; says which of those it found.
+/// are sorted.
+///
+/// # Errors
+/// When it cannot be told what lies among the payloads: nothing may be written or moved before that is known.
 pub(super) fn open(
     places: &Places,
     wanted: &[Key],
     past_is_whole: bool,
-) -> Result<Vec<Key>, DiskError> {
+) -> Result<Opened, DiskError> {
+    let trouble = prepare(places).err();
+    let found = unclaimed::clear_payloads(places, wanted, past_is_whole)?;
+    Ok(Opened { found, trouble })
+}
+
+fn prepare(places: &Places) -> Result<(), DiskError> {
     let volume = &places.volume;
     volume.make_folder(&places.tasks)?;
     volume.make_folder(&places.results)?;
@@ -129,8 +147,7 @@ pub(super) fn open(
     publish::sweep(volume, &places.done())?;
     publish::sweep(volume, &places.failed())?;
     publish::sweep(volume, &places.rejected())?;
-    publish::sweep(volume, &places.payloads())?;
-    unclaimed::clear_payloads(places, wanted, past_is_whole)
+    publish::sweep(volume, &places.payloads())
 }
 
 /// Reads a result, wherever it lies by now.

@@ -79,6 +79,17 @@ impl Folders {
             success,
             archive,
         };
+        let own = self.intake.find(task).map(|(_, open)| open.sha256);
+        if own == Some(result.archive.digest()) {
+            // Both would lie under one name until they are put where they belong.
+            let refused = ResultRefused {
+                task,
+                attempt,
+                by_disk: false,
+                why: "it is the task itself and no result of it".into(),
+            };
+            return self.scheduler.tell(refused, cause);
+        }
         self.keepings.under_way.insert(task, false);
         if result.archive.bytes().len() <= LIGHT_MAX {
             self.keepings.small.add((result, asked));

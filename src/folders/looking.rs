@@ -81,7 +81,7 @@ impl Folders {
             }
             self.maybe_ended = Arc::default();
             let deeds = self.intake.look(now, &listing);
-            // Opening is not tried again; whatever of it still troubles us is said by other work.
+            // What was in the way when they were opened is said by other work, if it still is.
             self.troubles.hear("open", &places.tasks, None);
             self.forget_troubles(&listing);
             self.carry_out(deeds, ctx);

@@ -13,6 +13,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, AsyncContext as _, Context};
 use mutirao_actors::clock::Clock;
@@ -71,6 +72,9 @@ pub(crate) use self::strangers::Strangers;
 
 /// The folders' name in the message log.
 pub const NAME: Name = Name::one("folders");
+/// How long after folders that could not be opened it is tried again.
+const OPEN_AGAIN: Duration = Duration::from_secs(1);
+
 /// The desk of the folders.
 #[derive(Debug)]
 pub struct Folders {
@@ -215,11 +219,18 @@ impl Folders {
             };
             (opened, waker)
         };
-        self.work(ctx, open, |desk, (opened, waker), ctx| {
+        self.work_first(ctx, open, |desk, (opened, waker), ctx| {
             let places = Arc::clone(&desk.places);
-            desk.troubles
-                .hear("open", &places.tasks, opened.as_ref().err());
-            desk.find_unlaid(opened.ok());
+            let trouble = match &opened {
+                Ok(opened) => opened.trouble.as_ref(),
+                Err(error) => Some(error),
+            };
+            desk.troubles.hear("open", &places.tasks, trouble);
+            let Ok(opened) = opened else {
+                ctx.run_later(OPEN_AGAIN, Self::open);
+                return;
+            };
+            desk.find_unlaid(opened.found);
             desk.waker = Some(waker);
             desk.crew.opened();
             desk.withdraw_superseded();

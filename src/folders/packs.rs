@@ -13,7 +13,7 @@ use mutirao_actors::model::{Archive, Digest, TaskId};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
+use crate::disk::{DiskError, OnDisk as _, Volume, is_no_folder, publish};
 
 /// The longest ZIP that is packed, in bytes: what is longer is worth a file of its own, which is moved to its place
 /// where a packed one is copied.
@@ -133,15 +133,15 @@ impl Packs {
         Ok(bytes)
     }
 
-    /// ZIPs that were put elsewhere, and have lasting names there; packs that hold no others are removed.
-    ///
-    /// # Errors
-    /// Whatever the disk refuses; a pack that stays goes with the next start.
-    pub fn forget(&self, volume: &Volume, keys: &[Key]) -> Result<(), DiskError> {
+    /// ZIPs that were put elsewhere, and have lasting names there; packs that hold no others are removed. One that the disk
+    /// does not remove is said, and goes with the next start.
+    pub fn forget(&self, volume: &Volume, keys: &[Key]) {
         let empty = self.known().forget(keys);
-        empty
-            .into_iter()
-            .try_for_each(|pack| volume.remove(&self.path(pack)))
+        for pack in empty {
+            if let Err(error) = volume.remove(&self.path(pack)) {
+                tracing::warn!("{error}; it is tried again at the next start");
+            }
+        }
     }
 
     /// Learns what lies in the packs that are there; gives those in which nothing does.
@@ -170,6 +170,8 @@ impl Packs {
         is_wanted: impl Fn(Key) -> bool,
         mut unwanted: impl FnMut(Key, Archive) -> Result<(), DiskError>,
     ) -> Result<Vec<Key>, DiskError> {
+        // It may have been begun before, and then stopped half-way.
+        *self.known() = Known::default();
         for pack in self.learn(volume)? {
             volume.remove(&self.path(pack))?;
         }
@@ -180,13 +182,13 @@ impl Packs {
                 unwanted(*key, archive)?;
             }
         }
-        self.forget(volume, &rest)?;
+        self.forget(volume, &rest);
         Ok(wanted)
     }
 
     fn numbers(&self, volume: &Volume) -> Result<Vec<u64>, DiskError> {
         let names = match volume.list(&self.folder) {
-            Err(error) if is_absent(&error) => return Ok(Vec::new()),
+            Err(error) if is_no_folder(&error) => return Ok(Vec::new()),
             names => names.on_disk("list", &self.folder)?,
         };
         let mut numbers = Vec::new();
@@ -327,11 +329,11 @@ mod tests {
             let read = packs.read(&bench.volume, key(each)).unwrap();
             assert_eq!(read.as_ref(), Some(&each.1));
         }
-        packs.forget(&bench.volume, &[key(&one)]).unwrap();
+        packs.forget(&bench.volume, &[key(&one)]);
         assert_eq!(packs.read(&bench.volume, key(&one)).unwrap(), None);
         assert_eq!(bench.files(), 1);
-        packs.forget(&bench.volume, &[key(&one)]).unwrap();
-        packs.forget(&bench.volume, &[key(&two)]).unwrap();
+        packs.forget(&bench.volume, &[key(&one)]);
+        packs.forget(&bench.volume, &[key(&two)]);
         assert_eq!(bench.files(), 0);
         assert_eq!(packs.read(&bench.volume, key(&two)).unwrap(), None);
     }

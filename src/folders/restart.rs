@@ -79,10 +79,8 @@ impl Folders {
         self.maybe_ended = Arc::new(maybe_ended);
     }
 
-    /// Of the payloads that are there, those of open tasks are put into `tasks/`; where the disk does not tell, it may
-    /// be any.
-    pub(super) fn find_unlaid(&mut self, payloads: Option<Vec<Key>>) {
-        let payloads = payloads.unwrap_or_else(|| self.intake.payloads().collect());
+    /// Of the payloads that are there, those of open tasks are put into `tasks/`.
+    pub(super) fn find_unlaid(&mut self, payloads: Vec<Key>) {
         let mut found = Vec::new();
         for (task, sha256) in payloads {
             let open = self.intake.find(task).map(|(_, open)| Arc::clone(open));

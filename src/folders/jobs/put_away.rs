@@ -1,7 +1,6 @@
 //! What goes out: results, and the files of tasks that ended or never were tasks.
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use mutirao_actors::logic::effect::End;
@@ -11,7 +10,7 @@ use super::settle::Settling;
 use super::touched::Touched;
 use super::unnamed::Unnamed;
 use super::{Places, Refused, load};
-use crate::disk::{DiskError, OnDisk as _, Part, Volume, is_absent, publish};
+use crate::disk::{DiskError, OnDisk as _, Part, Volume, is_absent, is_no_folder, publish};
 use crate::folders::intake::{Leaving, Mark};
 use crate::folders::stay;
 
@@ -56,7 +55,8 @@ impl<'a> Shelves<'a> {
     }
 
     /// Takes the file of a task that ended out of `tasks/`, or copies it if it is to stay; says which folders are to be
-    /// flushed. `zip` is what a pack held of it: then it never was in `tasks/`.
+    /// flushed. `zip` is what a pack holds of it; it may be in `tasks/` all the same, if its pack still held others when the
+    /// last life ended, and what stayed there would run once more.
     pub fn shelve(
         &mut self,
         task: &Settling,
@@ -66,19 +66,21 @@ impl<'a> Shelves<'a> {
     ) -> Result<Shelved, DiskError> {
         let folder = shelf_of(self.places, &task.end);
         let name = leaving.file.to_string_lossy();
-        let unlaid = match zip {
-            Some(zip) => Some(Unnamed::Copy(zip)),
-            None if task.may_be_unlaid => {
-                find_unlaid(self.places, task.task, leaving)?.map(Unnamed::Payload)
+        let (lies_as, stays) = match self.take_out(leaving, &folder, &name, touched)? {
+            Some(taken) => taken,
+            None => {
+                let unlaid = match zip {
+                    Some(zip) => Some(Unnamed::Copy(zip)),
+                    None if task.may_be_unlaid => {
+                        find_unlaid(self.places, task.task, leaving)?.map(Unnamed::Payload)
+                    }
+                    None => None,
+                };
+                let Some(unlaid) = unlaid else {
+                    return Ok(Shelved::Left);
+                };
+                (self.take(unlaid, &folder, &name, touched)?, false)
             }
-            None => None,
-        };
-        let (lies_as, stays) = match unlaid {
-            Some(unlaid) => (self.take(unlaid, &folder, &name, touched)?, false),
-            None => match self.take_out(leaving, &folder, &name, touched)? {
-                Some(taken) => taken,
-                None => return Ok(Shelved::Left),
-            },
         };
         let note = match &task.end {
             End::Done => None,
@@ -187,7 +189,7 @@ fn find_unlaid(
     match places.volume.stat(&payload) {
         Ok(_) => Ok(Some(payload)),
         // Where no folder is there is no payload either.
-        Err(error) if is_absent(&error) || error.kind() == ErrorKind::NotADirectory => Ok(None),
+        Err(error) if is_no_folder(&error) => Ok(None),
         Err(error) => Err(error).on_disk("look at", &payload),
     }
 }

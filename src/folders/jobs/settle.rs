@@ -68,9 +68,7 @@ pub(in crate::folders) fn discard(
     task: TaskId,
     kept: &Kept,
 ) -> Result<(), DiskError> {
-    places
-        .packs
-        .forget(&places.volume, &[(task, kept.sha256)])?;
+    places.packs.forget(&places.volume, &[(task, kept.sha256)]);
     let path = payload_of(places, task, kept);
     match places.volume.stat(&path) {
         Err(error) if is_absent(&error) => Ok(()),
@@ -103,7 +101,7 @@ pub(in crate::folders) fn settle(
             placed.extend(unlaid(places, task).map(|(key, _)| key));
         }
     }
-    places.packs.forget(&places.volume, &placed)?;
+    places.packs.forget(&places.volume, &placed);
     Ok(settled)
 }
 

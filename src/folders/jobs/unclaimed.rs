@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::settle::{payload_name, payload_named};
-use super::{ARCHIVE_MAX, Places, is_absent};
+use super::{ARCHIVE_MAX, Places};
 use crate::archive::{inspect_result, inspect_task};
-use crate::disk::{DiskError, OnDisk as _, publish};
+use crate::disk::{DiskError, OnDisk as _, is_no_folder, publish};
 use crate::folders::packs::{self, Key};
 
 /// The name of a task whose own one was in a record that is lost.
@@ -32,7 +32,7 @@ pub(in crate::folders) fn clear_payloads(
     )?;
     let mut found: Vec<_> = packed.into_iter().collect();
     let names = match volume.list(&folder) {
-        Err(error) if is_absent(&error) => return Ok(found),
+        Err(error) if is_no_folder(&error) => return Ok(found),
         names => names.on_disk("list", &folder)?,
     };
     for name in names {

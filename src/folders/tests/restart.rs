@@ -115,6 +115,28 @@ async fn tasks_of_an_earlier_life_are_read_when_they_are_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_moved_before_it_is_known_what_an_earlier_life_left() {
+    play(async {
+        let (root, past) = killed(kept().await, |_| done("a.zip"));
+        let unreadable = root.path().join(".mutirao/payloads/pack-9");
+        fs::create_dir(&unreadable).unwrap();
+        let mut stage = Stage::remembering(root, past);
+        stage.put("tasks/b.zip", &task_zip("2"));
+        stage.pass(PATIENCE).await;
+        assert_eq!(stage.news(), []);
+        assert!(stage.records.borrow().is_empty());
+        assert!(!stage.path("results/a.zip").exists());
+        assert!(stage.trouble().is_some_and(|said| said.contains("pack-9")));
+        fs::remove_dir(&unreadable).unwrap();
+        stage.arrival().await;
+        let is_settled = |stage: &Stage| stage.path("results/a.zip").exists();
+        stage.until(is_settled).await;
+        assert_eq!(stage.read("results/a.zip"), result_zip("x"));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn settling_goes_on_wherever_the_crash_stopped_it() {
     play(async {
         for moves in [

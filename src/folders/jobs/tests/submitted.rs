@@ -150,32 +150,47 @@ fn a_task_that_a_crash_left_both_packed_and_in_its_place_is_there_once() {
     places.packs = Arc::new(Packs::new(places.payloads()));
     let mut wanted: Vec<_> = tasks.iter().map(|task| (task.task, task.sha256)).collect();
     wanted.sort_unstable();
-    assert_eq!(open(&places, &wanted, true).unwrap(), wanted);
+    assert_eq!(open(&places, &wanted, true).unwrap().found, wanted);
     assert_laid(&places, lay(&places, &tasks).unwrap(), &drafts);
     assert_eq!(count(&places.tasks), 3);
+}
+
+fn cancelled(draft: &Draft) -> Settling {
+    Settling {
+        task: draft.id,
+        name: draft.name.clone(),
+        end: End::Cancelled("not needed".into()),
+        kept: None,
+        leaving: Some(Leaving {
+            file: draft.name.as_str().into(),
+            mark: Mark::of(&Stamp::default()),
+            sha256: Some(draft.archive.digest()),
+        }),
+        may_be_unlaid: true,
+    }
 }
 
 #[test]
 fn a_packed_task_that_ended_before_it_was_in_its_place_is_shelved() {
     let (_temp, places) = places();
     let (drafts, tasks) = packed(&places, 2);
-    let ended = Settling {
-        task: drafts[0].id,
-        name: drafts[0].name.clone(),
-        end: End::Cancelled("not needed".into()),
-        kept: None,
-        leaving: Some(Leaving {
-            file: tasks[0].file.clone(),
-            mark: Mark::of(&Stamp::default()),
-            sha256: Some(tasks[0].sha256),
-        }),
-        may_be_unlaid: true,
-    };
-    let settled = settle(&places, &Plans::default(), &[ended]).unwrap();
+    let settled = settle(&places, &Plans::default(), &[cancelled(&drafts[0])]).unwrap();
     assert_eq!(settled[0].as_ref().unwrap().shelved, Shelved::Left);
     assert_eq!(fs::read(places.failed().join("0.zip")).unwrap(), script(0));
     assert_laid(&places, lay(&places, &tasks[1..]).unwrap(), &drafts[1..]);
     assert_eq!(count(&places.tasks), 2, "failed/ among them");
+}
+
+#[test]
+fn a_task_that_ended_and_that_a_crash_left_both_packed_and_in_its_place_is_shelved_once() {
+    let (_temp, places) = places();
+    let (drafts, _) = packed(&places, 2);
+    put(&places, "0.zip", drafts[0].archive.bytes());
+    let settled = settle(&places, &Plans::default(), &[cancelled(&drafts[0])]).unwrap();
+    assert_eq!(settled[0].as_ref().unwrap().shelved, Shelved::Left);
+    assert_eq!(fs::read(places.failed().join("0.zip")).unwrap(), script(0));
+    assert_eq!(count(&places.failed()), 2, "the ZIP and its note");
+    assert!(!places.tasks.join("0.zip").exists(), "it would run again");
 }
 
 #[test]
