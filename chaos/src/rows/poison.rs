@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use mutirao_rig::clock;
 use serde_json::Value;
 
 use crate::rows::Row;
@@ -80,8 +81,11 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     let mut verdict = Verdict::default();
     let failed = trial.master.folder.join("tasks/failed");
     for key in &doomed {
-        let cause = fs::read_to_string(failed.join(format!("{key}.zip.txt"))).unwrap_or_default();
-        verdict.require(!cause.trim().is_empty(), format_args!("{key} has no cause"));
+        let note = failed.join(format!("{key}.zip.txt"));
+        let cause = || fs::read_to_string(&note).unwrap_or_default();
+        // It is laid there behind.
+        let is_told = clock::until(EACH, || !cause().trim().is_empty());
+        verdict.require(is_told, format_args!("{key} has no cause"));
     }
     let row = row_of_sick(&trial)?;
     let state = row["state"].as_str().unwrap_or("gone").to_owned();
