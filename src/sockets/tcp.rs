@@ -120,9 +120,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_port_is_an_error_with_its_address() {
-        let listener = listen_tcp(LOOPBACK).unwrap();
-        let closed = listener.local_addr().unwrap();
-        drop(listener);
+        // Bound and not listening, so that no other test gets the port meanwhile.
+        let held = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        held.bind(&LOOPBACK.into()).unwrap();
+        let closed = held.local_addr().unwrap().as_socket().unwrap();
         let error = dial(closed, WITHIN).await.unwrap_err().to_string();
         assert!(error.contains(&closed.to_string()), "{error}");
     }
