@@ -29,6 +29,11 @@ pub(super) fn refuse(reply: &ReplyTo, why: String, cause: Cause) {
 impl Folders {
     /// Answers a request that would wait too long; true when it may be done.
     pub(super) fn has_hands(&self, reply: &ReplyTo, cause: Cause) -> bool {
+        if let Some(trouble) = &self.unopened {
+            let why = format!("the master cannot open its folders: {trouble}");
+            refuse(reply, why, cause);
+            return false;
+        }
         let waits = self.fetches.len().max(self.adoptions.len());
         let is_behind = self.crew.is_behind() || waits >= WAITING_MAX;
         if is_behind {

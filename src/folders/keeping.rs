@@ -9,7 +9,7 @@ use std::sync::Arc;
 use actix::Context;
 use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::{KeepResult, ResultKept, ResultRefused};
-use mutirao_actors::model::{Attempt, Digest, TaskId};
+use mutirao_actors::model::{Archive, Attempt, Digest, TaskId};
 
 use super::Folders;
 use super::gathering::Gathering;
@@ -79,14 +79,12 @@ impl Folders {
             success,
             archive,
         };
-        let own = self.intake.find(task).map(|(_, open)| open.sha256);
-        if own == Some(result.archive.digest()) {
-            // Both would lie under one name until they are put where they belong.
+        if let Some((by_disk, why)) = self.refusal(task, &result.archive) {
             let refused = ResultRefused {
                 task,
                 attempt,
-                by_disk: false,
-                why: "it is the task itself and no result of it".into(),
+                by_disk,
+                why,
             };
             return self.scheduler.tell(refused, cause);
         }
@@ -101,6 +99,17 @@ impl Folders {
         self.work(ctx, keep, move |desk, kept, ctx| {
             desk.was_kept(label, asked, kept, ctx);
         });
+    }
+
+    /// Why a result cannot be kept, whatever is in it; and whether the disk is to blame.
+    fn refusal(&self, task: TaskId, archive: &Archive) -> Option<(bool, String)> {
+        if let Some(trouble) = &self.unopened {
+            return Some((true, trouble.clone()));
+        }
+        let (_, open) = self.intake.find(task)?;
+        // Both would lie under one name until they are put where they belong.
+        let is_own = open.sha256 == archive.digest();
+        is_own.then(|| (false, "it is the task itself and no result of it".into()))
     }
 
     /// Has the small ones kept that wait, unless others are being written.

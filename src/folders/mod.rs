@@ -89,6 +89,8 @@ pub struct Folders {
     withheld: Withheld<Told>,
     /// Why nothing can be written down now, if so.
     store_trouble: Option<String>,
+    /// Why the folders cannot be opened now, if so: what an earlier life left there is not known yet.
+    unopened: Option<String>,
     waker: Option<Waker>,
     intake: Intake,
     results: Results,
@@ -155,6 +157,7 @@ impl Folders {
             store: ports.store.used_by(NAME),
             withheld: Withheld::default(),
             store_trouble: None,
+            unopened: None,
             waker: None,
             intake: Intake::default(),
             results: Results::default(),
@@ -226,6 +229,7 @@ impl Folders {
                 Err(error) => Some(error),
             };
             desk.troubles.hear("open", &places.tasks, trouble);
+            desk.unopened = opened.as_ref().err().map(ToString::to_string);
             let Ok(opened) = opened else {
                 ctx.run_later(OPEN_AGAIN, Self::open);
                 return;

@@ -123,7 +123,15 @@ async fn nothing_is_moved_before_it_is_known_what_an_earlier_life_left() {
         let mut stage = Stage::remembering(root, past);
         stage.put("tasks/b.zip", &task_zip("2"));
         stage.pass(PATIENCE).await;
-        assert_eq!(stage.news(), []);
+        stage.tell(AdoptTask {
+            name: TaskName::tamed("c.zip"),
+            archive: Archive::new(task_zip("3")),
+            group: "lab".into(),
+            wishes: Wishes::default(),
+            reply: stage.reply(),
+        });
+        let [refused] = stage.hear(["RequestRefused"]).await;
+        assert!(refused["why"].as_str().unwrap().contains("pack-9"));
         assert!(stage.records.borrow().is_empty());
         assert!(!stage.path("results/a.zip").exists());
         assert!(stage.trouble().is_some_and(|said| said.contains("pack-9")));
