@@ -276,6 +276,18 @@ fn take_task(peer: &mut TcpStream) {
     });
 }
 
+/// Says this, as far as the master reads it, and keeps the connection.
+fn hold(mut stream: TcpStream, half: &[u8]) -> TcpStream {
+    stream
+        .set_write_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
+    // The master stops reading at some point; what it has read is what counts.
+    let _ = half
+        .chunks(PART)
+        .try_for_each(|part| stream.write_all(part));
+    stream
+}
+
 #[test]
 fn many_who_send_half_of_a_large_message_take_bounded_memory_and_no_one_is_shut_out() {
     let master = Master::start();
@@ -283,19 +295,9 @@ fn many_who_send_half_of_a_large_message_take_bounded_memory_and_no_one_is_shut_
         r#"{"action":"SUBMIT_RESULT","peer_id":"p","result_data":""#,
         20 << 20,
     );
-    let hold = |mut stream: TcpStream| {
-        stream
-            .set_write_timeout(Some(Duration::from_secs(5)))
-            .unwrap();
-        // The master stops reading at some point; what it has read is what counts.
-        let _ = half
-            .chunks(PART)
-            .try_for_each(|part| stream.write_all(part));
-        stream
-    };
     let held: Vec<_> = thread::scope(|scope| {
         let holders: Vec<_> = (0..40)
-            .map(|_| scope.spawn(|| hold(master.connect())))
+            .map(|_| scope.spawn(|| hold(master.connect(), &half)))
             .collect();
         holders
             .into_iter()
@@ -363,18 +365,8 @@ fn many_who_announce_much_behind_a_message_take_bounded_memory_and_no_one_is_shu
         r#"{"action":"SUBMIT_RESULT","peer_id":"p","raw":60000000}"#,
         20 << 20,
     );
-    let hold = |mut stream: TcpStream| {
-        stream
-            .set_write_timeout(Some(Duration::from_secs(5)))
-            .unwrap();
-        // The master stops reading at some point; what it has read is what counts.
-        let _ = half
-            .chunks(PART)
-            .try_for_each(|part| stream.write_all(part));
-        stream
-    };
     let held: Vec<_> = thread::scope(|scope| {
-        let holders = (0..40).map(|_| scope.spawn(|| hold(agreed(&master))));
+        let holders = (0..40).map(|_| scope.spawn(|| hold(agreed(&master), &half)));
         let holders: Vec<_> = holders.collect();
         holders
             .into_iter()
