@@ -37,11 +37,7 @@ impl Bench {
         if needs_program {
             command.arg("--binary").arg(build()?);
         }
-        let is_content = command.args(&self.words).status()?.success();
-        Ok(match is_content {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
-        })
+        shell::hand_over(command.args(&self.words))
     }
 }
 

@@ -30,12 +30,7 @@ impl Chaos {
         {
             command.arg("--binary").arg(build(asks("--mutant"))?);
         }
-        let held = command.args(&self.words).status()?.success();
-        Ok(if held {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        shell::hand_over(command.args(&self.words))
     }
 }
 

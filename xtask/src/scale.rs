@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::shell::cargo;
+use crate::shell::{cargo, hand_over};
 
 /// See how many peers one master could have: `cargo xtask scale 10000`; `--help` tells the rest
 #[derive(Debug, Args)]
@@ -27,11 +27,6 @@ impl Scale {
             "scale",
             "--",
         ];
-        let status = cargo(&run).args(&self.args).status()?;
-        Ok(if status.success() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        hand_over(cargo(&run).args(&self.args))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 /// A program that is to run in the root of the workspace; it has nothing to read.
 pub fn program(name: &str, args: &[&str]) -> Command {
@@ -19,6 +19,17 @@ pub fn program(name: &str, args: &[&str]) -> Command {
 pub fn cargo(args: &[&str]) -> Command {
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     program(&cargo, args)
+}
+
+/// Runs a command whose verdict is to be ours.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn hand_over(command: &mut Command) -> anyhow::Result<ExitCode> {
+    Ok(match command.status()?.success() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }
 
 /// Whether the program can be started and is content; what it prints is not shown.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::shell::cargo;
+use crate::shell::{cargo, hand_over};
 
 /// Run simulated clusters: `--seeds 100000`, or `--seed 7` to see one again; `--help` tells the rest
 #[derive(Debug, Args)]
@@ -26,11 +26,6 @@ impl Sim {
             "mutirao-sim",
             "--",
         ];
-        let status = cargo(&run).args(&self.args).status()?;
-        Ok(if status.success() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        hand_over(cargo(&run).args(&self.args))
     }
 }
