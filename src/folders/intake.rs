@@ -23,9 +23,10 @@ use mutirao_actors::logic::record::Place;
 use mutirao_actors::logic::seats::{Index, Seat, Seated as _, Seats};
 use mutirao_actors::model::{Kinds, Moment, Stamp, Task, TaskId};
 
-pub use self::nouns::{Deed, Leaving, Listing, Mark, Reading};
+pub use self::nouns::{Deed, Glance, Leaving, Listing, Mark, Reading};
 use self::nouns::{File, Motion, Phase};
 
+mod glance;
 mod nouns;
 mod ours;
 
@@ -156,16 +157,21 @@ impl Intake {
 
     /// The next part of what the look that began last found.
     pub fn look(&mut self, now: Moment, listing: &Listing) -> Vec<Deed> {
+        let mut deeds = self.see_all(now, listing);
+        self.ignoring.extend(listing.others.iter().cloned());
+        if listing.is_last {
+            self.end_look(listing.cut, &mut deeds);
+        }
+        deeds
+    }
+
+    fn see_all(&mut self, now: Moment, listing: &Listing) -> Vec<Deed> {
         let mut deeds = Vec::new();
         for (name, stamp) in &listing.files {
             deeds.extend(self.see(now, name, *stamp, &listing.awake));
         }
         let new = listing.others.difference(&self.ignored);
         deeds.extend(new.cloned().map(Deed::Ignore));
-        self.ignoring.extend(listing.others.iter().cloned());
-        if listing.is_last {
-            self.end_look(listing.cut, &mut deeds);
-        }
         deeds
     }
 
@@ -184,17 +190,28 @@ impl Intake {
     fn miss(&mut self, deeds: &mut Vec<Deed>) {
         let is_missed = |seat: &Seat| {
             let was_seen = self.seen.get(seat.index()).is_some_and(|seen| *seen);
-            let could_be_seen = |file: &File| file.born() < self.looks && !file.phase().is_ours();
-            !was_seen && self.files.at(*seat).is_some_and(could_be_seen)
+            !was_seen && self.could_be_seen(*seat)
         };
         let missed: Vec<Seat> = self.files.seats().filter(is_missed).collect();
         for seat in missed {
-            deeds.extend(self.withdraw(seat, ZIP_DELETED));
-            self.moving.remove(&seat);
-            if let Some(name) = self.files.at(seat).map(|file| file.name().to_owned()) {
-                self.files.remove(name.as_bytes());
-            }
+            deeds.extend(self.lose(seat));
         }
+    }
+
+    /// Whether the look that began last finds the file of this seat if it is there.
+    fn could_be_seen(&self, seat: Seat) -> bool {
+        let file = self.files.at(seat);
+        file.is_some_and(|file| file.born() < self.looks && !file.phase().is_ours())
+    }
+
+    /// The file of a seat is gone, and so its task.
+    fn lose(&mut self, seat: Seat) -> Option<Deed> {
+        let withdrawn = self.withdraw(seat, ZIP_DELETED);
+        self.moving.remove(&seat);
+        if let Some(name) = self.files.at(seat).map(|file| file.name().to_owned()) {
+            self.files.remove(name.as_bytes());
+        }
+        withdrawn
     }
 
     fn see(
@@ -367,11 +384,6 @@ impl Intake {
     /// Whether anything is known of a file of this name.
     pub fn knows(&self, name: &OsStr) -> bool {
         self.files.find(name.as_bytes()).is_some()
-    }
-
-    /// Whether a look soon would tell more: some file was seen but not twice.
-    pub fn is_hurried(&self) -> bool {
-        self.hurried
     }
 
     /// Whether no further task is taken over the wire.

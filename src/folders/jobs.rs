@@ -14,7 +14,7 @@ pub(super) use self::lay::{Adopted, Laid, Unlaid, adopt_together, lay, load_unla
 pub(super) use self::put_away::{Shelved, reject};
 pub(super) use self::set_aside::set_aside;
 pub(super) use self::settle::{Settled, Settling, discard, payload_of, settle};
-pub(super) use self::take_in::{Draft, Look, read};
+pub(super) use self::take_in::{Draft, Look, glance, read};
 use super::kept::Kept;
 use super::packs::{Key, Packs};
 use crate::archive::Refusal;

@@ -76,7 +76,7 @@ impl Folders {
         let places = Arc::clone(&self.places);
         let lay = move || (jobs::lay(&places, &batch), batch);
         self.work(ctx, lay, |desk, (laid, batch), ctx| {
-            (desk.layings.is_busy, desk.has_moved) = (false, true);
+            desk.layings.is_busy = false;
             let tasks = desk.places.tasks.clone();
             desk.troubles.hear("lay", &tasks, laid.as_ref().err());
             match laid {

@@ -12,37 +12,67 @@ use mutirao_actors::model::Moment;
 
 use super::Folders;
 use super::intake::{Deed, Listing, TASKS_MAX};
-use super::jobs::Look;
+use super::jobs::{self, Look};
 use super::strangers::Strangers;
-use super::watch::Waker;
 use crate::disk::DiskError;
 
-/// A look this often when nothing wakes: on a network share nothing ever does, and a person waits this long gladly.
+/// Everything is looked at this often when there is no news: on a network share there never is any, and a person waits
+/// this long gladly. What the disk refused is tried again as often.
 const RESCAN: Duration = Duration::from_secs(2);
-/// Rest after a look, in multiples of how long it took: looking costs at most a fifth of one thread, however many files.
-const REST: u32 = 4;
-/// Further rest after a look while we move files ourselves: nearly every wake is our own then, and would cost a look at all
-/// that lies there. Who deletes a file of a busy master waits a second.
-const BUSY_REST: Duration = Duration::from_millis(750);
+/// Rest after a look at everything, in multiples of how long it took: looking costs a fiftieth of one thread, however
+/// many files there are.
+const REST: u32 = 49;
+/// Unless the rest would be longer than this: a file of which there is no news must not wait for minutes.
+const REST_MAX: Duration = Duration::from_secs(30);
+/// Then it may cost a fifth.
+const REST_LEAST: u32 = 4;
 
 impl Folders {
-    /// Looks when there is reason to.
+    /// Looks where there is reason to.
     pub(super) fn tick(&mut self, ctx: &mut Context<Self>) {
         self.tell_trouble();
-        let now = self.clock.now();
-        if self.looking || now < self.soonest {
+        if self.looking {
             return;
         }
-        let is_due = now >= self.soonest.after(RESCAN) || self.intake.is_hurried();
-        let rests = self.has_moved && now < self.soonest.after(BUSY_REST);
-        let is_woken = !rests && self.waker.as_mut().is_some_and(Waker::was_woken);
-        if is_due || is_woken {
+        let now = self.clock.now();
+        if now >= self.retried.after(RESCAN) {
+            self.retried = now;
+            self.settle(ctx);
+            self.lay(ctx);
+        }
+        let is_due = now >= self.soonest.after(RESCAN);
+        if is_due || (now >= self.soonest && self.watch.is_everywhere()) {
             self.look(ctx);
+        } else {
+            self.glance(ctx);
         }
     }
 
+    /// Looks at the files of which there is news, and at those that are to be seen once more.
+    fn glance(&mut self, ctx: &mut Context<Self>) {
+        let names = self.intake.begin_glance(self.watch.take_names());
+        if names.is_empty() {
+            return;
+        }
+        self.looking = true;
+        let places = Arc::clone(&self.places);
+        let glance = move || jobs::glance(&places, names);
+        self.work(ctx, glance, |desk, glance, ctx| {
+            desk.looking = false;
+            let places = Arc::clone(&desk.places);
+            desk.troubles
+                .hear("look", &places.tasks, glance.as_ref().err());
+            if let Ok(glance) = glance {
+                let deeds = desk.intake.glance(desk.clock.now(), &glance);
+                desk.carry_out(deeds, ctx);
+            }
+        });
+    }
+
+    /// Looks at everything.
     pub(super) fn look(&mut self, ctx: &mut Context<Self>) {
-        (self.looking, self.has_moved) = (true, false);
+        self.looking = true;
+        self.watch.forget();
         let began = self.clock.now();
         let maybe_ended = Arc::clone(&self.maybe_ended);
         let look = Look::new(self.intake.begin_look(), maybe_ended);
@@ -71,7 +101,9 @@ impl Folders {
     ) {
         let now = self.clock.now();
         self.looking = false;
-        self.soonest = now.after(now.since(began) * REST);
+        let took = now.since(began);
+        let rest = (took * REST).min(REST_MAX.max(took * REST_LEAST));
+        self.soonest = now.after(rest);
         let places = Arc::clone(&self.places);
         self.troubles
             .hear("look", &places.tasks, listed.as_ref().err());
@@ -86,9 +118,6 @@ impl Folders {
             self.forget_troubles(&listing);
             self.carry_out(deeds, ctx);
         }
-        // What the disk would not move is tried again after each look.
-        self.settle(ctx);
-        self.lay(ctx);
     }
 
     /// A file that nobody sees or remembers troubles nobody.

@@ -38,7 +38,7 @@ use self::loads::Loads;
 use self::packs::Key;
 use self::plans::Plans;
 use self::settling::Settlements;
-use self::watch::Waker;
+use self::watch::Watch;
 use crate::disk::Troubles;
 use crate::ground::{Ground, Ids};
 
@@ -80,8 +80,8 @@ const OPEN_AGAIN: Duration = Duration::from_secs(1);
 pub struct Folders {
     places: Arc<Places>,
     ids: Ids,
-    /// Whether the system is to wake us.
-    is_woken: bool,
+    /// Whether the system is to tell what happens in `tasks/`.
+    is_watched: bool,
     clock: Clock,
     scheduler: Port<SchedulerInbox>,
     store: Port<StoreInbox>,
@@ -91,7 +91,7 @@ pub struct Folders {
     store_trouble: Option<String>,
     /// Why the folders cannot be opened now, if so: what an earlier life left there is not known yet.
     unopened: Option<String>,
-    waker: Option<Waker>,
+    watch: Watch,
     intake: Intake,
     results: Results,
     plans: Arc<Plans>,
@@ -118,12 +118,12 @@ pub struct Folders {
     maybe_ended: Arc<Vec<MaybeEnded>>,
     /// Whether a look is under way, or the folders are still being opened.
     looking: bool,
-    /// Whether we moved files since the last look began.
-    has_moved: bool,
     /// What lies in `tasks/`, is no ZIP and was told.
     strangers: strangers::Said,
-    /// No look before this, even when something happened.
+    /// No look at everything before this, even when something happened.
     soonest: Moment,
+    /// When the disk was last asked again for what it had refused.
+    retried: Moment,
 }
 
 type Told = Box<dyn FnOnce(&mut Folders)>;
@@ -151,14 +151,14 @@ impl Folders {
         let mut folders = Self {
             places: Arc::new(Places::under(root, ground.volume)),
             ids: ground.ids,
-            is_woken: ground.is_watched,
+            is_watched: ground.is_watched,
             clock,
             scheduler: ports.scheduler.used_by(NAME),
             store: ports.store.used_by(NAME),
             withheld: Withheld::default(),
             store_trouble: None,
             unopened: None,
-            waker: None,
+            watch: Watch::nothing(),
             intake: Intake::default(),
             results: Results::default(),
             plans: Arc::default(),
@@ -178,9 +178,9 @@ impl Folders {
             superseded: Vec::new(),
             maybe_ended: Arc::default(),
             looking: false,
-            has_moved: false,
             strangers: strangers::Said::default(),
             soonest: Moment::default(),
+            retried: Moment::default(),
         };
         folders.recall(past);
         folders
@@ -208,21 +208,20 @@ impl Folders {
     fn open(&mut self, ctx: &mut Context<Self>) {
         self.looking = true;
         let places = Arc::clone(&self.places);
-        let is_woken = self.is_woken;
+        let is_watched = self.is_watched;
         let mut wanted: Vec<Key> = self.settlements.payloads().collect();
         wanted.extend(self.intake.payloads());
         wanted.sort_unstable();
         let past_is_whole = self.past_is_whole;
         let open = move || {
             let opened = jobs::open(&places, &wanted, past_is_whole);
-            let waker = if is_woken {
-                Waker::of(&places.tasks)
-            } else {
-                Waker::asleep()
+            let watch = match is_watched {
+                true => Watch::of(&places.tasks),
+                false => Watch::nothing(),
             };
-            (opened, waker)
+            (opened, watch)
         };
-        self.work_first(ctx, open, |desk, (opened, waker), ctx| {
+        self.work_first(ctx, open, |desk, (opened, watch), ctx| {
             let places = Arc::clone(&desk.places);
             let trouble = match &opened {
                 Ok(opened) => opened.trouble.as_ref(),
@@ -235,7 +234,7 @@ impl Folders {
                 return;
             };
             desk.find_unlaid(opened.found);
-            desk.waker = Some(waker);
+            desk.watch = watch;
             desk.crew.opened();
             desk.withdraw_superseded();
             desk.settle(ctx);

@@ -89,7 +89,7 @@ impl Folders {
         let (places, plans) = (Arc::clone(&self.places), Arc::clone(&self.plans));
         let settle = move || (jobs::settle(&places, &plans, &batch), batch);
         self.work(ctx, settle, |desk, (settled, batch), ctx| {
-            (desk.settlements.is_busy, desk.has_moved) = (false, true);
+            desk.settlements.is_busy = false;
             let tasks = desk.places.tasks.clone();
             desk.troubles.hear("settle", &tasks, settled.as_ref().err());
             let again = match settled {

@@ -13,7 +13,7 @@ use mutirao_actors::model::Digest;
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent};
 
 /// The file that lists the names.
-const STAY: &str = ".stay";
+pub const FILE: &str = ".stay";
 /// Longest `.stay` that is read, in bytes: a thousand long names; what follows is not heard.
 const STAY_BYTES_MAX: u64 = 256 << 10;
 
@@ -22,7 +22,7 @@ const STAY_BYTES_MAX: u64 = 256 << 10;
 /// # Errors
 /// Whatever the disk refuses.
 pub fn names(volume: &Volume, tasks: &Path) -> Result<BTreeSet<String>, DiskError> {
-    let path = tasks.join(STAY);
+    let path = tasks.join(FILE);
     let read = volume.read(&path, STAY_BYTES_MAX);
     let text = read
         .map(|contents| contents.bytes)
@@ -135,7 +135,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         assert!(names(&Volume::real(), temp.path()).unwrap().is_empty());
         let text = "# shipped\n\nexample.zip\r\n  with space.zip \n#gone.zip\n";
-        fs::write(temp.path().join(STAY), text).unwrap();
+        fs::write(temp.path().join(FILE), text).unwrap();
         assert_eq!(
             names(&Volume::real(), temp.path()).unwrap(),
             ["example.zip", "with space.zip"].map(String::from).into()

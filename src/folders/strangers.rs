@@ -85,7 +85,8 @@ pub fn is_named_like_a_task(name: &OsStr) -> bool {
     !is_hidden(name) && ending.is_some_and(|ending| ending.eq_ignore_ascii_case("zip"))
 }
 
-fn is_expected(name: &OsStr) -> bool {
+/// Whether it is known what this is doing here.
+pub fn is_expected(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_ascii_lowercase();
     is_hidden(OsStr::new(&name)) || FOLDERS.contains(&&*name) || name.ends_with(".zip.txt")
 }

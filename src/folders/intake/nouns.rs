@@ -27,6 +27,15 @@ pub struct Listing {
     pub awake: Arc<BTreeSet<OsString>>,
 }
 
+/// What a look at some files of `tasks/` found.
+#[derive(Debug, Clone, Default)]
+pub struct Glance {
+    /// What lies there.
+    pub found: Listing,
+    /// Names under which nothing lies.
+    pub gone: Vec<OsString>,
+}
+
 /// A stamp in eight bytes, to tell one from another: a change is overlooked once in 2^64 changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark(NonZeroU64);

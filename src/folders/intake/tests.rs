@@ -69,6 +69,26 @@ impl Stage {
         self.look_at(&self.listing())
     }
 
+    /// What a glance would look at when there is news of these.
+    fn begin_glance<const N: usize>(&mut self, news: [&str; N]) -> Vec<OsString> {
+        self.intake.begin_glance(news.map(OsString::from).into())
+    }
+
+    /// Glances at these, which there is news of.
+    fn glance<const N: usize>(&mut self, news: [&str; N]) -> Vec<Deed> {
+        self.now = self.now.after(STILL);
+        let mut glance = Glance::default();
+        for name in self.begin_glance(news) {
+            match self.lying.get(&name) {
+                Some(stamp) => glance.found.files.push((name, *stamp)),
+                None => glance.gone.push(name),
+            }
+        }
+        let mut deeds = self.intake.glance(self.now, &glance);
+        deeds.retain(|deed| !matches!(deed, Deed::Count(_)));
+        deeds
+    }
+
     /// Looks until something is to be read, and gives the answer.
     fn read(&mut self, told: Reading) -> Vec<Deed> {
         let mut next = self.intake.next_to_read();
@@ -109,7 +129,7 @@ fn a_file_is_read_only_when_two_looks_saw_the_same() {
         stage.put("a.zip", size);
         stage.look();
         assert_eq!(stage.intake.next_to_read(), None, "it grows");
-        assert!(stage.intake.is_hurried());
+        assert_eq!(stage.begin_glance([]), ["a.zip"], "it is seen again soon");
     }
     stage.look();
     assert_eq!(
@@ -263,7 +283,7 @@ fn an_unread_file_is_tried_again_at_the_next_look_without_hurry() {
     stage.put("a.zip", 1);
     assert_eq!(stage.read(Reading::Unread), []);
     assert_eq!(stage.intake.next_to_read(), None);
-    assert!(!stage.intake.is_hurried());
+    assert!(stage.begin_glance([]).is_empty());
     stage.look();
     assert!(stage.intake.next_to_read().is_some());
 }
@@ -367,11 +387,70 @@ fn a_look_that_began_before_we_wrote_does_not_withdraw() {
 }
 
 #[test]
+fn a_glance_sees_what_happened_with_one_file_among_many() {
+    let mut stage = Stage::default();
+    let other = stage.open("other.zip", 1);
+    stage.put("a.zip", 1);
+    assert_eq!(stage.glance(["a.zip"]), []);
+    assert_eq!(stage.intake.next_to_read(), None, "it was seen once");
+    assert_eq!(stage.glance([]), [], "it is seen again without news");
+    let id = stage.open("a.zip", 1);
+    stage.put("a.zip", 2);
+    stage.glance(["a.zip"]);
+    stage.glance([]);
+    let (name, stamp) = stage.intake.next_to_read().unwrap();
+    let told = Reading::Sound(task("a.zip", 2), None);
+    let deeds = stage.intake.read(stage.now, &name, stamp, told);
+    assert_eq!(withdrawn(&deeds), [id]);
+    let arrived = deeds.iter().find_map(|deed| match deed {
+        Deed::Arrive(task, _) => Some(task.id),
+        _ => None,
+    });
+    stage.lying.clear();
+    let taken_back = withdrawn(&stage.glance(["a.zip", "never.zip"]));
+    assert_eq!(taken_back, [arrived.unwrap()]);
+    assert!(
+        stage.intake.find(other).is_some(),
+        "there was no news of it"
+    );
+    assert_eq!(withdrawn(&stage.look()), [other]);
+}
+
+#[test]
+fn what_we_move_ourselves_is_not_worth_a_glance() {
+    let mut stage = Stage::default();
+    let id = stage.open("a.zip", 1);
+    stage.intake.end(id).unwrap();
+    let reserved = stage.intake.reserve(stage.now, &TaskName::tamed("b.zip"));
+    assert_eq!(stage.begin_glance(["a.zip", reserved.as_str()]), [""; 0]);
+}
+
+#[test]
+fn a_glance_that_began_before_we_wrote_does_not_withdraw() {
+    let mut stage = Stage::default();
+    let gone = stage.begin_glance(["a.zip"]);
+    let name = stage.intake.reserve(stage.now, &TaskName::tamed("a.zip"));
+    let ours = task(name.as_str(), 1);
+    stage.intake.adopt(stamp(1), (*ours).clone());
+    stage.intake.laid(ours.id, stamp(1)).unwrap();
+    let before = Glance {
+        gone,
+        ..Glance::default()
+    };
+    assert_eq!(withdrawn(&stage.intake.glance(stage.now, &before)), []);
+    assert_eq!(
+        withdrawn(&stage.glance(["a.zip"])),
+        [ours.id],
+        "a later one may"
+    );
+}
+
+#[test]
 fn a_reserved_name_that_somebody_took_is_read_like_any_other() {
     let mut stage = Stage::default();
     let name = stage.intake.reserve(stage.now, &TaskName::tamed("a.zip"));
     stage.intake.name_was_taken(&name);
-    assert!(stage.intake.is_hurried());
+    assert_eq!(stage.begin_glance([]), ["a.zip"]);
     assert_ne!(stage.intake.reserve(stage.now, &name), name);
     stage.open("a.zip", 1);
 }

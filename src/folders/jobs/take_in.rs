@@ -13,7 +13,7 @@ use super::{MaybeEnded, Places, bring_back};
 use crate::archive::{Refusal, TaskContents, inspect_task};
 use crate::disk::{DiskError, Names, OnDisk as _, Volume, is_absent};
 use crate::folders::hot::Hot;
-use crate::folders::intake::{Listing, Reading, TASKS_MAX};
+use crate::folders::intake::{Glance, Listing, Reading, TASKS_MAX};
 use crate::folders::stay;
 use crate::folders::strangers::{Strangers, is_named_like_a_task};
 
@@ -81,7 +81,7 @@ impl Look {
                 (part.is_last, part.cut) = (true, true);
                 return Ok(part);
             }
-            self.listed += usize::from(list(places, name, &mut part)?);
+            self.listed += usize::from(list(places, &name, &mut part)?);
         }
         self.names = Some(names);
         Ok(part)
@@ -104,13 +104,30 @@ impl Look {
     }
 }
 
+/// What lies in `tasks/` under these names now.
+///
+/// # Errors
+/// When one of them cannot be looked at.
+pub(in crate::folders) fn glance(
+    places: &Places,
+    names: Vec<OsString>,
+) -> Result<Glance, DiskError> {
+    let mut glance = Glance::default();
+    for name in names {
+        if !list(places, &name, &mut glance.found)? {
+            glance.gone.push(name);
+        }
+    }
+    Ok(glance)
+}
+
 /// Adds what lies there under this name; false when it is gone.
-fn list(places: &Places, name: OsString, part: &mut Listing) -> Result<bool, DiskError> {
-    let path = places.tasks.join(&name);
+fn list(places: &Places, name: &OsStr, part: &mut Listing) -> Result<bool, DiskError> {
+    let path = places.tasks.join(name);
     match places.volume.stat(&path) {
-        Ok(stat) if stat.is_file => part.files.push((name, stat.stamp)),
+        Ok(stat) if stat.is_file => part.files.push((name.to_owned(), stat.stamp)),
         Ok(_) => {
-            part.others.insert(name);
+            part.others.insert(name.to_owned());
         }
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error).on_disk("look at", &path),
