@@ -10,7 +10,7 @@ use std::path::Path;
 use mutirao_actors::model::Stamp;
 
 use super::Batch;
-use super::real::write_new;
+use super::new_file::write_new;
 
 /// Files of a batch that are flushed one by one: up to so many that costs no more than flushing what others wrote too.
 const FEW_MAX: usize = 4;

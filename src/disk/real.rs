@@ -1,14 +1,15 @@
 //! The disk of this machine.
 
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use mutirao_actors::model::Stamp;
 use nix::fcntl::OFlag;
 
 use super::batch::Together;
+use super::new_file::{stamp_of, write_new};
 use super::{Batch, Contents, Disk, Names, Stat};
 
 /// Names in folders are not flushed: what a power cut must not forgive.
@@ -98,33 +99,6 @@ impl Disk for RealDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
-    }
-}
-
-/// Writes a file that must not be there, and finishes it; what cannot be finished is removed.
-pub(super) fn write_new(
-    path: &Path,
-    bytes: &[u8],
-    finish: impl FnOnce(&File) -> io::Result<()>,
-) -> io::Result<(File, Stamp)> {
-    let mut file = File::create_new(path)?;
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| finish(&file))
-        .and_then(|()| file.metadata());
-    if written.is_err() {
-        // The error that made it half a file says more than one that keeps it lying there.
-        let _ = fs::remove_file(path);
-    }
-    Ok((file, stamp_of(&written?)))
-}
-
-fn stamp_of(metadata: &Metadata) -> Stamp {
-    Stamp {
-        size: metadata.len(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
-        inode: metadata.ino(),
     }
 }
 
