@@ -13,6 +13,7 @@ use mutirao_actors::model::Stamp;
 mod batch;
 mod flushes;
 pub mod hands;
+pub(crate) mod names;
 mod new_file;
 pub(crate) mod numbers;
 mod parts;

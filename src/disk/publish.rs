@@ -4,23 +4,18 @@
 //! replace, and the folder is flushed: what was published outlasts a power cut (promises R2 and R6).
 
 use std::ffi::OsStr;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use mutirao_actors::model::Stamp;
 
-use super::numbers::free_number;
+use super::names::claim;
 use super::{DiskError, Mark, OnDisk as _, Part, Volume};
 
 /// Temporary files begin with this; the dot hides them from whoever lists the folder for ZIPs.
 pub(super) const TEMP_PREFIX: &str = ".mutirao-";
 /// Temporary files end with this.
 pub(super) const TEMP_SUFFIX: &str = ".part";
-/// Longest file name that is published, in bytes: with `.txt` behind it, it fits the 255 of common file systems.
-const FILE_NAME_MAX: usize = 240;
-/// Names tried for one file after the first that looked free: each failure means that somebody else took one just then.
-const CLAIMS_MAX: u64 = 64;
-
 /// Publishes bytes in a folder, which is made when missing, and says under which name:
 /// the one given, or with a number when that is taken (`exemplo.2.zip`).
 ///
@@ -143,20 +138,6 @@ pub fn name_part(
     claim(volume, folder, name, |path| part.rename_new(path))
 }
 
-/// A name that nobody has in the folder, and for which `is_planned` does not hold: the one given, or with a number.
-pub fn free_name(
-    volume: &Volume,
-    folder: &Path,
-    name: &str,
-    is_planned: impl Fn(&str) -> bool,
-) -> String {
-    let free = free_number(|number| {
-        let name = numbered(name, number);
-        is_planned(&name) || volume.stat(&folder.join(&name)).is_ok()
-    });
-    numbered(name, free)
-}
-
 /// Removes the temporary files that an earlier life left in a folder.
 ///
 /// # Errors
@@ -178,52 +159,6 @@ pub fn sweep(volume: &Volume, folder: &Path) -> Result<(), DiskError> {
 fn is_temp(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     name.starts_with(TEMP_PREFIX.as_bytes()) && name.ends_with(TEMP_SUFFIX.as_bytes())
-}
-
-/// Gives a file the first name that is free, trying again when another takes it in between.
-fn claim(
-    volume: &Volume,
-    folder: &Path,
-    name: &str,
-    mut rename: impl FnMut(&Path) -> io::Result<()>,
-) -> Result<String, DiskError> {
-    let mut try_number = |number| {
-        let name = numbered(name, number);
-        let path = folder.join(&name);
-        match rename(&path) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Err(error)),
-            renamed => renamed
-                .on_disk("name the new file", &path)
-                .map(|()| Ok(name)),
-        }
-    };
-    // Most names are free: nobody looks before.
-    let mut taken = match try_number(1)? {
-        Ok(name) => return Ok(name),
-        Err(taken) => taken,
-    };
-    let first = free_number(|number| volume.stat(&folder.join(numbered(name, number))).is_ok());
-    for number in first..first + CLAIMS_MAX {
-        match try_number(number)? {
-            Ok(name) => return Ok(name),
-            Err(error) => taken = error,
-        }
-    }
-    Err(taken).on_disk("find a free name for", &folder.join(name))
-}
-
-/// The name itself, or with a number before its ending, cut to [`FILE_NAME_MAX`].
-fn numbered(name: &str, number: u64) -> String {
-    let (stem, ending) = name.split_at(name.rfind('.').unwrap_or(name.len()));
-    let tail = match number {
-        1 => ending.to_owned(),
-        number => format!(".{number}{ending}"),
-    };
-    let room = FILE_NAME_MAX.saturating_sub(tail.len());
-    let stem = stem
-        .get(..stem.floor_char_boundary(room))
-        .unwrap_or_default();
-    format!("{stem}{tail}")
 }
 
 /// Flushes the folder; when that fails the file is taken back, so that a second try leaves one, not two.
@@ -395,16 +330,5 @@ mod tests {
             [".stay", "a.zip", "b.part"].map(String::from).into()
         );
         sweep(&volume, &temp.path().join("missing")).unwrap();
-    }
-
-    #[test]
-    fn a_long_name_is_cut_between_characters() {
-        let long = format!("{}.zip", "ã".repeat(200));
-        for number in [1, 2, 1_000_000] {
-            let name = numbered(&long, number);
-            assert!((FILE_NAME_MAX - 1..=FILE_NAME_MAX).contains(&name.len()));
-            assert!(name.ends_with(".zip"));
-        }
-        assert_eq!(numbered("a", 2), "a.2");
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use mutirao_actors::model::{TaskId, TaskName};
 
 use super::jobs::Places;
-use crate::disk::publish::free_name;
+use crate::disk::names::free_name;
 
 /// What failed results lie in, below `results/`.
 pub(super) const FAILED: &str = "failed/";
