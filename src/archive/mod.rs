@@ -8,6 +8,7 @@ mod inspect;
 mod limits;
 mod names;
 mod pack;
+mod packer;
 mod refusal;
 #[cfg(test)]
 mod samples;
@@ -18,6 +19,7 @@ mod vetted;
 pub use inspect::{ResultContents, TaskContents, inspect_result, inspect_task};
 pub use limits::{ENTRIES_MAX, RATIO_FLOOR, RATIO_MAX, UNPACKED_BYTES_MAX};
 pub use names::{NAME_MAX, NameFault, PART_MAX, tidy};
-pub use pack::{Compression, PackError, Packer, pack, pack_folder, pack_script};
+pub use pack::{pack, pack_folder, pack_script};
+pub use packer::{Compression, PackError, Packer};
 pub use refusal::Refusal;
 pub use unpack::{UnpackError, unpack};

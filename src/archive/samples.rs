@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::pack::{Compression, Packer};
+use super::packer::{Compression, Packer};
 
 /// One entry with every claim in the author's hand.
 #[derive(Debug, Clone)]
