@@ -11,6 +11,7 @@ mod notes;
 mod orphans;
 mod output;
 mod place;
+mod plan;
 mod prepare;
 mod process;
 #[cfg(procfs)]

@@ -1,11 +1,8 @@
 //! One script from its start to the end of everything it started.
 
-use std::ffi::OsString;
-use std::fs::File;
 use std::future::pending;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -16,9 +13,9 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::family::Family;
-use super::forking::Forking;
 use super::memory;
 use super::output::{Tally, pump};
+use super::plan::Plan;
 use super::script::Script;
 
 /// The first look at the script's memory and children comes after this long; each wait doubles …
@@ -29,27 +26,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(320);
 const KILL_WAIT: Duration = Duration::from_secs(10);
 /// How long the pipes may stay open after all that could write to them is gone: reading what they hold takes less.
 const PIPE_WAIT: Duration = Duration::from_secs(2);
-
-/// What to run, and where.
-#[derive(Debug)]
-pub struct Plan {
-    /// The program and its arguments; an empty list cannot be started.
-    pub command: Vec<OsString>,
-    /// The folder that it runs in.
-    pub folder: PathBuf,
-    /// Its whole environment, besides the marker of the run.
-    pub env: Vec<(OsString, OsString)>,
-    /// Unique for this run.
-    pub marker: String,
-    /// How it may be forked instead of started.
-    pub forking: Option<Forking>,
-    /// Killed after this long.
-    pub time_limit: Option<Duration>,
-    /// The file for what it prints.
-    pub stdout: File,
-    /// The file for its errors.
-    pub stderr: File,
-}
 
 /// What became of it.
 #[derive(Debug)]

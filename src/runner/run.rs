@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use super::environment;
 use super::forking::{self, Forking};
+use super::plan::Plan;
 use super::prepare::{Place, prepare};
-use super::process::{self, Plan, Ran};
+use super::process::{self, Ran};
 use super::result::{self, Remains, Report, Skipped, Started};
 use super::warm::Warmth;
 use super::{Config, Trace};

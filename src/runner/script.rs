@@ -8,7 +8,7 @@ use tokio::process::{Child, Command};
 
 use super::family::{Family, MARKER};
 use super::forking::Forking;
-use super::process::Plan;
+use super::plan::Plan;
 use super::warm::{self, Begun, Order};
 
 /// A running script.
