@@ -11,8 +11,8 @@ use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::{ReplyTo, TaskAccepted, TaskArrived};
 use mutirao_actors::model::{Stamp, Task, TaskName};
 
+use super::answers::refuse;
 use super::gathering::Gathering;
-use super::handlers::refuse;
 use super::jobs::{self, Adopted, Draft, Refused};
 use super::packs::{BATCH_MAX, LIGHT_MAX};
 use super::{Folders, NAME};

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
 use mutirao_actors::message_log::Cause;
-use mutirao_actors::messages::{PayloadLoaded, ReplyTo};
+use mutirao_actors::messages::ReplyTo;
 use mutirao_actors::model::{Archive, Moment, Stamp, TaskId};
 
-use super::handlers::refuse;
+use super::Folders;
+use super::answers::answer;
 use super::intake::{Deed, Leaving, Reading};
 use super::jobs::{self, Refused};
 use super::kept::Kept;
-use super::{Folders, NAME};
 use crate::disk::DiskError;
 
 /// A ZIP on our disk that somebody needs.
@@ -139,21 +139,5 @@ impl Folders {
         };
         self.hear_of(work, "", trouble);
         told.map_err(|refused| refused.to_string())
-    }
-}
-
-/// Answers a session that needs a payload.
-pub(super) fn answer(reply: &ReplyTo, name: String, loaded: Result<Archive, String>, cause: Cause) {
-    let request = reply.request;
-    match loaded {
-        Ok(archive) => {
-            let loaded = PayloadLoaded {
-                request,
-                name,
-                archive,
-            };
-            reply.session.used_by(NAME).tell(loaded, cause);
-        }
-        Err(why) => refuse(reply, why, cause),
     }
 }

@@ -6,25 +6,18 @@ use actix::Handler;
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::{
-    AdoptTask, KeepResult, LoadResult, LoadTask, ReplyTo, RequestRefused, SetAside, StoreChanged,
-    TaskEnded, WrittenDown,
+    AdoptTask, KeepResult, LoadResult, LoadTask, ReplyTo, SetAside, StoreChanged, TaskEnded,
+    WrittenDown,
 };
 use mutirao_actors::port::Letter;
 
+use super::Folders;
+use super::answers::{answer, refuse};
 use super::crew::WAITING_MAX;
-use super::errands::{Payload, answer};
+use super::errands::Payload;
 use super::fetching::Fetch;
 use super::jobs::{self, Draft, Settling};
 use super::loads::LIGHT;
-use super::{Folders, NAME};
-
-pub(super) fn refuse(reply: &ReplyTo, why: String, cause: Cause) {
-    let request = reply.request;
-    reply
-        .session
-        .used_by(NAME)
-        .tell(RequestRefused { request, why }, cause);
-}
 
 impl Folders {
     /// Answers a request that would wait too long; true when it may be done.

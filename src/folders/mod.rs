@@ -43,6 +43,7 @@ use crate::disk::Troubles;
 use crate::ground::{Ground, Ids};
 
 mod adopting;
+mod answers;
 pub mod claim;
 mod crew;
 mod errands;
