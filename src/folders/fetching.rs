@@ -12,7 +12,8 @@ use mutirao_actors::model::{Archive, Digest, TaskId};
 
 use super::Folders;
 use super::gathering::Gathering;
-use super::jobs::{self, Places, Refused};
+use super::jobs::{self, Refused};
+use super::places::Places;
 
 /// Jobs that read at a time: two keep a disk busy.
 const JOBS_MAX: usize = 2;

@@ -2,26 +2,28 @@
 //!
 //! Rule: a job is given plain values and gives one back; what it means is decided by the desk and its mind.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use mutirao_actors::model::{Archive, Digest, TaskId};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
 pub(super) use self::bring_back::{MaybeEnded, bring_back};
+pub(super) use self::ended::Settling;
 pub(super) use self::keep::{Keeping, keep, keep_together};
 pub(super) use self::lay::{Adopted, Laid, Unlaid, adopt_together, lay, load_unlaid};
 pub(super) use self::put_away::{Shelved, reject};
 pub(super) use self::set_aside::set_aside;
-pub(super) use self::settle::{Settled, Settling, discard, payload_of, settle};
+pub(super) use self::settle::{Settled, discard, settle};
 pub(super) use self::take_in::{Draft, Look, glance, read};
 use super::kept::Kept;
-use super::packs::{Key, Packs};
+use super::packs::Key;
+use super::places::Places;
 use crate::archive::Refusal;
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
 
 mod bring_back;
 mod copies;
+mod ended;
 mod keep;
 mod lay;
 mod place;
@@ -32,74 +34,6 @@ mod take_in;
 mod touched;
 mod unclaimed;
 mod unnamed;
-
-/// What was taken lies here, below our own files, until it has a place of its own.
-const PAYLOADS: &str = "payloads";
-
-/// Where everything lies.
-#[derive(Debug, Clone)]
-pub struct Places {
-    /// The disk that all of it lies on.
-    pub volume: Arc<Volume>,
-    /// Tasks come in here.
-    pub tasks: PathBuf,
-    /// Results go out here.
-    pub results: PathBuf,
-    /// Our own files.
-    pub hidden: PathBuf,
-    /// The small ones of those that came together.
-    pub(crate) packs: Arc<Packs>,
-}
-
-impl Places {
-    /// The usual ones below a folder.
-    pub fn under(root: &Path, volume: Arc<Volume>) -> Self {
-        let hidden = root.join(".mutirao");
-        Self {
-            volume,
-            tasks: root.join("tasks"),
-            results: root.join("results"),
-            packs: Arc::new(Packs::new(hidden.join(PAYLOADS))),
-            hidden,
-        }
-    }
-
-    pub(super) fn done(&self) -> PathBuf {
-        self.tasks.join("done")
-    }
-
-    pub(super) fn failed(&self) -> PathBuf {
-        self.tasks.join("failed")
-    }
-
-    pub(super) fn rejected(&self) -> PathBuf {
-        self.tasks.join("rejected")
-    }
-
-    /// Results that were taken and have no place in `results/` yet, and tasks that have none in `tasks/`.
-    pub(super) fn payloads(&self) -> PathBuf {
-        self.hidden.join(PAYLOADS)
-    }
-
-    /// Results that were taken, and whose task's record a damage took.
-    fn unclaimed(&self) -> PathBuf {
-        self.hidden.join("unclaimed")
-    }
-
-    /// Results that nobody uses.
-    pub(super) fn set_aside(&self) -> PathBuf {
-        self.hidden.join("set-aside")
-    }
-
-    /// Where a result lies until its task is settled, or a task's ZIP until it is put into `tasks/`.
-    pub(crate) fn payload(&self, task: TaskId, sha256: Digest) -> PathBuf {
-        self.payloads().join(settle::payload_name(task, sha256))
-    }
-
-    pub(super) fn failed_results(&self) -> PathBuf {
-        self.results.join("failed")
-    }
-}
 
 /// Why a job did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -152,7 +86,7 @@ fn prepare(places: &Places) -> Result<(), DiskError> {
 
 /// Reads a result, wherever it lies by now.
 pub(super) fn load_kept(places: &Places, task: TaskId, kept: &Kept) -> Result<Archive, Refused> {
-    let payload = payload_of(places, task, kept);
+    let payload = places.payload(task, kept.sha256);
     if !kept.is_settled {
         // When it is neither here nor there it was just put where it belongs.
         if let Some(archive) = places.packs.read(&places.volume, (task, kept.sha256))? {

@@ -59,6 +59,7 @@ mod laying;
 mod loads;
 mod looking;
 mod packs;
+mod places;
 mod plans;
 mod restart;
 mod settling;
@@ -68,7 +69,7 @@ mod watch;
 
 pub use intake::{ZIP_DELETED, ZIP_REPLACED};
 
-pub(crate) use self::jobs::Places;
+pub(crate) use self::places::Places;
 pub(crate) use self::strangers::Strangers;
 
 /// The folders' name in the message log.

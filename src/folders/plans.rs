@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mutirao_actors::model::{TaskId, TaskName};
 
-use super::jobs::Places;
+use super::places::Places;
 use crate::disk::names::free_name;
 
 /// What failed results lie in, below `results/`.

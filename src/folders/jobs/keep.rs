@@ -2,10 +2,10 @@
 
 use mutirao_actors::model::{Archive, TaskId, TaskName};
 
-use super::settle::payload_name;
 use super::{Places, Refused};
 use crate::archive::inspect_result;
 use crate::disk::{DiskError, publish};
+use crate::folders::places::payload_name;
 use crate::folders::plans::Plans;
 
 /// A result that was handed in.

@@ -3,10 +3,9 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::settle::{Settling, payload_of};
 use super::touched::Touched;
 use super::unnamed::{Unnamed, give_name, holds};
-use super::{Places, is_absent};
+use super::{Places, Settling, is_absent};
 use crate::disk::{DiskError, OnDisk as _, Part};
 use crate::folders::kept::Kept;
 use crate::folders::plans::Plans;
@@ -26,7 +25,7 @@ pub(super) fn place(
     let mut unnamed = match copy {
         Some(copy) => Unnamed::Copy(copy),
         None => {
-            let payload = payload_of(places, task.task, kept);
+            let payload = places.payload(task.task, kept.sha256);
             if let Some(placed) = is_placed(places, task, kept, &payload, &file)? {
                 return Ok(placed);
             }

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::model::{Digest, TaskId};
 
-use super::settle::Settling;
 use super::touched::Touched;
 use super::unnamed::Unnamed;
-use super::{Places, Refused, load};
+use super::{Places, Refused, Settling, load};
 use crate::disk::{DiskError, OnDisk as _, Part, Volume, is_absent, is_no_folder, publish};
 use crate::folders::intake::{Leaving, Mark};
 use crate::folders::stay;

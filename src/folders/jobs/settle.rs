@@ -4,38 +4,17 @@
 //! start, and doing it twice changes nothing. What gets a name is flushed before, and the names are flushed before
 //! anything is forgotten.
 
-use std::path::PathBuf;
-
 use mutirao_actors::logic::effect::End;
-use mutirao_actors::model::{Digest, TaskId, TaskName};
+use mutirao_actors::model::TaskId;
 
 use super::copies::{Copied, Wanted, copy_out};
 use super::place::{folder_of, place};
 use super::put_away::{Shelves, shelf_of};
 use super::touched::Touched;
-use super::{Places, Shelved, is_absent};
+use super::{Places, Settling, Shelved, is_absent};
 use crate::disk::DiskError;
-use crate::folders::intake::Leaving;
 use crate::folders::kept::Kept;
-use crate::folders::packs::Key;
 use crate::folders::plans::Plans;
-
-/// A terminal task whose files are to be put where they belong.
-#[derive(Debug, Clone)]
-pub(in crate::folders) struct Settling {
-    /// Which.
-    pub task: TaskId,
-    /// Its own name.
-    pub name: TaskName,
-    /// How it ended.
-    pub end: End,
-    /// Its result, or the last output of its failure.
-    pub kept: Option<Kept>,
-    /// Its file in `tasks/`; none when that was deleted or replaced.
-    pub leaving: Option<Leaving>,
-    /// Whether that may still lie among the payloads.
-    pub may_be_unlaid: bool,
-}
 
 /// Where its files are now.
 #[derive(Debug)]
@@ -46,22 +25,6 @@ pub(in crate::folders) struct Settled {
     pub shelved: Shelved,
 }
 
-/// By its digest, so that `sha256sum` tells whether it is whole; and by its task, for two may have the same bytes.
-pub(super) fn payload_name(task: TaskId, sha256: Digest) -> String {
-    format!("{sha256}-{task}")
-}
-
-pub(super) fn payload_named(name: &str) -> Option<Key> {
-    let (sha256, task) = name.split_once('-')?;
-    let (task, sha256) = (TaskId(task.parse().ok()?), sha256.parse().ok()?);
-    (payload_name(task, sha256) == name).then_some((task, sha256))
-}
-
-/// Where a result lies until its task is settled.
-pub(in crate::folders) fn payload_of(places: &Places, task: TaskId, kept: &Kept) -> PathBuf {
-    places.payload(task, kept.sha256)
-}
-
 /// Removes what was kept for a task that was cancelled meanwhile.
 pub(in crate::folders) fn discard(
     places: &Places,
@@ -69,7 +32,7 @@ pub(in crate::folders) fn discard(
     kept: &Kept,
 ) -> Result<(), DiskError> {
     places.packs.forget(&places.volume, &[(task, kept.sha256)]);
-    let path = payload_of(places, task, kept);
+    let path = places.payload(task, kept.sha256);
     match places.volume.stat(&path) {
         Err(error) if is_absent(&error) => Ok(()),
         _ => places.volume.remove(&path),

@@ -1,5 +1,6 @@
 use std::ffi::OsStr;
 use std::fs;
+use std::sync::Arc;
 
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::model::{Stamp, TaskId, TaskName, Wishes};
@@ -12,6 +13,7 @@ use crate::archive::{Compression, inspect_task, pack};
 use crate::disk::Disk;
 use crate::disk::testing::Ailing;
 use crate::folders::intake::{Leaving, Mark, Reading};
+use crate::folders::packs::Packs;
 use crate::folders::plans::Plans;
 
 mod submitted;
@@ -267,7 +269,7 @@ fn what_could_not_be_flushed_is_moved_again() {
         let (_temp, places, disk) = ailing();
         places.volume.make_folder(&places.done()).unwrap();
         let task = done(&places);
-        let payload = payload_of(&places, task.task, task.kept.as_ref().unwrap());
+        let payload = places.payload(task.task, task.kept.as_ref().unwrap().sha256);
         disk.fail_flush_of(folder);
         settle_alone(&places, &task).unwrap_err();
         assert!(
@@ -283,7 +285,7 @@ fn what_could_not_be_flushed_is_moved_again() {
 fn a_name_that_a_crash_left_unflushed_is_given_anew() {
     let (_temp, places, disk) = ailing();
     let task = done(&places);
-    let payload = payload_of(&places, task.task, task.kept.as_ref().unwrap());
+    let payload = places.payload(task.task, task.kept.as_ref().unwrap().sha256);
     let result = places.results.join("a.zip");
     fs::rename(&payload, &result).unwrap();
     disk.fail_flush_of("results");
@@ -300,7 +302,7 @@ fn a_name_that_a_crash_left_unflushed_is_given_anew() {
 fn a_result_is_found_after_a_crash_under_the_name_that_a_stranger_left_it() {
     let (_temp, places) = places();
     let task = done(&places);
-    let payload = payload_of(&places, task.task, task.kept.as_ref().unwrap());
+    let payload = places.payload(task.task, task.kept.as_ref().unwrap().sha256);
     fs::write(places.results.join("a.zip"), "a stranger's").unwrap();
     fs::rename(&payload, places.results.join("a.2.zip")).unwrap();
     assert_eq!(settle_alone(&places, &task).unwrap(), "a.2.zip");

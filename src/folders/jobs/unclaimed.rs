@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::settle::{payload_name, payload_named};
 use super::{ARCHIVE_MAX, Places};
 use crate::archive::{inspect_result, inspect_task};
 use crate::disk::{DiskError, OnDisk as _, is_no_folder, publish};
 use crate::folders::packs::{self, Key};
+use crate::folders::places::{payload_name, payload_named};
 
 /// The name of a task whose own one was in a record that is lost.
 const RECOVERED: &str = "recovered.zip";
