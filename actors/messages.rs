@@ -285,8 +285,10 @@ pub struct PeerJoined {
     pub holds: Option<Vec<(TaskId, Attempt)>>,
     /// Tasks that it runs at a time; at least 1.
     pub slots: u32,
-    /// Its newest connection: orders to it go here.
-    pub session: Port<SessionInbox>,
+    /// Its newest connection.
+    pub session: SessionId,
+    /// Orders to it go there.
+    pub orders: Port<SessionInbox>,
 }
 
 /// A peer is gone: said goodbye, fell silent, or started a new life.

@@ -124,7 +124,8 @@ impl Handler<Letter<PeerRegistered>> for Registry {
                     endpoint,
                     holds: said.holds,
                     slots: said.slots,
-                    session: session.clone(),
+                    session: said.session,
+                    orders: session.clone(),
                 };
                 self.scheduler.tell(joined, cause);
                 session.tell(PeerWelcomed { request }, cause);

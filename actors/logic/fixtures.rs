@@ -7,7 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::attribution::Claim;
-use super::dispatch::{Ask, Dispatch, Rules, Submission};
+use super::dispatch::{Arrival, Ask, Dispatch, Rules, Submission};
 use super::effect::{Asker, Effect, End, Offer, Verdict};
 use super::ledger::{Entry, State};
 use super::policy::Policy;
@@ -149,6 +149,8 @@ pub(crate) fn by_name(name: impl ToString) -> Claim {
 pub(crate) struct Desk {
     pub(crate) mind: Dispatch<Fifo>,
     pub(crate) now: Moment,
+    /// The connection on which everybody speaks from now on.
+    pub(crate) session: SessionId,
     requests: u64,
 }
 
@@ -163,6 +165,7 @@ impl Desk {
         let mut desk = Self {
             mind: Dispatch::new(Fifo, rules),
             now: Moment(1),
+            session: SessionId(1),
             requests: 0,
         };
         for peer in peers {
@@ -173,13 +176,29 @@ impl Desk {
 
     /// A peer registers and says nothing of what it holds.
     pub(crate) fn join(&mut self, peer: &Endpoint) -> Vec<Effect> {
-        self.mind.peer_joined(peer, 1, None, self.now)
+        self.join_with(peer, 1, None)
+    }
+
+    /// A peer with so many slots registers, and may say what it holds.
+    pub(crate) fn join_with(
+        &mut self,
+        peer: &Endpoint,
+        slots: u32,
+        holds: Option<&[(TaskId, Attempt)]>,
+    ) -> Vec<Effect> {
+        let arrival = Arrival {
+            peer: peer.clone(),
+            session: self.session,
+            slots,
+            holds: holds.map(<[_]>::to_vec),
+        };
+        self.mind.peer_joined(arrival, self.now)
     }
 
     fn asker(&mut self) -> Asker {
         self.requests += 1;
         Asker {
-            session: SessionId(1),
+            session: self.session,
             request: RequestId(self.requests),
         }
     }

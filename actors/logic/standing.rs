@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use super::fault::Fault;
-use crate::model::{Attempt, Endpoint, Moment, TaskId};
+use crate::model::{Attempt, Endpoint, Moment, SessionId, TaskId};
 
 /// Tasks that one peer of ours holds at a time: more than any machine has CPUs.
 pub const HOLDS_MAX: usize = 1024;
@@ -29,8 +29,8 @@ pub type Mishap = (TaskId, Attempt, Fault, Moment);
 /// How one peer stands.
 #[derive(Debug, Clone, Default)]
 pub struct Standing {
-    /// Whether the registry says that it is here.
-    pub present: bool,
+    /// The connection on which it registered last, while the registry says that it is here.
+    session: Option<SessionId>,
     /// Tasks that it runs at a time, while it is here.
     slots: u32,
     /// The tries that it has and has not answered for.
@@ -70,6 +70,11 @@ impl Standing {
             (owes, [held]) if owes.iter().all(|(task, _)| *task == held.0) => Some(*held),
             _ => None,
         }
+    }
+
+    /// Whether it is here.
+    pub fn is_present(&self) -> bool {
+        self.session.is_some()
     }
 
     /// Whether it holds as many tasks as any peer may.
@@ -156,7 +161,7 @@ impl Standing {
 
     fn is_forgettable(&self) -> bool {
         let owes = !self.holds.is_empty() || !self.owes.is_empty();
-        !self.present && !owes && self.fruitless == 0
+        !self.is_present() && !owes && self.fruitless == 0
     }
 }
 
@@ -185,14 +190,21 @@ impl Standings {
 
     /// Those that are here, in no order.
     pub fn here(&self) -> impl Iterator<Item = (&Endpoint, &Standing)> {
-        self.peers.iter().filter(|(_, standing)| standing.present)
+        self.peers
+            .iter()
+            .filter(|(_, standing)| standing.is_present())
     }
 
     /// Whether this one is here.
     pub fn is_present(&self, peer: &Endpoint) -> bool {
-        self.peers
-            .get(peer)
-            .is_some_and(|standing| standing.present)
+        self.peers.get(peer).is_some_and(Standing::is_present)
+    }
+
+    /// Whether what is answered on this connection reaches it. One of ours has the one on which it registered last; any
+    /// other may open one for each message.
+    pub fn is_reached_on(&self, peer: &Endpoint, session: SessionId) -> bool {
+        let standing = self.peers.get(peer);
+        !peer.is_ours() || standing.is_some_and(|standing| standing.session == Some(session))
     }
 
     /// How one stands, if it is remembered.
@@ -222,11 +234,11 @@ impl Standings {
         }
     }
 
-    /// It is here, and runs so many tasks at a time.
-    pub fn arrive(&mut self, peer: &Endpoint, slots: u32) {
+    /// It is here, on this connection, and runs so many tasks at a time.
+    pub fn arrive(&mut self, peer: &Endpoint, session: SessionId, slots: u32) {
         let standing = self.of(peer);
         let before = std::mem::replace(&mut standing.slots, slots);
-        if !std::mem::replace(&mut standing.present, true) {
+        if standing.session.replace(session).is_none() {
             let absence = standing.absence;
             self.absent.remove(&absence);
             self.present += 1;
@@ -236,10 +248,11 @@ impl Standings {
 
     /// It is gone; what it owes is remembered.
     pub fn depart(&mut self, peer: &Endpoint) {
-        let Some(standing) = self.peers.get_mut(peer).filter(|known| known.present) else {
+        let known = self.peers.get_mut(peer);
+        let Some(standing) = known.filter(|known| known.is_present()) else {
             return;
         };
-        standing.present = false;
+        standing.session = None;
         self.present -= 1;
         self.slots -= u64::from(std::mem::take(&mut standing.slots));
         self.remember_absent(peer);

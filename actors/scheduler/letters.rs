@@ -1,7 +1,7 @@
 //! What the desk does about each letter of a scheduler's inbox, in the order of a task's life.
 
 use super::{Desk, NAME, Takes, report};
-use crate::logic::dispatch::Submission;
+use crate::logic::dispatch::{Arrival, Submission};
 use crate::logic::effect::Asker;
 use crate::logic::policy::Policy;
 use crate::message_log::Cause;
@@ -100,11 +100,16 @@ impl<P: Policy> Takes<PeerJoined> for Desk<P> {
             holds,
             slots,
             session,
+            orders,
         } = message;
-        self.holders.insert(endpoint.clone(), session.used_by(NAME));
-        let effects = self
-            .mind
-            .peer_joined(&endpoint, slots, holds.as_deref(), self.now());
+        self.holders.insert(endpoint.clone(), orders.used_by(NAME));
+        let arrival = Arrival {
+            peer: endpoint,
+            session,
+            slots,
+            holds,
+        };
+        let effects = self.mind.peer_joined(arrival, self.now());
         self.carry_out(effects, None, cause);
     }
 }

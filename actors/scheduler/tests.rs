@@ -11,13 +11,14 @@ use crate::logic::dispatch::Rules;
 use crate::logic::fixtures::task;
 use crate::message_log::{Cause, Name};
 use crate::messages::{
-    CancelTask, DescribeQueue, FoldersInbox, SessionClosed, StoreChanged, StoreInbox, TaskArrived,
-    TaskRequested, WrittenDown,
+    CancelTask, DescribeQueue, FoldersInbox, PeerJoined, SessionClosed, StoreChanged, StoreInbox,
+    TaskArrived, TaskRequested, WrittenDown,
 };
 use crate::model::{BootId, Endpoint, Life, RequestId, SessionId};
 use crate::schedulers::Fifo;
 use crate::testing::Stage;
 
+/// A desk, and two peers of ours that are here.
 fn desk(stage: &Stage) -> Desk<Fifo> {
     let cast = Cast {
         title: "fifo",
@@ -27,7 +28,27 @@ fn desk(stage: &Stage) -> Desk<Fifo> {
         rules: Rules::default(),
         clock: stage.clock(),
     };
-    Desk::new(Fifo, cast)
+    let mut desk = Desk::new(Fifo, cast);
+    for number in [1, 2] {
+        let session = SessionId(number);
+        let joined = PeerJoined {
+            endpoint: peer(number),
+            holds: Some(Vec::new()),
+            slots: 1,
+            session,
+            orders: stage.reply_to(session, RequestId(0)).session,
+        };
+        desk.take(joined, Cause::OUTSIDE);
+    }
+    desk
+}
+
+/// A peer of ours, which speaks on the session of the same number.
+fn peer(number: u64) -> Endpoint {
+    Endpoint {
+        peer: format!("p{number}").parse().unwrap(),
+        life: Life::Boot(BootId(Uuid::from_u128(number.into()))),
+    }
 }
 
 fn desk_with_a_task(stage: &Stage) -> Desk<Fifo> {
@@ -39,10 +60,7 @@ fn desk_with_a_task(stage: &Stage) -> Desk<Fifo> {
 
 fn request(stage: &Stage, session: u64, wait: Duration) -> TaskRequested {
     TaskRequested {
-        endpoint: Endpoint {
-            peer: format!("p{session}").parse().unwrap(),
-            life: Life::Boot(BootId(Uuid::from_u128(session.into()))),
-        },
+        endpoint: peer(session),
         session: SessionId(session),
         wait,
         is_spare: false,

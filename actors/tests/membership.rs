@@ -105,10 +105,7 @@ async fn who_registers_is_joined_first_and_then_welcomed() {
             .map(|letter| letter["kind"].as_str().unwrap())
             .collect();
         assert_eq!(kinds, ["PeerHeard", "PeerJoined", "PeerWelcomed"]);
-        assert_eq!(
-            cast.stage.said("PeerJoined")[0]["session"],
-            "peer_session#1"
-        );
+        assert_eq!(cast.stage.said("PeerJoined")[0]["orders"], "peer_session#1");
         assert_eq!(cast.stage.said("PeerWelcomed")[0]["request"], 7);
     })
     .await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::logic::attribution::Claim;
 use crate::logic::effect::Asker;
-use crate::model::{Digest, Endpoint, Outcome};
+use crate::model::{Attempt, Digest, Endpoint, Outcome, SessionId, TaskId};
 
 /// How often a task may go wrong (promise R5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,19 @@ impl Default for Rules {
             is_fenced: true,
         }
     }
+}
+
+/// A peer that registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// Who is here.
+    pub peer: Endpoint,
+    /// On which connection it said so: on this one it is reached.
+    pub session: SessionId,
+    /// How many tasks it runs at a time.
+    pub slots: u32,
+    /// The tries that a peer of ours holds; none from others, who do not say.
+    pub holds: Option<Vec<(TaskId, Attempt)>>,
 }
 
 /// A peer's request for a task.

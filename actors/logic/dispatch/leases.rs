@@ -96,11 +96,10 @@ impl<P: Policy> Dispatch<P> {
         time_limit: Option<Duration>,
         now: Moment,
     ) {
-        // Only of a peer of ours that is here will we be told that it is gone.
-        let believed = if peer.is_ours() && self.peers.is_present(peer) {
-            time_limit
-        } else {
-            time_limit.or(Some(SILENT_WORK))
+        // Only of a peer of ours will we be told that it is gone; whoever of them is given a task is here.
+        let believed = match peer.is_ours() {
+            true => time_limit,
+            false => time_limit.or(Some(SILENT_WORK)),
         };
         let deadline = believed.map(|limit| now.after(limit.saturating_add(HAND_IN)));
         if let Some(deadline) = deadline {

@@ -17,7 +17,7 @@ mod results;
 mod tries;
 mod waiting;
 
-pub use facts::{Ask, Rules, Submission};
+pub use facts::{Arrival, Ask, Rules, Submission};
 use waiting::Waiting;
 
 use super::effect::{Asker, Effect, End};
@@ -144,8 +144,12 @@ impl<P: Policy> Dispatch<P> {
         self.end(task, End::Cancelled(why.clone()), State::Cancelled { why })
     }
 
-    /// A peer asks for a task.
+    /// A peer asks for a task. What is given to one of ours on a connection that it has left would reach nobody, and
+    /// nobody would say so.
     pub fn task_requested(&mut self, ask: Ask, now: Moment) -> Vec<Effect> {
+        if !self.peers.is_reached_on(&ask.peer, ask.asker.session) {
+            return vec![Effect::Nothing(ask.asker)];
+        }
         let mut effects = self.give_up_held(&ask.peer, now);
         let peer = ask.peer.clone();
         if let Some(standing) = self.peers.get_mut(&peer) {

@@ -1,31 +1,33 @@
 //! Peers come and go, and with them what we believe that they hold and what they wait for.
 
-use super::Dispatch;
+use super::{Arrival, Dispatch};
 use crate::logic::effect::Effect;
 use crate::logic::fault::Fault;
 use crate::logic::policy::Policy;
-use crate::model::{Attempt, Endpoint, Moment, SessionId, TaskId};
+use crate::model::{Endpoint, Moment, SessionId};
 
 impl<P: Policy> Dispatch<P> {
-    /// A peer with so many slots is here, or registered anew: a result that it owed will not come any more.
+    /// A peer is here, or registered anew: a result that it owed will not come any more, and what it asked for on
+    /// another connection is answered nowhere.
     ///
     /// A peer of ours says which tries it holds. What else we believe it has never arrived there; what it
     /// holds and nobody wants is cancelled, and what waits for somebody to run it goes on there.
-    pub fn peer_joined(
-        &mut self,
-        peer: &Endpoint,
-        slots: u32,
-        holds: Option<&[(TaskId, Attempt)]>,
-        now: Moment,
-    ) -> Vec<Effect> {
-        self.peers.arrive(peer, slots);
+    pub fn peer_joined(&mut self, arrival: Arrival, now: Moment) -> Vec<Effect> {
+        let Arrival {
+            peer,
+            session,
+            slots,
+            holds,
+        } = &arrival;
+        self.peers.arrive(peer, *session, *slots);
+        let dropped = self.waiting.take_elsewhere(peer, *session).into_iter();
+        let mut effects: Vec<Effect> = dropped.map(Effect::Nothing).collect();
         let standing = self.peers.of(peer);
         standing.start_afresh();
         standing.asked = now;
         let Some(holds) = holds else {
-            return Vec::new();
+            return effects;
         };
-        let mut effects = Vec::new();
         for (task, attempt) in standing.holds.clone() {
             if !holds.contains(&(task, attempt)) {
                 let why = format!("{peer} never got it");

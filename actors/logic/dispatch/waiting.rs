@@ -78,6 +78,20 @@ impl Waiting {
         }
     }
 
+    /// A peer is on this connection now; those who asked for it on others, which may still live.
+    pub(super) fn take_elsewhere(&mut self, peer: &Endpoint, session: SessionId) -> Vec<Asker> {
+        let numbers = self.by_peer.get(peer).into_iter().flatten().copied();
+        let is_elsewhere = |number: &u64| {
+            let waits = self.asks.get(number);
+            waits.is_some_and(|(ask, _)| ask.asker.session != session)
+        };
+        let elsewhere: Vec<u64> = numbers.filter(is_elsewhere).collect();
+        let asks = elsewhere
+            .into_iter()
+            .filter_map(|number| self.remove(number));
+        asks.map(|ask| ask.asker).collect()
+    }
+
     /// A peer is gone; those who asked for it, on connections that may still live.
     pub(super) fn take_peer(&mut self, peer: &Endpoint) -> Vec<Asker> {
         let numbers = self.by_peer.remove(peer).unwrap_or_default();

@@ -48,7 +48,7 @@ fn the_pause_doubles_to_its_bound_and_a_result_ends_the_row() {
 fn a_peer_is_counted_once_however_often_it_joins_and_leaves() {
     let mut standings = Standings::default();
     for _ in 0..2 {
-        standings.arrive(&plain("a"), 1);
+        standings.arrive(&plain("a"), SessionId(1), 1);
         assert_eq!(
             (standings.present(), standings.is_present(&plain("a"))),
             (1, true)
@@ -68,7 +68,7 @@ fn a_peer_is_counted_once_however_often_it_joins_and_leaves() {
 #[test]
 fn a_peer_that_is_gone_is_remembered_while_it_owes() {
     let mut standings = Standings::default();
-    standings.arrive(&plain("a"), 1);
+    standings.arrive(&plain("a"), SessionId(1), 1);
     standings.of(&plain("a")).holds.push(held(1));
     standings.depart(&plain("a"));
     assert!(standings.get(&plain("a")).is_some());
@@ -79,24 +79,24 @@ fn a_peer_that_is_gone_is_remembered_while_it_owes() {
 #[test]
 fn leaving_and_coming_back_shortens_no_pause() {
     let mut standings = Standings::default();
-    standings.arrive(&plain("a"), 1);
+    standings.arrive(&plain("a"), SessionId(1), 1);
     standings.of(&plain("a")).came_back_without(Moment(0));
     let until = standings.of(&plain("a")).pause_until;
     standings.depart(&plain("a"));
-    standings.arrive(&plain("a"), 1);
+    standings.arrive(&plain("a"), SessionId(1), 1);
     assert_eq!(standings.of(&plain("a")).pause_until, until);
 }
 
 #[test]
 fn absent_peers_are_remembered_up_to_a_bound_the_latest_longest() {
     let mut standings = Standings::default();
-    standings.arrive(&plain("old"), 1);
+    standings.arrive(&plain("old"), SessionId(1), 1);
     standings.of(&plain("old")).owes = vec![held(1)];
     standings.depart(&plain("old"));
     // One peer that comes and goes pushes nobody out.
     standings.of(&plain("flapping")).owes = vec![held(2)];
     for _ in 0..=ABSENT_MAX {
-        standings.arrive(&plain("flapping"), 1);
+        standings.arrive(&plain("flapping"), SessionId(1), 1);
         standings.depart(&plain("flapping"));
     }
     assert!(standings.get(&plain("old")).is_some());

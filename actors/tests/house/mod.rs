@@ -114,7 +114,8 @@ impl House {
             endpoint: peer(number),
             holds: Some(Vec::new()),
             slots: 1,
-            session: self.reply(number).session,
+            session: SessionId(number),
+            orders: self.reply(number).session,
         };
         self.tell(joined).await;
     }

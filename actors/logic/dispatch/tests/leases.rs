@@ -5,10 +5,11 @@ use std::time::Duration;
 use crate::logic::dispatch::Rules;
 use crate::logic::effect::{Effect, Verdict};
 use crate::logic::fixtures::{
-    Desk, by_id, by_name, cancels, ends, keeps, kind_of, offered, ours, plain, task, verdicts,
+    Desk, by_id, by_name, cancels, ends, keeps, kind_of, offered, ours, ours_in_life, plain, task,
+    verdicts,
 };
 use crate::logic::ledger::{State, TERMINAL_MAX};
-use crate::model::{Ending, Task};
+use crate::model::{Ending, SessionId, Task};
 
 fn limited(number: u128, seconds: u64) -> Task {
     let mut task = task(number);
@@ -35,7 +36,7 @@ fn a_task_to_spare_is_given_only_while_there_is_one_for_every_slot_of_every_peer
     let (a, b) = (ours("a"), ours("b"));
     let mut desk = Desk::with(&[]);
     for (peer, slots) in [(&a, 2), (&b, 3)] {
-        desk.mind.peer_joined(peer, slots, None, desk.now);
+        desk.join_with(peer, slots, None);
     }
     (1..=6).for_each(|number| drop(desk.arrive(task(number))));
     assert!(desk.ask_to_spare(&a).is_some());
@@ -43,7 +44,7 @@ fn a_task_to_spare_is_given_only_while_there_is_one_for_every_slot_of_every_peer
     assert_eq!(desk.ask_to_spare(&a), None, "four wait, and five slots");
     desk.leave(&b, true);
     assert!(desk.ask_to_spare(&a).is_some(), "two slots are left");
-    desk.mind.peer_joined(&a, 4, None, desk.now);
+    desk.join_with(&a, 4, None);
     assert_eq!(desk.ask_to_spare(&a), None, "it came back with more");
 }
 
@@ -92,12 +93,40 @@ fn a_task_without_a_limit_stays_with_a_plain_peer_while_that_is_heard() {
 }
 
 #[test]
-fn a_peer_of_ours_that_nobody_announced_holds_no_task_for_ever() {
+fn a_peer_of_ours_that_is_not_here_is_given_nothing() {
     let mut desk = Desk::with(&[]);
     desk.arrive(task(1));
-    let offer = desk.take(&ours("unannounced"));
-    desk.pass(24 * 3600);
-    assert_eq!(*desk.state(offer.task), State::Waiting);
+    assert!(desk.in_vain(&ours("unannounced")));
+    desk.join(&ours("gone"));
+    desk.leave(&ours("gone"), false);
+    assert!(desk.in_vain(&ours("gone")));
+    assert_eq!(*desk.state(task(1).id), State::Waiting);
+}
+
+#[test]
+fn a_request_on_a_connection_that_its_peer_has_left_leases_nothing() {
+    for reborn in [ours("a"), ours_in_life("a", 2)] {
+        let mut desk = Desk::with(&[&ours("a")]);
+        desk.arrive(task(1));
+        if reborn != ours("a") {
+            desk.leave(&ours("a"), false);
+        }
+        desk.session = SessionId(2);
+        desk.join_with(&reborn, 1, Some(&[]));
+        desk.session = SessionId(1);
+        assert!(desk.in_vain(&ours("a")));
+        assert_eq!(*desk.state(task(1).id), State::Waiting);
+        desk.session = SessionId(2);
+        desk.take(&reborn);
+    }
+}
+
+#[test]
+fn a_plain_peer_may_ask_on_any_connection() {
+    let mut desk = Desk::with(&[&plain("a")]);
+    desk.arrive(task(1));
+    desk.session = SessionId(2);
+    desk.take(&plain("a"));
 }
 
 #[test]
@@ -360,7 +389,7 @@ fn what_never_reached_a_peer_of_ours_goes_to_another_at_nobodys_fault() {
     let lost = desk.take(&ours("a"));
     let arrived = desk.take(&ours("a"));
     let holds = [(arrived.task, arrived.attempt)];
-    let effects = desk.mind.peer_joined(&ours("a"), 1, Some(&holds), desk.now);
+    let effects = desk.join_with(&ours("a"), 1, Some(&holds));
     assert_eq!(effects, []);
     assert!(matches!(desk.state(arrived.task), State::Leased(_)));
     assert_eq!(*desk.state(lost.task), State::Resting);
@@ -378,7 +407,7 @@ fn what_a_peer_of_ours_still_runs_after_it_was_given_up_goes_on_there() {
     assert_eq!(desk.take(&ours("b")).task, elsewhere.task);
 
     let holds = [&kept, &elsewhere, &failed].map(|offer| (offer.task, offer.attempt));
-    let effects = desk.mind.peer_joined(&ours("a"), 1, Some(&holds), desk.now);
+    let effects = desk.join_with(&ours("a"), 1, Some(&holds));
     assert_eq!(effects, []);
     let holder = |task| desk.state(task).lease().map(|lease| lease.holder.clone());
     assert_eq!(holder(kept.task), Some(ours("a")));
@@ -394,7 +423,7 @@ fn what_a_peer_of_ours_still_runs_for_a_task_that_is_over_is_called_off() {
     desk.leave(&ours("a"), false);
     desk.mind.task_withdrawn(&offer.task, "no".into());
     let holds = [(offer.task, offer.attempt), (task(9).id, offer.attempt)];
-    let effects = desk.mind.peer_joined(&ours("a"), 1, Some(&holds), desk.now);
+    let effects = desk.join_with(&ours("a"), 1, Some(&holds));
     assert_eq!(cancels(&effects).len(), 2);
 }
 

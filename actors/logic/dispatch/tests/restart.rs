@@ -123,7 +123,7 @@ fn rejoin(desk: &mut Desk, peer: &Endpoint, holds: &[(u128, u32)]) -> Vec<Effect
         .iter()
         .map(|(number, attempt)| (task(*number).id, Attempt(*attempt)))
         .collect();
-    desk.mind.peer_joined(peer, 1, Some(&holds), desk.now)
+    desk.join_with(peer, 1, Some(&holds))
 }
 
 #[test]

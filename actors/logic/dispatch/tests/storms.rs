@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::logic::attribution::Claim;
-use crate::logic::dispatch::{Ask, Dispatch, Due, Rules, Submission};
+use crate::logic::dispatch::{Arrival, Ask, Dispatch, Due, Rules, Submission};
 use crate::logic::effect::{Asker, Effect, End, Offer};
 use crate::logic::fixtures::{by_id, by_name, kind_of, ours, ours_in_life, plain, plain_at, task};
 use crate::logic::ledger::{Counts, Entry, Lease, State};
@@ -45,7 +45,8 @@ enum Naming {
 #[derive(Debug, Clone)]
 enum Fact {
     Arrives(u8),
-    Asks(u8, u64),
+    /// On one of its connections.
+    Asks(u8, u64, bool),
     Submits {
         peer: u8,
         offer: u8,
@@ -56,8 +57,8 @@ enum Fact {
     Kept(u8),
     Refused(u8),
     NotStored(u8),
-    /// Ours may say what they hold: what we believe, nothing, or anything.
-    Joins(u8, u8),
+    /// On one of its connections. Ours may say what they hold: what we believe, nothing, or anything.
+    Joins(u8, u8, bool),
     Leaves(u8, bool),
     Closes(u8),
     Cancels(u8),
@@ -80,17 +81,18 @@ fn facts() -> impl Strategy<Value = Vec<Fact>> {
     let ending = prop::sample::select(vec![Ending::Exit(0), Ending::Exit(1), Ending::Unsaid]);
     let wait = prop::sample::select(vec![0, 0, 20, 90]);
     let jump = prop::sample::select(vec![0, 1, 1, 5, 60, 125, 700]);
+    let second = prop::bool::weighted(0.2);
     let submits = (any::<u8>(), any::<u8>(), naming, 0u8..3, ending);
     let fact = prop_oneof![
         3 => any::<u8>().prop_map(Fact::Arrives),
-        6 => (any::<u8>(), wait).prop_map(|(peer, wait)| Fact::Asks(peer, wait)),
+        6 => (any::<u8>(), wait, second).prop_map(|(peer, wait, second)| Fact::Asks(peer, wait, second)),
         6 => submits.prop_map(|(peer, offer, naming, bytes, ending)| Fact::Submits {
             peer, offer, naming, bytes, ending
         }),
         3 => any::<u8>().prop_map(Fact::Kept),
         2 => any::<u8>().prop_map(Fact::Refused),
         1 => any::<u8>().prop_map(Fact::NotStored),
-        3 => (any::<u8>(), 0u8..4).prop_map(|(peer, says)| Fact::Joins(peer, says)),
+        3 => (any::<u8>(), 0u8..4, second).prop_map(|(peer, says, second)| Fact::Joins(peer, says, second)),
         2 => any::<(u8, bool)>().prop_map(|(peer, planned)| Fact::Leaves(peer, planned)),
         1 => any::<u8>().prop_map(Fact::Closes),
         1 => any::<u8>().prop_map(Fact::Cancels),
@@ -146,7 +148,7 @@ impl Storm {
     fn happens(&mut self, fact: &Fact) {
         let effects = match fact {
             Fact::Arrives(number) => self.arrives(*number),
-            Fact::Asks(peer, wait) => self.asks(*peer, *wait),
+            Fact::Asks(peer, wait, second) => self.asks(*peer, *wait, *second),
             Fact::Submits {
                 peer,
                 offer,
@@ -167,13 +169,13 @@ impl Storm {
                 Some(task) => self.mind.result_not_stored(&task, "full".into(), self.now),
                 None => Vec::new(),
             },
-            Fact::Joins(number, says) => self.joins(*number, *says),
+            Fact::Joins(number, says, second) => self.joins(*number, *says, *second),
             Fact::Leaves(number, planned) => {
                 self.mind
                     .peer_left(&peer(*number), *planned, "gone", self.now)
             }
             Fact::Closes(number) => {
-                let session = session(*number);
+                let session = session(*number, false);
                 self.asking.retain(|asker, _| asker.session != session);
                 self.mind.session_closed(session);
                 Vec::new()
@@ -239,7 +241,7 @@ impl Storm {
         self.keeping.clear();
     }
 
-    fn joins(&mut self, number: u8, says: u8) -> Vec<Effect> {
+    fn joins(&mut self, number: u8, says: u8, second: bool) -> Vec<Effect> {
         let peer = peer(number);
         let believed = self.mind.peers.get(&peer).map(|known| known.holds.clone());
         let newest = self.offers.iter().rev().take(3);
@@ -250,13 +252,19 @@ impl Storm {
             _ => None,
         };
         let holds = holds.filter(|_| peer.is_ours());
-        self.mind.peer_joined(&peer, 1, holds.as_deref(), self.now)
+        let arrival = Arrival {
+            session: session(number, second),
+            peer,
+            slots: 1,
+            holds,
+        };
+        self.mind.peer_joined(arrival, self.now)
     }
 
-    fn asks(&mut self, number: u8, wait: u64) -> Vec<Effect> {
+    fn asks(&mut self, number: u8, wait: u64, second: bool) -> Vec<Effect> {
         let ask = Ask {
             peer: peer(number),
-            asker: self.asker(session(number).0),
+            asker: self.asker(session(number, second).0),
             wait: Duration::from_secs(wait),
             is_spare: false,
         };
@@ -272,7 +280,7 @@ impl Storm {
     }
 
     fn submits(&mut self, number: u8, claim: Claim, bytes: u8, ending: Ending) -> Vec<Effect> {
-        let asker = self.asker(session(number).0);
+        let asker = self.asker(session(number, false).0);
         self.submitting.insert(asker);
         let submission = Submission {
             peer: peer(number),
@@ -309,6 +317,8 @@ impl Storm {
             match effect {
                 Effect::Offer(asker, offer) => {
                     let peer = self.asking.remove(&asker).expect("answered twice");
+                    let reached = self.mind.peers.is_reached_on(&peer, asker.session);
+                    assert!(reached, "given to nobody");
                     let held = self.mind.peers.get(&peer).map(|known| known.holds.clone());
                     let alone = held == Some(vec![(offer.task, offer.attempt)]);
                     assert!(peer.is_ours() || alone, "{peer} holds {held:?}");
@@ -409,7 +419,10 @@ impl Storm {
                 let due = (deadline, Due::LeaseEnds(task, lease.attempt));
                 assert!(self.mind.due.contains(&due), "a deadline without an alarm");
             }
-            None => assert!(lease.holder.is_ours() && holder.present, "leased for ever"),
+            None => assert!(
+                lease.holder.is_ours() && holder.is_present(),
+                "leased for ever"
+            ),
         }
     }
 
@@ -423,11 +436,11 @@ impl Storm {
             self.happens(&Fact::Leaves(number, false));
         }
         const HONEST: u8 = 2;
-        self.happens(&Fact::Joins(HONEST, 2));
+        self.happens(&Fact::Joins(HONEST, 2, false));
         for _ in 0..200 {
             self.happens(&Fact::Passes(5));
             let before = self.offers.len();
-            self.happens(&Fact::Asks(HONEST, 0));
+            self.happens(&Fact::Asks(HONEST, 0, false));
             if let Some(offer) = self.offers.get(before).cloned() {
                 let effects = self.submits(HONEST, by_id(&offer), 1, Ending::Exit(0));
                 self.written.extend(self.mind.take_news());
@@ -452,8 +465,8 @@ fn peer(number: u8) -> Endpoint {
     peers()[usize::from(number) % peers().len()].clone()
 }
 
-fn session(number: u8) -> SessionId {
-    SessionId(u64::from(number) % peers().len() as u64)
+fn session(number: u8, second: bool) -> SessionId {
+    SessionId(u64::from(number) % peers().len() as u64 + 100 * u64::from(second))
 }
 
 fn claim(naming: Naming, offer: Option<&Offer>) -> Claim {

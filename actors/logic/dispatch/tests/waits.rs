@@ -65,6 +65,21 @@ fn what_waited_on_a_connection_that_ended_gets_nothing_more() {
 }
 
 #[test]
+fn what_waits_on_a_connection_that_its_peer_has_left_is_answered_and_what_waits_on_its_own_waits_on()
+ {
+    let mut desk = Desk::with(&[&ours("a"), &ours("b")]);
+    desk.ask_waiting(&ours("a"), 10);
+    desk.ask_waiting(&ours("b"), 10);
+    assert_eq!(desk.join(&ours("a")), []);
+    desk.session = SessionId(2);
+    let effects = desk.join(&ours("a"));
+    assert!(matches!(effects[..], [Effect::Nothing(asker)] if asker.request.0 == 1));
+    desk.arrive(task(1));
+    assert_eq!(desk.state(task(1).id).lease().unwrap().holder, ours("b"));
+    assert_eq!(desk.pass(60), []);
+}
+
+#[test]
 fn what_a_peer_waited_for_goes_with_it_and_whoever_still_listens_is_told() {
     let mut desk = Desk::with(&[&ours("a"), &ours("b")]);
     desk.ask_waiting(&ours("a"), 10);
