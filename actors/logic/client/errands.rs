@@ -97,7 +97,7 @@ impl Client {
         if self.is_said(|say| matches!(say, Say::Register(_))) {
             return None;
         }
-        if !self.registered || self.hands_back {
+        if (!self.registered || self.hands_back) && self.knows_what_it_has() {
             return Some(Say::Register(self.tries_held()));
         }
         if let Some(hand_in) = self.next_hand_in(now) {
@@ -110,8 +110,15 @@ impl Client {
             let goodbye = self.ours.is_some() && !self.goodbye_said && self.is_ready_to_go(now);
             return goodbye.then_some(Say::Leave);
         }
-        let want = self.next_want().filter(|_| now >= self.ask_at);
+        let want = self.next_want();
+        let want = want.filter(|_| now >= self.ask_at && !self.hands_back);
         want.map(Say::Ask)
+    }
+
+    /// Whether all that we have can be told: a task that is on its way would pass for one that never came, and run
+    /// twice. One that leaves runs none that comes now.
+    fn knows_what_it_has(&self) -> bool {
+        self.leaving.is_some() || self.asks() == 0
     }
 
     pub(super) fn is_said(&self, is: impl Fn(&Say) -> bool) -> bool {

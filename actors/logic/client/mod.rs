@@ -134,7 +134,7 @@ pub struct Client {
     /// The program is to end; once nothing runs, at this moment at the latest.
     leaving: Option<Moment>,
     stopping: bool,
-    /// A task came that will not be run: registering anew tells the master that we do not hold it.
+    /// A task came, or was held, that will not be run: registering anew tells the master that we do not have it.
     hands_back: bool,
     goodbye_said: bool,
     gone: bool,
@@ -287,14 +287,16 @@ impl Client {
         let mut orders = match self.runs.get_mut(&key) {
             Some(_) if self.stopping => self.settled(key),
             Some(run) => {
-                if matches!(outcome.ending, Ending::PeerTrouble(_)) {
-                    self.ask_at = now.after(TROUBLE_PAUSE);
-                }
                 // One that fails may fail fast, and is to get no more for it.
                 if outcome.ending.is_success() {
                     self.spares.ran(now.since(run.since));
                 }
+                let is_trouble = matches!(outcome.ending, Ending::PeerTrouble(_));
                 run.result = Some((outcome, result));
+                if is_trouble {
+                    self.ask_at = now.after(TROUBLE_PAUSE);
+                    self.give_back();
+                }
                 Vec::new()
             }
             // It was cancelled, and is forgotten already.
@@ -312,9 +314,7 @@ impl Client {
             self.leaving = Some(now);
             self.put_off_leaving(now);
         }
-        if self.spares.let_go() {
-            self.hands_back = self.ours.is_some() && !self.stopping;
-        }
+        self.give_back();
         let mut orders = Vec::new();
         if stops {
             orders.push(Order::StopAll);

@@ -108,7 +108,6 @@ impl Client {
         self.registered = true;
         self.failed_rounds = 0;
         self.rebuffs = 0;
-        self.ask_at = now;
         self.heartbeat_at = now.after(ours.map_or(Duration::ZERO, |ours| ours.heartbeat));
         let search = std::mem::replace(&mut self.search, Search::Off);
         if search == Search::Off {
@@ -139,7 +138,7 @@ impl Client {
         };
         // What comes while we leave is for others; a goodbye that is said already tells the master so too.
         if self.stopping || (self.leaving.is_some() && self.ours.is_some()) {
-            self.hands_back = self.ours.is_some() && !self.goodbye_said;
+            self.hand_back();
             return Vec::new();
         }
         let task = Assignment {

@@ -84,11 +84,23 @@ impl Client {
         Order::Run(task)
     }
 
-    /// What runs takes its time: what is held for so long is for others. That is said by registering anew; not while a task
-    /// may be on its way, for the master would take that for one that never came.
+    /// What runs takes its time: what is held for so long is for others, and so is what is still on its way.
     pub(super) fn give_back_overdue(&mut self, now: Moment) {
-        if self.spares.are_overdue(now) && self.asks() == 0 && self.spares.let_go() {
-            self.hands_back = self.ours.is_some() && !self.goodbye_said;
+        if self.spares.are_overdue(now) && self.asks() == 0 {
+            self.give_back();
         }
+    }
+
+    /// What is held is for others: here it would not begin soon, or not well. One that stops says goodbye soon, which
+    /// gives it back too.
+    pub(super) fn give_back(&mut self) {
+        if self.spares.let_go() && !self.stopping {
+            self.hand_back();
+        }
+    }
+
+    /// A master of ours is to hear what we have, and so what we have not.
+    pub(super) fn hand_back(&mut self) {
+        self.hands_back = self.ours.is_some() && !self.goodbye_said;
     }
 }

@@ -156,6 +156,50 @@ fn nothing_is_given_back_while_a_task_may_be_on_its_way() {
 }
 
 #[test]
+fn a_peer_in_trouble_gives_back_what_it_holds_and_asks_for_nothing_for_a_while() {
+    let mut play = at_work(2 * ANSWER);
+    play.answer_to(is_spare, task(Some(key(7))));
+    let mut orders = play.had_no_room(key(5));
+    assert_eq!(runs(&orders), [], "it would fail as this one did");
+    let held = vec![key(5), key(6)];
+    assert_eq!(says(&orders), [&Say::Register(held)]);
+    orders = play.answer_to(is_register, Said::Registered(Some(OURS)));
+    orders.extend(play.answer_to(is_hand_in, Said::Taken));
+    assert!(!says_any(&orders, is_ask), "{orders:?}");
+    orders = play.wait_s(4);
+    assert!(!says_any(&orders, is_ask), "{orders:?}");
+    assert!(says_any(&play.wait_s(2), is_ask));
+}
+
+#[test]
+fn a_peer_in_trouble_registers_once_it_knows_what_was_on_its_way() {
+    let mut play = Play::of(Terms {
+        slots: 1,
+        fixed: Some(master(&[1], None)),
+    });
+    play.start();
+    play.connected();
+    play.answer(Said::Registered(Some(OURS)));
+    for number in 1..4 {
+        play.take(number);
+        play.wait(ANSWER);
+        play.ended(key(number));
+        play.wait(2 * ANSWER);
+        play.answer_to(is_hand_in, Said::Taken);
+    }
+    play.take(4);
+    play.answer_to(is_spare, task(Some(key(5))));
+    let mut orders = play.had_no_room(key(4));
+    orders.extend(play.wait_s(2));
+    assert!(!says_any(&orders, is_register), "one may be on its way");
+    assert!(!says_any(&orders, is_ask) && runs(&orders).is_empty());
+    orders = play.answer_to(is_spare, task(Some(key(6))));
+    assert_eq!(runs(&orders), [key(6)]);
+    let has = vec![key(4), key(6)];
+    assert_eq!(says(&orders), [&Say::Register(has)]);
+}
+
+#[test]
 fn what_is_held_is_named_to_a_master_that_was_lost_and_found() {
     let mut play = at_work(2 * ANSWER);
     play.answer_to(is_spare, task(Some(key(7))));
