@@ -13,6 +13,7 @@
 //! key and would be filed as something else. A try of which the master is not known is for every master of ours.
 
 mod errands;
+mod refusals;
 mod replies;
 mod spares;
 #[cfg(test)]

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use super::refusals::REFUSED;
 use super::{Assignment, Client, InFlight, Line, Order, Ours, RunKey, Said, Say, Search, Want};
-use crate::model::{Archive, Attempt, Dialect, Moment, TaskId, TaskName};
+use crate::model::{Archive, Attempt, Moment, TaskId, TaskName};
 
-/// In which order dialects are tried with a master that was not heard announcing itself.
-const DIALECTS: [Dialect; 3] = [Dialect::Flat, Dialect::Envelope, Dialect::SuperPeer];
 /// The pause after "nothing now": a master that is not ours cannot hold the request, so it is asked again soon.
 const ASK_PAUSE: Duration = Duration::from_secs(1);
 /// The pause before a result is handed in again, longer by this each time.
@@ -22,10 +21,7 @@ const NOT_STORED: &str = "not_stored";
 /// (promise R6).
 const STORE_PAUSE: Duration = Duration::from_secs(5);
 /// The codes with which a master of ours says that it will never take a result; any other tells of an accident.
-const FINAL_CODES: [&str; 3] = ["too_late", "unmatched", "refused"];
-/// Errors in a row after which the master is believed to have forgotten us.
-const REBUFFS_MAX: u32 = 3;
-
+const FINAL_CODES: [&str; 3] = ["too_late", "unmatched", REFUSED];
 /// A task as it came.
 struct Arrived {
     key: Option<RunKey>,
@@ -40,9 +36,11 @@ impl Client {
         if let Said::Cancel(key) = said {
             return self.cancelled(key);
         }
-        // A number from a master that was told none is not ours.
+        // A number from a master that was told none is not ours. One of ours answers by number what follows its
+        // introduction, so there a word without one is no answer.
         let asked = match id.filter(|_| self.ours.is_some()) {
             Some(id) => self.in_flight.remove(&id),
+            None if self.ours.is_some() && self.registered => None,
             None => self.in_flight.pop_first().map(|(_, in_flight)| in_flight),
         };
         if let Line::Open(answered) = &mut self.line {
@@ -53,6 +51,9 @@ impl Client {
         };
         let mut orders = match (say, said) {
             (Say::Register(_), Said::Registered(ours)) => self.registered(ours, now),
+            (Say::Register(_), Said::Error(_, code)) if self.is_understood(code.as_deref()) => {
+                self.turned_away(now)
+            }
             (
                 Say::Ask(_),
                 Said::Task {
@@ -82,9 +83,8 @@ impl Client {
                 self.hand_in_refused(hand_in.key, code, now)
             }
             (Say::Ask(_), Said::Error(..)) => {
-                self.rebuffed();
                 self.ask_at = now.after(ASK_PAUSE);
-                Vec::new()
+                self.rebuffed(now)
             }
             (Say::Ask(want), Said::Nothing) => {
                 self.rebuffs = 0;
@@ -169,8 +169,9 @@ impl Client {
                 Vec::new()
             }
             _ => {
-                self.rebuffed();
-                self.hand_in_later(key, now)
+                let mut orders = self.hand_in_later(key, now);
+                orders.extend(self.rebuffed(now));
+                orders
             }
         }
     }
@@ -180,12 +181,6 @@ impl Client {
         if let Some(run) = self.runs.get_mut(&key) {
             run.not_before = now.after(STORE_PAUSE);
         }
-    }
-
-    /// An error to what a peer that is known may say.
-    fn rebuffed(&mut self) {
-        self.rebuffs += 1;
-        self.registered &= self.rebuffs < REBUFFS_MAX;
     }
 
     fn hand_in_later(&mut self, key: RunKey, now: Moment) -> Vec<Order> {
@@ -239,23 +234,5 @@ impl Client {
             Say::HandIn(hand_in) => self.hand_in_later(hand_in.key, now),
             Say::Heartbeat | Say::Leave => Vec::new(),
         }
-    }
-
-    /// The master did not take our introduction: perhaps it speaks another dialect.
-    fn not_understood(&mut self, now: Moment) -> Vec<Order> {
-        let announced = self.master.as_ref().and_then(|master| master.dialect);
-        self.dialects_failed += 1;
-        let mut orders = vec![Order::HangUp];
-        self.line = Line::Down;
-        self.in_flight.clear();
-        match DIALECTS.get(self.dialects_failed) {
-            Some(dialect) if announced.is_none() => self.dialect = *dialect,
-            _ => {
-                self.dialects_failed = 0;
-                self.dialect = announced.unwrap_or_default();
-                orders.extend(self.address_failed(now));
-            }
-        }
-        orders
     }
 }

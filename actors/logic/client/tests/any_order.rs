@@ -59,6 +59,8 @@ struct World {
     forgotten: Vec<RunKey>,
     ran: Vec<RunKey>,
     open: bool,
+    /// Whether nothing was said on the connection yet.
+    fresh: bool,
     gone: bool,
 }
 
@@ -74,6 +76,7 @@ impl World {
             forgotten: Vec::new(),
             ran: Vec::new(),
             open: false,
+            fresh: false,
             gone: false,
         };
         let orders = world.play.start();
@@ -85,7 +88,15 @@ impl World {
         for order in orders {
             assert!(!self.gone, "{order:?} after the end");
             match order {
-                Order::Say(..) => assert!(self.open, "said to nobody"),
+                Order::Say(_, _, say) => {
+                    assert!(self.open, "said to nobody");
+                    let mind = &self.play.mind;
+                    let introduces = is_register(&say);
+                    let knows = mind.leaving.is_some() || mind.asks() == 0;
+                    assert!(!introduces || knows, "what is on its way is not named");
+                    let is_first = std::mem::take(&mut self.fresh) && mind.is_ours();
+                    assert!(!is_first || introduces, "{say:?} on a new connection");
+                }
                 Order::Dial(_) | Order::HangUp => self.open = false,
                 Order::Run(run) => {
                     assert!(!self.running.contains(&run.key), "run twice at once");
@@ -109,7 +120,7 @@ impl World {
         let orders = match event {
             Event::Found => self.play.found(&[3, 4], Some(Dialect::Flat)),
             Event::Connected if dialling => {
-                self.open = true;
+                (self.open, self.fresh) = (true, true);
                 self.play.connected()
             }
             Event::NotConnected if dialling => self.play.not_connected(),

@@ -118,6 +118,16 @@ fn each_dialect_is_tried_with_a_master_that_was_not_heard() {
 }
 
 #[test]
+fn one_that_is_refused_was_understood_and_tries_no_other_dialect() {
+    let (mut play, _) = Play::fixed(None);
+    play.connected();
+    assert_eq!(play.answer(coded("refused")), [Order::HangUp]);
+    play.wait_s(1);
+    let said = play.connected();
+    assert!(matches!(said[..], [Order::Say(_, Dialect::Flat, _)]));
+}
+
+#[test]
 fn only_the_announced_dialect_is_spoken_to_one_that_was_heard() {
     let (mut play, _) = Play::fixed(Some(Dialect::Envelope));
     for _ in 0..4 {

@@ -226,6 +226,55 @@ fn one_that_was_not_welcomed_back_gives_up_nothing() {
 }
 
 #[test]
+fn a_word_without_a_number_answers_no_request() {
+    let mut play = Play::with_ours();
+    assert_eq!(play.heard(None, error()), []);
+    play.take(1);
+}
+
+#[test]
+fn one_that_is_not_registered_anew_hangs_up_and_introduces_itself_in_the_same_words() {
+    let mut play = Play::of(Terms {
+        slots: 2,
+        fixed: Some(master(&[1, 2], None)),
+    });
+    play.start();
+    play.connected();
+    play.answer(Said::Registered(Some(OURS)));
+    let first = play.take(1);
+    play.leave(false);
+    play.answer_to(is_ask, task(Some(key(2))));
+    let orders = play.answer_to(is_register, coded("damaged"));
+    assert_eq!(orders, [Order::HangUp, Order::Dial(address(2))]);
+    let orders = play.connected();
+    let again = Say::Register(vec![first]);
+    assert!(
+        matches!(&orders[..], [Order::Say(_, Dialect::Flat, say)] if *say == again),
+        "{orders:?}"
+    );
+}
+
+#[test]
+fn errors_in_a_row_cost_the_connection_and_nothing_that_waits_on_it_is_taken_for_lost() {
+    let mut play = Play::with_ours();
+    let first = play.take(1);
+    play.ended(first);
+    play.answer_to(|say| *say == Say::Ask(Want::Slot(None)), Said::Nothing);
+    let mut orders = Vec::new();
+    for _ in 0..3 {
+        orders.extend(play.reach(is_hand_in));
+        assert_eq!(play.open.iter().filter(|(_, say)| is_ask(say)).count(), 1);
+        orders.extend(play.answer_to(is_hand_in, coded("damaged")));
+    }
+    assert!(!says_any(&orders, is_register), "a task may be on its way");
+    assert_eq!(orders.last(), Some(&Order::HangUp));
+    play.wait_s(1);
+    assert_eq!(says(&play.connected()), [&Say::Register(vec![first])]);
+    play.answer(Said::Registered(Some(OURS)));
+    play.reach(is_hand_in);
+}
+
+#[test]
 fn a_master_that_takes_no_results_gets_no_more_work_done() {
     let mut play = Play::with_ours();
     let mut done = 0;
