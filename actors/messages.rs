@@ -86,7 +86,7 @@ pub struct PeerRegistered {
     pub listens: Option<SocketAddr>,
     /// What it says it is: program and version.
     pub agent: Option<String>,
-    /// How many tasks it runs at a time.
+    /// How many tasks it runs at a time; none: it is about to leave.
     pub slots: u32,
     /// The tries that a peer of ours holds; none from others, who do not say.
     pub holds: Option<Vec<(TaskId, Attempt)>>,
@@ -283,7 +283,7 @@ pub struct PeerJoined {
     pub endpoint: Endpoint,
     /// The tries that a peer of ours holds; none from others, who do not say.
     pub holds: Option<Vec<(TaskId, Attempt)>>,
-    /// Tasks that it runs at a time; at least 1.
+    /// Tasks that it runs at a time; none: it is about to leave.
     pub slots: u32,
     /// Its newest connection.
     pub session: SessionId,

@@ -47,6 +47,11 @@ impl From<&Endpoint> for Machine {
     }
 }
 
+/// Whether two endpoints are lives of one machine: they are sick together.
+pub fn is_same_machine(one: &Endpoint, other: &Endpoint) -> bool {
+    Machine::from(one) == Machine::from(other)
+}
+
 /// A quarantine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quarantine {
@@ -104,18 +109,20 @@ impl Health {
         charts.any(|chart| chart.quarantine.is_some())
     }
 
-    /// A run succeeded there.
-    pub fn passed(&mut self, peer: &Endpoint) {
+    /// A run succeeded there; whether the peer was sick till now.
+    pub fn passed(&mut self, peer: &Endpoint) -> bool {
         let chart = self.machines.remove(&peer.into()).unwrap_or_default();
+        let was_sick = chart.quarantine.is_some();
         self.passed += 1;
         // What was a sickness says nothing of what chance does.
-        if chart.quarantine.is_none() {
+        if !was_sick {
             self.doubtful += chart.doubts;
         }
         if self.passed + self.doubtful > RUNS_MAX {
             self.passed /= 2;
             self.doubtful /= 2;
         }
+        was_sick
     }
 
     /// A run failed there.

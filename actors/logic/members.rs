@@ -49,7 +49,7 @@ pub struct Introduction {
     pub listens: Option<SocketAddr>,
     /// Program and version, if it says.
     pub agent: Option<String>,
-    /// How many tasks it runs at a time.
+    /// How many tasks it runs at a time; none: it is about to leave.
     pub slots: u32,
 }
 

@@ -1,15 +1,17 @@
 //! What a scheduler remembers of each peer: what it owes, how far it can be trusted, and when it may ask again.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
+mod everybody;
+
+pub use everybody::Standings;
+
 use super::fault::Fault;
-use crate::model::{Attempt, Endpoint, Moment, SessionId, TaskId};
+use crate::model::{Attempt, Moment, SessionId, TaskId};
 
 /// Tasks that one peer of ours holds at a time: more than any machine has CPUs.
 pub const HOLDS_MAX: usize = 1024;
-/// Peers that are not here and are remembered for what they owe, or for how they did: some 3 MB.
-const ABSENT_MAX: usize = 10_000;
 /// The first pause of a peer that hands a task back without a result; doubled each time in a row.
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
 /// The longest such pause: long enough to keep a broken peer quiet, short enough for others to wait until it has tried
@@ -31,8 +33,10 @@ pub type Mishap = (TaskId, Attempt, Fault, Moment);
 pub struct Standing {
     /// The connection on which it registered last, while the registry says that it is here.
     session: Option<SessionId>,
-    /// Tasks that it runs at a time, while it is here.
+    /// Tasks that it runs at a time, while it is here; none while it leaves.
     slots: u32,
+    /// Whether it is given nothing but a probe.
+    is_sick: bool,
     /// The tries that it has and has not answered for.
     pub holds: Vec<(TaskId, Attempt)>,
     /// Tries of one task that are over and whose results may still come, from a peer that does not name what it
@@ -75,6 +79,17 @@ impl Standing {
     /// Whether it is here.
     pub fn is_present(&self) -> bool {
         self.session.is_some()
+    }
+
+    /// Whether it is about to leave, and takes nothing more.
+    pub fn is_leaving(&self) -> bool {
+        self.is_present() && self.slots == 0
+    }
+
+    /// Its slots that may be given something.
+    fn open_slots(&self) -> u64 {
+        let is_open = self.is_present() && !self.is_sick;
+        u64::from(self.slots) * u64::from(is_open)
     }
 
     /// Whether it holds as many tasks as any peer may.
@@ -162,122 +177,6 @@ impl Standing {
     fn is_forgettable(&self) -> bool {
         let owes = !self.holds.is_empty() || !self.owes.is_empty();
         !self.is_present() && !owes && self.fruitless == 0
-    }
-}
-
-/// All peers that a scheduler remembers.
-#[derive(Debug, Default)]
-pub struct Standings {
-    peers: HashMap<Endpoint, Standing>,
-    /// Those that are not here, the longest gone first.
-    absent: BTreeMap<u64, Endpoint>,
-    absences: u64,
-    present: usize,
-    /// Of all that are here.
-    slots: u64,
-}
-
-impl Standings {
-    /// How many are here.
-    pub fn present(&self) -> usize {
-        self.present
-    }
-
-    /// How many tasks those that are here run at a time.
-    pub fn slots(&self) -> u64 {
-        self.slots
-    }
-
-    /// Those that are here, in no order.
-    pub fn here(&self) -> impl Iterator<Item = (&Endpoint, &Standing)> {
-        self.peers
-            .iter()
-            .filter(|(_, standing)| standing.is_present())
-    }
-
-    /// Whether this one is here.
-    pub fn is_present(&self, peer: &Endpoint) -> bool {
-        self.peers.get(peer).is_some_and(Standing::is_present)
-    }
-
-    /// Whether what is answered on this connection reaches it. One of ours has the one on which it registered last; any
-    /// other may open one for each message.
-    pub fn is_reached_on(&self, peer: &Endpoint, session: SessionId) -> bool {
-        let standing = self.peers.get(peer);
-        !peer.is_ours() || standing.is_some_and(|standing| standing.session == Some(session))
-    }
-
-    /// How one stands, if it is remembered.
-    pub fn get(&self, peer: &Endpoint) -> Option<&Standing> {
-        self.peers.get(peer)
-    }
-
-    /// How one stands, to change it, if it is remembered.
-    pub fn get_mut(&mut self, peer: &Endpoint) -> Option<&mut Standing> {
-        self.peers.get_mut(peer)
-    }
-
-    /// How one stands; a stranger stands well, and is remembered as one that is not here.
-    pub fn of(&mut self, peer: &Endpoint) -> &mut Standing {
-        if !self.peers.contains_key(peer) {
-            self.peers.insert(peer.clone(), Standing::default());
-            self.remember_absent(peer);
-        }
-        self.peers.entry(peer.clone()).or_default()
-    }
-
-    /// It has answered for this try, one way or another.
-    pub fn settle(&mut self, peer: &Endpoint, task: TaskId, attempt: Attempt) {
-        if let Some(standing) = self.peers.get_mut(peer) {
-            standing.settle(task, attempt);
-            self.forget(peer);
-        }
-    }
-
-    /// It is here, on this connection, and runs so many tasks at a time.
-    pub fn arrive(&mut self, peer: &Endpoint, session: SessionId, slots: u32) {
-        let standing = self.of(peer);
-        let before = std::mem::replace(&mut standing.slots, slots);
-        if standing.session.replace(session).is_none() {
-            let absence = standing.absence;
-            self.absent.remove(&absence);
-            self.present += 1;
-        }
-        self.slots = self.slots + u64::from(slots) - u64::from(before);
-    }
-
-    /// It is gone; what it owes is remembered.
-    pub fn depart(&mut self, peer: &Endpoint) {
-        let known = self.peers.get_mut(peer);
-        let Some(standing) = known.filter(|known| known.is_present()) else {
-            return;
-        };
-        standing.session = None;
-        self.present -= 1;
-        self.slots -= u64::from(std::mem::take(&mut standing.slots));
-        self.remember_absent(peer);
-        self.forget(peer);
-    }
-
-    /// Drops a peer that is gone and of whom there is nothing to remember.
-    pub fn forget(&mut self, peer: &Endpoint) {
-        if let Some(known) = self.peers.get(peer).filter(|known| known.is_forgettable()) {
-            self.absent.remove(&known.absence);
-            self.peers.remove(peer);
-        }
-    }
-
-    fn remember_absent(&mut self, peer: &Endpoint) {
-        self.absences += 1;
-        if let Some(standing) = self.peers.get_mut(peer) {
-            standing.absence = self.absences;
-            self.absent.insert(self.absences, peer.clone());
-        }
-        while self.absent.len() > ABSENT_MAX {
-            if let Some((_, longest_gone)) = self.absent.pop_first() {
-                self.peers.remove(&longest_gone);
-            }
-        }
     }
 }
 

@@ -29,7 +29,7 @@ impl MasterSession {
                     protocol: PROTOCOL,
                     agent: self.identity.agent.as_str().into(),
                     boot_id: self.identity.boot,
-                    slots: self.identity.slots,
+                    slots: self.mind.slots(),
                     capabilities: CAPABILITIES.map(Into::into).to_vec(),
                     holds: holds.clone(),
                 }),

@@ -203,7 +203,7 @@ impl PeerSession {
                 from: self.remote.ip(),
                 listens,
                 agent: Some(agent),
-                slots: slots.clamp(1, HOLDS_MAX as u32),
+                slots: slots.min(HOLDS_MAX as u32),
                 holds: Some(holds),
                 reply,
             },

@@ -25,13 +25,18 @@ pub fn of_one(endpoint: &Endpoint, member: &Member, now: Moment) -> PeerRow {
         (None, Life::Address(ip)) => ip.to_string(),
         (None, Life::Boot(_)) => "unknown".into(),
     };
+    let state = match said.map(|said| said.slots) {
+        None => "heard",
+        Some(0) => "leaving",
+        Some(_) => "ready",
+    };
     PeerRow {
         peer_id: endpoint.peer.clone(),
         address,
         slots: said.map_or(1, |said| said.slots),
         ours: endpoint.is_ours(),
         agent: said.and_then(|said| said.agent.clone()),
-        state: said.map_or("heard", |_| "ready").into(),
+        state: state.into(),
         last_word_s: now.since(member.last_word).as_secs(),
         leases: 0,
         done: 0,

@@ -164,7 +164,7 @@ pub struct PeerRow {
     pub ours: bool,
     /// Program and version, if it says.
     pub agent: Option<String>,
-    /// How it fares, in words for readers: `ready`, or that it is quarantined and why.
+    /// How it fares, in words for readers: `ready`, `leaving`, or that it is quarantined and why.
     pub state: String,
     /// Seconds since anything came from it.
     pub last_word_s: u64,

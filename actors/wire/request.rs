@@ -147,7 +147,7 @@ pub struct PeerOffer<'a> {
     pub agent: Cow<'a, str>,
     /// Which life of the peer this is.
     pub boot_id: BootId,
-    /// How many tasks it runs at a time.
+    /// How many tasks it runs at a time; none: it is about to leave.
     pub slots: u32,
     /// The extensions that it can use.
     pub capabilities: Vec<Cow<'a, str>>,

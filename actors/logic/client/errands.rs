@@ -93,9 +93,10 @@ impl Client {
         if self.ours.is_none() && !self.in_flight.is_empty() {
             return None;
         }
-        // What is said meanwhile could overtake it, and a task that is given meanwhile would pass for one that never came.
+        // What is said meanwhile could overtake it, and a task that is given meanwhile would pass for one that never came;
+        // but a goodbye goes the same way.
         if self.is_said(|say| matches!(say, Say::Register(_))) {
-            return None;
+            return self.next_goodbye(now).filter(|_| self.registered);
         }
         if (!self.registered || self.hands_back) && self.knows_what_it_has() {
             return Some(Say::Register(self.tries_held()));
@@ -107,12 +108,16 @@ impl Client {
             return Some(Say::Heartbeat);
         }
         if self.leaving.is_some() {
-            let goodbye = self.ours.is_some() && !self.goodbye_said && self.is_ready_to_go(now);
-            return goodbye.then_some(Say::Leave);
+            return self.next_goodbye(now);
         }
         let want = self.next_want();
         let want = want.filter(|_| now >= self.ask_at && !self.hands_back);
         want.map(Say::Ask)
+    }
+
+    fn next_goodbye(&self, now: Moment) -> Option<Say> {
+        let goes = self.ours.is_some() && !self.goodbye_said && self.is_ready_to_go(now);
+        goes.then_some(Say::Leave)
     }
 
     /// Whether all that we have can be told: a task that is on its way would pass for one that never came, and run
@@ -190,7 +195,7 @@ impl Client {
     }
 
     /// Whether nothing but the goodbye keeps one that leaves.
-    fn is_ready_to_go(&self, now: Moment) -> bool {
+    pub(super) fn is_ready_to_go(&self, now: Moment) -> bool {
         let Some(until) = self.leaving else {
             return false;
         };

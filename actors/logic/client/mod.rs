@@ -135,7 +135,8 @@ pub struct Client {
     /// The program is to end; once nothing runs, at this moment at the latest.
     leaving: Option<Moment>,
     stopping: bool,
-    /// A task came, or was held, that will not be run: registering anew tells the master that we do not have it.
+    /// The master is to hear anew what we have and how many slots: a task came, or was held, that will not be run, or
+    /// we leave.
     hands_back: bool,
     goodbye_said: bool,
     gone: bool,
@@ -310,15 +311,20 @@ impl Client {
     /// The program is to end: hand in what runs, or stop it now. What could not be handed in stays on disk.
     pub fn leave(&mut self, at_once: bool, now: Moment) -> Vec<Order> {
         let stops = at_once && !self.stopping;
+        let begins = self.leaving.is_none();
         self.stopping |= at_once;
-        if stops || self.leaving.is_none() {
+        if stops || begins {
             self.leaving = Some(now);
             self.put_off_leaving(now);
         }
-        self.give_back();
+        self.spares.let_go();
         let mut orders = Vec::new();
         if stops {
             orders.push(Order::StopAll);
+        }
+        // One that goes soon says so with its goodbye.
+        if begins && !self.stopping && !self.is_ready_to_go(now) {
+            self.hand_back();
         }
         orders.extend(self.next(now));
         orders

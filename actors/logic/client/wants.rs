@@ -44,6 +44,14 @@ impl Client {
         }
     }
 
+    /// Tasks at a time, as a master is told: none more for one that leaves.
+    pub fn slots(&self) -> u32 {
+        match self.leaving {
+            Some(_) => 0,
+            None => self.terms.slots,
+        }
+    }
+
     /// Requests that are on their way or wait.
     pub(super) fn asks(&self) -> usize {
         self.times_said(|say| matches!(say, Say::Ask(_)))
@@ -91,10 +99,9 @@ impl Client {
         }
     }
 
-    /// What is held is for others: here it would not begin soon, or not well. One that stops says goodbye soon, which
-    /// gives it back too.
+    /// What is held is for others: here it would not begin soon, or not well.
     pub(super) fn give_back(&mut self) {
-        if self.spares.let_go() && !self.stopping {
+        if self.spares.let_go() {
             self.hand_back();
         }
     }

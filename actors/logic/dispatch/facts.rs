@@ -38,7 +38,7 @@ pub struct Arrival {
     pub peer: Endpoint,
     /// On which connection it said so: on this one it is reached.
     pub session: SessionId,
-    /// How many tasks it runs at a time.
+    /// How many tasks it runs at a time; none: it is about to leave.
     pub slots: u32,
     /// The tries that a peer of ours holds; none from others, who do not say.
     pub holds: Option<Vec<(TaskId, Attempt)>>,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Dispatch, Due};
 use crate::logic::effect::{Effect, End, Verdict};
 use crate::logic::fault::Fault;
+use crate::logic::health::is_same_machine;
 use crate::logic::ledger::{Lease, State, Submitted};
 use crate::logic::policy::Policy;
 use crate::model::{Moment, TaskId};
@@ -54,7 +55,10 @@ impl<P: Policy> Dispatch<P> {
         for tried in &entry.story.tries {
             let holder = &tried.holder;
             if tried.attempt == submitted.attempt {
-                self.health.passed(holder);
+                if self.health.passed(holder) {
+                    self.peers
+                        .fell_sick(|peer| is_same_machine(peer, holder), false);
+                }
                 if let Some(standing) = self.peers.get_mut(holder) {
                     standing.came_back_with();
                     self.peers.forget(holder);
@@ -63,7 +67,11 @@ impl<P: Policy> Dispatch<P> {
                 let sick = self
                     .health
                     .passed_elsewhere(holder, *task, tried.attempt, now);
-                effects.extend(sick.map(|sick| Effect::Quarantine(holder.clone(), sick)));
+                if let Some(sick) = sick {
+                    self.peers
+                        .fell_sick(|peer| is_same_machine(peer, holder), true);
+                    effects.push(Effect::Quarantine(holder.clone(), sick));
+                }
             }
         }
         effects

@@ -170,7 +170,8 @@ impl<P: Policy> Dispatch<P> {
         effects
     }
 
-    /// Whether there is enough for every slot of every peer, so that nobody goes without what another one holds.
+    /// Whether there is enough for every slot of every peer that is given tasks, so that nobody goes without what another
+    /// one holds.
     fn has_to_spare(&self) -> bool {
         self.queue.len() as u64 >= self.peers.slots()
     }

@@ -15,6 +15,7 @@ enum Obstacle {
     Busy,
     Tried,
     Quarantined,
+    Leaving,
     Pausing,
     Owing,
     NotAsking,
@@ -29,6 +30,7 @@ impl Obstacle {
                 "had it already, and others are to try it first",
             ),
             Self::Quarantined => ("is quarantined", "are quarantined"),
+            Self::Leaving => ("is about to leave", "are about to leave"),
             Self::Pausing => (
                 "pauses, for it came back without a result",
                 "pause, for they came back without a result",
@@ -109,6 +111,8 @@ impl<P: Policy> Dispatch<P> {
         let suits = || self.suits(entry, &peer.peer, false, workers, now);
         if !self.may_have_one(peer, now) {
             Some(Obstacle::Quarantined)
+        } else if standing.is_leaving() {
+            Some(Obstacle::Leaving)
         } else if now < standing.pause_until {
             Some(Obstacle::Pausing)
         } else if !suits() {

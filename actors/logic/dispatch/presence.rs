@@ -8,7 +8,7 @@ use crate::model::{Endpoint, Moment, SessionId};
 
 impl<P: Policy> Dispatch<P> {
     /// A peer is here, or registered anew: a result that it owed will not come any more, and what it asked for on
-    /// another connection is answered nowhere.
+    /// another connection is answered nowhere. One without slots is about to leave, and waits for nothing.
     ///
     /// A peer of ours says which tries it holds. What else we believe it has never arrived there; what it
     /// holds and nobody wants is cancelled, and what waits for somebody to run it goes on there.
@@ -19,8 +19,13 @@ impl<P: Policy> Dispatch<P> {
             slots,
             holds,
         } = &arrival;
-        self.peers.arrive(peer, *session, *slots);
-        let dropped = self.waiting.take_elsewhere(peer, *session).into_iter();
+        let is_sick = self.health.is_sick(peer);
+        self.peers.arrive(peer, *session, *slots, is_sick);
+        let dropped = match *slots {
+            0 => self.waiting.take_peer(peer),
+            _ => self.waiting.take_elsewhere(peer, *session),
+        };
+        let dropped = dropped.into_iter();
         let mut effects: Vec<Effect> = dropped.map(Effect::Nothing).collect();
         let standing = self.peers.of(peer);
         standing.start_afresh();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::logic::fixtures::{plain, task};
+use crate::logic::fixtures::task;
 
 fn held(number: u128) -> (TaskId, Attempt) {
     (task(number).id, Attempt(1))
@@ -42,68 +42,4 @@ fn the_pause_doubles_to_its_bound_and_a_result_ends_the_row() {
     standing.came_back_with();
     standing.came_back_without(Moment(7));
     assert_eq!(standing.pause_until, Moment(7).after(PAUSE_FIRST));
-}
-
-#[test]
-fn a_peer_is_counted_once_however_often_it_joins_and_leaves() {
-    let mut standings = Standings::default();
-    for _ in 0..2 {
-        standings.arrive(&plain("a"), SessionId(1), 1);
-        assert_eq!(
-            (standings.present(), standings.is_present(&plain("a"))),
-            (1, true)
-        );
-    }
-    for _ in 0..2 {
-        standings.depart(&plain("a"));
-        assert_eq!(
-            (standings.present(), standings.is_present(&plain("a"))),
-            (0, false)
-        );
-    }
-    standings.depart(&plain("unheard of"));
-    assert!(standings.peers.is_empty() && standings.absent.is_empty());
-}
-
-#[test]
-fn a_peer_that_is_gone_is_remembered_while_it_owes() {
-    let mut standings = Standings::default();
-    standings.arrive(&plain("a"), SessionId(1), 1);
-    standings.of(&plain("a")).holds.push(held(1));
-    standings.depart(&plain("a"));
-    assert!(standings.get(&plain("a")).is_some());
-    standings.settle(&plain("a"), held(1).0, held(1).1);
-    assert!(standings.get(&plain("a")).is_none());
-}
-
-#[test]
-fn leaving_and_coming_back_shortens_no_pause() {
-    let mut standings = Standings::default();
-    standings.arrive(&plain("a"), SessionId(1), 1);
-    standings.of(&plain("a")).came_back_without(Moment(0));
-    let until = standings.of(&plain("a")).pause_until;
-    standings.depart(&plain("a"));
-    standings.arrive(&plain("a"), SessionId(1), 1);
-    assert_eq!(standings.of(&plain("a")).pause_until, until);
-}
-
-#[test]
-fn absent_peers_are_remembered_up_to_a_bound_the_latest_longest() {
-    let mut standings = Standings::default();
-    standings.arrive(&plain("old"), SessionId(1), 1);
-    standings.of(&plain("old")).owes = vec![held(1)];
-    standings.depart(&plain("old"));
-    // One peer that comes and goes pushes nobody out.
-    standings.of(&plain("flapping")).owes = vec![held(2)];
-    for _ in 0..=ABSENT_MAX {
-        standings.arrive(&plain("flapping"), SessionId(1), 1);
-        standings.depart(&plain("flapping"));
-    }
-    assert!(standings.get(&plain("old")).is_some());
-    for number in 0..ABSENT_MAX {
-        standings.of(&plain(&format!("stranger {number}"))).owes = vec![held(3)];
-    }
-    assert_eq!(standings.peers.len(), ABSENT_MAX);
-    assert_eq!(standings.absent.len(), ABSENT_MAX);
-    assert!(standings.get(&plain("old")).is_none());
 }

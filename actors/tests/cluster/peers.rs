@@ -149,6 +149,33 @@ async fn a_peer_that_leaves_hands_in_what_runs_and_takes_nothing_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_while_a_peer_drains_is_never_given_to_it() {
+    with_master(async |world| {
+        let peer = world.peer(1, 2, &Cable::default());
+        let running = world.put_task(30, 0);
+        world
+            .until("it runs", |world| world.runs_of(running).len() == 1)
+            .await;
+        peer.leave(false);
+        world.stage.settle().await;
+        let late = world.put_task(1, 0);
+        world.stage.settle().await;
+        assert_eq!(world.stage.said("TaskOffered").len(), 1);
+        let peers = world.connect(9).ask_value(r#"{"action":"PEERS"}"#).await;
+        let row = &peers["report"][0];
+        assert_eq!(
+            (&row["state"], &row["slots"]),
+            (&"leaving".into(), &0.into())
+        );
+        let _other = world.peer(2, 1, &Cable::default());
+        let both = [running, late];
+        world.until("done", |world| world.all_done(&both)).await;
+        assert_eq!(world.stage.said("TaskOffered").len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_result_that_is_no_zip_is_refused_and_the_task_tried_elsewhere() {
     with_master(async |world| {
         let task = world.put_task(1, 0);

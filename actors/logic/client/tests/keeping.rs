@@ -197,6 +197,7 @@ fn one_that_leaves_a_master_whose_disk_is_full_says_goodbye_and_keeps_the_result
             let said = match say {
                 Say::HandIn(_) => coded("not_stored"),
                 Say::Heartbeat => Said::Alive,
+                Say::Register(_) => Said::Registered(Some(OURS)),
                 _ => Said::Nothing,
             };
             orders.extend(play.answer_to(|open| *open == say, said));

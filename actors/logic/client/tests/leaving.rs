@@ -23,8 +23,11 @@ fn one_without_a_master_goes_at_once() {
 fn a_drain_asks_for_nothing_and_waits_for_the_run_and_its_receipt() {
     let mut play = Play::with_ours();
     let key = play.take(1);
-    play.leave(false);
+    assert_eq!(play.mind.slots(), 2);
+    assert_eq!(says(&play.leave(false)), [&Say::Register(vec![key])]);
+    assert_eq!(play.mind.slots(), 0, "which is said with it");
     assert_eq!(play.answer_to(is_ask, Said::Nothing), []);
+    assert_eq!(play.answer(Said::Registered(Some(OURS))), []);
     for _ in 0..100 {
         for say in says(&play.wait_s(3)) {
             assert_eq!(say, &Say::Heartbeat);
@@ -52,7 +55,8 @@ fn a_task_that_was_on_its_way_when_the_drain_began_is_handed_back() {
     let mut play = Play::with_ours();
     let first = play.take(1);
     play.leave(false);
-    let orders = play.answer_to(is_ask, task(Some(key(2))));
+    let mut orders = play.answer_to(is_ask, task(Some(key(2))));
+    orders.extend(play.answer_to(is_register, Said::Registered(Some(OURS))));
     assert_eq!(runs(&orders), []);
     assert_eq!(says(&orders), [&Say::Register(vec![first])]);
     play.answer_to(is_register, Said::Registered(Some(OURS)));
@@ -73,6 +77,7 @@ fn a_result_that_was_ready_long_after_the_order_to_leave_is_handed_in() {
     let mut play = Play::with_ours();
     let key = play.take(1);
     play.leave(false);
+    play.answer_to(is_register, Said::Registered(Some(OURS)));
     for _ in 0..200 {
         play.wait_s(3);
         play.open.clear();

@@ -49,6 +49,17 @@ fn a_task_to_spare_is_given_only_while_there_is_one_for_every_slot_of_every_peer
 }
 
 #[test]
+fn nothing_is_kept_for_the_slots_of_a_peer_that_leaves() {
+    let (a, b) = (ours("a"), ours("b"));
+    let mut desk = Desk::with(&[&a]);
+    desk.join_with(&b, 3, None);
+    (1..=3).for_each(|number| drop(desk.arrive(task(number))));
+    assert_eq!(desk.ask_to_spare(&a), None);
+    desk.join_with(&b, 0, Some(&[]));
+    assert!(desk.ask_to_spare(&a).is_some());
+}
+
+#[test]
 fn the_lease_of_a_limited_task_ends_when_its_result_is_overdue_whoever_holds_it() {
     for peer in [ours("a"), plain("a")] {
         let mut desk = Desk::with(&[&peer]);

@@ -30,10 +30,11 @@ fn the_peers_are_counted_by_what_keeps_them_from_it() {
         "3 peers are busy · 1 peer does not ask for tasks"
     );
     desk.ask(&plain("d"));
+    desk.join_with(&ours("c"), 0, Some(&[]));
     assert_eq!(
         reasons(&desk, 4),
-        "2 peers are busy · 1 peer pauses, for it came back without a result · \
-         1 peer does not ask for tasks"
+        "2 peers are busy · 1 peer is about to leave · \
+         1 peer pauses, for it came back without a result"
     );
     assert!(reasons(&desk, 1).is_empty(), "it runs");
 }

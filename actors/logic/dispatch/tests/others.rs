@@ -57,6 +57,14 @@ fn who_pauses_or_owes_a_result_is_not_waited_for() {
 }
 
 #[test]
+fn who_is_about_to_leave_is_not_waited_for() {
+    let (mut desk, long) = two_failed_while_the_third_is_busy(&ours("c"));
+    let holds = [(long.task, long.attempt)];
+    desk.join_with(&ours("c"), 0, Some(&holds));
+    assert_eq!(desk.take(&ours("a")).task, task(2).id);
+}
+
+#[test]
 fn what_failed_at_a_peer_comes_there_after_what_did_not() {
     let (mut desk, _) = two_failed_while_the_third_is_busy(&ours("c"));
     desk.arrive(task(3));

@@ -249,6 +249,25 @@ fn a_sick_peer_gets_nothing_then_one_task_and_after_a_success_as_many_as_it_want
 }
 
 #[test]
+fn nothing_is_kept_for_the_slots_of_a_sick_peer_till_it_is_forgiven_in_whatever_life() {
+    let (mut desk, sick, well) = quarantined();
+    desk.arrive(task(200));
+    assert!(desk.ask_to_spare(&well).is_some(), "it fell sick here");
+    (201..=210).for_each(|number| drop(desk.arrive(task(number))));
+    desk.join_with(&sick, 50, None);
+    assert!(desk.ask_to_spare(&well).is_some());
+    desk.pass(300);
+    let probe = desk.take(&sick);
+    let reborn = ours_in_life("sick", 2);
+    desk.leave(&sick, false);
+    desk.join_with(&reborn, 50, None);
+    assert!(desk.ask_to_spare(&well).is_some());
+    desk.succeed(&reborn, &probe);
+    desk.kept(probe.task);
+    assert_eq!(desk.ask_to_spare(&well), None, "it takes them itself");
+}
+
+#[test]
 fn what_failed_at_a_sick_peer_does_not_count_against_the_task() {
     let (mut desk, sick, well) = quarantined();
     desk.pass(300);

@@ -57,7 +57,8 @@ enum Fact {
     Kept(u8),
     Refused(u8),
     NotStored(u8),
-    /// On one of its connections. Ours may say what they hold: what we believe, nothing, or anything.
+    /// On one of its connections. Ours may say what they hold: what we believe, nothing, or anything;
+    /// and that they leave.
     Joins(u8, u8, bool),
     Leaves(u8, bool),
     Closes(u8),
@@ -92,7 +93,7 @@ fn facts() -> impl Strategy<Value = Vec<Fact>> {
         3 => any::<u8>().prop_map(Fact::Kept),
         2 => any::<u8>().prop_map(Fact::Refused),
         1 => any::<u8>().prop_map(Fact::NotStored),
-        3 => (any::<u8>(), 0u8..4, second).prop_map(|(peer, says, second)| Fact::Joins(peer, says, second)),
+        3 => (any::<u8>(), 0u8..5, second).prop_map(|(peer, says, second)| Fact::Joins(peer, says, second)),
         2 => any::<(u8, bool)>().prop_map(|(peer, planned)| Fact::Leaves(peer, planned)),
         1 => any::<u8>().prop_map(Fact::Closes),
         1 => any::<u8>().prop_map(Fact::Cancels),
@@ -246,7 +247,7 @@ impl Storm {
         let believed = self.mind.peers.get(&peer).map(|known| known.holds.clone());
         let newest = self.offers.iter().rev().take(3);
         let holds = match says {
-            0 => Some(believed.unwrap_or_default()),
+            0 | 4 => Some(believed.unwrap_or_default()),
             1 => Some(newest.map(|offer| (offer.task, offer.attempt)).collect()),
             2 => Some(Vec::new()),
             _ => None,
@@ -255,7 +256,7 @@ impl Storm {
         let arrival = Arrival {
             session: session(number, second),
             peer,
-            slots: 1,
+            slots: u32::from(says < 4),
             holds,
         };
         self.mind.peer_joined(arrival, self.now)

@@ -80,6 +80,16 @@ fn what_waits_on_a_connection_that_its_peer_has_left_is_answered_and_what_waits_
 }
 
 #[test]
+fn one_that_is_about_to_leave_waits_for_nothing() {
+    let mut desk = Desk::with(&[&ours("a")]);
+    desk.ask_waiting(&ours("a"), 10);
+    let effects = desk.join_with(&ours("a"), 0, Some(&[]));
+    assert!(matches!(effects[..], [Effect::Nothing(asker)] if asker.request.0 == 1));
+    assert_eq!(offered(&desk.arrive(task(1))), None);
+    assert_eq!(desk.pass(60), []);
+}
+
+#[test]
 fn what_a_peer_waited_for_goes_with_it_and_whoever_still_listens_is_told() {
     let mut desk = Desk::with(&[&ours("a"), &ours("b")]);
     desk.ask_waiting(&ours("a"), 10);
