@@ -55,6 +55,14 @@ impl<T> Withheld<T> {
         let told = self.waiting.drain(..count);
         told.map(|(_, item)| item).collect()
     }
+
+    /// What need not wait any longer, whatever is safe.
+    pub fn waive(&mut self, may_be_told: impl Fn(&T) -> bool) -> Vec<T> {
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let (told, waiting): (VecDeque<_>, _) = waiting.partition(|(_, item)| may_be_told(item));
+        self.waiting = waiting;
+        told.into_iter().map(|(_, item)| item).collect()
+    }
 }
 
 #[cfg(test)]
@@ -76,5 +84,16 @@ mod tests {
         assert!(!withheld.is_clear());
         assert_eq!(withheld.release(second), ["c"]);
         assert!(withheld.is_clear());
+    }
+
+    #[test]
+    fn what_need_not_wait_is_told_and_the_rest_keeps_its_order() {
+        let mut withheld = Withheld::default();
+        let first = withheld.ticket();
+        for item in ["a", "b", "c"] {
+            withheld.hold(item);
+        }
+        assert_eq!(withheld.waive(|item| *item == "b"), ["b"]);
+        assert_eq!(withheld.release(first), ["a", "c"]);
     }
 }

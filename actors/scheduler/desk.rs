@@ -32,7 +32,7 @@ pub struct Desk<P: Policy> {
     pub(super) holders: HashMap<Endpoint, Port<SessionInbox>>,
     pub(super) arriving: u32,
     /// What is to be told once all that was decided before it is written down.
-    withheld: Withheld<Told<P>>,
+    withheld: Withheld<Held<P>>,
     /// Why nothing can be written down now, if so.
     pub(super) trouble: Option<String>,
     /// What the disk under the folders refuses, if anything.
@@ -40,6 +40,14 @@ pub struct Desk<P: Policy> {
 }
 
 type Told<P> = Box<dyn FnOnce(&mut Desk<P>)>;
+
+/// Something that is to be told.
+enum Held<P: Policy> {
+    /// Somebody relies on it.
+    Promise(Told<P>),
+    /// Tells a reader how things stand.
+    Report(Told<P>),
+}
 
 impl<P: Policy> Desk<P> {
     /// A desk with the tasks of earlier lives.
@@ -159,12 +167,33 @@ impl<P: Policy> Desk<P> {
         if self.withheld.is_clear() {
             told(self);
         } else {
-            self.withheld.hold(Box::new(told));
+            self.withheld.hold(Held::Promise(Box::new(told)));
+        }
+    }
+
+    /// Tells a reader how things stand: what is written down, or while nothing can be, what is not yet.
+    pub(super) fn report(&mut self, told: impl FnOnce(&mut Self) + 'static) {
+        if self.trouble.is_some() || self.withheld.is_clear() {
+            told(self);
+        } else {
+            self.withheld.hold(Held::Report(Box::new(told)));
         }
     }
 
     pub(super) fn written_down(&mut self, ticket: u64) {
-        for told in self.withheld.release(ticket) {
+        let held = self.withheld.release(ticket);
+        self.tell_held(held);
+    }
+
+    /// Whoever asked how things stand hears it now, for nobody knows when more will be written down.
+    pub(super) fn tell_readers(&mut self) {
+        let is_report = |held: &Held<P>| matches!(held, Held::Report(_));
+        let held = self.withheld.waive(is_report);
+        self.tell_held(held);
+    }
+
+    fn tell_held(&mut self, held: Vec<Held<P>>) {
+        for Held::Promise(told) | Held::Report(told) in held {
             told(self);
         }
     }

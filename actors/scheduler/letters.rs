@@ -144,10 +144,12 @@ impl<P: Policy> Takes<DescribeQueue> for Desk<P> {
     fn take(&mut self, message: DescribeQueue, cause: Cause) {
         let ReplyTo { session, request } = message.reply;
         let mut queue = report::of_queue(&self.mind, self.cast.title, self.arriving, self.now());
-        let trouble = self.trouble.as_ref().or(self.folders_trouble.as_ref());
-        queue.trouble = trouble.cloned();
-        let described = QueueDescribed { request, queue };
-        self.report(move || session.used_by(NAME).tell(described, cause));
+        self.report(move |desk| {
+            let trouble = desk.trouble.as_ref().or(desk.folders_trouble.as_ref());
+            queue.trouble = trouble.cloned();
+            let described = QueueDescribed { request, queue };
+            session.used_by(NAME).tell(described, cause);
+        });
     }
 }
 
@@ -164,7 +166,7 @@ impl<P: Policy> Takes<DescribeTask> for Desk<P> {
             true => report::in_full(&self.mind, entry, self.now()),
             false => report::of_task(entry),
         });
-        self.describe_task(report, reply, cause);
+        self.report(move |_| describe_task(report, reply, cause));
     }
 }
 
@@ -181,7 +183,7 @@ impl<P: Policy> Takes<CancelTask> for Desk<P> {
         let effects = self.mind.task_withdrawn(&message.task, why);
         self.carry_out(effects, None, cause);
         let report = self.mind.ledger().get(&message.task).map(report::of_task);
-        self.describe_task(report, message.reply, cause);
+        self.once_written_down(move |_| describe_task(report, message.reply, cause));
     }
 }
 
@@ -190,7 +192,7 @@ impl<P: Policy> Takes<TallyPeers> for Desk<P> {
         let ReplyTo { session, request } = message.reply;
         let peers = report::of_peers(&self.mind, message.peers, self.now());
         let listed = PeersListed { request, peers };
-        self.report(move || session.used_by(NAME).tell(listed, cause));
+        self.report(move |_| session.used_by(NAME).tell(listed, cause));
     }
 }
 
@@ -210,6 +212,9 @@ impl<P: Policy> Takes<StoreChanged> for Desk<P> {
     fn take(&mut self, StoreChanged { trouble }: StoreChanged, _: Cause) {
         self.mind.stall(trouble.is_some());
         self.trouble = trouble;
+        if self.trouble.is_some() {
+            self.tell_readers();
+        }
     }
 }
 
@@ -219,18 +224,8 @@ impl<P: Policy> Takes<FoldersChanged> for Desk<P> {
     }
 }
 
-impl<P: Policy> Desk<P> {
-    fn describe_task(&mut self, report: Option<TaskReport>, reply: ReplyTo, cause: Cause) {
-        let ReplyTo { session, request } = reply;
-        let described = TaskDescribed { request, report };
-        self.report(move || session.used_by(NAME).tell(described, cause));
-    }
-
-    /// Tells a reader how things stand: what is written down, or while nothing can be, what is not yet.
-    fn report(&mut self, told: impl FnOnce() + 'static) {
-        match self.trouble {
-            Some(_) => told(),
-            None => self.once_written_down(|_| told()),
-        }
-    }
+fn describe_task(report: Option<TaskReport>, reply: ReplyTo, cause: Cause) {
+    let ReplyTo { session, request } = reply;
+    let described = TaskDescribed { request, report };
+    session.used_by(NAME).tell(described, cause);
 }

@@ -141,6 +141,29 @@ async fn while_nothing_can_be_written_down_nothing_is_handed_out_and_whoever_ask
 }
 
 #[tokio::test]
+async fn whoever_asked_while_something_was_written_hears_why_when_that_fails() {
+    let play = async {
+        let stage = Stage::new();
+        let mut desk = desk_with_a_task(&stage);
+        desk.take(request(&stage, 1, Duration::ZERO), Cause::OUTSIDE);
+        let reply = stage.reply_to(SessionId(2), RequestId(1));
+        desk.take(DescribeQueue { reply }, Cause::OUTSIDE);
+        assert_eq!(stage.said("QueueDescribed").len(), 0);
+        let full = StoreChanged {
+            trouble: Some("the disk is full".into()),
+        };
+        desk.take(full, Cause::OUTSIDE);
+        let queue = &stage.said("QueueDescribed")[0]["queue"];
+        assert_eq!(queue["trouble"], "the disk is full");
+        assert_eq!(stage.said("TaskOffered").len(), 0, "nobody relies on it");
+        desk.take(WrittenDown { ticket: 1 }, Cause::OUTSIDE);
+        assert_eq!(stage.said("TaskOffered").len(), 1);
+        assert_eq!(stage.said("QueueDescribed").len(), 1);
+    };
+    LocalSet::new().run_until(play).await;
+}
+
+#[tokio::test]
 async fn nobody_is_told_that_a_task_is_cancelled_before_that_is_written_down() {
     let play = async {
         let stage = Stage::new();
