@@ -89,6 +89,11 @@ impl Troubles {
         }
     }
 
+    /// These works do well again, whatever they are done on.
+    pub fn end(&mut self, works: &[&'static str]) {
+        self.0.retain(|(work, _), _| !works.contains(work));
+    }
+
     /// What was said of these paths is over: nothing lies there any more.
     pub fn forget(&mut self, is_gone: impl Fn(&Path) -> bool) {
         self.0.retain(|(_, path), _| !is_gone(path));

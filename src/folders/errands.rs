@@ -111,7 +111,7 @@ impl Folders {
             jobs::discard(&places, task, &kept)
         };
         self.work(ctx, discard, |desk, discarded, _| {
-            desk.hear_of("discard", "", discarded.err().as_ref());
+            desk.hear_asked("discard", discarded.err().as_ref());
         });
     }
 
@@ -137,7 +137,7 @@ impl Folders {
             Ok(_) => None,
             Err(Refused::Cannot(why)) => return Err(why.clone()),
         };
-        self.hear_of(work, "", trouble);
+        self.hear_asked(work, trouble);
         told.map_err(|refused| refused.to_string())
     }
 }

@@ -127,7 +127,7 @@ impl Handler<Letter<SetAside>> for Folders {
         let set_aside = move || jobs::set_aside(&places, &peer, &why, &archive);
         self.work(ctx, set_aside, |desk, done, _| {
             desk.is_setting_aside = false;
-            desk.hear_of("set aside", "", done.err().as_ref());
+            desk.hear_asked("set aside", done.err().as_ref());
         });
     }
 }

@@ -19,7 +19,7 @@ use super::kept::Kept;
 use super::packs::Key;
 use super::places::Places;
 use crate::archive::Refusal;
-use crate::disk::{DiskError, OnDisk as _, Volume, is_absent, publish};
+use crate::disk::{DiskError, OnDisk as _, Parts, Volume, is_absent, publish};
 
 mod bring_back;
 mod copies;
@@ -34,6 +34,9 @@ mod take_in;
 mod touched;
 mod unclaimed;
 mod unnamed;
+
+/// What the disk is tried with: as much as a small result.
+const PROBE: [u8; 16 << 10] = [0; 16 << 10];
 
 /// Why a job did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +85,20 @@ fn prepare(places: &Places) -> Result<(), DiskError> {
     publish::sweep(volume, &places.failed())?;
     publish::sweep(volume, &places.rejected())?;
     publish::sweep(volume, &places.payloads())
+}
+
+/// Whether the disk takes and gives back what lies among the payloads for a while.
+pub(super) fn probe(places: &Places) -> Result<(), DiskError> {
+    let (volume, folder) = (&places.volume, places.payloads());
+    let mark = volume.mark();
+    let mut parts = Parts::begin(volume, &folder)?;
+    parts.write(&PROBE)?;
+    let parts = parts.flush()?;
+    volume.sync_since(&folder, mark)?;
+    parts.iter().try_for_each(|part| {
+        let read = volume.read(part.path(), PROBE.len() as u64);
+        read.on_disk("read", part.path()).map(drop)
+    })
 }
 
 /// Reads a result, wherever it lies by now.

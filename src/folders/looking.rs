@@ -31,6 +31,7 @@ impl Folders {
     /// Looks where there is reason to.
     pub(super) fn tick(&mut self, ctx: &mut Context<Self>) {
         self.tell_trouble();
+        self.probe(ctx);
         if self.looking {
             return;
         }

@@ -37,6 +37,7 @@ use self::laying::Layings;
 use self::loads::Loads;
 use self::packs::Key;
 use self::plans::Plans;
+use self::probing::Probing;
 use self::settling::Settlements;
 use self::watch::Watch;
 use crate::disk::Troubles;
@@ -61,6 +62,7 @@ mod looking;
 mod packs;
 mod places;
 mod plans;
+mod probing;
 mod restart;
 mod settling;
 mod stay;
@@ -110,6 +112,7 @@ pub struct Folders {
     /// Holds a token of every job: the program waits for them before it ends.
     under_way: TaskTracker,
     troubles: Troubles,
+    probing: Probing,
     /// What of them the scheduler was told.
     told_trouble: Option<String>,
     /// Whether all that was written down in earlier lives is known.
@@ -175,6 +178,7 @@ impl Folders {
             hot: Hot::default(),
             under_way,
             troubles: Troubles::default(),
+            probing: Probing::default(),
             told_trouble: None,
             past_is_whole: past.is_whole,
             superseded: Vec::new(),

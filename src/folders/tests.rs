@@ -536,6 +536,29 @@ async fn a_trouble_with_a_file_goes_with_the_file() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_trouble_with_what_nobody_tries_again_goes_when_the_disk_is_well() {
+    play(async {
+        let mut stage = Stage::new();
+        stage.put(".mutirao/payloads", b"a file where a folder should be");
+        stage.tell(KeepResult {
+            task: TaskId::new(),
+            name: TaskName::tamed("a.zip"),
+            attempt: Attempt(1),
+            success: true,
+            archive: Archive::new(result_zip("x")),
+        });
+        stage.hear(["ResultRefused"]).await;
+        stage.pass(PATIENCE).await;
+        let said = stage.trouble().unwrap();
+        assert!(said.contains("payloads"), "{said}");
+        fs::remove_file(stage.path(".mutirao/payloads")).unwrap();
+        stage.until(|stage| stage.trouble().is_none()).await;
+        assert_eq!(stage.names(".mutirao/payloads"), BTreeSet::new());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn more_tasks_than_hands_all_arrive_and_all_leave() {
     play(async {
         let mut stage = Stage::new();

@@ -1,0 +1,61 @@
+//! The disk is tried for those who will not try it again.
+//!
+//! Rule: what somebody asked for and the disk refused is done no more unless he asks again. So that nobody hears of a trouble
+//! long after it is over, the disk is tried for nobody's sake when nothing was refused for a while.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Context;
+use mutirao_actors::model::Moment;
+
+use super::Folders;
+use super::jobs;
+use crate::disk::DiskError;
+
+/// Longer than our peers wait before they hand in again what was not stored: mostly one of them is first.
+const QUIET: Duration = Duration::from_secs(8);
+/// Work that somebody asked for.
+const ASKED_FOR: [&str; 5] = ["adopt", "keep", "load", "set aside", "discard"];
+
+/// Whether the disk is to be tried.
+#[derive(Debug, Default)]
+pub(super) struct Probing {
+    /// When it last refused what somebody asked for, unless it was well since.
+    refused: Option<Moment>,
+    is_under_way: bool,
+}
+
+impl Folders {
+    /// How work went that somebody asked for, and that is not tried again.
+    pub(super) fn hear_asked(&mut self, work: &'static str, trouble: Option<&DiskError>) {
+        if trouble.is_some() {
+            self.probing.refused = Some(self.clock.now());
+        }
+        self.hear_of(work, "", trouble);
+    }
+
+    /// Tries the disk if it is time to.
+    pub(super) fn probe(&mut self, ctx: &mut Context<Self>) {
+        let now = self.clock.now();
+        let is_due = self
+            .probing
+            .refused
+            .is_some_and(|at| now >= at.after(QUIET));
+        if !is_due || std::mem::replace(&mut self.probing.is_under_way, true) {
+            return;
+        }
+        let places = Arc::clone(&self.places);
+        let probe = move || jobs::probe(&places);
+        self.work(ctx, probe, move |desk, probed, _| {
+            desk.probing.is_under_way = false;
+            if probed.is_ok() {
+                // What was refused meanwhile is heard as another refusal.
+                desk.probing.refused = desk.probing.refused.filter(|at| *at > now);
+                desk.troubles.end(&ASKED_FOR);
+            } else {
+                desk.probing.refused = Some(desk.clock.now());
+            }
+        });
+    }
+}
