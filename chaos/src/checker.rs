@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::AddAssign;
+use std::time::Instant;
 
+use mutirao_rig::clock;
 use mutirao_rig::findings::Findings;
 
 /// What the outside was told during a run. A task goes by its key, which no other task of the run has.
@@ -17,6 +19,30 @@ pub struct History {
     pub acked: BTreeMap<String, BTreeSet<String>>,
     /// Tasks that are made to fail.
     pub doomed: BTreeSet<String>,
+    /// Every word of the master that something is safe, in the order in which it was heard.
+    pub promises: Vec<Promise>,
+}
+
+/// A task that was answered with an id, or a result that was answered with OK.
+#[derive(Debug, Clone)]
+pub struct Promise {
+    /// Of which task.
+    pub key: String,
+    /// Before it was asked for.
+    pub asked: Instant,
+    /// When it was heard.
+    pub heard: Instant,
+}
+
+impl Promise {
+    /// One that is heard now.
+    pub fn heard(key: &str, asked: Instant) -> Self {
+        Self {
+            key: key.into(),
+            asked,
+            heard: clock::now(),
+        }
+    }
 }
 
 /// What lies there in the end.

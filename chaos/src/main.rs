@@ -4,6 +4,8 @@
 //! judged from what lies on the disk in the end (`checker`). `docs/reliability.md` says what is promised.
 
 mod archives;
+#[cfg(target_arch = "x86_64")]
+mod asking;
 mod background;
 mod cage;
 mod checker;
@@ -12,6 +14,8 @@ mod disks;
 mod lanes;
 mod load;
 mod master;
+#[cfg(target_arch = "x86_64")]
+mod meanwhile;
 mod need;
 mod peer;
 mod process;

@@ -95,6 +95,12 @@ impl Master {
             "the master ended: see {}",
             self.log.display()
         );
+        self.answers()
+    }
+
+    /// Waits until it answers, whoever started it.
+    pub fn answers(&self) -> anyhow::Result<()> {
+        clock::until(SERVE_WITHIN, || status(self.address()).is_ok());
         status(self.address()).with_context(|| {
             format!(
                 "the master does not serve within {SERVE_WITHIN:?}: see {}",

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use mutirao_rig::clock;
+
 use crate::archives::{pack, put};
-use crate::checker::History;
+use crate::checker::{History, Promise};
 use crate::client::Client;
 
 /// Makes tasks, hands them in and notes what was promised about them.
@@ -57,12 +59,14 @@ impl Tasks {
     pub fn submit(&self, client: &mut Client, key: &str, deed: &str) -> anyhow::Result<bool> {
         let task = self.make(key, deed)?;
         self.history().unsure.insert(key.into());
+        let asked = clock::now();
         let reply = client.submit(&format!("{key}.zip"), &task)?;
         let is_accepted = reply["status"] == "ACCEPTED";
         let mut history = self.history();
         history.unsure.remove(key);
         if is_accepted {
             history.accepted.insert(key.into());
+            history.promises.push(Promise::heard(key, asked));
         }
         Ok(is_accepted)
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use mutirao_rig::clock;
@@ -78,6 +79,21 @@ impl Trial {
         let history = self.tasks.history();
         let mut accepted = history.accepted.iter();
         accepted.all(|key| ended.iter().any(|keys| keys.contains_key(key)))
+    }
+
+    /// Whether `mutirao status` tells what keeps the master from working, `within` this long.
+    pub fn says_trouble(&self, within: Duration) -> bool {
+        let address = self.master.address();
+        let mut command = Command::new(&self.master.binary);
+        command.args(["status", "--master", &address.to_string()]);
+        clock::until(within, || {
+            let trouble = status(address).unwrap_or_default()["trouble"].take();
+            let told = command.output().map(|told| told.stdout).unwrap_or_default();
+            let told = String::from_utf8_lossy(&told);
+            trouble
+                .as_str()
+                .is_some_and(|trouble| told.contains(trouble))
+        })
     }
 
     /// How many tasks have a result.

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::archives::{pack, sha256};
 use crate::background::{Background, Stop};
-use crate::checker::expected_print;
+use crate::checker::{Promise, expected_print};
 use crate::client::Client;
 use crate::tasks::Tasks;
 
@@ -40,6 +40,7 @@ pub struct Worker {
 struct Work {
     tasks: Tasks,
     bytes: usize,
+    takes: Duration,
     peer_id: Uuid,
     boot_id: Uuid,
     held: Vec<Held>,
@@ -60,31 +61,22 @@ impl Worker {
         Self::start_with(tasks, bytes, |_| {})
     }
 
+    /// The same, and each task takes it so long.
+    pub fn start_slow(tasks: &Tasks, bytes: usize, takes: Duration) -> Self {
+        let work = Work {
+            takes,
+            ..Work::new(tasks, bytes, |_| {})
+        };
+        work.start()
+    }
+
     /// The same, and says how many results were answered with OK, each time before it does anything else.
     pub fn start_with(
         tasks: &Tasks,
         bytes: usize,
         on_ack: impl FnMut(u64) + Send + 'static,
     ) -> Self {
-        let acked = Arc::<AtomicU64>::default();
-        let mut work = Work {
-            tasks: tasks.clone(),
-            bytes,
-            peer_id: Uuid::new_v4(),
-            boot_id: Uuid::new_v4(),
-            held: Vec::new(),
-            acked: Arc::clone(&acked),
-            on_ack: Box::new(on_ack),
-        };
-        let live = move |stop: &Stop| {
-            // A master that is away or ends in between is what the trial is about.
-            let _ = work.live(stop);
-            clock::pause(AGAIN);
-        };
-        Self {
-            acked,
-            _thread: Background::repeat(live),
-        }
+        Work::new(tasks, bytes, on_ack).start()
     }
 
     /// How many results were answered with OK.
@@ -94,14 +86,42 @@ impl Worker {
 }
 
 impl Work {
+    fn new(tasks: &Tasks, bytes: usize, on_ack: impl FnMut(u64) + Send + 'static) -> Self {
+        Self {
+            tasks: tasks.clone(),
+            bytes,
+            takes: Duration::ZERO,
+            peer_id: Uuid::new_v4(),
+            boot_id: Uuid::new_v4(),
+            held: Vec::new(),
+            acked: Arc::default(),
+            on_ack: Box::new(on_ack),
+        }
+    }
+
+    fn start(mut self) -> Worker {
+        let acked = Arc::clone(&self.acked);
+        let live = move |stop: &Stop| {
+            // A master that is away or ends in between is what the trial is about.
+            let _ = self.live(stop);
+            clock::pause(AGAIN);
+        };
+        Worker {
+            acked,
+            _thread: Background::repeat(live),
+        }
+    }
+
     /// One connection, from its beginning to its end.
     fn live(&mut self, stop: &Stop) -> anyhow::Result<()> {
         let mut client = Client::connect(self.tasks.address)?;
         client.ask(&self.registration())?;
         while !stop.is_asked() {
             if let Some(held) = self.held.first() {
-                let reply = client.ask(&self.submission(held))?;
-                self.hear(&reply);
+                let submission = self.submission(held);
+                let asked = clock::now();
+                let reply = client.ask(&submission)?;
+                self.hear(&reply, asked);
                 continue;
             }
             let request =
@@ -144,6 +164,7 @@ impl Work {
             .unwrap_or_default()
             .to_owned();
         mark(&self.tasks.marks, &key)?;
+        clock::pause(self.takes);
         let noise = Dice::of(Uuid::new_v4().as_u64_pair().0).noise(self.bytes);
         let printed = expected_print(&key);
         let files: [(&str, &[u8]); 3] = [
@@ -163,13 +184,14 @@ impl Work {
     }
 
     /// What the master says of the first result that is held.
-    fn hear(&mut self, reply: &Value) {
+    fn hear(&mut self, reply: &Value, asked: Instant) {
         let is_final = reply["code"]
             .as_str()
             .is_some_and(|code| FINAL.contains(&code));
         if reply["status"] == "OK" {
             let held = self.held.remove(0);
             let mut history = self.tasks.history();
+            history.promises.push(Promise::heard(&held.key, asked));
             let acked = history.acked.entry(held.key).or_default();
             acked.insert(sha256(&held.result));
             drop(history);

@@ -1,13 +1,12 @@
 //! `full-disk`: no space, no inodes, read-only, and then again as it should be.
 
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::ensure;
 use mutirao_rig::clock;
 
 use crate::checker::Counts;
-use crate::client::{Client, status};
+use crate::client::Client;
 use crate::disks::Disk;
 use crate::lanes::lanes;
 use crate::rows::Row;
@@ -144,7 +143,7 @@ fn trial(scope: &Scope, lane: u16, case: &Case) -> anyhow::Result<Outcome> {
         clock::until(PATIENCE, || disk.change(case.bad).is_ok());
     }
     let was_full = until_quiet(&trial) && u64::try_from(trial.done())? < TASKS;
-    let said_so = says_so(&trial);
+    let said_so = trial.says_trouble(FULL_AFTER);
     let done = trial.done();
     let stayed = trial.master.is_running();
     disk.change(case.good)?;
@@ -173,20 +172,5 @@ fn until_quiet(trial: &Trial) -> bool {
             (last, since) = (done, clock::now());
         }
         since.elapsed() > FULL_AFTER
-    })
-}
-
-/// Whether `mutirao status` tells what keeps the master from working.
-fn says_so(trial: &Trial) -> bool {
-    let address = trial.master.address();
-    let mut command = Command::new(&trial.master.binary);
-    command.args(["status", "--master", &address.to_string()]);
-    clock::until(FULL_AFTER, || {
-        let trouble = status(address).unwrap_or_default()["trouble"].take();
-        let told = command.output().map(|told| told.stdout).unwrap_or_default();
-        let told = String::from_utf8_lossy(&told);
-        trouble
-            .as_str()
-            .is_some_and(|trouble| told.contains(trouble))
     })
 }

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod disk_errors;
+#[cfg(target_arch = "x86_64")]
+mod disk_outage;
 mod full_disk;
 mod kill_master;
 mod kill_peer;
@@ -11,6 +13,8 @@ mod master_away;
 mod poison;
 mod power_cut;
 mod restart;
+#[cfg(target_arch = "x86_64")]
+mod slow_disk;
 mod soak;
 mod stop_cont;
 mod store_damage;
@@ -42,6 +46,10 @@ const ROWS: &[Row] = &[
     kill_points::ROW,
     #[cfg(target_arch = "x86_64")]
     disk_errors::ROW,
+    #[cfg(target_arch = "x86_64")]
+    disk_outage::ROW,
+    #[cfg(target_arch = "x86_64")]
+    slow_disk::ROW,
     power_cut::ROW,
     full_disk::ROW,
     kill_peer::ROW,

@@ -55,6 +55,9 @@ const CALLS: [(i64, &str, What); 26] = [
     (libc::SYS_symlinkat, "symlinkat", What::Path(2)),
 ];
 
+/// Those of them that wait until the disk has what was written.
+const FLUSHES: [&str; 3] = ["fsync", "fdatasync", "syncfs"];
+
 /// A call that a thread is about to make.
 pub struct Call {
     pid: Pid,
@@ -86,6 +89,11 @@ impl Call {
             What::Path(_) => true,
             What::PathIfMade(_, flags) => self.argument(flags) & (libc::O_CREAT as u64) != 0,
         }
+    }
+
+    /// Whether it waits until the disk has what was written.
+    pub fn is_flush(&self) -> bool {
+        FLUSHES.contains(&self.name)
     }
 
     /// `fdatasync .mutirao/store/mutirao.db-wal`.
