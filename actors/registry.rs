@@ -1,7 +1,8 @@
 //! Who is in the cluster; alone says that a peer joined or left.
 //!
 //! Rule: the scheduler is told of a peer when it registers, and once that it left. A peer of ours that was given
-//! up loses its connection too: if it lives, it comes back and says what it holds.
+//! up loses its connection too: if it lives, it comes back and says what it holds. What it said on an earlier
+//! connection and comes late changes nothing.
 //! Hears registrations, words and goodbyes from the sessions and of silence from the heartbeat watch.
 //! Tells the heartbeat watch of every word, the scheduler who joined and left, the sessions their answers.
 //!
@@ -30,7 +31,7 @@ use crate::messages::{
     PeerHeard, PeerJoined, PeerLeft, PeerRegistered, PeerSaidGoodbye, PeerWelcomed, RequestRefused,
     SchedulerInbox, SessionInbox, TallyPeers,
 };
-use crate::model::Endpoint;
+use crate::model::{Endpoint, SessionId};
 use crate::port::{Letter, Port};
 
 /// The registry's name in the message log.
@@ -43,8 +44,8 @@ pub struct Registry {
     clock: Clock,
     scheduler: Port<SchedulerInbox>,
     heartbeat: Port<HeartbeatInbox>,
-    /// The lasting connections of the peers of ours that are here.
-    sessions: HashMap<Endpoint, Port<SessionInbox>>,
+    /// The lasting connections of the peers of ours that are here, each its peer's newest.
+    sessions: HashMap<Endpoint, (SessionId, Port<SessionInbox>)>,
 }
 
 impl Registry {
@@ -69,7 +70,7 @@ impl Registry {
                 Effect::Left(endpoint, departure) => {
                     tracing::info!(peer = %endpoint, "a peer left: {departure}");
                     let session = self.sessions.remove(&endpoint);
-                    if let Some(session) = session.filter(|_| !departure.is_planned()) {
+                    if let Some((_, session)) = session.filter(|_| !departure.is_planned()) {
                         session.tell(HangUp {}, cause);
                     }
                     let left = PeerLeft {
@@ -106,6 +107,12 @@ impl Handler<Letter<PeerRegistered>> for Registry {
         let request = said.reply.request;
         let session = said.reply.session.used_by(NAME);
         let endpoint = said.endpoint;
+        let newest = self.sessions.get(&endpoint).map(|(newest, _)| *newest);
+        if newest > Some(said.session) {
+            // What it says of what the peer holds was true when it was held up.
+            let why = "the peer has registered on a newer connection since".to_owned();
+            return session.tell(RequestRefused { request, why }, cause);
+        }
         let now = self.clock.now();
         let known = self.members.latest(&endpoint.peer);
         let is_new = known
@@ -114,7 +121,8 @@ impl Handler<Letter<PeerRegistered>> for Registry {
             Ok(effects) => {
                 self.follow(effects, cause);
                 if endpoint.is_ours() {
-                    self.sessions.insert(endpoint.clone(), session.clone());
+                    let newest = (said.session, session.clone());
+                    self.sessions.insert(endpoint.clone(), newest);
                 }
                 if is_new {
                     // Strangers register on every connection; that is no news.

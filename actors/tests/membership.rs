@@ -41,15 +41,19 @@ impl Cast {
     }
 
     async fn registers(&self, endpoint: &Endpoint) {
+        self.registers_on(SessionId(1), endpoint).await;
+    }
+
+    async fn registers_on(&self, session: SessionId, endpoint: &Endpoint) {
         let registered = PeerRegistered {
             endpoint: endpoint.clone(),
-            session: SessionId(1),
+            session,
             from: [10, 0, 0, 9].into(),
             listens: Some(SocketAddr::from(([10, 0, 0, 9], 4000))),
             agent: Some("mutirao/1".into()),
             holds: None,
             slots: 4,
-            reply: self.stage.reply_to(SessionId(1), RequestId(7)),
+            reply: self.stage.reply_to(session, RequestId(7)),
         };
         self.registry.tell(registered, Cause::OUTSIDE);
         self.stage.settle().await;
@@ -107,6 +111,21 @@ async fn who_registers_is_joined_first_and_then_welcomed() {
         assert_eq!(kinds, ["PeerHeard", "PeerJoined", "PeerWelcomed"]);
         assert_eq!(cast.stage.said("PeerJoined")[0]["orders"], "peer_session#1");
         assert_eq!(cast.stage.said("PeerWelcomed")[0]["request"], 7);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_peer_of_ours_said_on_an_earlier_connection_and_comes_late_changes_nothing() {
+    on_stage(async |cast| {
+        cast.registers_on(SessionId(2), &booted(1)).await;
+        cast.registers_on(SessionId(1), &booted(1)).await;
+        assert_eq!(cast.counts(), (1, 0));
+        assert_eq!(cast.stage.said("PeerJoined")[0]["session"], 2);
+        assert_eq!(cast.stage.said("RequestRefused").len(), 1);
+        cast.registers_on(SessionId(2), &booted(1)).await;
+        cast.registers_on(SessionId(3), &booted(1)).await;
+        assert_eq!(cast.counts(), (3, 0));
     })
     .await;
 }
