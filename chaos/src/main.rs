@@ -11,7 +11,9 @@ mod cage;
 mod checker;
 mod client;
 mod disks;
+mod ip;
 mod lanes;
+mod left_over;
 mod load;
 mod master;
 #[cfg(target_arch = "x86_64")]

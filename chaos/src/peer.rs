@@ -60,6 +60,12 @@ impl Peer {
         self.process = None;
     }
 
+    /// Whether it runs a script, or gets it ready or packs it.
+    pub fn is_at_work(&self) -> bool {
+        let runs = fs::read_dir(self.folder.join("work"));
+        runs.is_ok_and(|mut runs| runs.next().is_some())
+    }
+
     /// The process, while it runs.
     pub fn process(&self) -> Option<&Process> {
         self.process.as_ref()

@@ -1,6 +1,5 @@
 //! `master-away`: the master is away while its peers run tasks, and returns where it was, or elsewhere.
 
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -8,6 +7,7 @@ use mutirao_rig::clock;
 
 use crate::cage;
 use crate::checker::Counts;
+use crate::ip::ip;
 use crate::rows::Row;
 use crate::scope::{Scope, Verdict};
 use crate::trial::Trial;
@@ -92,10 +92,7 @@ fn move_network() -> anyhow::Result<()> {
             "v0",
         ],
     ] {
-        ensure!(
-            Command::new("ip").args(arguments).status()?.success(),
-            "the address did not change"
-        );
+        ip(arguments)?;
     }
     Ok(())
 }

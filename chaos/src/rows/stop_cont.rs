@@ -3,7 +3,6 @@
 //! A peer of ours beats every 5 s and is given up after 15 s, long before its lease ends by time: what it ran goes to
 //! another, and comes twice.
 
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -62,12 +61,12 @@ fn stop_peer(mut trial: Trial) -> anyhow::Result<Counts> {
     let peers = [trial.peer("peer-a", &one)?, trial.peer("peer-b", &one)?];
     trial.tasks.put("task", WORK)?;
     ensure!(
-        clock::until(PATIENCE, || peers.iter().any(is_at_work)),
+        clock::until(PATIENCE, || peers.iter().any(Peer::is_at_work)),
         "nobody took the task"
     );
     let stopped = peers
         .iter()
-        .find(|peer| is_at_work(peer))
+        .find(|peer| peer.is_at_work())
         .context("it was quick")?;
     signal(stopped, Signal::SIGSTOP);
     let is_done = clock::until(PATIENCE, || trial.done() > 0);
@@ -87,7 +86,7 @@ fn stop_master(mut trial: Trial) -> anyhow::Result<Counts> {
         trial.tasks.put(&format!("task-{number}"), WORK)?;
     }
     ensure!(
-        clock::until(PATIENCE, || peers.iter().all(is_at_work)),
+        clock::until(PATIENCE, || peers.iter().all(Peer::is_at_work)),
         "the tasks were not taken"
     );
     let master = trial.master.process()?;
@@ -98,11 +97,6 @@ fn stop_master(mut trial: Trial) -> anyhow::Result<Counts> {
     clock::pause(LATE);
     trial.drained(PATIENCE);
     Ok(trial.counts())
-}
-
-fn is_at_work(peer: &Peer) -> bool {
-    let runs = fs::read_dir(peer.folder.join("work"));
-    runs.is_ok_and(|mut runs| runs.next().is_some())
 }
 
 fn signal(peer: &Peer, signal: Signal) {
