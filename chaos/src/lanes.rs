@@ -11,9 +11,18 @@ pub fn lanes<J: Send, T: Send>(
     jobs: impl IntoIterator<Item = J, IntoIter: Send>,
     work: impl Fn(u16, J) -> T + Sync,
 ) -> Vec<T> {
+    in_lanes(LANES, jobs, work)
+}
+
+/// The same in so many lanes.
+pub fn in_lanes<J: Send, T: Send>(
+    count: u16,
+    jobs: impl IntoIterator<Item = J, IntoIter: Send>,
+    work: impl Fn(u16, J) -> T + Sync,
+) -> Vec<T> {
     let (jobs, results) = (Mutex::new(jobs.into_iter()), Mutex::new(Vec::new()));
     thread::scope(|scope| {
-        for lane in 0..LANES {
+        for lane in 0..count {
             let (jobs, results, work) = (&jobs, &results, &work);
             scope.spawn(move || {
                 loop {

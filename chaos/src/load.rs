@@ -15,27 +15,27 @@ pub struct Load {
 }
 
 impl Load {
-    /// Starts it; a task comes in by each door about this often.
-    pub fn start(tasks: &Tasks, every: Duration) -> Self {
+    /// Starts it; a task that does this comes in by each door about this often.
+    pub fn start(tasks: &Tasks, every: Duration, deed: &'static str) -> Self {
         Self {
-            _by_files: by_files(tasks.clone(), every),
-            _by_tcp: by_tcp(tasks.clone(), every),
+            _by_files: by_files(tasks.clone(), every, deed),
+            _by_tcp: by_tcp(tasks.clone(), every, deed),
         }
     }
 }
 
-fn by_files(tasks: Tasks, every: Duration) -> Background {
+fn by_files(tasks: Tasks, every: Duration, deed: &'static str) -> Background {
     let mut number = 0;
     Background::repeat(move |_| {
         number += 1;
-        if let Err(error) = tasks.put(&format!("file-{number}"), "") {
+        if let Err(error) = tasks.put(&format!("file-{number}"), deed) {
             eprintln!("{error:#}");
         }
         clock::pause(every);
     })
 }
 
-fn by_tcp(tasks: Tasks, every: Duration) -> Background {
+fn by_tcp(tasks: Tasks, every: Duration, deed: &'static str) -> Background {
     let (mut number, mut client) = (0, None);
     Background::repeat(move |_| {
         let connected = client
@@ -44,7 +44,7 @@ fn by_tcp(tasks: Tasks, every: Duration) -> Background {
         if let Ok(mut connected) = connected {
             number += 1;
             // An error ends the connection: the next one may find the master back.
-            let sent = tasks.submit(&mut connected, &format!("tcp-{number}"), "");
+            let sent = tasks.submit(&mut connected, &format!("tcp-{number}"), deed);
             client = sent.ok().map(|_| connected);
         }
         clock::pause(every);

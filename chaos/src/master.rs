@@ -1,7 +1,7 @@
 //! A real master in a folder of its own: started, killed, started again.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use mutirao_rig::clock;
 use mutirao_rig::program::program;
 
 use crate::client::status;
+use crate::place::Place;
 use crate::process::Process;
 
 /// How long a master may take to serve after its start; damaged stores and busy machines included.
@@ -28,6 +29,8 @@ pub struct Master {
     pub port: u16,
     /// The UDP port on which it answers.
     pub discovery: u16,
+    /// Where it runs.
+    pub place: Place,
     /// What it is told besides.
     pub arguments: Vec<String>,
     /// What its environment has besides.
@@ -39,7 +42,7 @@ pub struct Master {
 
 impl Master {
     /// A master that does not run yet, in `master/` below the folder.
-    pub fn new(binary: &Path, folder: &Path, lane: u16) -> anyhow::Result<Self> {
+    pub fn new(binary: &Path, folder: &Path, place: Place, lane: u16) -> anyhow::Result<Self> {
         let own = folder.join("master");
         fs::create_dir_all(&own)?;
         Ok(Self {
@@ -47,6 +50,7 @@ impl Master {
             log: folder.join("master.log"),
             port: 50020 + LANE * lane,
             discovery: 50005 + LANE * lane,
+            place,
             arguments: Vec::new(),
             env: Vec::new(),
             binary: binary.into(),
@@ -56,7 +60,7 @@ impl Master {
 
     /// Where it serves.
     pub fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
+        (self.place.address, self.port).into()
     }
 
     /// How it is started.
@@ -73,7 +77,10 @@ impl Master {
 
     /// Starts it without waiting for it.
     pub fn start(&mut self) -> anyhow::Result<()> {
-        self.process = Some(Process::start(&mut self.command(), &self.log)?);
+        let process = self
+            .place
+            .on(|| Process::start(&mut self.command(), &self.log))?;
+        self.process = Some(process);
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use mutirao_rig::program::program;
 
 use crate::master::Master;
+use crate::place::Place;
 use crate::process::Process;
 
 /// A peer, running or killed.
@@ -14,6 +15,8 @@ pub struct Peer {
     pub folder: PathBuf,
     /// What it printed, in all its lives.
     pub log: PathBuf,
+    /// Where it runs.
+    place: Place,
     binary: PathBuf,
     arguments: Vec<String>,
     process: Option<Process>,
@@ -23,6 +26,7 @@ impl Peer {
     /// Starts one that looks for the master on its UDP port, unless the arguments name another.
     pub fn start(
         master: &Master,
+        place: Place,
         folder: &Path,
         name: &str,
         arguments: &[&str],
@@ -36,6 +40,7 @@ impl Peer {
         let mut peer = Self {
             folder: folder.join(name),
             log: folder.join(format!("{name}.log")),
+            place,
             binary: master.binary.clone(),
             arguments: arguments.collect(),
             process: None,
@@ -51,7 +56,8 @@ impl Peer {
         self.process = None;
         let mut command = program(&self.binary, &self.folder);
         command.args(&self.arguments);
-        self.process = Some(Process::start(&mut command, &self.log)?);
+        let start = || Process::start(&mut command, &self.log);
+        self.process = Some(self.place.on(start)?);
         Ok(())
     }
 

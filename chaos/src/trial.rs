@@ -15,6 +15,7 @@ use crate::checker::{Committed, Counts, Observed, check};
 use crate::client::status;
 use crate::master::Master;
 use crate::peer::Peer;
+use crate::place::Place;
 use crate::scope::Scope;
 use crate::tasks::Tasks;
 
@@ -36,8 +37,13 @@ pub struct Trial {
 impl Trial {
     /// A trial in a folder of this name. Trials that run at the same time have different lanes, and so other ports.
     pub fn new(scope: &Scope, name: &str, lane: u16) -> anyhow::Result<Self> {
+        Self::at(Place::here(), scope, name, lane)
+    }
+
+    /// The same with the master at this place.
+    pub fn at(place: Place, scope: &Scope, name: &str, lane: u16) -> anyhow::Result<Self> {
         let folder = scope.folder.join(name);
-        let master = Master::new(&scope.binary, &folder, lane)?;
+        let master = Master::new(&scope.binary, &folder, place, lane)?;
         let (marks, tasks) = (folder.join("executions"), master.folder.join("tasks"));
         Ok(Self {
             tasks: Tasks::new(marks, tasks, master.address()),
@@ -48,7 +54,12 @@ impl Trial {
 
     /// A real peer in a folder of this name.
     pub fn peer(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Peer> {
-        Peer::start(&self.master, &self.folder, name, arguments)
+        self.peer_at(Place::here(), name, arguments)
+    }
+
+    /// The same at this place.
+    pub fn peer_at(&self, place: Place, name: &str, arguments: &[&str]) -> anyhow::Result<Peer> {
+        Peer::start(&self.master, place, &self.folder, name, arguments)
     }
 
     /// Waits until every accepted task has ended and nothing waits or runs; false when that is not so `within` this

@@ -36,7 +36,7 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     trial.master.serve()?;
     let peers = (0..PEERS).map(|number| trial.peer(&format!("peer-{number}"), &["--slots", "2"]));
     let _peers = peers.collect::<Result<Vec<_>, _>>()?;
-    let load = Load::start(&trial.tasks, TASK_EVERY);
+    let load = Load::start(&trial.tasks, TASK_EVERY, "");
     let mut restarts = Vec::new();
     for _ in 0..kills {
         strike(&mut trial, &mut dice);

@@ -10,6 +10,7 @@ mod kill_peer;
 #[cfg(target_arch = "x86_64")]
 mod kill_points;
 mod master_away;
+mod partitions;
 mod poison;
 mod power_cut;
 mod restart;
@@ -54,6 +55,7 @@ const ROWS: &[Row] = &[
     full_disk::ROW,
     kill_peer::ROW,
     stop_cont::ROW,
+    partitions::ROW,
     store_damage::ROW,
     poison::ROW,
     master_away::ROW,
