@@ -41,9 +41,14 @@ pub fn put(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
 
 /// What a result's script printed; none when that cannot be read.
 pub fn printed(archive: &[u8]) -> Option<String> {
+    text_in(archive, "stdout.txt")
+}
+
+/// The text in a file of a result; none when that cannot be read.
+pub fn text_in(archive: &[u8], name: &str) -> Option<String> {
     let mut archive = ZipArchive::new(Cursor::new(archive)).ok()?;
     let mut text = String::new();
-    let entry = archive.by_name("stdout.txt").ok()?;
+    let entry = archive.by_name(name).ok()?;
     entry.take(PRINTED_MAX).read_to_string(&mut text).ok()?;
     Some(text)
 }

@@ -1,7 +1,8 @@
 //! Where a row runs: in namespaces of its own for processes, mounts and network.
 //!
 //! When the row ends, however it ends, the kernel ends every process in there and removes every mount, loop device and
-//! interface: nothing is left on the machine, and no signal, port or broadcast of a row reaches anything outside.
+//! interface: nothing is left on the machine, and no signal, port or broadcast of a row reaches anything outside. Only a
+//! control group (`memory`) stays when the row is killed, empty.
 
 use std::io::{self, Read as _};
 use std::process::{self, Command};

@@ -19,6 +19,8 @@ mod load;
 mod master;
 #[cfg(target_arch = "x86_64")]
 mod meanwhile;
+mod memory;
+mod mute;
 mod need;
 mod peer;
 mod place;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use mutirao_rig::program::program;
 
 use crate::master::Master;
+use crate::memory::Memory;
 use crate::place::Place;
 use crate::process::Process;
 
@@ -19,14 +20,20 @@ pub struct Peer {
     place: Place,
     binary: PathBuf,
     arguments: Vec<String>,
+    /// The door of the control group in which it lives, if it has one of its own.
+    door: Option<PathBuf>,
     process: Option<Process>,
 }
 
+/// Joins a control group and becomes the program.
+const JOIN: &str = r#"echo $$ > "$0" && exec "$@""#;
+
 impl Peer {
-    /// Starts one that looks for the master on its UDP port, unless the arguments name another.
+    /// Starts one there that looks for the master on its UDP port, unless the arguments name another; with all the memory
+    /// of the machine, unless it is to have less.
     pub fn start(
         master: &Master,
-        place: Place,
+        (place, memory): (Place, Option<&Memory>),
         folder: &Path,
         name: &str,
         arguments: &[&str],
@@ -43,6 +50,7 @@ impl Peer {
             place,
             binary: master.binary.clone(),
             arguments: arguments.collect(),
+            door: memory.map(Memory::door),
             process: None,
         };
         fs::create_dir_all(&peer.folder)?;
@@ -54,11 +62,26 @@ impl Peer {
     pub fn restart(&mut self) -> anyhow::Result<()> {
         // What still runs of an earlier life goes first.
         self.process = None;
-        let mut command = program(&self.binary, &self.folder);
+        let mut command = match &self.door {
+            Some(door) => {
+                let mut shell = program(Path::new("sh"), &self.folder);
+                shell.args(["-c", JOIN]).arg(door).arg(&self.binary);
+                shell
+            }
+            None => program(&self.binary, &self.folder),
+        };
         command.args(&self.arguments);
         let start = || Process::start(&mut command, &self.log);
         self.process = Some(self.place.on(start)?);
         Ok(())
+    }
+
+    /// Starts it again if it has ended by itself.
+    pub fn revive(&mut self) -> anyhow::Result<()> {
+        match self.process.as_mut().is_some_and(Process::is_running) {
+            true => Ok(()),
+            false => self.restart(),
+        }
     }
 
     /// `kill -9`.

@@ -40,16 +40,35 @@ impl Tasks {
 
     /// A task that leaves its mark, does this, and prints its key.
     pub fn make(&self, key: &str, deed: &str) -> anyhow::Result<Vec<u8>> {
+        self.make_wishing(key, deed, "")
+    }
+
+    /// The same with this `task.toml`.
+    fn make_wishing(&self, key: &str, deed: &str, wishes: &str) -> anyhow::Result<Vec<u8>> {
         let marks = &self.marks;
         let script = format!(
             "with open({marks:?}, 'a') as marks:\n    marks.write('{key}\\n')\n{deed}\nprint('{key}')\n"
         );
-        pack(&[("main.py", script.as_bytes())])
+        let files = [
+            ("main.py", script.as_bytes()),
+            ("task.toml", wishes.as_bytes()),
+        ];
+        pack(if wishes.is_empty() {
+            &files[..1]
+        } else {
+            &files
+        })
     }
 
     /// Puts such a task into `tasks/`.
     pub fn put(&self, key: &str, deed: &str) -> anyhow::Result<()> {
-        put(&self.folder, &format!("{key}.zip"), &self.make(key, deed)?)?;
+        self.put_wishing(key, deed, "")
+    }
+
+    /// The same with this `task.toml`.
+    pub fn put_wishing(&self, key: &str, deed: &str, wishes: &str) -> anyhow::Result<()> {
+        let task = self.make_wishing(key, deed, wishes)?;
+        put(&self.folder, &format!("{key}.zip"), &task)?;
         self.history().accepted.insert(key.into());
         Ok(())
     }

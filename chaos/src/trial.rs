@@ -14,6 +14,7 @@ use crate::archives::{printed, sha256, zips_in};
 use crate::checker::{Committed, Counts, Observed, check};
 use crate::client::status;
 use crate::master::Master;
+use crate::memory::Memory;
 use crate::peer::Peer;
 use crate::place::Place;
 use crate::scope::Scope;
@@ -54,12 +55,32 @@ impl Trial {
 
     /// A real peer in a folder of this name.
     pub fn peer(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Peer> {
-        self.peer_at(Place::here(), name, arguments)
+        self.start_peer(Place::here(), None, name, arguments)
     }
 
     /// The same at this place.
     pub fn peer_at(&self, place: Place, name: &str, arguments: &[&str]) -> anyhow::Result<Peer> {
-        Peer::start(&self.master, place, &self.folder, name, arguments)
+        self.start_peer(place, None, name, arguments)
+    }
+
+    /// The same, with this memory.
+    pub fn peer_in(
+        &self,
+        memory: Option<&Memory>,
+        name: &str,
+        arguments: &[&str],
+    ) -> anyhow::Result<Peer> {
+        self.start_peer(Place::here(), memory, name, arguments)
+    }
+
+    fn start_peer(
+        &self,
+        place: Place,
+        memory: Option<&Memory>,
+        name: &str,
+        arguments: &[&str],
+    ) -> anyhow::Result<Peer> {
+        Peer::start(&self.master, (place, memory), &self.folder, name, arguments)
     }
 
     /// Waits until every accepted task has ended and nothing waits or runs; false when that is not so `within` this

@@ -115,7 +115,7 @@ fn trial(scope: &Scope, lane: u16, nth: u64, spell: Spell) -> anyhow::Result<Out
     )?;
     master.answers()?;
     let worker = Worker::start(&trial.tasks, RESULT);
-    let load = Load::start(&trial.tasks, TASK_EVERY);
+    let load = Load::start(&trial.tasks, TASK_EVERY, "");
     let is_warm = clock::until(PATIENCE, || trial.done() >= WARM_UP);
     ensure!(is_warm, "nothing is done");
     traced.cast(nth, spell);

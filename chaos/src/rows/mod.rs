@@ -14,6 +14,7 @@ mod partitions;
 mod poison;
 mod power_cut;
 mod restart;
+mod sick_peers;
 #[cfg(target_arch = "x86_64")]
 mod slow_disk;
 mod soak;
@@ -58,6 +59,7 @@ const ROWS: &[Row] = &[
     partitions::ROW,
     store_damage::ROW,
     poison::ROW,
+    sick_peers::ROW,
     master_away::ROW,
     restart::ROW,
     soak::ROW,

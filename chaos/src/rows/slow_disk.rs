@@ -142,7 +142,7 @@ fn played(
 fn together(trial: &Trial, seconds: u64) -> anyhow::Result<()> {
     let workers = (0..WORKERS).map(|_| Worker::start(&trial.tasks, RESULT));
     let _workers: Vec<_> = workers.collect();
-    let load = Load::start(&trial.tasks, TASK_EVERY);
+    let load = Load::start(&trial.tasks, TASK_EVERY, "");
     clock::pause(Duration::from_secs(seconds));
     drop(load);
     trial.drained(PATIENCE);
