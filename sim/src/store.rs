@@ -111,18 +111,19 @@ impl SimStore {
         let made = volume.make_folder(folder).map_err(io::Error::other);
         made.map_err(failed("make", folder))?;
         let (mut base, _) = SqliteStore::in_memory(clock)?;
-        let mut damage = Vec::new();
+        let (mut damage, mut last) = (Vec::new(), None);
         let mut next = 0;
         for number in 0.. {
             let path = path_of(number);
-            let records = match volume.read(&path, COMMIT_MAX) {
+            let bytes = match volume.read(&path, COMMIT_MAX) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-                read => parse(&read.map_err(failed("read", &path))?.bytes),
+                read => read.map_err(failed("read", &path))?.bytes,
             };
-            match records {
+            match parse(&bytes) {
                 Ok(records) => {
                     base.commit(&records)?;
                     witness.add_missing(&records);
+                    last = Some((number, bytes));
                 }
                 Err(why) => {
                     damage.push(format!("{}: {why}", path.display()));
@@ -131,10 +132,12 @@ impl SimStore {
             }
             next = number + 1;
         }
-        // A commit may be there whose flush failed, or was not reached before the last life ended: who builds on it makes
-        // it last, as production does when it opens its database.
-        let flushed = volume.sync_folder(folder).map_err(io::Error::other);
-        flushed.map_err(failed("flush", folder))?;
+        // The last commit may be one whose flush failed, or was not reached before the last life ended: who builds on it
+        // writes it anew, as production does when it opens its database.
+        if let Some((number, bytes)) = last {
+            let written = publish_over(&volume, folder, &name_of(number), &bytes);
+            written.map_err(|error| failed("write", &path_of(number))(io::Error::other(error)))?;
+        }
         let recalled = base.recall()?;
         let recalled = Recalled {
             master: MASTER,

@@ -27,8 +27,8 @@ struct State {
     last: Option<Failure>,
 }
 
-/// A moment before names are given: no flush that failed after it is forgotten.
-#[derive(Debug, Clone, Copy)]
+/// A moment before names are given: no flush that failed after it is forgotten. Two are the same if none has failed between.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Mark(u64);
 
 /// The flushes of one folder: one under way at most, and one that gathers those who asked since.

@@ -77,6 +77,12 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// `NotFound` when the folder above is missing, and whatever else the system refuses.
     fn make_dir(&self, folder: &Path) -> io::Result<bool>;
 
+    /// Removes one folder in which nothing lies.
+    ///
+    /// # Errors
+    /// Whatever the system refuses.
+    fn remove_dir(&self, folder: &Path) -> io::Result<()>;
+
     /// The names in a folder, hidden ones too; read bit by bit, for there may be very many.
     ///
     /// # Errors
@@ -111,7 +117,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// Flushes the bytes of a plain file that somebody wrote.
     ///
     /// # Errors
-    /// Whatever the system refuses.
+    /// Whatever the system refuses; then some of them may be lost, whatever a second flush says.
     fn sync_file(&self, path: &Path) -> io::Result<()>;
 
     /// Flushes the names in a folder: what was renamed, made or removed there outlasts a power cut.

@@ -31,6 +31,10 @@ impl Disk for RealDisk {
         }
     }
 
+    fn remove_dir(&self, folder: &Path) -> io::Result<()> {
+        fs::remove_dir(folder)
+    }
+
     fn list(&self, folder: &Path) -> io::Result<Names> {
         let entries = fs::read_dir(folder)?;
         Ok(Box::new(entries.map(|entry| Ok(entry?.file_name()))))

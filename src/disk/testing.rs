@@ -13,6 +13,8 @@ use super::{Batch, Contents, Disk, Names, RealDisk, Stat};
 #[derive(Debug, Default)]
 pub struct Ailing {
     folder: Mutex<Option<PathBuf>>,
+    /// The same of a file.
+    file: Mutex<Option<PathBuf>>,
     /// The same of the next batch of files there.
     files: Mutex<Option<PathBuf>>,
     /// Whether each folder lies on a disk of its own.
@@ -23,6 +25,11 @@ impl Ailing {
     /// Lets the next flush of a folder of this name fail.
     pub fn fail_flush_of(&self, name: &str) {
         *self.folder.lock().unwrap() = Some(name.into());
+    }
+
+    /// Lets the next flush of a file of this name fail.
+    pub fn fail_flush_of_file(&self, name: &str) {
+        *self.file.lock().unwrap() = Some(name.into());
     }
 
     /// Lets the next flush of files that were written together into a folder of this name fail.
@@ -67,6 +74,10 @@ impl Disk for Ailing {
         RealDisk.make_dir(folder)
     }
 
+    fn remove_dir(&self, folder: &Path) -> io::Result<()> {
+        RealDisk.remove_dir(folder)
+    }
+
     fn list(&self, folder: &Path) -> io::Result<Names> {
         RealDisk.list(folder)
     }
@@ -92,6 +103,7 @@ impl Disk for Ailing {
     }
 
     fn sync_file(&self, path: &Path) -> io::Result<()> {
+        is_due(&self.file, path)?;
         RealDisk.sync_file(path)
     }
 

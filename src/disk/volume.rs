@@ -10,7 +10,7 @@ use mutirao_actors::model::Stamp;
 
 use super::flushes::{Flushes, Mark};
 use super::publish::{TEMP_PREFIX, TEMP_SUFFIX};
-use super::{Contents, Disk, DiskError, Names, OnDisk as _, Part, RealDisk, Stat};
+use super::{Contents, Disk, DiskError, Names, OnDisk as _, Part, RealDisk, Stat, is_absent};
 
 /// Names tried for one temporary file. Only what another process, or an earlier life in a folder that nobody sweeps,
 /// left half-written stands in the way: a few at a time each.
@@ -27,6 +27,8 @@ pub struct Volume {
     flushes: Flushes,
     /// Folders whose own names were flushed since this process has begun.
     firm: Mutex<BTreeSet<PathBuf>>,
+    /// Held while a folder is made and flushed.
+    making: Mutex<()>,
     /// Temporary files that were begun.
     parts: AtomicU64,
 }
@@ -38,6 +40,7 @@ impl Volume {
             disk,
             flushes: Flushes::default(),
             firm: Mutex::default(),
+            making: Mutex::default(),
             parts: AtomicU64::new(0),
         }
     }
@@ -75,28 +78,45 @@ impl Volume {
     /// life that ended, or failed, before it had flushed the name: so the first call for it flushes that too.
     ///
     /// # Errors
-    /// Whatever the disk refuses.
+    /// Whatever the disk refuses. Then an empty folder is gone again, to be made anew: a second flush of its name would say
+    /// nothing.
     pub fn make_folder(&self, folder: &Path) -> Result<(), DiskError> {
+        if self.firm().contains(folder) && matches!(self.disk.make_dir(folder), Ok(false)) {
+            return Ok(());
+        }
+        // Nobody else may take a folder for a lasting one that is about to be taken back.
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        self.firm().remove(folder);
+        self.make_lasting(folder)
+    }
+
+    fn make_lasting(&self, folder: &Path) -> Result<(), DiskError> {
         if folder.as_os_str().is_empty() {
             return Ok(());
         }
         let (above, mark) = (folder.parent().unwrap_or(Path::new("")), self.mark());
         let made = match self.disk.make_dir(folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                self.make_folder(above)?;
+                self.make_lasting(above)?;
                 self.disk.make_dir(folder)
             }
             made => made,
         };
         let is_new = made.on_disk("make the folder", folder)?;
-        if is_new || !self.firm().contains(folder) {
-            // What lies above a path that is given from the root was there before us, and is not ours to flush.
-            if folder.is_relative() {
-                self.make_folder(above)?;
-            }
-            self.sync_since(above, mark)?;
-            self.make_firm(folder);
+        if !is_new && self.firm().contains(folder) {
+            return Ok(());
         }
+        // What lies above a path that is given from the root was there before us, and is not ours to flush.
+        let above_lasts = match folder.is_relative() {
+            true => self.make_lasting(above),
+            false => Ok(()),
+        };
+        let lasts = above_lasts.and_then(|()| self.sync_since(above, mark));
+        lasts.inspect_err(|_| {
+            // One that holds something stays; it has its name from before.
+            let _ = self.disk.remove_dir(folder);
+        })?;
+        self.make_firm(folder);
         Ok(())
     }
 
@@ -147,9 +167,16 @@ impl Volume {
     /// The bytes of a file outlast a power cut only after this, if somebody else wrote them.
     ///
     /// # Errors
-    /// Whatever the disk refuses.
+    /// Whatever the disk refuses. Then some of them may be lost, whatever another flush says.
     pub fn sync_file(&self, path: &Path) -> Result<(), DiskError> {
-        self.disk.sync_file(path).on_disk("flush", path)
+        let flushed = self.disk.sync_file(path);
+        let is_gone = flushed.as_ref().is_err_and(is_absent);
+        let heard = if is_gone {
+            flushed
+        } else {
+            self.heard_flush(flushed)
+        };
+        heard.on_disk("flush", path)
     }
 
     /// Removes a file; its name may come back with a power cut.

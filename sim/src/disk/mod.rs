@@ -106,15 +106,19 @@ impl SimDisk {
         is_possible
     }
 
-    /// Whoever put a file there waits until it is flushed; whether it is.
+    /// Whoever put a file there waits until it is flushed; whether it is. Where flushes fail nobody tries: whose flush has
+    /// failed knows that his file is not safe, and no other program can know it.
     pub fn settle_file(&self, path: &Path) -> bool {
         let mut state = self.state();
+        if state.can_flush().is_err() {
+            return false;
+        }
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut flushed = state.flush_file(path);
         for folder in folder.ancestors() {
             flushed = flushed.and_then(|()| state.flush_folder(folder));
         }
-        flushed.is_ok()
+        flushed.is_ok() && state.is_durable(path)
     }
 }
 
@@ -159,6 +163,21 @@ impl Disk for SimDisk {
         let number = state.next_number();
         state.note(Change::Made(folder.to_owned(), Node::Folder(number)));
         Ok(true)
+    }
+
+    fn remove_dir(&self, folder: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.begin()?;
+        let node = state.node(folder)?;
+        if let Node::File(_) = node {
+            return Err(ErrorKind::NotADirectory.into());
+        }
+        let is_empty = !state.names.keys().any(|path| path.parent() == Some(folder));
+        if !is_empty {
+            return Err(ErrorKind::DirectoryNotEmpty.into());
+        }
+        state.note(Change::Removed(folder.to_owned(), node));
+        Ok(())
     }
 
     fn list(&self, folder: &Path) -> io::Result<Names> {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mutirao_rig::dice::Dice;
 
 use super::SimDisk;
-use super::state::{Data, State};
+use super::state::{Data, Pending, State};
 use crate::tally::{Met, Tally};
 
 /// How a machine dies.
@@ -43,7 +43,7 @@ impl State {
             1 => Kept::UpTo(dice.index(journal.len() + 1)),
             _ => Kept::Some,
         };
-        for (at, change) in journal.iter().enumerate() {
+        for (at, Pending { change, .. }) in journal.iter().enumerate() {
             let is_kept = match kept {
                 Kept::Nothing => false,
                 Kept::UpTo(end) => at < end,
@@ -75,8 +75,7 @@ impl State {
 
 impl Data {
     fn lose_unflushed(&mut self, dice: &mut Dice, tally: &Tally) {
-        let is_flushed = self.flushed.as_ref() == Some(&self.now);
-        if !is_flushed {
+        if !self.is_flushed() {
             let length = self.now.len();
             let (left, met) = match dice.below(4) {
                 0 => (
@@ -95,5 +94,6 @@ impl Data {
             self.now = left;
         }
         self.flushed = Some(self.now.clone());
+        self.is_given_up = false;
     }
 }

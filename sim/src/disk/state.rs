@@ -75,13 +75,29 @@ impl Change {
     }
 }
 
+/// A change that no flush has made last yet.
+#[derive(Debug, Clone)]
+pub(super) struct Pending {
+    pub(super) change: Change,
+    /// A flush that was to make it last has failed: the system takes it for written, and no later flush writes it.
+    pub(super) is_given_up: bool,
+}
+
 /// The bytes of a file.
 #[derive(Debug, Clone)]
 pub(super) struct Data {
     pub(super) now: Bytes,
     /// What a power cut leaves for certain.
     pub(super) flushed: Option<Bytes>,
+    /// As of a [`Pending`] change.
+    pub(super) is_given_up: bool,
     pub(super) stamp: Stamp,
+}
+
+impl Data {
+    pub(super) fn is_flushed(&self) -> bool {
+        self.flushed.as_ref() == Some(&self.now)
+    }
 }
 
 /// What the disk does wrong while it is so set.
@@ -89,7 +105,7 @@ pub(super) struct Data {
 pub struct Ills {
     /// There is no space left.
     pub full: bool,
-    /// Flushes fail, and what they were to flush may be lost whatever a later one says.
+    /// Flushes fail, and what they were to flush is flushed by no later one, whatever that says.
     pub flushes_fail: bool,
     /// The operation after this many fails once, with EIO.
     pub error_after: Option<u64>,
@@ -116,7 +132,7 @@ impl Ills {
 pub(super) struct State {
     pub(super) names: BTreeMap<PathBuf, Node>,
     pub(super) durable: BTreeMap<PathBuf, Node>,
-    pub(super) journal: Vec<Change>,
+    pub(super) journal: Vec<Pending>,
     pub(super) files: BTreeMap<Number, Data>,
     pub(super) last_number: Number,
     pub(super) changes: i64,
@@ -157,7 +173,7 @@ impl State {
         Ok(())
     }
 
-    fn can_flush(&self) -> io::Result<()> {
+    pub(super) fn can_flush(&self) -> io::Result<()> {
         if self.ills.flushes_fail {
             self.tally.count(Met::FlushFailed);
             return Err(io::Error::from_raw_os_error(EIO));
@@ -211,7 +227,10 @@ impl State {
 
     pub(super) fn note(&mut self, change: Change) {
         change.apply(&mut self.names);
-        self.journal.push(change);
+        self.journal.push(Pending {
+            change,
+            is_given_up: false,
+        });
     }
 
     pub(super) fn make_file(&mut self, path: &Path, bytes: Bytes) -> Stamp {
@@ -220,6 +239,7 @@ impl State {
         let data = Data {
             now: bytes,
             flushed: None,
+            is_given_up: false,
             stamp,
         };
         self.files.insert(number, data);
@@ -230,39 +250,52 @@ impl State {
     pub(super) fn flush_file(&mut self, path: &Path) -> io::Result<()> {
         let lies = self.ills.files_unflushed && !is_hidden(path);
         self.file(path)?;
-        self.can_flush()?;
+        let can_flush = self.can_flush();
         let data = self.file(path)?;
-        if !lies {
+        data.is_given_up |= can_flush.is_err() && !data.is_flushed();
+        if can_flush.is_ok() && !lies && !data.is_given_up {
             data.flushed = Some(data.now.clone());
         }
-        Ok(())
+        can_flush
     }
 
     pub(super) fn flush_folder(&mut self, folder: &Path) -> io::Result<()> {
-        self.can_flush()?;
-        if self.ills.folders_unflushed && !is_hidden(folder) {
+        let lies = self.ills.folders_unflushed && !is_hidden(folder);
+        let can_flush = self.can_flush();
+        if can_flush.is_ok() && lies {
             return Ok(());
         }
         // What is flushed takes with it what happened before to the same files.
         let mut wanted = Vec::new();
         let mut taken = vec![false; self.journal.len()];
-        for (change, taken) in self.journal.iter().zip(&mut taken).rev() {
-            let number = change.node().number();
-            if change.is_in(folder) || wanted.contains(&number) {
+        for (pending, taken) in self.journal.iter().zip(&mut taken).rev() {
+            let number = pending.change.node().number();
+            let is_due = pending.change.is_in(folder) && !pending.is_given_up;
+            if is_due || wanted.contains(&number) {
                 wanted.push(number);
                 *taken = true;
             }
         }
         let mut taken = taken.into_iter();
         let durable = &mut self.durable;
-        self.journal.retain(|change| {
-            let lasts = taken.next().unwrap_or(false);
-            if lasts {
-                change.apply(durable);
+        self.journal.retain_mut(|pending| {
+            let is_taken = taken.next().unwrap_or(false);
+            match &can_flush {
+                Ok(()) if is_taken => pending.change.apply(durable),
+                Ok(()) => {}
+                Err(_) => pending.is_given_up |= is_taken,
             }
-            !lasts
+            can_flush.is_err() || !is_taken
         });
-        Ok(())
+        can_flush
+    }
+
+    /// Whether a power cut leaves this file as it is.
+    pub(super) fn is_durable(&mut self, path: &Path) -> bool {
+        let is_named = path.ancestors().all(|path| {
+            path.as_os_str().is_empty() || self.durable.get(path) == self.names.get(path)
+        });
+        is_named && self.file(path).is_ok_and(|data| data.is_flushed())
     }
 
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {

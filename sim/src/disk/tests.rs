@@ -137,3 +137,32 @@ fn a_folder_whose_flush_failed_is_flushed_when_it_is_wanted_again() {
         }
     }
 }
+
+#[test]
+fn what_a_failed_flush_was_to_flush_no_later_one_does_unless_it_is_made_anew() {
+    let broken = |disk: &SimDisk, work: &dyn Fn() -> io::Result<()>| {
+        disk.ail(|ills| ills.flushes_fail = true);
+        work().unwrap_err();
+        disk.ail(Ills::end);
+        work().unwrap();
+    };
+    let names = after_power_cuts(|disk| {
+        disk.write_new(Path::new("a/b"), b"whole").unwrap();
+        broken(disk, &|| disk.sync_dir(Path::new("a")));
+    });
+    assert!(names.contains(&None));
+    let anew = after_power_cuts(|disk| {
+        disk.write_new(Path::new("a/b"), b"whole").unwrap();
+        broken(disk, &|| disk.sync_dir(Path::new("a")));
+        disk.rename(Path::new("a/b"), Path::new("a/c")).unwrap();
+        disk.rename(Path::new("a/c"), Path::new("a/b")).unwrap();
+        disk.sync_dir(Path::new("a")).unwrap();
+    });
+    assert!(anew.iter().all(|found| found.as_deref() == Some(b"whole")));
+    let bytes = after_power_cuts(|disk| {
+        assert!(disk.drop_file(Path::new("a/b"), Bytes::from_static(b"whole")));
+        disk.sync_dir(Path::new("a")).unwrap();
+        broken(disk, &|| disk.sync_file(Path::new("a/b")));
+    });
+    assert!(bytes.iter().any(|found| found.as_deref() != Some(b"whole")));
+}
