@@ -113,7 +113,11 @@ fn identity(volume: &Volume, folder: &Path) -> Result<PeerId, DiskError> {
         failed => failed.map(drop).on_disk("read", &path)?,
     }
     let id = PeerId::random();
-    publish_over(volume, folder, IDENTITY, format!("{id}\n").as_bytes())?;
+    let written = publish_over(volume, folder, IDENTITY, format!("{id}\n").as_bytes());
+    written.inspect_err(|_| {
+        // The next start would take it for one that lasts.
+        let _ = volume.remove(&path);
+    })?;
     Ok(id)
 }
 
@@ -126,8 +130,11 @@ fn parse(bytes: &[u8]) -> Option<PeerId> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::disk::Disk;
+    use crate::disk::testing::Ailing;
 
     fn take(root: &Path) -> Result<Seat, SeatError> {
         Seat::take(&Volume::real(), root)
@@ -155,6 +162,17 @@ mod tests {
             assert_ne!(id, was);
             assert_eq!(take(root.path()).unwrap().id, id);
         }
+    }
+
+    #[test]
+    fn an_identity_that_could_not_be_flushed_is_nobodys() {
+        let (root, disk) = (tempfile::tempdir().unwrap(), Arc::new(Ailing::default()));
+        let volume = Volume::new(Arc::clone(&disk) as Arc<dyn Disk>);
+        disk.fail_flush_of("peer-1");
+        Seat::take(&volume, root.path()).unwrap_err();
+        assert!(!root.path().join(".mutirao/peer-1/identity").exists());
+        let id = Seat::take(&volume, root.path()).unwrap().id;
+        assert_eq!(take(root.path()).unwrap().id, id);
     }
 
     #[test]
