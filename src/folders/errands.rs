@@ -1,6 +1,6 @@
 //! What the desk has done for it on the disk, and what it makes of the outcome.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use mutirao_actors::model::{Archive, Moment, Stamp, TaskId};
 use super::Folders;
 use super::answers::answer;
 use super::intake::{Deed, Leaving, Reading};
-use super::jobs::{self, Refused};
+use super::jobs::{self, Hold, Read, Refused};
 use super::kept::Kept;
 use crate::disk::DiskError;
 
@@ -64,14 +64,34 @@ impl Folders {
     /// Has a file read that may be a task.
     pub(super) fn read(&mut self, name: OsString, stamp: Stamp, ctx: &mut Context<Self>) {
         let (places, file, id) = (Arc::clone(&self.places), name.clone(), self.ids.task());
-        let read = move || jobs::read(&places, &file, stamp, id);
-        self.work(ctx, read, move |desk, told, ctx| {
-            desk.hear_of("read", &name, told.as_ref().err());
-            let (told, archive) = told.unwrap_or((Reading::Unread, None));
-            let deeds = desk.intake.read(desk.clock.now(), &name, stamp, told);
-            desk.remember(&deeds, archive);
+        let how = self.how_to_hold(&name);
+        let read = move || jobs::read(&places, &file, stamp, id, how);
+        self.work(ctx, read, move |desk, read, ctx| {
+            desk.hear_of("read", &name, read.as_ref().err());
+            let read = read.unwrap_or_else(|_| Read::of(Reading::Unread));
+            let deeds = desk.intake.read(desk.clock.now(), &name, stamp, read.told);
+            desk.remember(&deeds, read.archive);
+            let copied = deeds.iter().find_map(|deed| match deed {
+                Deed::Arrive(task, _) if read.is_copied => Some(Arc::clone(task)),
+                _ => None,
+            });
             desk.carry_out(deeds, ctx);
+            if let Some(task) = copied {
+                desk.lay_over(task);
+            }
         });
+    }
+
+    /// How a file that somebody put into `tasks/` is made to last.
+    fn how_to_hold(&mut self, name: &OsStr) -> Hold {
+        let mark = self.places.volume.mark();
+        if std::mem::replace(&mut self.flushed_well, mark) != mark {
+            self.intake.doubt();
+        }
+        match self.intake.is_doubted(name) {
+            true => Hold::Rewrite,
+            false => Hold::Flush(mark),
+        }
     }
 
     /// Keeps the ZIP of a task that arrives: it is asked for soon.

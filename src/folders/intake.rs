@@ -62,6 +62,8 @@ pub struct Intake {
     ready: VecDeque<OsString>,
     reading: usize,
     looks: u64,
+    /// Files that were first seen before this look may have lain there when a flush failed.
+    doubted: u64,
     ignored: BTreeSet<OsString>,
     /// Those of the look that is under way.
     ignoring: BTreeSet<OsString>,
@@ -154,6 +156,18 @@ impl Intake {
             }
         }
         None
+    }
+
+    /// A flush has failed. What lay there then is seen in the next look at the latest.
+    pub fn doubt(&mut self) {
+        self.doubted = self.looks + 2;
+    }
+
+    /// Whether a flush may have failed while the file lay there, so that no other says anything of it.
+    pub fn is_doubted(&self, name: &OsStr) -> bool {
+        let file = self.files.find(name.as_bytes());
+        let file = file.and_then(|seat| self.files.at(seat));
+        file.is_some_and(|file| file.born() < self.doubted)
     }
 
     /// What reading showed of a file that [`next_to_read`](Self::next_to_read) gave.

@@ -1,4 +1,5 @@
-//! Tasks that came over the wire are put into `tasks/` behind: that they were accepted is written down already.
+//! Tasks that came over the wire are put into `tasks/` behind: that they were accepted is written down already. So are
+//! those of which a flush that failed may have lost the file.
 //!
 //! Rule: their ZIPs lie among the payloads first. Before the record that is a file of nobody, which the next start
 //! removes; after it the next start puts it in its place. So no crash leaves a task without its wishes.
@@ -87,6 +88,14 @@ impl Folders {
                     .extend(batch.iter().map(|unlaid| unlaid.task)),
             }
         });
+    }
+
+    /// The ZIP of a task that is written down lies among the payloads, and is to be put over its file.
+    pub(super) fn lay_over(&mut self, task: Arc<Task>) {
+        let id = task.id;
+        self.intake.is_unlaid(id);
+        self.layings.add(task);
+        self.once_written_down(move |desk| desk.layings.may_be_laid(id));
     }
 
     /// The next batch; what ended meanwhile went elsewhere.

@@ -40,7 +40,7 @@ use self::plans::Plans;
 use self::probing::Probing;
 use self::settling::Settlements;
 use self::watch::Watch;
-use crate::disk::Troubles;
+use crate::disk::{Mark, Troubles};
 use crate::ground::{Ground, Ids};
 
 mod adopting;
@@ -123,6 +123,8 @@ pub struct Folders {
     maybe_ended: Arc<Vec<MaybeEnded>>,
     /// Whether a look is under way, or the folders are still being opened.
     looking: bool,
+    /// Before this no flush has failed that was not heeded.
+    flushed_well: Mark,
     /// What lies in `tasks/`, is no ZIP and was told.
     strangers: strangers::Said,
     /// No look at everything before this, even when something happened.
@@ -184,6 +186,7 @@ impl Folders {
             superseded: Vec::new(),
             maybe_ended: Arc::default(),
             looking: false,
+            flushed_well: Mark::default(),
             strangers: strangers::Said::default(),
             soonest: Moment::default(),
             retried: Moment::default(),

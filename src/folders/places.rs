@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mutirao_actors::model::{Digest, TaskId};
+use mutirao_actors::model::{Archive, Digest, TaskId};
 
 use super::packs::{Key, Packs};
-use crate::disk::Volume;
+use crate::disk::{DiskError, Volume, publish};
 
 /// What was taken lies here, below our own files, until it has a place of its own.
 const PAYLOADS: &str = "payloads";
@@ -69,6 +69,12 @@ impl Places {
     /// Where a result lies until its task is settled, or a task's ZIP until it is put into `tasks/`.
     pub(crate) fn payload(&self, task: TaskId, sha256: Digest) -> PathBuf {
         self.payloads().join(payload_name(task, sha256))
+    }
+
+    /// Writes a ZIP among the payloads, where no crash loses it.
+    pub(super) fn write_payload(&self, task: TaskId, archive: &Archive) -> Result<(), DiskError> {
+        let name = payload_name(task, archive.digest());
+        publish::publish_over(&self.volume, &self.payloads(), &name, archive.bytes())
     }
 
     pub(super) fn failed_results(&self) -> PathBuf {

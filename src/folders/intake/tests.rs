@@ -139,6 +139,22 @@ fn a_file_is_read_only_when_two_looks_saw_the_same() {
 }
 
 #[test]
+fn a_file_that_may_have_lain_there_when_a_flush_failed_is_doubted_and_a_later_one_is_not() {
+    let mut stage = Stage::default();
+    let is_doubted = |stage: &Stage, name: &str| stage.intake.is_doubted(OsStr::new(name));
+    stage.put("a.zip", 1);
+    stage.look();
+    assert!(!is_doubted(&stage, "a.zip"), "no flush has failed");
+    stage.intake.doubt();
+    for (name, expected) in [("b.zip", true), ("c.zip", false)] {
+        stage.put(name, 1);
+        stage.look();
+        assert_eq!(is_doubted(&stage, name), expected, "{name}");
+        assert!(is_doubted(&stage, "a.zip"));
+    }
+}
+
+#[test]
 fn two_looks_at_the_same_instant_are_one() {
     let mut stage = Stage::default();
     stage.put("a.zip", 1);

@@ -4,8 +4,6 @@ use mutirao_actors::model::{Archive, TaskId, TaskName};
 
 use super::{Places, Refused};
 use crate::archive::inspect_result;
-use crate::disk::{DiskError, publish};
-use crate::folders::places::payload_name;
 use crate::folders::plans::Plans;
 
 /// A result that was handed in.
@@ -28,7 +26,7 @@ pub(in crate::folders) fn keep(
     result: &Keeping,
 ) -> Result<String, Refused> {
     vet(result)?;
-    write(places, result)?;
+    places.write_payload(result.task, &result.archive)?;
     Ok(plan(places, plans, result))
 }
 
@@ -51,7 +49,7 @@ pub(in crate::folders) fn keep_together(
     let keep = |(result, vetted): (&Keeping, Result<(), Refused>)| {
         vetted?;
         if !is_packed {
-            write(places, result)?;
+            places.write_payload(result.task, &result.archive)?;
         }
         Ok(plan(places, plans, result))
     };
@@ -63,12 +61,6 @@ fn vet(result: &Keeping) -> Result<(), Refused> {
         Ok(_) => Ok(()),
         Err(refusal) => Err(Refused::Cannot(refusal.to_string())),
     }
-}
-
-fn write(places: &Places, result: &Keeping) -> Result<(), DiskError> {
-    let payload = payload_name(result.task, result.archive.digest());
-    let bytes = result.archive.bytes();
-    publish::publish_over(&places.volume, &places.payloads(), &payload, bytes)
 }
 
 fn plan(places: &Places, plans: &Plans, result: &Keeping) -> String {

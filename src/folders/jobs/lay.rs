@@ -86,8 +86,7 @@ fn vet(places: &Places, draft: &Draft) -> Result<Option<TaskContents>, Refused> 
 fn write(places: &Places, draft: &Draft) -> Result<Stamp, DiskError> {
     let volume = &*places.volume;
     let payload = places.payload(draft.id, draft.archive.digest());
-    let name = payload.file_name().unwrap_or_default().to_string_lossy();
-    publish::publish_over(volume, &places.payloads(), &name, draft.archive.bytes())?;
+    places.write_payload(draft.id, &draft.archive)?;
     Ok(volume.stat(&payload).on_disk("look at", &payload)?.stamp)
 }
 

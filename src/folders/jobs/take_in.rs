@@ -9,6 +9,7 @@ use std::sync::Arc;
 use mutirao_actors::model::{Archive, Kind, Stamp, Task, TaskId, TaskName, Wishes};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
+use super::lasting::{Hold, hold};
 use super::{MaybeEnded, Places, bring_back};
 use crate::archive::{Refusal, TaskContents, inspect_task};
 use crate::disk::{DiskError, Names, OnDisk as _, Volume, is_absent};
@@ -135,29 +136,48 @@ fn list(places: &Places, name: &OsStr, part: &mut Listing) -> Result<bool, DiskE
     Ok(true)
 }
 
-/// Reads one file of `tasks/` that was listed with this stamp; a task gets this id, and comes with its ZIP if that is
-/// worth remembering.
+/// What reading a file of `tasks/` gave.
+#[derive(Debug)]
+pub(in crate::folders) struct Read {
+    /// What it is.
+    pub told: Reading,
+    /// Its ZIP, if that is worth remembering.
+    pub archive: Option<Archive>,
+    /// Whether its ZIP was written among the payloads too, and is to be put over it from there.
+    pub is_copied: bool,
+}
+
+impl Read {
+    /// Of a file that is no task.
+    pub fn of(told: Reading) -> Self {
+        Self {
+            told,
+            archive: None,
+            is_copied: false,
+        }
+    }
+}
+
+/// Reads one file of `tasks/` that was listed with this stamp; a task gets this id, and is made to last.
 pub(in crate::folders) fn read(
     places: &Places,
     name: &OsStr,
     stamp: Stamp,
     id: TaskId,
-) -> Result<(Reading, Option<Archive>), DiskError> {
+    how: Hold,
+) -> Result<Read, DiskError> {
     let volume = &*places.volume;
     let path = places.tasks.join(name);
     if stamp.size > ARCHIVE_MAX as u64 {
-        return Ok((Reading::Unsound(Refusal::TooLong.to_string()), None));
+        return Ok(Read::of(Reading::Unsound(Refusal::TooLong.to_string())));
     }
     let Some(bytes) = read_listed(volume, &path, stamp).on_disk("read", &path)? else {
-        return Ok((Reading::Changed, None));
+        return Ok(Read::of(Reading::Changed));
     };
     let contents = match inspect_task(&bytes) {
         Ok(contents) => contents,
-        Err(refusal) => return Ok((Reading::Unsound(refusal.to_string()), None)),
+        Err(refusal) => return Ok(Read::of(Reading::Unsound(refusal.to_string()))),
     };
-    // An accepted task outlasts a power cut (promise R1), and whoever copied the file here did not flush it.
-    volume.sync_file(&path)?;
-    volume.sync_folder(&places.tasks)?;
     let name = name.to_string_lossy();
     let draft = Draft {
         id,
@@ -166,7 +186,7 @@ pub(in crate::folders) fn read(
         group: GROUP.into(),
         wishes: Wishes::default(),
     };
-    let archive = Hot::takes(&draft.archive).then(|| draft.archive.clone());
+    let archive = draft.archive.clone();
     let task = task_of(draft, contents);
     let copy = if stay::names(volume, &places.tasks)?.contains(&*name) {
         stay::find_copy(
@@ -179,7 +199,12 @@ pub(in crate::folders) fn read(
     } else {
         None
     };
-    Ok((Reading::Sound(Box::new(task), copy), archive))
+    let is_copied = copy.is_none() && hold(places, how, &path, id, &archive)?;
+    Ok(Read {
+        told: Reading::Sound(Box::new(task), copy),
+        archive: Hot::takes(&archive).then_some(archive),
+        is_copied,
+    })
 }
 
 /// The name towards others: `Meu teste.ZIP` is `Meu_teste.zip`.

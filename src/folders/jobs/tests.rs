@@ -1,5 +1,6 @@
 use std::ffi::OsStr;
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mutirao_actors::logic::effect::End;
@@ -82,14 +83,51 @@ fn a_rewrite_that_hides_its_time_still_changes_the_stamp() {
     assert_eq!(after.unwrap().modified, before.modified);
 }
 
+/// Reads a file before any flush has failed.
+fn read_first(places: &Places, name: &str, stamp: Stamp) -> Read {
+    let how = Hold::Flush(places.volume.mark());
+    read(places, OsStr::new(name), stamp, TaskId::new(), how).unwrap()
+}
+
+#[test]
+fn a_file_whose_flush_failed_is_held_by_a_copy_that_takes_its_place() {
+    for folder_fails in [true, false] {
+        let (_temp, places, disk) = ailing();
+        let (stamp, id) = (put(&places, "a.zip", &zip()), TaskId::new());
+        let read = |how| read(&places, OsStr::new("a.zip"), stamp, id, how);
+        let before = places.volume.mark();
+        match folder_fails {
+            true => disk.fail_flush_of("tasks"),
+            false => disk.fail_flush_of_file("a.zip"),
+        }
+        read(Hold::Flush(before)).unwrap_err();
+        assert_ne!(places.volume.mark(), before, "it is heard of");
+        read(Hold::Flush(before)).unwrap_err();
+        let copied = read(Hold::Rewrite).unwrap();
+        assert!(copied.is_copied && matches!(copied.told, Reading::Sound(..)));
+        let unlaid = Unlaid {
+            task: id,
+            sha256: Digest::of(&zip()),
+            file: "a.zip".into(),
+        };
+        let laid = lay(&places, &[unlaid]).unwrap();
+        assert!(matches!(laid[..], [Ok(Laid::Here(lies))] if lies.inode != stamp.inode));
+        assert_eq!(fs::read(places.tasks.join("a.zip")).unwrap(), zip());
+        assert_eq!(fs::read_dir(places.payloads()).unwrap().count(), 0);
+    }
+}
+
 #[test]
 fn what_changed_since_the_listing_is_not_read() {
     let (_temp, places) = places();
     let stamp = put(&places, "a.zip", &zip());
     let read = |name: &str, stamp| {
-        let (told, archive) = read(&places, OsStr::new(name), stamp, TaskId::new()).unwrap();
-        assert_eq!(archive.is_some(), matches!(told, Reading::Sound(..)));
-        told
+        let read = read_first(&places, name, stamp);
+        assert_eq!(
+            read.archive.is_some(),
+            matches!(read.told, Reading::Sound(..))
+        );
+        read.told
     };
     assert!(matches!(read("a.zip", stamp), Reading::Sound(_, None)));
     let other = Stamp {
@@ -110,7 +148,7 @@ fn what_is_too_large_to_travel_is_no_task_and_is_not_read() {
     let file = fs::File::options().write(true).open(&path).unwrap();
     file.set_len(ARCHIVE_MAX as u64 + 1).unwrap();
     let stamp = stamp(&places, &path);
-    let (told, _) = read(&places, OsStr::new("a.zip"), stamp, TaskId::new()).unwrap();
+    let told = read_first(&places, "a.zip", stamp).told;
     assert!(matches!(told, Reading::Unsound(why) if why.contains("64 MiB")));
 }
 
@@ -328,7 +366,7 @@ fn a_file_that_cannot_be_flushed_in_rejected_is_back_in_tasks() {
 
 /// Several results that came together.
 fn together(count: usize) -> Vec<Keeping> {
-    let result = pack([("stdout.txt", &b"x"[..])], Compression::Fast).unwrap();
+    let result = result_zip();
     let one = |number| Keeping {
         task: TaskId::new(),
         name: TaskName::tamed(&format!("{number}.zip")),
@@ -459,6 +497,26 @@ fn a_packed_result_that_a_crash_left_half_settled_is_settled_once() {
     assert_eq!(settle_alone(&places, &first).unwrap(), "0.zip");
     assert_eq!(fs::read_dir(&places.results).unwrap().count(), 1);
     assert_eq!(fs::read_dir(places.payloads()).unwrap().count(), 0);
+}
+
+fn result_zip() -> Vec<u8> {
+    pack([("stdout.txt", &b"x"[..])], Compression::Fast).unwrap()
+}
+
+#[test]
+fn what_nobody_claims_goes_back_when_its_move_cannot_be_flushed() {
+    for (folder, zip) in [("tasks", zip()), ("unclaimed", result_zip())] {
+        let (_temp, places, disk) = ailing();
+        let archive = Archive::new(zip);
+        places.write_payload(TaskId::new(), &archive).unwrap();
+        let lies = |folder: PathBuf| fs::read_dir(folder).map_or(0, Iterator::count);
+        disk.fail_flush_of(folder);
+        open(&places, &[], false).unwrap_err();
+        assert_eq!(lies(places.payloads()), 1);
+        open(&places, &[], false).unwrap();
+        let saved = lies(places.tasks.clone()) + lies(places.unclaimed());
+        assert_eq!((lies(places.payloads()), saved), (0, 1), "{folder}");
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Payloads that an earlier life left, and that no task has.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
+use super::touched::Touched;
 use super::{ARCHIVE_MAX, Places};
 use crate::archive::{inspect_result, inspect_task};
 use crate::disk::{DiskError, OnDisk as _, is_no_folder, publish};
@@ -80,14 +82,19 @@ fn save_packed(places: &Places, name: &str, bytes: &[u8]) -> Result<(), DiskErro
 fn save(places: &Places, path: &Path) -> Result<(), DiskError> {
     let volume = &places.volume;
     let read = volume.read(path, ARCHIVE_MAX as u64 + 1);
-    if !is_task(&read.on_disk("read", path)?.bytes) {
-        let name = publish::move_into(volume, &places.unclaimed(), path)?;
-        tell_unclaimed(places, &name);
-        return Ok(());
+    let is_task = is_task(&read.on_disk("read", path)?.bytes);
+    let (folder, name) = match is_task {
+        true => (places.tasks.clone(), OsStr::new(RECOVERED)),
+        false => (places.unclaimed(), path.file_name().unwrap_or_default()),
+    };
+    let mut touched = Touched::begin(volume);
+    let name = publish::move_as(volume, &folder, &name.to_string_lossy(), path)?;
+    touched.moved(path.to_owned(), folder.join(&name));
+    touched.flush(volume)?;
+    match is_task {
+        true => tell_recovered(places, &name),
+        false => tell_unclaimed(places, &name),
     }
-    let name = publish::move_as(volume, &places.tasks, RECOVERED, path)?;
-    volume.sync_folder(&places.tasks)?;
-    tell_recovered(places, &name);
     Ok(())
 }
 
