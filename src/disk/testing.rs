@@ -19,6 +19,8 @@ pub struct Ailing {
     files: Mutex<Option<PathBuf>>,
     /// Whether each folder lies on a disk of its own.
     is_split: AtomicBool,
+    /// How many bytes it takes of a file that is written with others, if not any.
+    room: Mutex<Option<usize>>,
 }
 
 impl Ailing {
@@ -41,6 +43,11 @@ impl Ailing {
     pub fn split(&self) {
         self.is_split.store(true, Ordering::SeqCst);
     }
+
+    /// Takes no files that are written with others and longer than this many bytes.
+    pub fn has_room_for(&self, bytes: usize) {
+        *self.room.lock().unwrap() = Some(bytes);
+    }
 }
 
 fn is_due(wanted: &Mutex<Option<PathBuf>>, folder: &Path) -> io::Result<()> {
@@ -60,6 +67,10 @@ struct AilingBatch<'a> {
 
 impl Batch for AilingBatch<'_> {
     fn write_new(&mut self, path: &Path, bytes: &[u8]) -> io::Result<Stamp> {
+        let room = *self.disk.room.lock().unwrap();
+        if room.is_some_and(|room| bytes.len() > room) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         self.real.write_new(path, bytes)
     }
 

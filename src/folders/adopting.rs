@@ -99,7 +99,7 @@ impl Folders {
             tries,
         } = adopting;
         let (reply, cause) = &whose;
-        match self.heard("adopt", adopted) {
+        match self.heard("adopt", draft.archive.bytes().len(), adopted) {
             Ok(Some((stamp, task))) => {
                 let task = self.intake.adopt(stamp, task);
                 self.hot.insert(task.id, &draft.archive);

@@ -53,7 +53,7 @@ impl Folders {
         loaded: Result<Archive, Refused>,
         (reply, cause): (ReplyTo, Cause),
     ) {
-        let loaded = self.heard("load", loaded);
+        let loaded = self.heard("load", 0, loaded);
         if loaded.is_err() {
             // The file is not what was adopted: the next look tells the scheduler what became of it.
             self.soonest = Moment::default();
@@ -131,7 +131,7 @@ impl Folders {
             jobs::discard(&places, task, &kept)
         };
         self.work(ctx, discard, |desk, discarded, _| {
-            desk.hear_asked("discard", discarded.err().as_ref());
+            desk.hear_asked("discard", 0, discarded.err().as_ref());
         });
     }
 
@@ -146,10 +146,12 @@ impl Folders {
             .hear(work, &self.places.tasks.join(file), trouble);
     }
 
-    /// How work went whose outcome is an answer: in words, and said to the master's owner when it is the disk's fault.
+    /// How work went whose outcome is an answer, and that was to write so many bytes: in words, and said to the master's
+    /// owner when it is the disk's fault.
     pub(super) fn heard<T>(
         &mut self,
         work: &'static str,
+        bytes: usize,
         told: Result<T, Refused>,
     ) -> Result<T, String> {
         let trouble = match &told {
@@ -157,7 +159,7 @@ impl Folders {
             Ok(_) => None,
             Err(Refused::Cannot(why)) => return Err(why.clone()),
         };
-        self.hear_asked(work, trouble);
+        self.hear_asked(work, bytes, trouble);
         told.map_err(|refused| refused.to_string())
     }
 }

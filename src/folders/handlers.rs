@@ -123,11 +123,11 @@ impl Handler<Letter<SetAside>> for Folders {
             return tracing::warn!(%peer, %sha256, "dropped a result that nobody uses: {why}");
         }
         tracing::warn!(%peer, %sha256, "set a result aside: {why}");
-        let places = Arc::clone(&self.places);
+        let (places, bytes) = (Arc::clone(&self.places), archive.bytes().len());
         let set_aside = move || jobs::set_aside(&places, &peer, &why, &archive);
-        self.work(ctx, set_aside, |desk, done, _| {
+        self.work(ctx, set_aside, move |desk, done, _| {
             desk.is_setting_aside = false;
-            desk.hear_asked("set aside", done.err().as_ref());
+            desk.hear_asked("set aside", bytes, done.err().as_ref());
         });
     }
 }

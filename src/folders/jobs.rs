@@ -37,8 +37,8 @@ mod touched;
 mod unclaimed;
 mod unnamed;
 
-/// What the disk is tried with: as much as a small result.
-const PROBE: [u8; 16 << 10] = [0; 16 << 10];
+/// What the disk is tried with at least: as much as a small result.
+const PROBE_LEAST: usize = 16 << 10;
 
 /// Why a job did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -89,16 +89,17 @@ fn prepare(places: &Places) -> Result<(), DiskError> {
     publish::sweep(volume, &places.payloads())
 }
 
-/// Whether the disk takes and gives back what lies among the payloads for a while.
-pub(super) fn probe(places: &Places) -> Result<(), DiskError> {
+/// Whether the disk takes and gives back so many bytes, which lie among the payloads for a while.
+pub(super) fn probe(places: &Places, bytes: usize) -> Result<(), DiskError> {
+    let bytes = bytes.clamp(PROBE_LEAST, ARCHIVE_MAX);
     let (volume, folder) = (&places.volume, places.payloads());
     let mark = volume.mark();
     let mut parts = Parts::begin(volume, &folder)?;
-    parts.write(&PROBE)?;
+    parts.write(&vec![0; bytes])?;
     let parts = parts.flush()?;
     volume.sync_since(&folder, mark)?;
     parts.iter().try_for_each(|part| {
-        let read = volume.read(part.path(), PROBE.len() as u64);
+        let read = volume.read(part.path(), bytes as u64);
         read.on_disk("read", part.path()).map(drop)
     })
 }

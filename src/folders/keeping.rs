@@ -142,7 +142,8 @@ impl Folders {
         let under_way = self.keepings.under_way.remove(&task);
         let is_cancelled = under_way.unwrap_or_default();
         let by_disk = matches!(kept, Err(Refused::Disk(_)));
-        match self.heard("keep", kept) {
+        let bytes = usize::try_from(label.size).unwrap_or(usize::MAX);
+        match self.heard("keep", bytes, kept) {
             Ok(file) => {
                 let kept = Kept {
                     file: file.clone(),

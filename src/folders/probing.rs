@@ -23,14 +23,22 @@ const ASKED_FOR: [&str; 5] = ["adopt", "keep", "load", "set aside", "discard"];
 pub(super) struct Probing {
     /// When it last refused what somebody asked for, unless it was well since.
     refused: Option<Moment>,
+    /// The most bytes of which it refused to take so many: it may well take fewer.
+    bytes: usize,
     is_under_way: bool,
 }
 
 impl Folders {
-    /// How work went that somebody asked for, and that is not tried again.
-    pub(super) fn hear_asked(&mut self, work: &'static str, trouble: Option<&DiskError>) {
+    /// How work went that somebody asked for, and that is not tried again; it was to write so many bytes.
+    pub(super) fn hear_asked(
+        &mut self,
+        work: &'static str,
+        bytes: usize,
+        trouble: Option<&DiskError>,
+    ) {
         if trouble.is_some() {
             self.probing.refused = Some(self.clock.now());
+            self.probing.bytes = self.probing.bytes.max(bytes);
         }
         self.hear_of(work, "", trouble);
     }
@@ -45,14 +53,17 @@ impl Folders {
         if !is_due || std::mem::replace(&mut self.probing.is_under_way, true) {
             return;
         }
-        let places = Arc::clone(&self.places);
-        let probe = move || jobs::probe(&places);
+        let (places, bytes) = (Arc::clone(&self.places), self.probing.bytes);
+        let probe = move || jobs::probe(&places, bytes);
         self.work(ctx, probe, move |desk, probed, _| {
             desk.probing.is_under_way = false;
             if probed.is_ok() {
                 // What was refused meanwhile is heard as another refusal.
                 desk.probing.refused = desk.probing.refused.filter(|at| *at > now);
-                desk.troubles.end(&ASKED_FOR);
+                if desk.probing.refused.is_none() {
+                    desk.probing.bytes = 0;
+                    desk.troubles.end(&ASKED_FOR);
+                }
             } else {
                 desk.probing.refused = Some(desk.clock.now());
             }

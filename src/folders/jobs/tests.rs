@@ -48,6 +48,18 @@ fn zip() -> Vec<u8> {
 }
 
 #[test]
+fn a_disk_is_tried_with_as_much_as_it_refused_for_it_may_well_take_less() {
+    let (_temp, places, disk) = ailing();
+    disk.has_room_for(100_000);
+    probe(&places, 0).unwrap();
+    probe(&places, 100_000).unwrap();
+    let refused = probe(&places, 100_001).unwrap_err();
+    assert!(refused.to_string().contains("free some space"), "{refused}");
+    let left = fs::read_dir(places.payloads()).unwrap();
+    assert_eq!(left.count(), 0, "nothing of it stays");
+}
+
+#[test]
 fn only_visible_plain_zips_are_listed() {
     let (_temp, places) = places();
     for name in ["a.zip", "b.ZiP", ".c.zip", "d.txt", "zip"] {
