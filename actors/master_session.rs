@@ -35,6 +35,7 @@ use crate::model::{BootId, PeerId};
 use crate::port::{Letter, Port};
 use crate::runner::Job;
 use crate::wire::scanner::Caps;
+use crate::wire::{Extension, Extensions};
 
 use inbound::{Told, take_apart};
 
@@ -91,8 +92,8 @@ pub struct MasterSession {
     /// Which connection is the present one; a word from an earlier one is late.
     line: u64,
     writer: Option<Writer>,
-    /// Whether payloads follow their messages on it: both sides said so.
-    speaks_raw: bool,
+    /// The extensions that the master of ours at its other end named.
+    named: Extensions,
     /// Whom it was opened to.
     remote: Option<SocketAddr>,
     local: Option<IpAddr>,
@@ -151,7 +152,7 @@ impl MasterSession {
             executor: cast.executor.used_by(NAME),
             line: 0,
             writer: None,
-            speaks_raw: false,
+            named: Extensions::default(),
             remote: None,
             local: None,
             refusal: None,
@@ -243,10 +244,10 @@ impl MasterSession {
         }
     }
 
-    /// The master agrees to what our REGISTER offered.
-    fn speak_raw(&mut self) {
-        self.speaks_raw = true;
-        if let Some(writer) = &self.writer {
+    /// The master agrees to some of what our REGISTER offered.
+    fn agree(&mut self, named: Extensions) {
+        self.named = named;
+        if let Some(writer) = self.writer.as_ref().filter(|_| named.has(Extension::Raw)) {
             writer.take_raw();
         }
     }
@@ -315,7 +316,7 @@ impl StreamHandler<(u64, OnLine)> for MasterSession {
         let orders = match event {
             OnLine::Up(writer, local) => {
                 self.writer = Some(writer);
-                self.speaks_raw = false;
+                self.named = Extensions::default();
                 self.local = local;
                 self.mind.connected(now)
             }
@@ -325,8 +326,8 @@ impl StreamHandler<(u64, OnLine)> for MasterSession {
             }
             OnLine::Told(Ok(told)) => {
                 self.tell_refusal(&told.said);
-                if told.offers_raw {
-                    self.speak_raw();
+                if let Some(named) = told.named {
+                    self.agree(named);
                 }
                 self.mind.heard(told.id, told.said, now)
             }

@@ -34,7 +34,7 @@ use crate::messages::{
 use crate::model::{BootId, Endpoint, Moment, PeerId, RequestId, SessionId};
 use crate::port::Port;
 use crate::wire::scanner::Caps;
-use crate::wire::{Dialect, Reply, encode_reply};
+use crate::wire::{Dialect, Extension, Extensions, Reply, encode_reply};
 
 use inbound::{Told, take_apart};
 
@@ -114,10 +114,8 @@ pub struct PeerSession {
     last_request: RequestId,
     /// The peer of ours that introduced itself on this connection.
     ours: Option<(PeerId, BootId)>,
-    /// Whether that peer named orders to stop a run among what it understands.
-    is_stoppable: bool,
-    /// Whether payloads go to that peer behind their messages.
-    speaks_raw: bool,
+    /// The extensions that whoever introduced itself last has named; none if it did not speak of them.
+    named: Option<Extensions>,
     /// Who was last said to live, and when.
     told: Option<(Endpoint, Moment)>,
     /// Bytes that moved on the connection, and how many had when it was last looked.
@@ -155,8 +153,7 @@ impl PeerSession {
             pending: HashMap::new(),
             last_request: RequestId::default(),
             ours: None,
-            is_stoppable: false,
-            speaks_raw: false,
+            named: None,
             told: None,
             moved,
             moved_before: 0,
@@ -181,6 +178,21 @@ impl PeerSession {
         let speaker = self.told.as_ref().map(|(endpoint, _)| &endpoint.peer);
         let peer = speaker.map(PeerId::as_str);
         error_span!("session", session = self.id.0, peer)
+    }
+
+    /// Whether this extension was named by whoever introduced itself last.
+    fn knows(&self, extension: Extension) -> bool {
+        self.named.is_some_and(|named| named.has(extension))
+    }
+
+    /// Whether tries are told by their ids on this connection.
+    fn names_tries(&self) -> bool {
+        self.named.is_some_and(Extensions::name_tries)
+    }
+
+    /// Whether payloads may follow their messages on this connection: those of tries need what names them.
+    fn speaks_raw(&self) -> bool {
+        self.names_tries() && self.knows(Extension::Raw)
     }
 
     /// Answers a request; what was answered before stays answered.

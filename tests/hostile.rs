@@ -320,7 +320,7 @@ fn agreed(master: &Master) -> TcpStream {
     let mut stream = master.connect();
     let register = json!({
         "action": "REGISTER", "peer_id": Uuid::new_v4(), "addr": ["127.0.0.1", 1], "protocol": 2,
-        "boot_id": Uuid::new_v4(), "slots": 1, "capabilities": ["raw"],
+        "boot_id": Uuid::new_v4(), "slots": 1, "capabilities": ["attempt", "sha256", "raw"],
     });
     let welcome = ask(&mut stream, register.to_string().as_bytes());
     assert_eq!(welcome["status"], "REGISTERED", "{welcome}");

@@ -140,7 +140,8 @@ impl Played {
         };
         let register = played.hear("REGISTER");
         let welcome = json!({
-            "status": "REGISTERED", "protocol": 2, "master_id": TASK, "epoch": 1, "heartbeat_s": 5, "capabilities": [],
+            "status": "REGISTERED", "protocol": 2, "master_id": TASK, "epoch": 1, "heartbeat_s": 5,
+            "capabilities": ["persistent", "attempt", "wait", "sha256", "outcome", "holds"],
         });
         played.answer(&register, welcome);
         (played, register)

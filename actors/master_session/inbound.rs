@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::logic::client::{Ours, Said};
 use crate::model::Archive;
 use crate::wire::reply::{Lease, Welcome};
-use crate::wire::{Message, RAW, Reply, WireError};
+use crate::wire::{Extension, Extensions, Message, Reply, WireError};
 
 /// The quickest heartbeat that a master is given, whatever it wants.
 const HEARTBEAT_MIN: Duration = Duration::from_secs(1);
@@ -19,29 +19,33 @@ pub struct Told {
     pub id: Option<u64>,
     /// What it says.
     pub said: Said,
-    /// Whether it says that it takes and sends payloads behind their messages.
-    pub offers_raw: bool,
+    /// The extensions of a master of ours that takes us.
+    pub named: Option<Extensions>,
 }
 
 /// Takes one message apart; an error in words for a reader if it cannot be understood.
 pub fn take_apart(message: &Message) -> Result<Told, String> {
     let message = message.apart();
     let heard = message.reply().map_err(|error| error.to_string())?;
-    let offers_raw = match &heard.reply {
-        Reply::Registered { ours: Some(ours) } => ours.capabilities.iter().any(|name| name == RAW),
-        _ => false,
+    let named = match &heard.reply {
+        Reply::Registered { ours: Some(ours) } => Some(Extensions::named(&ours.capabilities)),
+        _ => None,
     };
-    let said = read(heard.reply).map_err(|error| error.to_string())?;
+    let named = named.filter(|named| named.make_a_master());
+    let said = read(heard.reply, named).map_err(|error| error.to_string())?;
     Ok(Told {
         id: heard.id,
         said,
-        offers_raw,
+        named,
     })
 }
 
-fn read(reply: Reply<'_>) -> Result<Said, WireError> {
+fn read(reply: Reply<'_>, named: Option<Extensions>) -> Result<Said, WireError> {
     Ok(match reply {
-        Reply::Registered { ours } => Said::Registered(ours.as_ref().map(welcomed)),
+        Reply::Registered { ours } => {
+            let ours = ours.zip(named);
+            Said::Registered(ours.map(|(welcome, named)| welcomed(&welcome, named)))
+        }
         Reply::Alive => Said::Alive,
         Reply::NoTask => Said::Nothing,
         Reply::TaskPackage {
@@ -69,11 +73,12 @@ fn read(reply: Reply<'_>) -> Result<Said, WireError> {
     })
 }
 
-fn welcomed(welcome: &Welcome<'_>) -> Ours {
+fn welcomed(welcome: &Welcome<'_>, named: Extensions) -> Ours {
     let heartbeat = Duration::from_secs(welcome.heartbeat_s.into());
     Ours {
         master_id: welcome.master_id,
         heartbeat: heartbeat.clamp(HEARTBEAT_MIN, HEARTBEAT_MAX),
+        has_spares: named.has(Extension::Spare),
     }
 }
 

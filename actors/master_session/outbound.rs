@@ -9,7 +9,7 @@ use crate::messages::{PeerReported, ReplyTo};
 use crate::model::{Archive, Dialect};
 use crate::wire::report::{PeerReport, PeerRole, PeerRunningRow};
 use crate::wire::request::{Address, PeerOffer};
-use crate::wire::{CAPABILITIES, PROTOCOL, Payload, Request, pack_request};
+use crate::wire::{CAPABILITIES, Extension, PROTOCOL, Payload, Request, pack_request};
 
 impl MasterSession {
     pub(super) fn say(&mut self, id: u64, dialect: Dialect, say: Say) {
@@ -18,6 +18,7 @@ impl MasterSession {
         let ours = self.mind.is_ours();
         // Only a master of ours is told numbers: others were never asked to send them back.
         let id = ours.then_some(id);
+        let tells_outcome = ours && self.named.has(Extension::Outcome);
         let request = match &say {
             Say::Register(holds) => Request::Register {
                 peer_id,
@@ -51,7 +52,7 @@ impl MasterSession {
                 task_id: ours.then_some(hand_in.key.0),
                 attempt: ours.then_some(hand_in.key.1),
                 sha256: ours.then(|| hand_in.result.digest()),
-                outcome: ours.then(|| hand_in.outcome.clone()),
+                outcome: tells_outcome.then(|| hand_in.outcome.clone()),
             },
         };
         writer.send(pack_request(dialect, id, &request), None);
@@ -59,7 +60,7 @@ impl MasterSession {
 
     /// The envelope has no place for what follows it.
     fn payload(&self, dialect: Dialect, result: &Archive) -> Payload<'static> {
-        match self.speaks_raw && dialect == Dialect::Flat {
+        match self.named.has(Extension::Raw) && dialect == Dialect::Flat {
             true => Payload::Behind(result.bytes().clone()),
             false => Payload::Inside(result.bytes().clone()),
         }

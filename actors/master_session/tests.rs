@@ -122,7 +122,7 @@ async fn on_stage(dialect: Option<Dialect>, play: impl AsyncFnOnce(Scene)) {
 
 const OFFER: &str = concat!(
     r#""protocol":2,"agent":"mutirao/1","boot_id":"00000000-0000-0000-0000-000000000001","#,
-    r#""slots":2,"capabilities":["persistent","attempt","wait","sha256","outcome","holds","cancel","raw"]"#
+    r#""slots":2,"capabilities":["persistent","attempt","wait","sha256","outcome","holds","cancel","raw","spare"]"#
 );
 
 #[tokio::test(start_paused = true)]
@@ -250,8 +250,14 @@ async fn a_task_that_trickles_in_is_waited_for() {
     .await;
 }
 
-/// The master's welcome with these capabilities.
-fn welcome(capabilities: &str) -> String {
+/// The welcome of a master of ours that also names these.
+fn welcome(more: &str) -> String {
+    welcome_naming(&format!(
+        r#""persistent","attempt","wait","sha256","holds"{more}"#
+    ))
+}
+
+fn welcome_naming(capabilities: &str) -> String {
     format!(
         r#"{{"status":"REGISTERED","protocol":2,"master_id":"00000000-0000-0000-0000-000000000002","epoch":1,"heartbeat_s":5,"capabilities":[{capabilities}]}}"#
     )
@@ -270,7 +276,7 @@ async fn a_master_that_names_raw_sends_and_gets_payloads_behind_their_messages()
     on_stage(Some(Dialect::Flat), async |mut scene| {
         let mut end = scene.connection().await;
         recv(&mut end, 1024).await;
-        say(&mut end, &welcome(r#""raw""#)).await;
+        say(&mut end, &welcome(r#","raw""#)).await;
         recv(&mut end, 1024).await;
         say(&mut end, &(package(r#""raw":2"#, "}{") + "}{")).await;
         scene.stage.settle().await;
@@ -301,11 +307,57 @@ async fn a_master_that_does_not_name_raw_gets_base64_and_its_field_of_that_name_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_master_that_names_too_little_hears_the_fixed_messages_and_nothing_else() {
+    let in_part = [
+        "",
+        r#""raw","outcome","spare""#,
+        r#""attempt","wait","sha256","holds""#,
+    ];
+    for named in in_part {
+        on_stage(Some(Dialect::Flat), async |mut scene| {
+            let mut end = scene.connection().await;
+            recv(&mut end, 1024).await;
+            say(&mut end, &welcome_naming(named)).await;
+            let heartbeat = r#"{"action":"HEARTBEAT","peer_id":"p1"}"#;
+            assert_eq!(recv(&mut end, 1024).await, heartbeat);
+            say(&mut end, r#"{"status":"ALIVE"}"#).await;
+            let request = r#"{"action":"REQUEST_TASK","peer_id":"p1"}"#;
+            assert_eq!(recv(&mut end, 1024).await, request);
+            say(&mut end, &package(r#""task_data":"emlw""#, "zip")).await;
+            scene.stage.settle().await;
+            scene.run_ends().await;
+            let result = r#"{"action":"SUBMIT_RESULT","peer_id":"p1","result_name":"a.zip","result_data":"emlw"}"#;
+            assert_eq!(recv(&mut end, 1024).await, result);
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_a_run_ended_is_said_to_a_master_that_names_it() {
+    for (named, says) in [("", false), (r#","outcome""#, true)] {
+        on_stage(Some(Dialect::Flat), async |mut scene| {
+            let mut end = scene.connection().await;
+            recv(&mut end, 1024).await;
+            say(&mut end, &welcome(named)).await;
+            recv(&mut end, 1024).await;
+            say(&mut end, &package(r#""task_data":"emlw""#, "zip")).await;
+            scene.stage.settle().await;
+            scene.run_ends().await;
+            let said = recv(&mut end, 4096).await;
+            assert!(said.contains(r#""attempt":1"#), "{said}");
+            assert_eq!(said.contains(r#""ending":"exit""#), says, "{said}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_agreed_with_one_master_is_not_agreed_with_the_next() {
     on_stage(Some(Dialect::Flat), async |mut scene| {
         let mut end = scene.connection().await;
         recv(&mut end, 1024).await;
-        say(&mut end, &welcome(r#""raw""#)).await;
+        say(&mut end, &welcome(r#","raw""#)).await;
         recv(&mut end, 1024).await;
         say(&mut end, &(package(r#""raw":3"#, "zip") + "zip")).await;
         scene.stage.settle().await;
@@ -326,7 +378,7 @@ async fn a_task_behind_its_message_that_was_damaged_on_the_way_is_not_run() {
     on_stage(Some(Dialect::Flat), async |mut scene| {
         let mut end = scene.connection().await;
         recv(&mut end, 1024).await;
-        say(&mut end, &welcome(r#""raw""#)).await;
+        say(&mut end, &welcome(r#","raw""#)).await;
         recv(&mut end, 1024).await;
         say(&mut end, &(package(r#""raw":3"#, "zip") + "zap")).await;
         scene.connection().await;

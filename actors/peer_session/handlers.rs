@@ -9,7 +9,7 @@ use crate::messages::{
     TaskDescribed, TaskOffered,
 };
 use crate::port::Letter;
-use crate::wire::{Dialect, Reply, encode_reply};
+use crate::wire::{Dialect, Extension, Reply, encode_reply};
 
 impl Handler<Letter<PeerWelcomed>> for PeerSession {
     type Result = ();
@@ -71,7 +71,7 @@ impl Handler<Letter<AttemptCancelled>> for PeerSession {
     fn handle(&mut self, letter: Letter<AttemptCancelled>, _: &mut Context<Self>) {
         let (cancelled, _) = letter.open();
         // Whoever does not expect an order would take it for the reply to something; its result comes too late.
-        if !self.is_stoppable {
+        if !self.knows(Extension::Cancel) {
             return;
         }
         let order = Reply::CancelAttempt {

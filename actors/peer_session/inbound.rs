@@ -1,6 +1,5 @@
 //! What a request means, taken apart from its bytes: payloads decoded and hashed, durations as durations.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use crate::model::{
 };
 use crate::wire::dialect::answer_to;
 use crate::wire::request::{Address, PeerOffer};
-use crate::wire::{CANCEL, Dialect, Message, Payload, RAW, Request, WireError};
+use crate::wire::{Dialect, Extensions, Message, Payload, Request, WireError};
 
 /// Longest name of a group of tasks, in bytes: it is kept with each of them.
 const GROUP_MAX: usize = 128;
@@ -81,10 +80,8 @@ pub struct Ours {
     pub slots: u32,
     /// The tries that it holds.
     pub holds: Vec<(TaskId, Attempt)>,
-    /// Whether it understands orders to stop a run.
-    pub is_stoppable: bool,
-    /// Whether it takes and sends payloads behind their messages.
-    pub speaks_raw: bool,
+    /// The extensions that it named.
+    pub named: Extensions,
 }
 
 /// For what a task is wanted.
@@ -223,18 +220,13 @@ fn introduction(address: Option<Address<'_>>, ours: Option<PeerOffer<'_>>) -> In
         host: host.map(Into::into),
         port,
         ours: ours.map(|ours| Ours {
-            is_stoppable: has(&ours.capabilities, CANCEL),
-            speaks_raw: has(&ours.capabilities, RAW),
+            named: Extensions::named(&ours.capabilities),
             boot: ours.boot_id,
             agent: ours.agent.into(),
             slots: ours.slots,
             holds: ours.holds,
         }),
     }
-}
-
-fn has(capabilities: &[Cow<'_, str>], wanted: &str) -> bool {
-    capabilities.iter().any(|name| name == wanted)
 }
 
 fn group_of(said: &str) -> Result<Arc<str>, WireError> {

@@ -18,7 +18,7 @@ impl PeerSession {
             return;
         };
         let identity = std::sync::Arc::clone(&desk.identity);
-        let welcome = self.ours.as_ref().map(|_| Welcome {
+        let welcome = self.named.map(|_| Welcome {
             protocol: PROTOCOL,
             master_id: identity.id,
             epoch: identity.epoch,
@@ -71,7 +71,7 @@ impl PeerSession {
         };
         let PayloadLoaded { name, archive, .. } = loaded;
         // The envelope has no place for what follows it.
-        let payload = match self.speaks_raw && pending.dialect == Dialect::Flat {
+        let payload = match self.speaks_raw() && pending.dialect == Dialect::Flat {
             true => Payload::Behind(archive.bytes().clone()),
             false => Payload::Inside(archive.bytes().clone()),
         };
@@ -79,7 +79,7 @@ impl PeerSession {
             Some(offer) => Reply::TaskPackage {
                 task_name: offer.name.as_str().into(),
                 task_data: payload,
-                ours: self.ours.is_some().then(|| lease(offer)),
+                ours: self.names_tries().then(|| lease(offer)),
             },
             None => Reply::ResultPackage {
                 result_name: name.into(),
@@ -181,9 +181,9 @@ impl PeerSession {
         self.answer(request, &error);
     }
 
-    /// Only peers of ours are told the word for machines; others get their own protocol's bytes.
+    /// Only who speaks our protocol is told the word for machines; others get their own protocol's bytes.
     pub(super) fn error(&self, message: String, code: Option<&str>) -> Reply<'static> {
-        let code = code.filter(|_| self.ours.is_some());
+        let code = code.filter(|_| self.named.is_some());
         Reply::Error {
             message: message.into(),
             code: code.map(|code| code.to_owned().into()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::inbound::{HandIn, Introduction, NewTask, Ours, Told, Wanted, Wish};
+use super::inbound::{HandIn, Introduction, NewTask, Told, Wanted, Wish};
 use super::{Desk, MasterDesk, PeerSession, Pending};
 use crate::connection::Turn;
 use crate::logic::standing::HOLDS_MAX;
@@ -16,7 +16,7 @@ use crate::messages::{
     TaskRequested,
 };
 use crate::model::{Endpoint, Life, PeerId, RequestId};
-use crate::wire::{Dialect, Reply};
+use crate::wire::{Dialect, Extension, Reply};
 
 /// The registry is told of a speaker's words at most this often, save its heartbeats: it only needs to know that it lives.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -176,13 +176,16 @@ impl PeerSession {
     }
 
     fn register(&mut self, desk: &MasterDesk, peer: PeerId, said: Introduction, reply: ReplyTo) {
-        if let (Some(ours), None) = (&said.ours, &self.ours) {
+        // A stranger's word changes nothing of what was agreed with a peer of ours.
+        if said.ours.is_some() || self.ours.is_none() {
+            self.named = said.ours.as_ref().map(|ours| ours.named);
+        }
+        let ours = said.ours.as_ref();
+        if let (Some(ours), None) = (ours.filter(|ours| ours.named.make_a_peer()), &self.ours) {
             self.ours = Some((peer.clone(), ours.boot));
             self.writer.allow_many();
         }
-        self.is_stoppable = said.ours.as_ref().is_some_and(|ours| ours.is_stoppable);
-        self.speaks_raw = said.ours.as_ref().is_some_and(|ours| ours.speaks_raw);
-        if self.speaks_raw {
+        if self.speaks_raw() {
             self.writer.take_raw();
         }
         let endpoint = self.endpoint(&peer);
@@ -191,32 +194,24 @@ impl PeerSession {
             .port
             .map(|port| SocketAddr::new(self.host_of(said.host.as_deref()), port));
         let session = self.id;
-        let registered = match said.ours {
-            Some(Ours {
-                agent,
-                slots,
-                holds,
-                ..
-            }) => PeerRegistered {
-                endpoint,
-                session,
-                from: self.remote.ip(),
-                listens,
-                agent: Some(agent),
-                slots: slots.min(HOLDS_MAX as u32),
-                holds: Some(holds),
-                reply,
-            },
-            None => PeerRegistered {
-                endpoint,
-                session,
-                from: self.remote.ip(),
-                listens,
-                agent: None,
-                slots: SLOTS_UNSAID,
-                holds: None,
-                reply,
-            },
+        let is_ours = endpoint.is_ours();
+        let (agent, slots, holds) = match said.ours {
+            Some(ours) if is_ours => {
+                let says = ours.named.has(Extension::Holds);
+                let slots = ours.slots.min(HOLDS_MAX as u32);
+                (Some(ours.agent), slots, says.then_some(ours.holds))
+            }
+            said => (said.map(|ours| ours.agent), SLOTS_UNSAID, None),
+        };
+        let registered = PeerRegistered {
+            endpoint,
+            session,
+            from: self.remote.ip(),
+            listens,
+            agent,
+            slots,
+            holds,
+            reply,
         };
         desk.registry.tell(registered, Cause::OUTSIDE);
     }

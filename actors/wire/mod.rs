@@ -10,6 +10,7 @@ mod base64;
 pub mod datagram;
 pub mod dialect;
 mod error;
+mod extension;
 mod fields;
 mod json;
 pub mod message;
@@ -23,6 +24,7 @@ mod writer;
 
 pub use dialect::Dialect;
 pub use error::WireError;
+pub use extension::{CAPABILITIES, Extension, Extensions};
 pub use message::Message;
 pub use parcel::Parcel;
 pub use payload::Payload;
@@ -32,20 +34,3 @@ pub use scanner::{ScanError, Scanner};
 
 /// The protocol version that our extensions make; named by both sides, and the lower one counts.
 pub const PROTOCOL: u32 = 2;
-/// The extension by which a master may push orders to stop a run.
-pub const CANCEL: &str = "cancel";
-/// The extension by which a payload follows its message as it is, instead of standing in it as base64.
-pub const RAW: &str = "raw";
-/// The extensions that both sides of ours know: one lasting connection with several requests in flight, tries
-/// by their ids, a REQUEST_TASK that waits, digests of payloads, how a run ended, what a peer holds,
-/// orders to stop a run, and payloads behind their messages.
-pub const CAPABILITIES: [&str; 8] = [
-    "persistent",
-    "attempt",
-    "wait",
-    "sha256",
-    "outcome",
-    "holds",
-    CANCEL,
-    RAW,
-];

@@ -22,12 +22,14 @@ const BEAT: Duration = Duration::from_secs(3);
 const OURS: Ours = Ours {
     master_id: Uuid::from_u128(0xa),
     heartbeat: BEAT,
+    has_spares: true,
 };
 
 /// Another one.
 const THEIRS: Ours = Ours {
     master_id: Uuid::from_u128(0xb),
     heartbeat: BEAT,
+    has_spares: true,
 };
 
 /// A mind, the time, and what was said on the connection and not answered yet.

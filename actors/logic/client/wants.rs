@@ -25,19 +25,23 @@ impl Client {
         if !self.has_room_for_results(asks) {
             return None;
         }
-        if self.ours.is_none() {
+        let Some(ours) = self.ours else {
             let busy = |run: &Run| run.result.is_none() || self.may_have(run);
             return (!self.runs.values().any(busy)).then_some(Want::Slot(None));
-        }
+        };
         let waits = self.is_said(|say| matches!(say, Say::Ask(Want::Slot(Some(_)))));
         let may_ask_more = asks - usize::from(waits) < self.spares.asks_max().min(ASKS_MAX);
         let slots = self.terms.slots as usize;
         let busy = self.running().count() + self.spares.len() + asks;
+        let spares = match ours.has_spares {
+            true => self.spares.wanted(slots),
+            false => 0,
+        };
         if busy < slots && !waits {
             Some(Want::Slot(Some(ASK_WAIT)))
         } else if busy < slots && may_ask_more {
             Some(Want::Slot(None))
-        } else if busy < slots + self.spares.wanted(slots) && !waits && may_ask_more {
+        } else if busy < slots + spares && !waits && may_ask_more {
             Some(Want::Spare)
         } else {
             None

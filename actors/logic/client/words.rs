@@ -143,6 +143,8 @@ pub struct Ours {
     pub master_id: Uuid,
     /// How often it wants a heartbeat.
     pub heartbeat: Duration,
+    /// Whether it can tell if there are tasks to spare.
+    pub has_spares: bool,
 }
 
 /// A master to work for.

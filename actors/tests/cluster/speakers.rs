@@ -414,6 +414,78 @@ async fn only_a_peer_that_understands_orders_to_stop_gets_one_and_the_results_of
     }
 }
 
+/// The fields of a TASK_PACKAGE for a peer that named these extensions.
+async fn package_for(named: &[&str]) -> Vec<String> {
+    let mut fields = Vec::new();
+    with_master(async |world| {
+        world.put_task(1, 0);
+        let mut speaker = world.connect(2);
+        let register = registration_naming("ours", BootId::random(), 1, named);
+        let welcome = speaker.ask_value(register).await;
+        assert_eq!(welcome["protocol"], 2, "it said its own: {welcome}");
+        let ask = r#"{"action":"REQUEST_TASK","id":2,"peer_id":"ours"}"#;
+        let package = speaker.ask_value(ask).await;
+        assert_eq!(package["action"], "TASK_PACKAGE", "{package}");
+        fields = package.as_object().unwrap().keys().cloned().collect();
+    })
+    .await;
+    fields
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_peer_has_not_named_is_not_sent_to_it() {
+    let fixed = ["action", "id", "task_data", "task_name"];
+    let in_part = [
+        &[][..],
+        &["persistent", "sha256", "holds", "raw", "cancel"],
+        &["persistent", "attempt", "holds", "raw", "telepathy"],
+    ];
+    for named in in_part {
+        assert_eq!(package_for(named).await, fixed, "{named:?}");
+    }
+    let mut ours = [&fixed[..], &["attempt", "sha256", "task_id"]].concat();
+    ours.sort_unstable();
+    assert_eq!(package_for(&["attempt", "sha256"]).await, ours);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_names_too_little_has_one_task_at_a_time_like_any_stranger() {
+    with_master(async |world| {
+        for _ in 0..2 {
+            world.put_task(1, 0);
+        }
+        let mut speaker = world.connect(2);
+        let register = registration_naming("ours", BootId::random(), 1, &["persistent"]);
+        speaker.ask_value(register).await;
+        let ask = r#"{"action":"REQUEST_TASK","id":2,"peer_id":"ours","wait_ms":60000}"#;
+        assert_eq!(speaker.ask_value(ask).await["action"], "TASK_PACKAGE");
+        assert_eq!(speaker.ask_value(ask).await["action"], "NO_TASK");
+        assert_eq!(world.stage.said("TaskOffered").len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_does_not_say_what_it_holds_holds_it_still_when_it_registers_anew() {
+    for (more, gone) in [(&[][..], false), (&["holds"], true)] {
+        with_master(async |world| {
+            let task = world.put_task(1, 0);
+            let named = [&["persistent", "attempt", "sha256"], more].concat();
+            let register = registration_naming("ours", BootId::random(), 1, &named);
+            let mut speaker = world.connect(2);
+            speaker.ask_value(register.as_str()).await;
+            let ask = r#"{"action":"REQUEST_TASK","id":2,"peer_id":"ours"}"#;
+            speaker.ask_value(ask).await;
+            speaker.ask_value(register).await;
+            let ask = format!(r#"{{"action":"TASK_STATUS","task_id":"{task}"}}"#);
+            let answer = world.connect(9).ask_value(ask).await;
+            let state = if gone { "queued" } else { "leased" };
+            assert_eq!(answer["task"]["state"], state, "{answer}");
+        })
+        .await;
+    }
+}
+
 /// A connection on which a peer of ours has introduced itself.
 pub async fn introduced(world: &World, host: u8, id: u64) -> super::world::Speaker {
     let mut ours = world.connect(host);
@@ -429,8 +501,14 @@ pub fn registration(peer: &str, boot: BootId, id: u64) -> String {
     registration_with(peer, boot, id, &[])
 }
 
-/// The same with these capabilities.
-pub fn registration_with(peer: &str, boot: BootId, id: u64, capabilities: &[&str]) -> String {
+/// The same that also names these.
+pub fn registration_with(peer: &str, boot: BootId, id: u64, more: &[&str]) -> String {
+    let capabilities = [&["persistent", "attempt", "sha256", "holds"], more].concat();
+    registration_naming(peer, boot, id, &capabilities)
+}
+
+/// The same that names these alone.
+pub fn registration_naming(peer: &str, boot: BootId, id: u64, capabilities: &[&str]) -> String {
     json!({
         "action": "REGISTER", "id": id, "peer_id": peer, "addr": ["10.0.0.2", 5001], "protocol": 2,
         "agent": "mutirao/0", "boot_id": boot, "slots": 4, "capabilities": capabilities,

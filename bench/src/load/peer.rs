@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use mutirao_actors::model::{BootId, Digest, Ending, Outcome, PeerId};
 use mutirao_actors::wire::request::{Address, PeerOffer};
-use mutirao_actors::wire::{CAPABILITIES, Dialect, PROTOCOL, RAW, Request, encode_request};
+use mutirao_actors::wire::{CAPABILITIES, Dialect, Extension, PROTOCOL, Request, encode_request};
 
 use super::link::Link;
 use crate::serve::Lane;
@@ -104,7 +104,7 @@ pub fn request(peer_id: PeerId) -> Vec<u8> {
 
 /// REGISTER as a peer of ours says it that has its payloads in this lane.
 pub fn registration(peer_id: &PeerId, slots: u32, lane: Lane) -> Vec<u8> {
-    let is_spoken = |name: &&str| *name != RAW || lane == Lane::Raw;
+    let is_spoken = |name: &&str| *name != Extension::Raw.name() || lane == Lane::Raw;
     let capabilities = CAPABILITIES.into_iter().filter(is_spoken);
     let ours = PeerOffer {
         protocol: PROTOCOL,

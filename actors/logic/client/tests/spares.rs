@@ -69,6 +69,17 @@ fn as_many_are_held_as_begin_while_another_one_comes() {
 }
 
 #[test]
+fn none_is_asked_for_to_spare_where_nobody_knows_what_that_is() {
+    let mut play = at_work(2 * ANSWER);
+    play.another_master(Some(Ours {
+        has_spares: false,
+        ..OURS
+    }));
+    assert_eq!(play.mind.spares.wanted(2), 1);
+    assert_eq!((count(&play, is_spare), count(&play, is_ask)), (0, 0));
+}
+
+#[test]
 fn none_is_asked_for_to_spare_while_a_request_for_a_free_slot_waits() {
     let mut play = at_work(2 * ANSWER);
     play.answer_to(is_spare, Said::Nothing);
