@@ -4,7 +4,6 @@
 //! judged from what lies on the disk in the end (`checker`). `docs/reliability.md` says what is promised.
 
 mod archives;
-#[cfg(target_arch = "x86_64")]
 mod asking;
 mod background;
 mod cage;
@@ -31,6 +30,7 @@ mod run;
 mod scope;
 #[cfg(target_arch = "x86_64")]
 mod script;
+mod strangers;
 mod tasks;
 #[cfg(target_arch = "x86_64")]
 mod tracer;

@@ -33,6 +33,8 @@ pub struct Master {
     pub place: Place,
     /// What it is told besides.
     pub arguments: Vec<String>,
+    /// How many files it may have open, if not as many as the system grants.
+    pub files: Option<usize>,
     /// What its environment has besides.
     pub env: Vec<(&'static str, &'static str)>,
     /// The program.
@@ -52,6 +54,7 @@ impl Master {
             discovery: 50005 + LANE * lane,
             place,
             arguments: Vec::new(),
+            files: None,
             env: Vec::new(),
             binary: binary.into(),
             process: None,
@@ -65,7 +68,15 @@ impl Master {
 
     /// How it is started.
     pub fn command(&self) -> Command {
-        let mut command = program(&self.binary, &self.folder);
+        let mut command = match self.files {
+            Some(files) => {
+                let mut shell = program(Path::new("sh"), &self.folder);
+                let limit = format!(r#"ulimit -n {files} && exec "$0" "$@""#);
+                shell.args(["-c", &limit]).arg(&self.binary);
+                shell
+            }
+            None => program(&self.binary, &self.folder),
+        };
         let (port, discovery) = (self.port.to_string(), self.discovery.to_string());
         command
             .args(["master", "--name", "chaos", "--port", &port])

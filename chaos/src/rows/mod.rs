@@ -5,6 +5,7 @@ mod disk_errors;
 #[cfg(target_arch = "x86_64")]
 mod disk_outage;
 mod full_disk;
+mod hostile;
 mod kill_master;
 mod kill_peer;
 #[cfg(target_arch = "x86_64")]
@@ -60,6 +61,7 @@ const ROWS: &[Row] = &[
     store_damage::ROW,
     poison::ROW,
     sick_peers::ROW,
+    hostile::ROW,
     master_away::ROW,
     restart::ROW,
     soak::ROW,
