@@ -2,10 +2,17 @@
 //! what was done and the other why it ended.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde::Serialize;
-use tokio::fs::File;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::fs;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::unix::pipe::Receiver;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// Most bytes of one stream that are kept, the end included: more than anyone reads, and a result stays one message.
@@ -16,6 +23,10 @@ const TAIL_MAX: usize = 64 << 10;
 pub const MARK_MAX: u64 = 80;
 /// Read at once, in bytes: what a Linux pipe holds.
 const CHUNK: usize = 64 << 10;
+/// What is printed within this time is read together: a print each would wake us up, and costs far more than its bytes.
+const PAUSE: Duration = Duration::from_millis(5);
+/// After a full pipe so many reads are made at once: whoever prints that much is not to wait for us.
+const HURRIED: u32 = 64;
 
 /// How much a stream carried.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -29,30 +40,50 @@ pub struct Tally {
     pub failed: Option<String>,
 }
 
-/// Copies a stream into an open file until its end, or until `give_up`: a name is the script's to replace, while it runs,
-/// by a link to somewhere else. It reads on whatever happens, so that a script never
-/// blocks or dies of what it prints.
+/// A pipe for what a script prints: our end, which never blocks, and the script's.
+///
+/// # Errors
+/// When there are too many open files.
+pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, scripts) = io::pipe()?;
+    fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok((ours.into(), scripts.into()))
+}
+
+/// Copies our end of a pipe into an open file until its end, or until `give_up`: a name is the script's to replace, while
+/// it runs, by a link to somewhere else. It reads on whatever happens, so that a script never blocks or dies of what it
+/// prints; from `over` on, when the script has ended, without a pause.
 pub async fn pump(
-    mut from: impl AsyncRead + Unpin,
-    into: std::fs::File,
+    from: OwnedFd,
+    into: File,
+    over: CancellationToken,
     give_up: CancellationToken,
 ) -> Tally {
     let mut capped = Capped::new(OUTPUT_MAX - TAIL_MAX, TAIL_MAX);
-    let mut file = Ok(File::from_std(into));
-    let mut chunk = Vec::with_capacity(CHUNK);
-    let mut bytes = 0;
-    loop {
-        chunk.clear();
-        let length = tokio::select! {
+    let mut file = Ok(fs::File::from_std(into));
+    let (mut from, mut chunk) = (File::from(from), Vec::new());
+    let (mut bytes, mut hurried, mut goes_on) = (0, 0_u32, true);
+    while goes_on {
+        from = tokio::select! {
             biased;
-            () = give_up.cancelled() => 0,
-            read = from.read_buf(&mut chunk) => read.unwrap_or(0),
+            () = give_up.cancelled() => break,
+            from = readable(from) => match from {
+                Ok(from) => from,
+                Err(_) => break,
+            },
         };
-        if length == 0 {
-            break;
+        match hurried.checked_sub(1) {
+            Some(left) => hurried = left,
+            // It ends early when the script does.
+            None => drop(timeout(PAUSE, over.cancelled()).await),
         }
-        bytes += length as u64;
+        goes_on = read(&from, &mut chunk);
+        if chunk.len() == CHUNK {
+            hurried = HURRIED;
+        }
+        bytes += chunk.len() as u64;
         write(&mut file, capped.head_of(&chunk)).await;
+        chunk.clear();
     }
     let (left_out, end) = capped.end();
     write(&mut file, &end).await;
@@ -68,8 +99,24 @@ pub async fn pump(
     }
 }
 
+/// Waits for something to read, or the end. Only while it waits does what is printed wake us up.
+async fn readable(pipe: File) -> io::Result<File> {
+    let pipe = Receiver::from_owned_fd_unchecked(pipe.into())?;
+    pipe.readable().await?;
+    Ok(pipe.into_nonblocking_fd()?.into())
+}
+
+/// Reads what is there, up to [`CHUNK`]; whether the stream goes on.
+fn read(pipe: &File, chunk: &mut Vec<u8>) -> bool {
+    chunk.reserve(CHUNK);
+    match pipe.take(CHUNK as u64).read_to_end(chunk) {
+        Ok(length) => length == CHUNK,
+        Err(error) => error.kind() == ErrorKind::WouldBlock,
+    }
+}
+
 /// After the first failure nothing more is written, and the failure is kept.
-async fn write(file: &mut std::io::Result<File>, bytes: &[u8]) {
+async fn write(file: &mut io::Result<fs::File>, bytes: &[u8]) {
     if let Ok(open) = file
         && let Err(error) = open.write_all(bytes).await
     {
@@ -120,6 +167,8 @@ impl Capped {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -162,11 +211,47 @@ mod tests {
         }
     }
 
+    /// Pumps what is written into the pipe meanwhile; what the file has then, too.
+    async fn pumped(write: impl FnOnce(File) + Send + 'static, is_over: bool) -> (Tally, Vec<u8>) {
+        let (ours, scripts) = pipe().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let over = CancellationToken::new();
+        if is_over {
+            over.cancel();
+        }
+        let writer = std::thread::spawn(move || write(scripts.into()));
+        let into = file.reopen().unwrap();
+        let tally = pump(ours, into, over, CancellationToken::new()).await;
+        writer.join().unwrap();
+        (tally, std::fs::read(file.path()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_is_printed_arrives_whole_and_in_order_however_much_it_is() {
+        for pieces in [0, 1, 3, 50_000] {
+            for is_over in [false, true] {
+                let text = move |piece: usize| format!("{piece} of {pieces}\n");
+                let print = move |mut to: File| {
+                    for piece in 0..pieces {
+                        to.write_all(text(piece).as_bytes()).unwrap();
+                    }
+                };
+                let (tally, found) = pumped(print, is_over).await;
+                let expected: String = (0..pieces).map(text).collect();
+                assert_eq!(String::from_utf8(found).unwrap(), expected);
+                assert_eq!(tally.bytes, expected.len() as u64);
+                assert_eq!((tally.left_out, tally.failed), (0, None));
+            }
+        }
+    }
+
     #[tokio::test]
     async fn a_file_that_cannot_be_written_does_not_stop_the_stream() {
-        let full = std::fs::File::options().write(true).open("/dev/full");
-        let full = full.unwrap();
-        let tally = pump(&b"hello"[..], full, CancellationToken::new()).await;
+        let full = File::options().write(true).open("/dev/full");
+        let (ours, scripts) = pipe().unwrap();
+        File::from(scripts).write_all(b"hello").unwrap();
+        let [over, give_up] = [CancellationToken::new(), CancellationToken::new()];
+        let tally = pump(ours, full.unwrap(), over, give_up).await;
         assert_eq!(tally.bytes, 5);
         assert!(tally.failed.is_some());
     }
@@ -174,9 +259,9 @@ mod tests {
     #[tokio::test]
     async fn a_stream_that_does_not_end_is_given_up_on_request() {
         let file = tempfile::tempfile().unwrap();
-        let (_open, reader) = tokio::io::duplex(16);
-        let give_up = CancellationToken::new();
+        let (ours, _open) = pipe().unwrap();
+        let [over, give_up] = [CancellationToken::new(), CancellationToken::new()];
         give_up.cancel();
-        assert_eq!(pump(reader, file, give_up).await, Tally::default());
+        assert_eq!(pump(ours, file, over, give_up).await, Tally::default());
     }
 }

@@ -8,13 +8,12 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use mutirao_actors::model::Ending;
-use tokio::net::unix::pipe;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::family::Family;
 use super::memory;
-use super::output::{Tally, pump};
+use super::output::{Tally, pipe, pump};
 use super::plan::Plan;
 use super::script::Script;
 
@@ -48,8 +47,8 @@ pub struct Ran {
 /// # Errors
 /// When it cannot be started.
 pub async fn run(plan: Plan, stop: CancellationToken) -> io::Result<Ran> {
-    let ((stdout_in, stdout), (stderr_in, stderr)) = (pipe::pipe()?, pipe::pipe()?);
-    let files = [stdout_in.into_blocking_fd()?, stderr_in.into_blocking_fd()?];
+    let ((stdout, stdout_in), (stderr, stderr_in)) = (pipe()?, pipe()?);
+    let files = [stdout_in, stderr_in];
     let errors = plan.stderr.try_clone()?;
     let kills_before = memory::kills();
     let (mut family, mut script) = Script::start(&plan, files).await?;
@@ -57,10 +56,12 @@ pub async fn run(plan: Plan, stop: CancellationToken) -> io::Result<Ran> {
     // Dropped with this future, it ends the pumps too.
     let give_up = CancellationToken::new();
     let _ends_with_us = give_up.clone().drop_guard();
-    let stdout = tokio::spawn(pump(stdout, plan.stdout, give_up.clone()));
-    let stderr = tokio::spawn(pump(stderr, plan.stderr, give_up.clone()));
+    let over = CancellationToken::new();
+    let spawn = |from, into| tokio::spawn(pump(from, into, over.clone(), give_up.clone()));
+    let (stdout, stderr) = (spawn(stdout, plan.stdout), spawn(stderr, plan.stderr));
 
     let (ending, peak_rss) = live(&mut script, &mut family, plan.time_limit, &stop).await;
+    over.cancel();
     family.sweep().await;
 
     let mut tallies = pin!(async { tokio::join!(stdout, stderr) });
