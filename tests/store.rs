@@ -145,6 +145,22 @@ fn a_task_that_is_open_and_gone_is_found() {
 }
 
 #[test]
+fn a_damaged_pack_is_found_and_kept_by_the_next_master() {
+    let desk = Desk::with_done(1);
+    let pack = desk.path(".mutirao/payloads/pack-7");
+    fs::write(&pack, "[]\n{\"task\":").unwrap();
+    let (said, code) = desk.check(&[]);
+    assert!(said.contains("pack-7 is damaged") && code == 1, "{said}");
+    assert!(pack.exists(), "a check changes nothing");
+    let up = desk.output(&["up", "--drain"]);
+    let log = err(&up);
+    assert!(log.contains("pack-7 is damaged"), "{log}");
+    let kept = desk.path(".mutirao/damaged/pack-7");
+    assert!(!pack.exists() && kept.exists() && kept.with_extension("txt").exists());
+    assert_eq!(desk.check(&[]).1, 0);
+}
+
+#[test]
 fn a_damaged_database_is_found_repaired_on_demand_and_kept() {
     let desk = Desk::with_done(TASKS);
     desk.damage_database();

@@ -14,7 +14,7 @@ use mutirao_actors::wire::{Reply, Request};
 use super::options::{FindOptions, NoMaster};
 use super::status::{in_words, read_report};
 use crate::control::{Control, ControlError};
-use crate::folders::{ZIP_DELETED, ZIP_REPLACED};
+use crate::folders::{ZIP_DAMAGED, ZIP_DELETED, ZIP_REPLACED};
 
 /// Tell why a task waits or failed, or how a peer fares
 #[derive(Debug, Clone, Args)]
@@ -168,7 +168,7 @@ fn next(report: &TaskReport) -> Option<String> {
 /// Whether the task was cancelled because its ZIP was taken away: then none lies in `tasks/failed/`.
 fn is_zip_gone(report: &TaskReport) -> bool {
     let reason = report.reason.as_deref();
-    reason.is_some_and(|why| [ZIP_DELETED, ZIP_REPLACED].contains(&why))
+    reason.is_some_and(|why| [ZIP_DAMAGED, ZIP_DELETED, ZIP_REPLACED].contains(&why))
 }
 
 fn of_peer(row: &PeerRow) -> String {
@@ -268,7 +268,7 @@ mod tests {
         let advice = |report: &TaskReport| next(report).unwrap();
         cancelled.reason = Some("cancelled by command".into());
         assert!(advice(&cancelled).contains("from tasks/failed/ back into tasks/"));
-        for gone in [ZIP_DELETED, ZIP_REPLACED] {
+        for gone in [ZIP_DAMAGED, ZIP_DELETED, ZIP_REPLACED] {
             cancelled.reason = Some(gone.into());
             assert!(advice(&cancelled).ends_with("put its ZIP into tasks/ again"));
         }

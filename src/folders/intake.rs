@@ -10,6 +10,7 @@
 //!      │ where the disk is not ours                 (no change for SETTLING)
 //!
 //!   Reserved: to be put there by us (AdoptTask) ──▶ Settled        Settled ──▶ Leaving ──▶ moved away, or Resting
+//!       └───▶ Damaged ──▶ gone with the next look, or Settled
 //! ```
 
 use std::collections::{BTreeSet, VecDeque};
@@ -45,6 +46,9 @@ pub const STILL: Duration = Duration::from_millis(250);
 pub const SETTLING: Duration = Duration::from_secs(15);
 /// Why a task is cancelled whose file is gone: in words for a reader, by which others know that nothing of it is left.
 pub const ZIP_DELETED: &str = "its ZIP was deleted from tasks/";
+/// The same of a task whose ZIP a disk has damaged before it lay there.
+pub const ZIP_DAMAGED: &str =
+    "its ZIP was damaged on the master's disk before it lay in tasks/; see .mutirao/damaged/";
 /// The same of a task whose file is another now.
 pub const ZIP_REPLACED: &str = "its ZIP in tasks/ was replaced by another";
 

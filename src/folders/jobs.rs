@@ -56,6 +56,8 @@ pub(super) enum Refused {
 pub(super) struct Opened {
     /// The wanted payloads that are there.
     pub found: Vec<Key>,
+    /// Those that may have lain in a pack that a disk has damaged; others of them lie where they belong.
+    pub missing: Vec<Key>,
     /// What the disk refuses in one of the folders: other work is none the worse for it.
     pub trouble: Option<DiskError>,
 }
@@ -72,7 +74,16 @@ pub(super) fn open(
 ) -> Result<Opened, DiskError> {
     let trouble = prepare(places).err();
     let found = unclaimed::clear_payloads(places, wanted, past_is_whole)?;
-    Ok(Opened { found, trouble })
+    let is_missing = |key: &&Key| found.binary_search(key).is_err();
+    let missing = match places.packs.trouble() {
+        Some(_) => wanted.iter().filter(is_missing).copied().collect(),
+        None => Vec::new(),
+    };
+    Ok(Opened {
+        found,
+        missing,
+        trouble,
+    })
 }
 
 fn prepare(places: &Places) -> Result<(), DiskError> {

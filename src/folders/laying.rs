@@ -134,6 +134,10 @@ impl Folders {
                     self.layings.tasks.remove(&unlaid.task);
                     self.intake.is_for_looks(unlaid.task);
                 }
+                Ok(Laid::Damaged) => {
+                    self.layings.tasks.remove(&unlaid.task);
+                    self.intake.is_damaged(unlaid.task);
+                }
                 Err(_) => {
                     all_went = false;
                     self.layings.waiting.push_back(unlaid.task);

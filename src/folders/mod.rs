@@ -45,6 +45,7 @@ use crate::ground::{Ground, Ids};
 
 mod adopting;
 mod answers;
+mod aside;
 pub mod claim;
 mod crew;
 mod errands;
@@ -69,7 +70,7 @@ mod stay;
 mod strangers;
 mod watch;
 
-pub use intake::{ZIP_DELETED, ZIP_REPLACED};
+pub use intake::{ZIP_DAMAGED, ZIP_DELETED, ZIP_REPLACED};
 
 pub(crate) use self::places::Places;
 pub(crate) use self::strangers::Strangers;
@@ -243,6 +244,7 @@ impl Folders {
                 return;
             };
             desk.find_unlaid(opened.found);
+            desk.find_damaged(&opened.missing);
             desk.watch = watch;
             desk.crew.opened();
             desk.withdraw_superseded();
@@ -255,6 +257,7 @@ impl Folders {
     /// Lets the scheduler know how the disk does, for whoever asks there.
     fn tell_trouble(&mut self) {
         let trouble = self.troubles.any().map(str::to_owned);
+        let trouble = trouble.or_else(|| self.places.packs.trouble());
         if trouble != self.told_trouble {
             self.told_trouble.clone_from(&trouble);
             self.scheduler

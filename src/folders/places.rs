@@ -10,6 +10,8 @@ use crate::disk::{DiskError, Volume, publish};
 
 /// What was taken lies here, below our own files, until it has a place of its own.
 const PAYLOADS: &str = "payloads";
+/// What a disk has damaged lies here, for a person to look at.
+const DAMAGED: &str = "damaged";
 
 /// Where everything lies.
 #[derive(Debug, Clone)]
@@ -34,7 +36,7 @@ impl Places {
             volume,
             tasks: root.join("tasks"),
             results: root.join("results"),
-            packs: Arc::new(Packs::new(hidden.join(PAYLOADS))),
+            packs: Arc::new(Packs::new(hidden.join(PAYLOADS), hidden.join(DAMAGED))),
             hidden,
         }
     }
@@ -54,6 +56,11 @@ impl Places {
     /// Results that were taken and have no place in `results/` yet, and tasks that have none in `tasks/`.
     pub(super) fn payloads(&self) -> PathBuf {
         self.hidden.join(PAYLOADS)
+    }
+
+    /// Packs that a disk has damaged.
+    pub(super) fn damaged(&self) -> PathBuf {
+        self.hidden.join(DAMAGED)
     }
 
     /// Results that were taken, and whose task's record a damage took.

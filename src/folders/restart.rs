@@ -92,6 +92,16 @@ impl Folders {
         self.layings.found(found);
     }
 
+    /// What is nowhere of these was in a pack that a disk has damaged.
+    pub(super) fn find_damaged(&mut self, missing: &[Key]) {
+        for (task, sha256) in missing {
+            let open = self.intake.find(*task).map(|(_, open)| open.sha256);
+            if open == Some(*sha256) && self.intake.is_packed(*task) {
+                self.intake.is_damaged(*task);
+            }
+        }
+    }
+
     /// Takes back the tasks whose file was replaced by another just before the crash.
     pub(super) fn withdraw_superseded(&mut self) {
         for task in std::mem::take(&mut self.superseded) {

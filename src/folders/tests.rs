@@ -16,6 +16,7 @@ use super::crew::WORK_MAX;
 use super::intake::SETTLING;
 use crate::archive::{Compression, pack};
 
+mod damage;
 mod restart;
 mod stage;
 

@@ -62,10 +62,16 @@ pub fn find(root: &Path) -> Result<(), StoreError> {
 /// When there is none, a newer program wrote it, or the disk refuses.
 pub fn check(root: &Path) -> Result<Checked, StoreError> {
     let places = Places::under(root, Volume::real().into());
-    if let Err(error) = places.packs.learn(&places.volume) {
-        tracing::warn!("{error}; what lies there is told as gone");
-    }
-    look(&Files::known(&root.join(FOLDER))?, Some(places))
+    let damaged = match places.packs.learn(&places.volume) {
+        Ok(learned) => places.packs.in_words(&learned.damaged),
+        Err(error) => {
+            tracing::warn!("{error}; what lies there is told as gone");
+            Vec::new()
+        }
+    };
+    let mut checked = look(&Files::known(&root.join(FOLDER))?, Some(places))?;
+    checked.files.splice(..0, damaged);
+    Ok(checked)
 }
 
 /// Makes a sound database of a damaged one; what was lost, in words for a reader.
@@ -184,10 +190,7 @@ fn task_file(places: &Places, whole: &Whole) -> Option<String> {
         return None;
     }
     // One that came over the wire may not be in its place yet.
-    let packed = places
-        .packs
-        .read(&places.volume, (TaskId(row.id), row.sha256));
-    if matches!(packed, Ok(Some(_))) {
+    if places.packs.has((TaskId(row.id), row.sha256)) {
         return None;
     }
     let payload = places.payload(TaskId(row.id), row.sha256);
@@ -206,11 +209,8 @@ fn result_file(places: &Places, whole: &Whole) -> Option<String> {
     let (row, result) = (&whole.row, whole.result.as_ref()?);
     let file = places.results.join(&result.file);
     let payload = places.payload(TaskId(row.id), result.sha256);
-    let packed = places
-        .packs
-        .read(&places.volume, (TaskId(row.id), result.sha256));
-    let is_safe =
-        matches!(packed, Ok(Some(_))) || misses(places, &payload, result.sha256).is_none();
+    let is_packed = places.packs.has((TaskId(row.id), result.sha256));
+    let is_safe = is_packed || misses(places, &payload, result.sha256).is_none();
     if !row.settled && is_safe {
         return None;
     }

@@ -9,7 +9,7 @@ use mutirao_actors::logic::seats::Seat;
 use mutirao_actors::model::{Moment, Stamp};
 
 use super::nouns::{Deed, File, Leaving, Listing, Mark, Phase};
-use super::{Intake, SETTLING, STILL, TASKS_MAX, ZIP_DELETED};
+use super::{Intake, SETTLING, STILL, TASKS_MAX, ZIP_DAMAGED, ZIP_DELETED};
 
 impl Intake {
     /// A look begins: gives the resting files with their copies, which it is to check.
@@ -78,7 +78,11 @@ impl Intake {
 
     /// The file of a seat is gone, and so its task.
     pub(super) fn lose(&mut self, seat: Seat) -> Option<Deed> {
-        let withdrawn = self.withdraw(seat, ZIP_DELETED);
+        let why = match self.files.at(seat).map(File::phase) {
+            Some(Phase::Damaged) => ZIP_DAMAGED,
+            _ => ZIP_DELETED,
+        };
+        let withdrawn = self.withdraw(seat, why);
         self.moving.remove(&seat);
         if let Some(name) = self.files.at(seat).map(|file| file.name().to_owned()) {
             self.files.remove(name.as_bytes());
@@ -135,6 +139,8 @@ impl Intake {
         let motion = file.motion();
         let still_for = now.since(motion.since);
         match &motion.phase {
+            // It is there.
+            Phase::Damaged => motion.phase = Phase::Settled,
             Phase::Changing if still_for < STILL => {}
             Phase::Resting(_) if !awake.contains(&name) => {}
             Phase::Changing | Phase::Unread | Phase::Resting(_) => {

@@ -107,6 +107,8 @@ pub(super) enum Phase {
     Rejecting(String),
     /// Read, and nothing is to be done.
     Settled,
+    /// The same, but it may have been damaged before it was put there.
+    Damaged,
     /// An identical copy lies here, so it is not run again.
     Resting(PathBuf),
     /// Is being written by ourselves.
@@ -123,7 +125,10 @@ impl Phase {
 
     /// Whether nothing is known that the file waits for.
     pub fn is_at_rest(&self) -> bool {
-        matches!(self, Self::Settled | Self::Resting(_) | Self::Leaving)
+        matches!(
+            self,
+            Self::Settled | Self::Damaged | Self::Resting(_) | Self::Leaving
+        )
     }
 }
 
@@ -192,6 +197,11 @@ impl File {
         self.motion
             .as_ref()
             .map_or(&Phase::Settled, |motion| &motion.phase)
+    }
+
+    /// The mark that it had when its last sound content was read.
+    pub fn mark(&self) -> Mark {
+        self.mark
     }
 
     /// As it was seen last.

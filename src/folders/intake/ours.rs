@@ -11,6 +11,7 @@ use mutirao_actors::model::{Digest, FileName, Moment, Stamp, Task, TaskId, TaskN
 use super::Intake;
 use super::nouns::{File, Mark, Phase};
 use crate::disk::numbers::free_number;
+use crate::folders::packs::PACKED;
 
 impl Intake {
     /// Keeps a free name for a file that we are about to write, so that no look adopts it first.
@@ -73,6 +74,22 @@ impl Intake {
         let (seat, looks) = (self.seat_of(task), self.looks);
         if let Some(motion) = seat.and_then(|seat| self.motion(seat)) {
             (motion.phase, motion.born) = (Phase::Settled, looks);
+        }
+    }
+
+    /// Whether the file of this task is not in its place yet, as far as is known, and lay in a pack.
+    pub fn is_packed(&self, task: TaskId) -> bool {
+        let file = self.seat_of(task).and_then(|seat| self.files.at(seat));
+        file.is_some_and(|file| file.mark() == Mark::of(&PACKED))
+    }
+
+    /// The ZIP of this task was damaged where it lay until it is in its place: unless it is there, the next look takes the
+    /// task back.
+    pub fn is_damaged(&mut self, task: TaskId) {
+        self.is_for_looks(task);
+        let seat = self.seat_of(task);
+        if let Some(motion) = seat.and_then(|seat| self.motion(seat)) {
+            motion.phase = Phase::Damaged;
         }
     }
 

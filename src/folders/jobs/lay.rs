@@ -13,14 +13,7 @@ use super::unnamed::{Unnamed, give_name};
 use super::{Places, Refused, is_absent, load};
 use crate::archive::{TaskContents, inspect_task};
 use crate::disk::{DiskError, OnDisk as _, publish};
-
-/// The stamp of what lies in a pack: no file has it.
-const PACKED: Stamp = Stamp {
-    size: 0,
-    modified: (0, 0),
-    changed: (0, 0),
-    inode: 0,
-};
+use crate::folders::packs::PACKED;
 
 /// A task that is written down, and whose ZIP is to be put into `tasks/`.
 #[derive(Debug)]
@@ -40,6 +33,8 @@ pub(in crate::folders) enum Laid {
     Taken(Stamp),
     /// It is not among the payloads any more.
     Gone,
+    /// A disk has damaged it.
+    Damaged,
 }
 
 /// Where a task from the wire lies, and what it is; none when its name in `tasks/` is taken.
@@ -106,8 +101,8 @@ pub(in crate::folders) fn lay(
     let one = |(task, copy)| lay_one(places, task, copy, &mut touched);
     let laid: Vec<_> = tasks.iter().zip(copies).map(one).collect();
     touched.flush(&places.volume)?;
-    let lies_there = |laid: &Result<Laid, _>| matches!(laid, Ok(Laid::Here(_)));
-    let placed = tasks.iter().zip(&laid).filter(|(_, laid)| lies_there(laid));
+    let is_over = |laid: &Result<Laid, _>| matches!(laid, Ok(Laid::Here(_) | Laid::Damaged));
+    let placed = tasks.iter().zip(&laid).filter(|(_, laid)| is_over(laid));
     let placed: Vec<_> = placed.map(|(task, _)| (task.task, task.sha256)).collect();
     places.packs.forget(&places.volume, &placed);
     Ok(laid)
@@ -128,7 +123,7 @@ fn lay_one(
         None => {
             let payload = places.payload(task.task, task.sha256);
             let lies = match volume.stat(&payload) {
-                Err(error) if is_absent(&error) => return Ok(Laid::Gone),
+                Err(error) if is_absent(&error) => return Ok(gone(places, task)),
                 stat => stat.on_disk("look at", &payload)?.stamp,
             };
             (Unnamed::Payload(payload), lies, lies)
@@ -140,6 +135,13 @@ fn lay_one(
         Ok(Laid::Here(stamp))
     } else {
         Ok(Laid::Taken(lies))
+    }
+}
+
+fn gone(places: &Places, task: &Unlaid) -> Laid {
+    match places.packs.has_lost((task.task, task.sha256)) {
+        true => Laid::Damaged,
+        false => Laid::Gone,
     }
 }
 

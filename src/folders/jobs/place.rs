@@ -69,8 +69,24 @@ fn is_placed(
                 renamed => renamed.on_disk("take back", payload).map(|()| None),
             }
         }
-        placed => Ok(Some(placed.unwrap_or_else(|| file.to_owned()))),
+        Some(placed) => Ok(Some(placed)),
+        None => {
+            tell_missing(places, task, file);
+            Ok(Some(file.to_owned()))
+        }
     }
+}
+
+/// A person took it away while the master was away, or a disk has damaged it: its task is done all the same.
+fn tell_missing(places: &Places, task: &Settling, file: &str) {
+    let (id, name) = (task.task, &task.name);
+    let (lies, damaged) = (places.results.join(file), places.damaged());
+    tracing::warn!(
+        "the result of the task {id} ({name}) is neither among the payloads nor {}: it was moved away by hand, or was \
+         lost with a damaged pack (see {})",
+        lies.display(),
+        damaged.display()
+    );
 }
 
 /// In which folder it gets its name.

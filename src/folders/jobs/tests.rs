@@ -498,7 +498,7 @@ fn a_packed_result_that_a_crash_left_half_settled_is_settled_once() {
     disk.fail_flush_of("results");
     settle_alone(&places, &first).unwrap_err();
     fs::write(places.results.join("0.zip"), results[0].archive.bytes()).unwrap();
-    places.packs = Arc::new(Packs::new(places.payloads()));
+    places.packs = Arc::new(Packs::new(places.payloads(), places.damaged()));
     let wanted = [(first.task, first.kept.as_ref().unwrap().sha256)];
     assert_eq!(open(&places, &wanted, false).unwrap().found, wanted);
     assert_eq!(

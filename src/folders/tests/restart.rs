@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::stage::{PATIENCE, Stage, id, play, result_zip, task_zip};
 
 /// The tasks that were adopted in a life, standing like this, and the folder that it left.
-fn killed(stage: Stage, fate: impl Fn(usize) -> Fate) -> (TempDir, Vec<Remembered>) {
+pub(super) fn killed(stage: Stage, fate: impl Fn(usize) -> Fate) -> (TempDir, Vec<Remembered>) {
     let adopted = stage.records.borrow().clone().into_iter();
     let adopted = adopted.filter_map(|record| match record {
         Record::Adopted { task, lies } => Some((task, lies)),
@@ -31,7 +31,7 @@ fn killed(stage: Stage, fate: impl Fn(usize) -> Fate) -> (TempDir, Vec<Remembere
     (stage.root, known.collect())
 }
 
-fn done(file: &str) -> Fate {
+pub(super) fn done(file: &str) -> Fate {
     let archive = Archive::new(result_zip("x"));
     let submitted = Submitted {
         attempt: Attempt(1),
@@ -46,7 +46,7 @@ fn done(file: &str) -> Fate {
 }
 
 /// A life in which `tasks/a.zip` was adopted and its result kept, and that ended before anything was moved.
-async fn kept() -> Stage {
+pub(super) async fn kept() -> Stage {
     let mut stage = Stage::new();
     stage.put("tasks/a.zip", &task_zip("1"));
     let task = stage.arrival().await;
@@ -292,7 +292,7 @@ async fn a_zip_that_could_not_be_brought_back_is_brought_back_later() {
 }
 
 /// A life in which a task with wishes came over the wire.
-async fn submitted() -> (Stage, TaskId) {
+pub(super) async fn submitted() -> (Stage, TaskId) {
     let mut stage = Stage::new();
     let wishes = Wishes {
         priority: 9,

@@ -147,7 +147,7 @@ fn a_task_that_a_crash_left_both_packed_and_in_its_place_is_there_once() {
     let (_temp, mut places) = places();
     let (drafts, tasks) = packed(&places, 3);
     put(&places, "1.zip", drafts[1].archive.bytes());
-    places.packs = Arc::new(Packs::new(places.payloads()));
+    places.packs = Arc::new(Packs::new(places.payloads(), places.damaged()));
     let mut wanted: Vec<_> = tasks.iter().map(|task| (task.task, task.sha256)).collect();
     wanted.sort_unstable();
     assert_eq!(open(&places, &wanted, true).unwrap().found, wanted);
@@ -197,7 +197,7 @@ fn a_task_that_ended_and_that_a_crash_left_both_packed_and_in_its_place_is_shelv
 fn packed_tasks_whose_records_were_lost_are_open_again() {
     let (_temp, mut places) = places();
     packed(&places, 2);
-    places.packs = Arc::new(Packs::new(places.payloads()));
+    places.packs = Arc::new(Packs::new(places.payloads(), places.damaged()));
     open(&places, &[], false).unwrap();
     let names = ["recovered.zip", "recovered.2.zip"];
     let found = names.map(|name| fs::read(places.tasks.join(name)).unwrap());
