@@ -9,6 +9,7 @@ mod background;
 mod cage;
 mod checker;
 mod client;
+mod damage;
 mod disks;
 mod ip;
 mod lan;

@@ -1,7 +1,7 @@
-//! `store-damage`: the master starts again over a database that is cut, zeroed, flipped or longer than it was.
+//! `store-damage`: the master starts again over a database, or a pack of small ZIPs, that is cut, zeroed, flipped or longer
+//! than it was.
 
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt as _;
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,11 +13,14 @@ use nix::sys::signal::Signal;
 use crate::archives::zips_in;
 use crate::checker::Counts;
 use crate::client::Client;
+use crate::damage::damage;
 use crate::lanes::lanes;
 use crate::rows::Row;
 use crate::scope::{Scope, Verdict};
 use crate::trial::Trial;
 use crate::worker::Worker;
+
+mod packs;
 
 /// Damages in the run of a commit, and in a long one.
 const DAMAGES: (u64, u64) = (40, 4000);
@@ -25,8 +28,8 @@ const DAMAGES: (u64, u64) = (40, 4000);
 const TASKS: (u64, u64) = (8, 6);
 /// Bytes of noise in a result.
 const RESULT: usize = 500;
-/// What a disk loses at once.
-const BLOCK: u64 = 4096;
+/// Of so many damages one is of a pack.
+const PACKS: u64 = 3;
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Where the database lies, below the master's folder.
@@ -35,7 +38,7 @@ const STORE: &str = ".mutirao/store";
 /// The row.
 pub const ROW: Row = Row {
     name: "store-damage",
-    about: "the database is cut, zeroed, flipped or grown: the master starts, no open task and no result is lost",
+    about: "the database or a pack is cut, zeroed, flipped or grown: the master starts, and loses only what that took",
     needs: &[],
     run,
 };
@@ -46,12 +49,15 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
         (number, trial(scope, lane, number))
     });
     let (mut verdict, mut told, mut again) = (Verdict::default(), 0, 0);
+    let (mut packs, mut owed) = (0, 0);
     for (number, trial) in done {
+        packs += u64::from(is_of_pack(number));
         let Some((damage, judged)) = verdict.take(&format!("damage {number}"), trial) else {
             continue;
         };
         let judged = judged.map(|mut judged| {
             told += u64::from(judged.has_told);
+            owed += judged.owed;
             if judged.has_told {
                 // Whose end was lost is run once more, and that is said: its first result stays beside the second.
                 again += std::mem::take(&mut judged.counts.findings.duplicated);
@@ -62,7 +68,8 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     }
     verdict.require(told > 0, "not one damage was told of");
     verdict.figure(format_args!(
-        "{damages} damages · {told} told · {again} ended tasks run again after those"
+        "{damages} damages ({packs} of packs, which took what {owed} tasks had there) · {told} told · {again} ended tasks \
+         run again after those"
     ));
     Ok(verdict)
 }
@@ -71,6 +78,19 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
 struct Judged {
     counts: Counts,
     has_told: bool,
+    owed: u64,
+}
+
+/// A damage, and what it took for certain.
+struct Spoiled {
+    /// In words for a reader.
+    words: String,
+    /// Accepted tasks that may be gone for it, or whose result may.
+    owed: u64,
+}
+
+fn is_of_pack(number: u64) -> bool {
+    number % PACKS == PACKS - 1
 }
 
 /// What was damaged how, and how it went on.
@@ -80,21 +100,32 @@ fn trial(
     number: u64,
 ) -> anyhow::Result<(String, anyhow::Result<Judged>)> {
     let mut trial = Trial::new(scope, &format!("damage-{number}"), lane)?;
-    // The words of a killed master are in the log still; one that ends puts them into the database.
-    let end = if number.is_multiple_of(2) {
-        Signal::SIGKILL
-    } else {
-        Signal::SIGTERM
-    };
-    prepare(&mut trial, end)?;
     let mut dice = Dice::of(scope.seed.wrapping_add(number));
-    let damage = damage(&trial.master.folder.join(STORE), &mut dice)?;
-    let judged = start_and_drain(&mut trial);
+    let mut workers = Vec::new();
+    let damage = if is_of_pack(number) {
+        workers = packs::leave(&mut trial)?;
+        packs::spoil(&trial, &mut dice)?
+    } else {
+        // The words of a killed master are in the log still; one that ends puts them into the database.
+        let end = if number.is_multiple_of(2) {
+            Signal::SIGKILL
+        } else {
+            Signal::SIGTERM
+        };
+        prepare(&mut trial, end)?;
+        let words = spoil(&trial.master.folder.join(STORE), &mut dice)?;
+        Spoiled { words, owed: 0 }
+    };
+    let mut judged = start_and_drain(&mut trial, &damage);
+    drop(workers);
+    if is_of_pack(number) && !packs::is_kept(&trial) {
+        judged = Err(anyhow::anyhow!("the damaged pack was not kept"));
+    }
     trial.master.kill();
     if judged.as_ref().is_ok_and(|judged| judged.counts.is_good()) {
         fs::remove_dir_all(&trial.folder)?;
     }
-    Ok((format!("damage {number} ({damage})"), judged))
+    Ok((format!("damage {number} ({})", damage.words), judged))
 }
 
 /// Has some tasks done, leaves others open, and ends the master by this signal.
@@ -126,7 +157,7 @@ fn prepare(trial: &mut Trial, end: Signal) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn start_and_drain(trial: &mut Trial) -> anyhow::Result<Judged> {
+fn start_and_drain(trial: &mut Trial, damage: &Spoiled) -> anyhow::Result<Judged> {
     let known = fs::read_to_string(&trial.master.log)?.len();
     trial.master.serve()?;
     let said = fs::read_to_string(&trial.master.log)?;
@@ -145,11 +176,15 @@ fn start_and_drain(trial: &mut Trial) -> anyhow::Result<Judged> {
         .min(counts.findings.unexpected);
     counts.findings.lost -= found;
     counts.findings.unexpected -= found;
-    Ok(Judged { counts, has_told })
+    Ok(Judged {
+        counts,
+        has_told,
+        owed: damage.owed,
+    })
 }
 
 /// Damages one file of the database: what was done, for readers.
-fn damage(store: &Path, dice: &mut Dice) -> anyhow::Result<String> {
+fn spoil(store: &Path, dice: &mut Dice) -> anyhow::Result<String> {
     let mut files = Vec::new();
     for entry in fs::read_dir(store)? {
         let (path, size) =
@@ -160,36 +195,6 @@ fn damage(store: &Path, dice: &mut Dice) -> anyhow::Result<String> {
         }
     }
     files.sort();
-    let count = u64::try_from(files.len())?;
-    let file = files
-        .get(usize::try_from(dice.below(count))?)
-        .context("the store is empty")?;
-    let opened = File::options().read(true).write(true).open(file)?;
-    let size = opened.metadata()?.len();
-    let name = file.file_name().unwrap_or_default().display();
-    Ok(match dice.below(4) {
-        0 => {
-            let end = dice.below(size);
-            opened.set_len(end)?;
-            format!("{name} cut from {size} to {end} bytes")
-        }
-        1 => {
-            let block = dice.below(size.div_ceil(BLOCK)) * BLOCK;
-            let zeros = vec![0; usize::try_from(BLOCK.min(size - block))?];
-            opened.write_all_at(&zeros, block)?;
-            format!("{name} of {size} bytes zeroed from {block} on")
-        }
-        2 => {
-            let at = dice.below(size);
-            let mut byte = [0];
-            opened.read_exact_at(&mut byte, at)?;
-            opened.write_all_at(&byte.map(|byte| byte ^ (1 << dice.below(8))), at)?;
-            format!("{name} of {size} bytes with a bit flipped at {at}")
-        }
-        _ => {
-            let garbage = 1 + usize::try_from(dice.below(3 * BLOCK))?;
-            opened.write_all_at(&dice.noise(garbage), size)?;
-            format!("{name} of {size} bytes with {garbage} bytes of garbage behind")
-        }
-    })
+    let file = files.get(dice.index(files.len()));
+    Ok(damage(file.context("the store is empty")?, dice)?.words)
 }
