@@ -179,6 +179,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_child_whose_name_is_no_text_is_found() {
+        let hidden =
+            r#"setsid sh -c "printf '\\377' > /proc/\$\$/comm; echo \$\$; sleep 600; :" & wait"#;
+        let (mut family, mut script) = start(hidden, "named");
+        let id: i32 = first_line(&mut script).await.parse().unwrap();
+        family.kill();
+        script.wait().await.unwrap();
+        family.sweep().await;
+        assert!(nix::sys::signal::kill(Pid::from_raw(id), None).is_err());
+    }
+
+    #[tokio::test]
     async fn what_a_run_could_not_tell_apart_falls_to_the_last_run() {
         let hidden = "setsid env -i sh -c 'echo $$; exec sleep 600' &";
         let (first, mut first_script) = start(hidden, "first");

@@ -1,10 +1,12 @@
 //! Tells a run that ended for want of memory from one that failed by itself.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
 use mutirao_actors::model::Ending;
 use nix::sys::signal::Signal;
+
+use super::kernel::text_of;
 
 /// How much of the end of what a script printed as errors is looked at: the last line of a traceback is short.
 const LAST_WORDS_MAX: usize = 4096;
@@ -13,7 +15,7 @@ const BY_EXCEPTION: i32 = 1;
 
 /// How often the kernel has killed a process for want of memory since it started; none where it does not tell.
 pub fn kills() -> Option<u64> {
-    kills_in(&fs::read_to_string("/proc/vmstat").ok()?)
+    kills_in(&text_of("/proc/vmstat").ok()?)
 }
 
 fn kills_in(vmstat: &str) -> Option<u64> {

@@ -6,6 +6,7 @@ mod environment;
 mod family;
 mod forking;
 mod interpreter;
+mod kernel;
 mod memory;
 mod notes;
 mod orphans;

@@ -11,6 +11,8 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getpgrp};
 use tokio::process::{Child, Command};
 
+use super::kernel::text_of;
+
 /// Children belong to a process, so there is one list in a process. It is held while a script is started, so that no sweep
 /// meets a child that is not on it yet.
 static SCRIPTS: Mutex<Scripts> = Mutex::new(Scripts {
@@ -224,7 +226,7 @@ struct Process {
 
 impl Process {
     fn read(id: i32) -> Option<Self> {
-        Self::parse(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
+        Self::parse(&text_of(format!("/proc/{id}/stat")).ok()?)
     }
 
     /// Its name stands in parentheses and may hold anything, so fields are counted from the last one.
@@ -245,7 +247,7 @@ impl Process {
 /// of their new parent that lives, and the one with which a process begins lives as long as it does.
 fn fallen() -> Option<Vec<i32>> {
     let own = std::process::id();
-    let list = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).ok()?;
+    let list = text_of(format!("/proc/{own}/task/{own}/children")).ok()?;
     Some(ids_in(&list).collect())
 }
 
@@ -258,8 +260,7 @@ fn children(of: i32) -> impl Iterator<Item = Process> {
         .into_iter()
         .flatten()
         .flatten();
-    let lists =
-        threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let lists = threads.filter_map(|thread| text_of(thread.path().join("children")).ok());
     let ids: Vec<i32> = lists
         .flat_map(|list| ids_in(&list).collect::<Vec<_>>())
         .collect();
@@ -339,7 +340,7 @@ pub(super) fn is_dead(id: i32) -> bool {
 
 /// Peak resident memory of a living process so far, in bytes.
 pub(super) fn peak_rss(id: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let status = text_of(format!("/proc/{id}/status")).ok()?;
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("VmHWM:"))?;
