@@ -215,11 +215,11 @@ proptest! {
         for event in events {
             world.happen(event);
         }
-        // What was run for one master waits for it.
+        // What was run for one master waits for it. Each introduces itself: who is at the other end now may be another.
         for master in masters {
+            world.lose_master();
             world.happen(Event::Found);
             world.cooperate(master);
-            world.lose_master();
         }
         world.ran.sort_unstable();
         world.forgotten.sort_unstable();
