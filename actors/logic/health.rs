@@ -5,7 +5,8 @@
 //! it gets one task, as a probe: a success forgives, a failure doubles the quarantine. A task that fails everywhere
 //! casts no doubt, and where many fail now and then a longer row is needed.
 //!
-//! It is a machine that is sick, so a new life of the same peer is as sick as the one before.
+//! It is a machine that is sick, so a new life of the same peer is as sick as the one before. A new life of ours learns
+//! from the tries of the tasks that it remembers what the one before knew, but for how long a quarantine still was.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -190,6 +191,14 @@ impl Health {
         let chart = self.machines.get_mut(&peer.into());
         if let Some(quarantine) = chart.and_then(|chart| chart.quarantine.as_mut()) {
             (quarantine.probe, quarantine.probed) = (Some((task, attempt)), now);
+        }
+    }
+
+    /// Nobody knows how much of the quarantines is over: each is, and who was sick gets a probe.
+    pub fn cut_terms(&mut self, now: Moment) {
+        let quarantines = self.machines.values_mut();
+        for quarantine in quarantines.filter_map(|chart| chart.quarantine.as_mut()) {
+            quarantine.until = now;
         }
     }
 

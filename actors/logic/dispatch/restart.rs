@@ -1,6 +1,9 @@
 //! A restart: the tasks of earlier lives, and the peers that come back with what they had.
 //!
-//! Rule: a try that was leased stays leased until its peer is back, or has had the time to come back.
+//! Rule: a try that was leased stays leased until its peer is back, or has had the time to come back. Who is sick is not
+//! written down, but what was tried where and what came of it is: so it is found out from that again. That the tasks are
+//! looked at in the order of their arrival, which is not quite that of their runs, may find somebody sick who is not, so
+//! all are on probation: one success forgives them.
 
 use std::time::Duration;
 
@@ -26,6 +29,7 @@ impl<P: Policy> Dispatch<P> {
                 Fate::Failed { .. } => self.groups.had_failed(&known.task),
                 Fate::Done { .. } | Fate::Cancelled { .. } => {}
             }
+            self.look_back(known, now);
             let task = &known.task;
             let state = self.recall(known, now);
             let lease = state.lease().cloned();
@@ -41,6 +45,32 @@ impl<P: Policy> Dispatch<P> {
             }
         }
         self.ledger.count_forgotten(forgotten);
+        self.health.cut_terms(now);
+    }
+
+    /// What a task of earlier lives says of the peers that tried it, as it was learned then.
+    fn look_back(&mut self, known: &Remembered, now: Moment) {
+        let passed = match &known.fate {
+            Fate::Done { submitted, .. } => Some(submitted),
+            Fate::Queued | Fate::Leased(_) => None,
+            Fate::Failed { .. } | Fate::Cancelled { .. } => return,
+        };
+        let task = known.task.id;
+        for tried in &known.tries {
+            let (holder, attempt) = (&tried.holder, tried.attempt);
+            match passed {
+                Some(passed) if passed.attempt == attempt => {
+                    self.health.passed(holder);
+                }
+                _ if !tried.has_failed() => {}
+                None => self.health.failed(holder, task, attempt, now),
+                Some(passed) if passed.peer == holder.peer => {}
+                Some(_) => {
+                    self.health.failed(holder, task, attempt, now);
+                    self.health.passed_elsewhere(holder, task, attempt, now);
+                }
+            }
+        }
     }
 
     fn recall(&self, known: &Remembered, now: Moment) -> State {

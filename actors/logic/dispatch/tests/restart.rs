@@ -104,7 +104,7 @@ pub(super) fn past(tasks: Vec<Remembered>) -> Past {
 }
 
 /// The same desk in its next life, a minute and more of whose wall time may have gone by.
-fn restarted(desk: &mut Desk, tasks: u128) -> Desk {
+pub(super) fn restarted(desk: &mut Desk, tasks: u128) -> Desk {
     let adopted = (1..=tasks).map(|number| Record::Adopted {
         task: Arc::new(task(number)),
         lies: Place {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::restart::restarted;
+
 use crate::logic::dispatch::Rules;
 use crate::logic::effect::Offer;
 use crate::logic::effect::{Effect, End};
@@ -160,6 +162,10 @@ proptest! {
         let mut day = Day::new(machines, TASKS, poison_every);
         day.pass(&order);
         day.check(TASKS);
+        let desk = restarted(&mut day.desk, TASKS);
+        for machine in day.well() {
+            prop_assert!(!desk.mind.health.is_sick(&machine.peer), "{} is well", machine.peer);
+        }
     }
 }
 
@@ -205,6 +211,55 @@ fn of_550_tasks_on_three_peers_one_of_them_sick_500_are_done_and_50_fail() {
     assert!(day.desk.mind.health.is_sick(&ours("sick")));
     let failed = day.desk.mind.peers.get(&ours("sick")).unwrap().failed;
     assert!(failed < 150, "{failed} runs for nothing");
+    let desk = restarted(&mut day.desk, 550);
+    assert!(desk.mind.health.is_sick(&ours("sick")));
+}
+
+#[test]
+fn a_peer_that_was_sick_is_on_probation_after_a_restart_of_the_master() {
+    for is_mended in [false, true] {
+        let (mut before, sick, well) = quarantined();
+        let tasks = before.mind.ledger().counts();
+        let mut desk = restarted(&mut before, (tasks.done + tasks.cancelled).into());
+        desk.join(&well);
+        let reborn = ours_in_life("sick", 2);
+        desk.join(&reborn);
+        (201..=210).for_each(|number| drop(desk.arrive(task(number))));
+        let probe = desk.take(&reborn);
+        assert!(desk.in_vain(&reborn), "{sick} gets one at a time");
+        if is_mended {
+            desk.succeed(&reborn, &probe);
+            desk.kept(probe.task);
+            desk.take(&reborn);
+            desk.take(&reborn);
+        } else {
+            desk.fail(&reborn, &probe);
+            desk.ask(&well);
+            desk.pass(599);
+            assert!(desk.in_vain(&reborn), "doubled");
+            desk.ask(&well);
+            desk.pass(1);
+            desk.take(&reborn);
+        }
+    }
+}
+
+#[test]
+fn what_failed_at_a_sick_peer_before_a_restart_does_not_count_against_the_task_after_it() {
+    let (mut before, sick, well) = quarantined();
+    let tasks = before.mind.ledger().counts();
+    let last = u128::from(tasks.done + tasks.cancelled) + 1;
+    before.pass(300);
+    before.arrive(task(last));
+    let probe = before.take(&sick);
+    before.fail(&sick, &probe);
+    let mut desk = restarted(&mut before, last);
+    desk.join(&well);
+    for is_last in [false, false, true] {
+        let offer = desk.take(&well);
+        assert_eq!(keeps(&desk.fail(&well, &offer)).len(), usize::from(is_last));
+        desk.pass(60);
+    }
 }
 
 /// A desk with a peer that was found sick, and one that is well.
