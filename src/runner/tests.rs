@@ -558,9 +558,8 @@ async fn a_run_is_noted_until_it_is_forgotten() {
     let stage = Stage::new();
     let sound = job(&[("main.py", "print(1)")]);
     let noted = || {
-        fs::read_dir(stage.home.path().join("runs"))
-            .unwrap()
-            .count()
+        let notes = Notes::open(stage.home.path().join("runs")).unwrap();
+        notes.left(&stage.home.path().join("work")).unwrap().len()
     };
     stage.run(sound.clone()).await;
     assert_eq!(noted(), 1);
