@@ -1,12 +1,10 @@
 //! Tells a run that ended for want of memory from one that failed by itself.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
-
 use mutirao_actors::model::Ending;
 use nix::sys::signal::Signal;
 
 use super::kernel::text_of;
+use super::printed::Printed;
 
 /// How much of the end of what a script printed as errors is looked at: the last line of a traceback is short.
 const LAST_WORDS_MAX: usize = 4096;
@@ -29,7 +27,7 @@ pub fn ending(
     ending: Ending,
     kills_before: Option<u64>,
     kills: impl FnOnce() -> Option<u64>,
-    stderr: &File,
+    stderr: &mut Printed,
 ) -> Ending {
     let ran_out = match ending {
         Ending::Signal(signal) => {
@@ -43,12 +41,8 @@ pub fn ending(
 }
 
 /// Whether the last line is that of a `MemoryError`, or of a library's own kind of it.
-fn raised(stderr: &File) -> bool {
-    let mut end = vec![0; LAST_WORDS_MAX];
-    let length = stderr.metadata().map_or(0, |metadata| metadata.len());
-    let from = length.saturating_sub(LAST_WORDS_MAX as u64);
-    let read = stderr.read_at(&mut end, from).unwrap_or(0);
-    end.truncate(read);
+fn raised(stderr: &mut Printed) -> bool {
+    let end = stderr.end(LAST_WORDS_MAX);
     let text = String::from_utf8_lossy(&end);
     let last = text.trim_end().lines().next_back().unwrap_or_default();
     let name = last.split(':').next().unwrap_or_default();
@@ -63,14 +57,19 @@ mod tests {
 
     use super::*;
 
-    fn printed(text: &str) -> File {
+    fn printed(text: &str) -> Printed {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        file
+        Printed::in_file(file)
     }
 
     fn of_exit(code: i32, stderr: &str) -> Ending {
-        ending(Ending::Exit(code), Some(1), || Some(2), &printed(stderr))
+        ending(
+            Ending::Exit(code),
+            Some(1),
+            || Some(2),
+            &mut printed(stderr),
+        )
     }
 
     #[test]
@@ -93,7 +92,8 @@ mod tests {
 
     #[test]
     fn a_kill_while_the_kernel_killed_for_memory_is_a_want_of_memory() {
-        let of = |signal, before, now| ending(Ending::Signal(signal), before, || now, &printed(""));
+        let of =
+            |signal, before, now| ending(Ending::Signal(signal), before, || now, &mut printed(""));
         assert_eq!(of(9, Some(4), Some(5)), Ending::OutOfMemory);
         assert_eq!(of(9, Some(4), Some(4)), Ending::Signal(9));
         assert_eq!(of(9, None, Some(4)), Ending::Signal(9));

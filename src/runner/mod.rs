@@ -14,6 +14,7 @@ mod output;
 mod place;
 mod plan;
 mod prepare;
+mod printed;
 mod process;
 #[cfg(procfs)]
 mod procfs;

@@ -1,4 +1,4 @@
-//! What a script prints, into a file that cannot fill the disk: the beginning and the very end are kept, for one tells
+//! What a script prints, kept so that it cannot fill the disk: the beginning and the very end are kept, for one tells
 //! what was done and the other why it ended.
 
 use std::collections::VecDeque;
@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde::Serialize;
-use tokio::fs;
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe::Receiver;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+use super::printed::Printed;
 
 /// Most bytes of one stream that are kept, the end included: more than anyone reads, and a result stays one message.
 pub const OUTPUT_MAX: usize = 16 << 20;
@@ -23,7 +23,7 @@ const TAIL_MAX: usize = 64 << 10;
 pub const MARK_MAX: u64 = 80;
 /// Read at once, in bytes: what a Linux pipe holds.
 const CHUNK: usize = 64 << 10;
-/// What is printed within this time is read together: a print each would wake us up, and costs far more than its bytes.
+/// What is printed within this time is read together: to wake up for each print costs far more than its bytes.
 const PAUSE: Duration = Duration::from_millis(5);
 /// After a full pipe so many reads are made at once: whoever prints that much is not to wait for us.
 const HURRIED: u32 = 64;
@@ -50,19 +50,18 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((ours.into(), scripts.into()))
 }
 
-/// Copies our end of a pipe into an open file until its end, or until `give_up`: a name is the script's to replace, while
-/// it runs, by a link to somewhere else. It reads on whatever happens, so that a script never blocks or dies of what it
-/// prints; from `over` on, when the script has ended, without a pause.
+/// Keeps what comes out of our end of a pipe until its end, or until `give_up`. It reads on whatever happens, so that a
+/// script never blocks or dies of what it prints; from `over` on, when the script has ended, without a pause.
 pub async fn pump(
     from: OwnedFd,
-    into: File,
+    mut into: Printed,
     over: CancellationToken,
     give_up: CancellationToken,
-) -> Tally {
+) -> (Tally, Printed) {
     let mut capped = Capped::new(OUTPUT_MAX - TAIL_MAX, TAIL_MAX);
-    let mut file = Ok(fs::File::from_std(into));
     let (mut from, mut chunk) = (File::from(from), Vec::new());
     let (mut bytes, mut hurried, mut goes_on) = (0, 0_u32, true);
+    let mut done = Ok(());
     while goes_on {
         from = tokio::select! {
             biased;
@@ -82,21 +81,24 @@ pub async fn pump(
             hurried = HURRIED;
         }
         bytes += chunk.len() as u64;
-        write(&mut file, capped.head_of(&chunk)).await;
+        let head = capped.head_of(&chunk);
+        // After the first failure nothing more is kept.
+        if done.is_ok() && !head.is_empty() {
+            done = into.add(head).await;
+        }
         chunk.clear();
     }
     let (left_out, end) = capped.end();
-    write(&mut file, &end).await;
-    if let Ok(open) = &mut file
-        && let Err(error) = open.flush().await
-    {
-        file = Err(error);
+    if done.is_ok() && !end.is_empty() {
+        done = into.add(&end).await;
     }
-    Tally {
+    let failed = done.err().map(|error| error.to_string());
+    let tally = Tally {
         bytes,
         left_out,
-        failed: file.err().map(|error| error.to_string()),
-    }
+        failed,
+    };
+    (tally, into)
 }
 
 /// Waits for something to read, or the end. Only while it waits does what is printed wake us up.
@@ -112,15 +114,6 @@ fn read(pipe: &File, chunk: &mut Vec<u8>) -> bool {
     match pipe.take(CHUNK as u64).read_to_end(chunk) {
         Ok(length) => length == CHUNK,
         Err(error) => error.kind() == ErrorKind::WouldBlock,
-    }
-}
-
-/// After the first failure nothing more is written, and the failure is kept.
-async fn write(file: &mut io::Result<fs::File>, bytes: &[u8]) {
-    if let Ok(open) = file
-        && let Err(error) = open.write_all(bytes).await
-    {
-        *file = Err(error);
     }
 }
 
@@ -211,19 +204,21 @@ mod tests {
         }
     }
 
-    /// Pumps what is written into the pipe meanwhile; what the file has then, too.
-    async fn pumped(write: impl FnOnce(File) + Send + 'static, is_over: bool) -> (Tally, Vec<u8>) {
+    /// Pumps what is written into the pipe meanwhile; what is kept then, too.
+    async fn pumped(write: impl FnOnce(File) + Send + 'static, is_over: bool) -> (Tally, String) {
         let (ours, scripts) = pipe().unwrap();
-        let file = tempfile::NamedTempFile::new().unwrap();
+        let home = tempfile::tempdir().unwrap();
         let over = CancellationToken::new();
         if is_over {
             over.cancel();
         }
         let writer = std::thread::spawn(move || write(scripts.into()));
-        let into = file.reopen().unwrap();
-        let tally = pump(ours, into, over, CancellationToken::new()).await;
+        let into = Printed::in_memory(home.path());
+        let (tally, mut printed) = pump(ours, into, over, CancellationToken::new()).await;
         writer.join().unwrap();
-        (tally, std::fs::read(file.path()).unwrap())
+        let mut text = String::new();
+        printed.read().unwrap().read_to_string(&mut text).unwrap();
+        (tally, text)
     }
 
     #[tokio::test]
@@ -238,7 +233,7 @@ mod tests {
                 };
                 let (tally, found) = pumped(print, is_over).await;
                 let expected: String = (0..pieces).map(text).collect();
-                assert_eq!(String::from_utf8(found).unwrap(), expected);
+                assert!(found == expected, "{pieces} {is_over}");
                 assert_eq!(tally.bytes, expected.len() as u64);
                 assert_eq!((tally.left_out, tally.failed), (0, None));
             }
@@ -251,17 +246,18 @@ mod tests {
         let (ours, scripts) = pipe().unwrap();
         File::from(scripts).write_all(b"hello").unwrap();
         let [over, give_up] = [CancellationToken::new(), CancellationToken::new()];
-        let tally = pump(ours, full.unwrap(), over, give_up).await;
+        let into = Printed::in_file(full.unwrap());
+        let (tally, _) = pump(ours, into, over, give_up).await;
         assert_eq!(tally.bytes, 5);
         assert!(tally.failed.is_some());
     }
 
     #[tokio::test]
     async fn a_stream_that_does_not_end_is_given_up_on_request() {
-        let file = tempfile::tempfile().unwrap();
         let (ours, _open) = pipe().unwrap();
         let [over, give_up] = [CancellationToken::new(), CancellationToken::new()];
         give_up.cancel();
-        assert_eq!(pump(ours, file, over, give_up).await, Tally::default());
+        let (tally, _) = pump(ours, Printed::default(), over, give_up).await;
+        assert_eq!(tally, Tally::default());
     }
 }

@@ -1,4 +1,4 @@
-//! Where a run takes place: `work/<name>/`, which holds the unpacked `task/`, `stdout.txt` and `stderr.txt`.
+//! Where a run takes place: `work/<name>/`, which holds the unpacked `task/`, and `stdout.txt` and `stderr.txt` if it is kept.
 
 use std::collections::BTreeMap;
 use std::fs;

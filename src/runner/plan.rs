@@ -1,11 +1,11 @@
 //! What a run needs before its script starts.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::forking::Forking;
+use super::printed::Printed;
 
 /// What to run, and where.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub struct Plan {
     pub forking: Option<Forking>,
     /// Killed after this long.
     pub time_limit: Option<Duration>,
-    /// The file for what it prints.
-    pub stdout: File,
-    /// The file for its errors.
-    pub stderr: File,
+    /// Keeps what it prints.
+    pub stdout: Printed,
+    /// Keeps its errors.
+    pub stderr: Printed,
 }

@@ -10,9 +10,9 @@ use mutirao_actors::runner::Job;
 use nix::errno::Errno;
 use sha2::{Digest as _, Sha256};
 
-use super::notes::Notes;
 use super::place::{self, Stamp};
-use super::removal;
+use super::printed::Printed;
+use super::{Config, removal};
 use crate::archive::{TaskContents, UnpackError, inspect_task, unpack};
 
 /// A run that may start.
@@ -25,19 +25,15 @@ pub(super) struct Place {
     pub contents: TaskContents,
     pub input: Option<Digest>,
     pub before: BTreeMap<PathBuf, Stamp>,
-    /// What is printed; held open from before the start, because its name is the script's to replace.
-    pub stdout: File,
-    /// The same for errors.
-    pub stderr: File,
+    /// Takes what is printed.
+    pub stdout: Printed,
+    /// Takes what is printed as errors.
+    pub stderr: Printed,
 }
 
 /// Vets and unpacks the task. What went wrong is said in words, and nothing is left behind.
-pub(super) fn prepare(
-    work: &Path,
-    job: &Job,
-    notes: &Notes,
-    marker: &str,
-) -> Result<Place, Ending> {
+pub(super) fn prepare(config: &Config, job: &Job, marker: &str) -> Result<Place, Ending> {
+    let Config { work, notes, .. } = config;
     let contents = inspect_task(job.archive.bytes())
         .map_err(|refusal| Ending::NotStarted(refusal.to_string()))?;
     let whole = place::claim(work, job.name.stem()).map_err(|error| {
@@ -47,7 +43,7 @@ pub(super) fn prepare(
     let filled = notes
         .write(marker, &whole)
         .map_err(|error| hindered("failed to note what runs", &error))
-        .and_then(|()| fill(whole.clone(), contents, job));
+        .and_then(|()| fill(config, whole.clone(), contents, job));
     // The reason matters more than a folder that stays.
     filled.inspect_err(|_| {
         if removal::remove(&whole).is_ok() {
@@ -56,7 +52,12 @@ pub(super) fn prepare(
     })
 }
 
-fn fill(whole: PathBuf, contents: TaskContents, job: &Job) -> Result<Place, Ending> {
+fn fill(
+    config: &Config,
+    whole: PathBuf,
+    contents: TaskContents,
+    job: &Job,
+) -> Result<Place, Ending> {
     unpack(job.archive.bytes(), &whole.join("task")).map_err(|error| match &error {
         UnpackError::Io { path, source } => {
             let what = format!("failed to unpack into {}", path.display());
@@ -73,13 +74,18 @@ fn fill(whole: PathBuf, contents: TaskContents, job: &Job) -> Result<Place, Endi
         .transpose()
         .map_err(|error| hindered("failed to read input.csv", &error))?;
     let printed = |name: &str| {
+        if !config.keep_work {
+            return Ok(Printed::in_memory(&config.work));
+        }
         let mut anew = File::options();
         let opened = anew
             .read(true)
             .write(true)
             .create_new(true)
             .open(whole.join(name));
-        opened.map_err(|error| hindered(&format!("failed to make {name}"), &error))
+        opened
+            .map(Printed::in_file)
+            .map_err(|error| hindered(&format!("failed to make {name}"), &error))
     };
     let (stdout, stderr) = (printed("stdout.txt")?, printed("stderr.txt")?);
     Ok(Place {

@@ -15,6 +15,7 @@ use super::family::Family;
 use super::memory;
 use super::output::{Tally, pipe, pump};
 use super::plan::Plan;
+use super::printed::Printed;
 use super::script::Script;
 
 /// The first look at the script's memory and children comes after this long; each wait doubles …
@@ -36,10 +37,10 @@ pub struct Ran {
     /// The peak resident memory of the script itself in bytes, as seen while it ran: what it took after the last look is
     /// missed, and a script that ends before the first look has none.
     pub peak_rss: Option<u64>,
-    /// What was written to [`Plan::stdout`].
-    pub stdout: Tally,
-    /// What was written to [`Plan::stderr`].
-    pub stderr: Tally,
+    /// What it printed, which is kept there.
+    pub stdout: (Tally, Printed),
+    /// The same of its errors.
+    pub stderr: (Tally, Printed),
 }
 
 /// Runs it to its end, or kills it when its time is over or `stop` asks; when this returns no process of it is left.
@@ -49,7 +50,6 @@ pub struct Ran {
 pub async fn run(plan: Plan, stop: CancellationToken) -> io::Result<Ran> {
     let ((stdout, stdout_in), (stderr, stderr_in)) = (pipe()?, pipe()?);
     let files = [stdout_in, stderr_in];
-    let errors = plan.stderr.try_clone()?;
     let kills_before = memory::kills();
     let (mut family, mut script) = Script::start(&plan, files).await?;
 
@@ -72,12 +72,13 @@ pub async fn run(plan: Plan, stop: CancellationToken) -> io::Result<Ran> {
             tallies.await
         }
     };
+    let mut stderr = stderr.unwrap_or_default();
     Ok(Ran {
-        ending: memory::ending(ending, kills_before, memory::kills, &errors),
+        ending: memory::ending(ending, kills_before, memory::kills, &mut stderr.1),
         is_warm: script.is_forked(),
         peak_rss,
         stdout: stdout.unwrap_or_default(),
-        stderr: stderr.unwrap_or_default(),
+        stderr,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::interpreter::Interpreter;
 use super::output::{MARK_MAX, OUTPUT_MAX, Tally};
 use super::place::{LISTED_MAX, Stamp, list};
+use super::printed::Printed;
 use crate::archive::{Compression, ENTRIES_MAX, PackError, Packer, RATIO_FLOOR, pack};
 
 /// Most files of a script that a result carries: more belong into one file.
@@ -113,9 +114,9 @@ pub struct Remains {
     /// What lay there before.
     pub before: BTreeMap<PathBuf, Stamp>,
     /// What it printed.
-    pub stdout: File,
+    pub stdout: Printed,
     /// What it printed as errors.
-    pub stderr: File,
+    pub stderr: Printed,
 }
 
 /// The ZIP of these texts alone.
@@ -133,7 +134,7 @@ pub fn plain(stdout: &[u8], stderr: &[u8]) -> Result<Vec<u8>, PackError> {
 ///
 /// # Errors
 /// When what was printed cannot be read back.
-pub fn plain_of(remains: &Remains) -> Result<Vec<u8>, PackError> {
+pub fn plain_of(remains: &mut Remains) -> Result<Vec<u8>, PackError> {
     let mut packer = Packer::new(Compression::Best);
     add_printed(&mut packer, remains)?;
     packer.finish()
@@ -143,12 +144,12 @@ pub fn plain_of(remains: &Remains) -> Result<Vec<u8>, PackError> {
 ///
 /// # Errors
 /// When what was printed cannot be read back; files of the script that cannot are named in `result.json`.
-pub fn full(remains: &Remains, report: Report) -> Result<Vec<u8>, PackError> {
+pub fn full(remains: &mut Remains, report: Report) -> Result<Vec<u8>, PackError> {
     full_within(remains, report, ARCHIVE_MAX)
 }
 
 /// The same, where no more than this many bytes travel.
-fn full_within(remains: &Remains, report: Report, travel: usize) -> Result<Vec<u8>, PackError> {
+fn full_within(remains: &mut Remains, report: Report, travel: usize) -> Result<Vec<u8>, PackError> {
     let zip = full_with(remains, report.clone(), MADE_BYTES_MAX)?;
     if zip.len() <= travel {
         return Ok(zip);
@@ -157,7 +158,7 @@ fn full_within(remains: &Remains, report: Report, travel: usize) -> Result<Vec<u
 }
 
 /// The same with this many bytes of made files, whatever becomes of its size.
-fn full_with(remains: &Remains, mut report: Report, made: u64) -> Result<Vec<u8>, PackError> {
+fn full_with(remains: &mut Remains, mut report: Report, made: u64) -> Result<Vec<u8>, PackError> {
     let mut packer = Packer::new(Compression::Fast);
     add_printed(&mut packer, remains)?;
     add_made(&mut packer, remains, &mut report.skipped, made);
@@ -169,18 +170,17 @@ fn full_with(remains: &Remains, mut report: Report, made: u64) -> Result<Vec<u8>
     packer.finish()
 }
 
-fn add_printed(packer: &mut Packer, remains: &Remains) -> Result<(), PackError> {
-    for (name, mut file) in [
-        ("stdout.txt", &remains.stdout),
-        ("stderr.txt", &remains.stderr),
+fn add_printed(packer: &mut Packer, remains: &mut Remains) -> Result<(), PackError> {
+    for (name, printed) in [
+        ("stdout.txt", &mut remains.stdout),
+        ("stderr.txt", &mut remains.stderr),
     ] {
-        let rewound = file.rewind().map_err(|source| PackError::Read {
+        let printed = printed.read().map_err(|source| PackError::Read {
             path: name.into(),
             source,
         });
-        rewound?;
         // The line that marks what was left out comes on top of the cap.
-        packer.add(name, file.take(OUTPUT_MAX as u64 + MARK_MAX))?;
+        packer.add(name, printed?.take(OUTPUT_MAX as u64 + MARK_MAX))?;
     }
     Ok(())
 }
@@ -271,14 +271,14 @@ mod tests {
         std::fs::write(folder.join("a"), "small").unwrap();
         let large = File::create(folder.join("b")).unwrap();
         large.set_len(MADE_BYTES_SURE).unwrap();
-        let remains = Remains {
+        let mut remains = Remains {
             folder,
             before: BTreeMap::new(),
-            stdout: tempfile::tempfile().unwrap(),
-            stderr: tempfile::tempfile().unwrap(),
+            stdout: Printed::default(),
+            stderr: Printed::default(),
         };
-        let names = |travel| {
-            let zip = full_within(&remains, report(), travel).unwrap();
+        let mut names = |travel| {
+            let zip = full_within(&mut remains, report(), travel).unwrap();
             let zip = zip::ZipArchive::new(std::io::Cursor::new(zip)).unwrap();
             let mut names: Vec<_> = zip
                 .file_names()

@@ -1,7 +1,7 @@
 //! One run, step by step: prepare the place, run the script, pack what it left.
 
 use std::ffi::OsString;
-use std::io;
+use std::mem;
 use std::sync::Arc;
 
 use mutirao_actors::model::{Archive, Ending, Moment, Outcome};
@@ -21,7 +21,7 @@ use super::{Config, Trace};
 
 /// Runs the job to its end; `register` hears of the folder that it leaves on the disk.
 pub(super) async fn run(
-    config: &Config,
+    config: &Arc<Config>,
     warmth: &Arc<Warmth>,
     job: &Job,
     stop: CancellationToken,
@@ -29,10 +29,9 @@ pub(super) async fn run(
 ) -> Finished {
     let started = config.clock.now();
     let marker = Uuid::new_v4().to_string();
-    let (work, order) = (config.work.clone(), job.clone());
-    let (notes, mark) = (config.notes.clone(), marker.clone());
-    let prepared = spawn_blocking(move || prepare(&work, &order, &notes, &mark)).await;
-    let place = match prepared.unwrap_or_else(|error| Err(interrupted(&error))) {
+    let (of_ours, order, mark) = (config.clone(), job.clone(), marker.clone());
+    let prepared = spawn_blocking(move || prepare(&of_ours, &order, &mark)).await;
+    let mut place = match prepared.unwrap_or_else(|error| Err(interrupted(&error))) {
         Ok(place) => place,
         Err(ending) => return unrun(config, started, ending).await,
     };
@@ -44,16 +43,8 @@ pub(super) async fn run(
         return unrun(config, started, Ending::Cancelled).await;
     }
     let group = forking::group(&place);
-    let plan = match plan(config, job, &place, marker) {
-        Ok(plan) => Plan {
-            forking: Forking::choose(warmth, group.as_ref(), &place, &plan.env).await,
-            ..plan
-        },
-        Err(error) => {
-            let why = format!("failed to keep what it prints: {error}");
-            return unrun(config, started, Ending::NotStarted(why)).await;
-        }
-    };
+    let mut plan = plan(config, job, &mut place, marker);
+    plan.forking = Forking::choose(warmth, group.as_ref(), &place, &plan.env).await;
     let report = plan
         .forking
         .as_ref()
@@ -77,7 +68,7 @@ pub(super) async fn run(
     }
 }
 
-fn plan(config: &Config, job: &Job, place: &Place, marker: String) -> io::Result<Plan> {
+fn plan(config: &Config, job: &Job, place: &mut Place, marker: String) -> Plan {
     let python = || config.interpreter.path.clone().into_os_string();
     let command = match &place.contents.command {
         Some(words) => {
@@ -101,22 +92,23 @@ fn plan(config: &Config, job: &Job, place: &Place, marker: String) -> io::Result
         }
     };
     let limits = [job.time_limit, place.contents.wishes.time_limit];
-    Ok(Plan {
+    Plan {
         command,
         folder: place.folder.clone(),
         env: environment::of_task(job.task, job.attempt, &place.contents.env),
         marker,
         forking: None,
         time_limit: limits.into_iter().flatten().min(),
-        stdout: place.stdout.try_clone()?,
-        stderr: place.stderr.try_clone()?,
-    })
+        stdout: mem::take(&mut place.stdout),
+        stderr: mem::take(&mut place.stderr),
+    }
 }
 
 /// Packs what the run left. An output that could not be kept whole is no success, whatever the script thinks.
 async fn finish(config: &Config, job: &Job, place: Place, started: Moment, ran: Ran) -> Finished {
     let ended = config.clock.now();
-    let lost = ran.stdout.failed.as_ref().or(ran.stderr.failed.as_ref());
+    let ((stdout, printed), (stderr, errors)) = (ran.stdout, ran.stderr);
+    let lost = stdout.failed.as_ref().or(stderr.failed.as_ref());
     let ending = match lost {
         Some(why) if ran.ending.is_success() => {
             Ending::NotStarted(format!("its output could not be written: {why}"))
@@ -148,22 +140,22 @@ async fn finish(config: &Config, job: &Job, place: Place, started: Moment, ran: 
         } else {
             Started::Cold
         },
-        stdout: ran.stdout,
-        stderr: ran.stderr,
+        stdout,
+        stderr,
         skipped: Skipped::default(),
     };
-    let remains = Remains {
-        stdout: place.stdout,
-        stderr: place.stderr,
+    let mut remains = Remains {
+        stdout: printed,
+        stderr: errors,
         folder: place.folder,
         before: place.before,
     };
     let is_plain = job.plain_result;
     let packed = blocking(move || {
         let bytes = if is_plain {
-            result::plain_of(&remains)
+            result::plain_of(&mut remains)
         } else {
-            result::full(&remains, report)
+            result::full(&mut remains, report)
         };
         bytes.map(Archive::new).map_err(|error| error.to_string())
     });

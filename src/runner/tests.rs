@@ -519,7 +519,8 @@ async fn what_was_printed_is_told_whatever_the_script_makes_of_its_file() {
         ),
     ] {
         let script = format!("import os; path = '../stdout.txt'; print('said'); {trick}");
-        let told = tokio::time::timeout(PATIENCE, Stage::new().script(&script)).await;
+        let stage = Stage::keeping(true);
+        let told = tokio::time::timeout(PATIENCE, stage.script(&script)).await;
         let told = told.expect(what);
         assert_eq!(
             (&told.ending, told.stdout()),
@@ -527,6 +528,14 @@ async fn what_was_printed_is_told_whatever_the_script_makes_of_its_file() {
             "{what}"
         );
     }
+}
+
+#[tokio::test]
+async fn what_is_printed_has_no_file_where_nothing_is_kept_however_much_it_is() {
+    let script = "import os\nprint('x' * 1_000_000)\nprint(os.listdir('..'), os.listdir('../..'))";
+    let told = Stage::new().script(script).await;
+    let last = told.stdout().lines().last();
+    assert_eq!(last, Some("['task'] ['exemplo']"));
 }
 
 #[tokio::test]
