@@ -1,9 +1,19 @@
 //! Which Python runs the scripts, asked once: what `PATH` names may be a shim that costs 60 ms at every start.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde::Serialize;
+
+/// How long an interpreter may take to say who it is. One that comes over a slow network takes some seconds; one that waits
+/// for something, as a shim for a question or a start-up file for a host that is away, takes for ever.
+const ANSWER_WAIT: Duration = Duration::from_secs(20);
 
 /// Prints the interpreter behind any shim and its version; `-I` keeps the caller's environment out of the answer.
 const QUESTION: [&str; 3] = [
@@ -27,6 +37,15 @@ pub enum InterpreterError {
     /// Nothing of that name in `PATH`.
     #[error("no python3 and no python in PATH: install Python 3, or name it with --python PATH")]
     NotFound,
+    /// It is there and does not answer at all.
+    #[error(
+        "{} does not say within {} s which Python it is, so it hangs at its start: see why (`{} -c 1`), or name another \
+         with --python PATH", path.display(), ANSWER_WAIT.as_secs(), path.display()
+    )]
+    Silent {
+        /// What was asked.
+        path: PathBuf,
+    },
     /// It is there but does not answer as Python 3 does.
     #[error("{} is not a working Python 3 ({why}): name another with --python PATH", path.display())]
     Broken {
@@ -53,22 +72,29 @@ impl Interpreter {
         for path in named("python3").chain(named("python")) {
             match Self::ask(&path) {
                 Ok(found) => return Ok(found),
-                Err(error) => first_error = first_error.or(Some(error)),
+                Err(error) => {
+                    if matches!(error, InterpreterError::Silent { .. }) {
+                        // The next one may answer, and then nobody would know why that took so long.
+                        tracing::warn!("{error}");
+                    }
+                    first_error = first_error.or(Some(error));
+                }
             }
         }
         Err(first_error.unwrap_or(InterpreterError::NotFound))
     }
 
     fn ask(path: &Path) -> Result<Self, InterpreterError> {
+        Self::ask_within(path, ANSWER_WAIT)
+    }
+
+    fn ask_within(path: &Path, wait: Duration) -> Result<Self, InterpreterError> {
         let broken = |why: String| InterpreterError::Broken {
             path: path.into(),
             why,
         };
-        let output = Command::new(path)
-            .args(QUESTION)
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| broken(error.to_string()))?;
+        let answer = answer(path, wait).map_err(|error| broken(error.to_string()))?;
+        let output = answer.ok_or_else(|| InterpreterError::Silent { path: path.into() })?;
         let said = String::from_utf8_lossy(&output.stdout);
         let mut lines = said.lines();
         match (lines.next(), lines.next()) {
@@ -95,8 +121,44 @@ impl Interpreter {
     }
 }
 
+/// What it prints when it is asked; none if it does not end in time. Then it is killed, with whatever it has started. It stays
+/// in our group of processes: what does not is taken for a script's.
+fn answer(path: &Path, wait: Duration) -> io::Result<Option<Output>> {
+    let child = Command::new(path)
+        .args(QUESTION)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let id = i32::try_from(child.id()).map_err(io::Error::other)?;
+    let (tell, told) = mpsc::channel();
+    // Somebody may hold the pipes open for ever, so nobody waits for the end of this thread.
+    thread::spawn(move || drop(tell.send(child.wait_with_output())));
+    match told.recv_timeout(wait) {
+        Ok(output) => output.map(Some),
+        Err(_) => {
+            kill_tree(id);
+            Ok(None)
+        }
+    }
+}
+
+fn kill_tree(id: i32) {
+    #[cfg(procfs)]
+    let below = super::procfs::ids_below(id);
+    #[cfg(not(procfs))]
+    let below = Vec::new();
+    for id in below.into_iter().chain([id]) {
+        // It fails only when it is gone.
+        let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -108,6 +170,30 @@ mod tests {
         );
         // Asked again it is no shim any more.
         assert_eq!(Interpreter::resolve(Some(&found.path)), Ok(found));
+    }
+
+    #[test]
+    fn one_that_hangs_at_its_start_is_ended_and_told_with_the_way_out() {
+        let home = tempfile::tempdir().unwrap();
+        let (path, pid) = (home.path().join("python3"), home.path().join("pid"));
+        let script = format!(
+            "#!/bin/sh\nsleep 600 &\necho $! > {pid:?}.new\nmv {pid:?}.new {pid:?}\nwait\n"
+        );
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        let asked = Interpreter::ask_within(&path, Duration::from_secs(2));
+        let silent = InterpreterError::Silent { path: path.clone() };
+        assert_eq!(asked, Err(silent.clone()));
+        let said = silent.to_string();
+        assert!(
+            said.contains("hangs") && said.contains("--python"),
+            "{said}"
+        );
+        let pid = fs::read_to_string(pid).unwrap_or_default();
+        let stat = || fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        while !pid.is_empty() && !stat().is_empty() && !stat().contains(") Z ") {
+            thread::yield_now();
+        }
     }
 
     #[test]

@@ -281,6 +281,11 @@ fn below(id: i32) -> Vec<Process> {
     found
 }
 
+/// All that a process has started, and what that has.
+pub(super) fn ids_below(id: i32) -> Vec<i32> {
+    below(id).iter().map(|process| process.id).collect()
+}
+
 /// Kills every process of this user in whose environment the variable has one of these values, with all that runs below it
 /// or in a group that it leads, and tells how many there were. They are not our children: whoever took them over reaps them.
 pub(super) fn cull_marked(variable: &str, values: &[String]) -> usize {
