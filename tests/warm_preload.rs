@@ -146,3 +146,25 @@ async fn a_package_whose_threads_know_nothing_of_forks_is_imported_by_each_scrip
     let found = environment.found("ignoring").await;
     assert_eq!(found, ["False True"; 3]);
 }
+
+#[tokio::test]
+async fn a_package_that_hangs_in_a_fork_is_imported_by_each_script_and_leaves_no_process() {
+    let environment = Environment::new();
+    let pid = environment.home.path().join("pid");
+    let hangs = format!(
+        "{THREAD}
+def hang():
+    with open({pid:?}, 'w') as file:
+        file.write(str(os.getpid()))
+    threading.Event().wait()
+os.register_at_fork(after_in_child=hang)
+answer = thread.is_alive
+"
+    );
+    environment.has("hanging", &[("__init__.py", &hangs)]);
+    let found = environment.found("hanging").await;
+    assert_eq!(found, ["False True"; 3]);
+    let pid = fs::read_to_string(pid).unwrap();
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    assert!(stat.is_empty() || stat.contains(") Z "), "it lives: {stat}");
+}

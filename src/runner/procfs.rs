@@ -338,6 +338,12 @@ fn is_marked(id: i32, marks: &[String]) -> bool {
     variables.any(|set| marks.iter().any(|mark| set == mark.as_bytes()))
 }
 
+/// Whether this process has not ended.
+#[cfg(test)]
+pub(super) fn lives(id: i32) -> bool {
+    Process::read(id).is_some_and(|process| !process.is_dead)
+}
+
 /// Whether this process has ended and waits to be reaped.
 pub(super) fn is_dead(id: i32) -> bool {
     Process::read(id).is_some_and(|process| process.is_dead)

@@ -30,6 +30,8 @@ use crate::runner::procfs;
 const READY_WAIT: Duration = Duration::from_secs(60);
 /// How long a fork may take. Milliseconds are usual; the rest is for a machine that swaps.
 const BEGIN_WAIT: Duration = Duration::from_secs(20);
+/// How long a killed template may take to end, as with a script.
+const KILL_WAIT: Duration = Duration::from_secs(10);
 /// A template that was not needed for this long ends: a new one costs one start.
 const IDLE_MAX: Duration = Duration::from_secs(600);
 
@@ -92,7 +94,7 @@ impl Template {
     pub async fn start(recipe: Recipe<'_>) -> Result<Self, String> {
         let failed =
             |error: io::Error| format!("failed to start {}: {error}", recipe.program.display());
-        let (desk, mut process, id) = launch(recipe).map_err(failed)?;
+        let (desk, process, id) = launch(recipe).map_err(failed)?;
         let first = async {
             desk.socket
                 .send(&packet::preload(recipe.modules), &[])
@@ -111,8 +113,7 @@ impl Template {
             }
             said => {
                 // What it is still importing must not go on.
-                let _ = process.kill().await;
-                procfs::dismiss(id);
+                finish(process, id).await;
                 Err(match said {
                     Some(Said::Unfit(why)) => why,
                     _ => "it ended before it was ready".into(),
@@ -134,7 +135,9 @@ impl Template {
         let Some((id, answer)) = self.desk.open_request() else {
             return Ok(Start::Cold("the template has ended".into()));
         };
-        if let Err(error) = self.desk.socket.send(&order.packet(id), files).await {
+        let packet = order.packet(id);
+        let sent = timeout(BEGIN_WAIT, self.desk.socket.send(&packet, files)).await;
+        if let Err(error) = sent.unwrap_or_else(|late| Err(late.into())) {
             self.desk.book().asked.remove(&id);
             return Ok(Start::Cold(error.to_string()));
         }
@@ -213,7 +216,7 @@ impl Desk {
         }
     }
 
-    /// Ends the template at once; what it has forked goes on.
+    /// Ends the template at once; scripts that have begun go on.
     pub(super) fn end(&self) {
         self.kill.cancel();
     }
@@ -249,8 +252,17 @@ fn launch(recipe: Recipe<'_>) -> io::Result<(Arc<Desk>, Process, i32)> {
     Ok((Arc::new(desk), process, id))
 }
 
+/// Ends a template with what it has forked and not let go, which is in its group still.
+async fn finish(mut process: Process, id: i32) {
+    procfs::kill_group(id);
+    if timeout(KILL_WAIT, process.kill()).await.is_err() {
+        tracing::warn!(pid = id, "a killed interpreter hangs inside the kernel");
+    }
+    procfs::dismiss(id);
+}
+
 /// Hears a template until its end.
-async fn listen(desk: Arc<Desk>, mut process: Process, id: i32) {
+async fn listen(desk: Arc<Desk>, process: Process, id: i32) {
     let mut is_killed = false;
     loop {
         let heard = tokio::select! {
@@ -259,8 +271,7 @@ async fn listen(desk: Arc<Desk>, mut process: Process, id: i32) {
             () = desk.kill.cancelled(), if !is_killed => {
                 is_killed = true;
                 desk.book().is_closed = true;
-                // It fails only when it is gone already.
-                let _ = process.start_kill();
+                procfs::kill_group(id);
                 continue;
             }
         };
@@ -274,8 +285,7 @@ async fn listen(desk: Arc<Desk>, mut process: Process, id: i32) {
             Err(_) => {}
         }
     }
-    let _ = process.kill().await;
-    procfs::dismiss(id);
+    finish(process, id).await;
     let orphans = {
         let mut book = desk.book();
         book.is_closed = true;
@@ -287,3 +297,7 @@ async fn listen(desk: Arc<Desk>, mut process: Process, id: i32) {
         tokio::spawn(adopt(pid, tell));
     }
 }
+
+#[cfg(test)]
+#[path = "template_tests.rs"]
+mod tests;

@@ -14,6 +14,7 @@ MARKER = b"MUTIRAO_RUN"
 PACKET_MAX = 1 << 20  # Longest packet that is heard, in bytes: more than a socket carries at once.
 CODES_MAX = 16  # Compiled scripts that are kept: the tasks of one group have the same, and a few groups share a template.
 SOURCE_MAX = 1 << 20  # Longest script that is kept compiled, in bytes.
+FORK_LOOKS_MAX = 5000  # Looks for a child that only ends, a millisecond apart: libraries may tidy up in it, but not hang.
 THREAD_LOOKS_MAX = 100  # Looks for threads that have ended, a millisecond apart.
 WHY_MAX = 1000  # Longest reason that is told, in bytes.
 
@@ -262,7 +263,14 @@ def end_threads():
     pid = os.fork()
     if pid == 0:
         os._exit(0)
-    os.waitpid(pid, 0)
+    for _ in range(FORK_LOOKS_MAX):
+        if os.waitpid(pid, os.WNOHANG)[0] == pid:
+            break
+        select.select((), (), (), 0.001)
+    else:
+        os.kill(pid, _signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise Unfit("a library that is imported hangs in a fork")
     # One that was waited for is seen for a moment more.
     for _ in range(THREAD_LOOKS_MAX):
         if count("task") == 1:
