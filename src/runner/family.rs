@@ -23,6 +23,11 @@ const ROUND_PAUSE: Duration = Duration::from_millis(5);
 /// Rounds of a sweep, so at least two seconds: each ends all that is there, so only what cannot be killed remains.
 const ROUNDS_MAX: usize = 400;
 
+/// How long a look may take before the script is killed all the same: what forks faster than that is read goes by its group
+/// and its marker.
+#[cfg(procfs)]
+const LAST_LOOK_WAIT: Duration = Duration::from_secs(2);
+
 /// All processes of one run. Dropped before its end, it ends the process group; only the sweep ends the others.
 #[derive(Debug)]
 pub struct Family {
@@ -37,13 +42,13 @@ impl Family {
     ///
     /// # Errors
     /// What the system says when the script cannot be started.
-    pub fn start(command: &mut Command, marker: &str) -> io::Result<(Self, Child)> {
+    pub async fn start(mut command: Command, marker: &str) -> io::Result<(Self, Child)> {
         command
             .env(MARKER, marker)
             .process_group(0)
             .kill_on_drop(true);
         #[cfg(procfs)]
-        let (child, relatives) = Relatives::start(command, MARKER, marker)?;
+        let (child, relatives) = Relatives::start(command, MARKER, marker.to_owned()).await?;
         #[cfg(not(procfs))]
         let child = command.spawn()?;
         let id = child.id().and_then(|id| i32::try_from(id).ok());
@@ -57,28 +62,42 @@ impl Family {
     }
 
     /// That of a script which a template has started, as the leader of its own group and with the marker.
+    ///
+    /// # Errors
+    /// When the runtime shuts down.
     #[cfg_attr(
         not(procfs),
         expect(unused_variables, reason = "its group is all that is known")
     )]
-    pub fn of(script: i32, marker: &str) -> Self {
-        Self {
+    pub async fn of(script: i32, marker: &str) -> io::Result<Self> {
+        Ok(Self {
             group: Pid::from_raw(script),
             script_is_reaped: false,
             #[cfg(procfs)]
-            relatives: Relatives::of(script, MARKER, marker),
+            relatives: Relatives::of(script, MARKER, marker.to_owned()).await?,
+        })
+    }
+
+    /// Takes note of what the script has started so far: of anything, off the arbiter, for it may be thousands.
+    pub async fn look(&mut self) {
+        #[cfg(procfs)]
+        if !self.relatives.is_alone() {
+            let mut relatives = self.relatives.clone();
+            let look = tokio::task::spawn_blocking(move || {
+                relatives.look();
+                relatives
+            });
+            // It fails only when the runtime shuts down, and then nothing more is looked at.
+            if let Ok(relatives) = look.await {
+                self.relatives = relatives;
+            }
         }
     }
 
-    /// Takes note of what the script has started so far. Blocks for a fraction of a millisecond.
-    pub fn look(&mut self) {
-        #[cfg(procfs)]
-        self.relatives.look();
-    }
-
     /// Kills the script and its group. What left the group is noted for the sweep.
-    pub fn kill(&mut self) {
-        self.look();
+    pub async fn kill(&mut self) {
+        #[cfg(procfs)]
+        let _ = tokio::time::timeout(LAST_LOOK_WAIT, self.look()).await;
         // It fails only when all of the group are gone.
         let _ = killpg(self.group, Signal::SIGKILL);
     }
@@ -133,17 +152,18 @@ impl Drop for Family {
 mod tests {
     use std::process::Stdio;
 
+    use futures_util::FutureExt as _;
     use tokio::io::{AsyncBufReadExt as _, BufReader};
 
     use super::*;
 
-    fn start(script: &str, marker: &str) -> (Family, Child) {
+    async fn start(script: &str, marker: &str) -> (Family, Child) {
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", script])
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
-        Family::start(&mut command, marker).unwrap()
+        Family::start(command, marker).await.unwrap()
     }
 
     async fn first_line(child: &mut Child) -> String {
@@ -158,12 +178,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_child_without_a_mark_is_found_although_another_run_lives() {
-        let (mut other, mut other_script) = start("sleep 600", "other");
+        let (mut other, mut other_script) = start("sleep 600", "other").await;
         let hidden = "setsid env -i sh -c 'echo $$; exec sleep 600' & wait";
-        let (mut family, mut script) = start(hidden, "one");
+        let (mut family, mut script) = start(hidden, "one").await;
         let id: i32 = first_line(&mut script).await.parse().unwrap();
 
-        family.kill();
+        family.kill().await;
         script.wait().await.unwrap();
         family.sweep().await;
         assert!(nix::sys::signal::kill(Pid::from_raw(id), None).is_err());
@@ -173,7 +193,7 @@ mod tests {
             "the other run is untouched"
         );
 
-        other.kill();
+        other.kill().await;
         other_script.wait().await.unwrap();
         other.sweep().await;
     }
@@ -182,9 +202,9 @@ mod tests {
     async fn a_child_whose_name_is_no_text_is_found() {
         let hidden =
             r#"setsid sh -c "printf '\\377' > /proc/\$\$/comm; echo \$\$; sleep 600; :" & wait"#;
-        let (mut family, mut script) = start(hidden, "named");
+        let (mut family, mut script) = start(hidden, "named").await;
         let id: i32 = first_line(&mut script).await.parse().unwrap();
-        family.kill();
+        family.kill().await;
         script.wait().await.unwrap();
         family.sweep().await;
         assert!(nix::sys::signal::kill(Pid::from_raw(id), None).is_err());
@@ -193,13 +213,13 @@ mod tests {
     #[tokio::test]
     async fn what_a_run_could_not_tell_apart_falls_to_the_last_run() {
         let hidden = "setsid env -i sh -c 'echo $$; exec sleep 600' &";
-        let (first, mut first_script) = start(hidden, "first");
+        let (first, mut first_script) = start(hidden, "first").await;
         let id: i32 = first_line(&mut first_script).await.parse().unwrap();
-        let (mut last, mut last_script) = start("sleep 600", "last");
+        let (mut last, mut last_script) = start("sleep 600", "last").await;
         first_script.wait().await.unwrap();
         first.sweep().await;
 
-        last.kill();
+        last.kill().await;
         last_script.wait().await.unwrap();
         last.sweep().await;
         // Other tests have runs too, and then the last is one of theirs.
@@ -213,8 +233,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_script_has_started_is_looked_at_by_another_thread() {
+        for (then, is_at_once) in [("sleep 600 & wait", false), ("read line", true)] {
+            let (mut family, mut script) = start(&format!("echo; {then}"), "looked at").await;
+            first_line(&mut script).await;
+            while family.relatives.is_alone() != is_at_once {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(family.look().now_or_never().is_some(), is_at_once, "{then}");
+            family.kill().await;
+            script.wait().await.unwrap();
+            family.sweep().await;
+        }
+    }
+
+    #[tokio::test]
     async fn a_run_that_is_dropped_ends_its_group() {
-        let (family, mut script) = start("echo $$; sleep 600", "dropped");
+        let (family, mut script) = start("echo $$; sleep 600", "dropped").await;
         first_line(&mut script).await;
         drop(family);
         // It ended, whether it is reaped here or by the sweep of another test's run.

@@ -105,14 +105,14 @@ async fn live(
             () = &mut limit => break Ending::TimeLimit,
             () = sleep(until_look) => {
                 until_look = (until_look * 2).min(LOOK_EVERY);
-                family.look();
+                family.look().await;
                 script.look();
                 peak_rss = peak_rss.max(script.id().and_then(peak_rss_of));
             }
         }
     };
     peak_rss = peak_rss.max(script.id().and_then(peak_rss_of));
-    family.kill();
+    family.kill().await;
     if timeout(KILL_WAIT, script.wait()).await.is_err() {
         tracing::warn!(pid = script.id(), "a killed script hangs inside the kernel");
     }

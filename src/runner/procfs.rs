@@ -1,8 +1,9 @@
 //! The relatives of a script as `/proc` shows them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -10,11 +11,13 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getpgrp};
 use tokio::process::{Child, Command};
+use tokio::task::spawn_blocking;
 
 use super::kernel::text_of;
 
 /// Children belong to a process, so there is one list in a process. It is held while a script is started, so that no sweep
-/// meets a child that is not on it yet.
+/// meets a child that is not on it yet; and as long as a sweep looks at what a run has left, so the arbiter never waits
+/// for it.
 static SCRIPTS: Mutex<Scripts> = Mutex::new(Scripts {
     running: Vec::new(),
     templates: Vec::new(),
@@ -34,6 +37,8 @@ struct Scripts {
 
 /// Deepest descent below a process: children of children that are made faster than we read must not hold us.
 const DEPTH_MAX: usize = 64;
+/// Threads of a script that are looked at on the arbiter: each costs it some ten microseconds.
+const THREADS_MAX: usize = 32;
 
 impl Scripts {
     fn note_start(&mut self, id: i32) {
@@ -44,6 +49,26 @@ impl Scripts {
 
 fn scripts() -> MutexGuard<'static, Scripts> {
     SCRIPTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// None while somebody else has it.
+fn free_scripts() -> Option<MutexGuard<'static, Scripts>> {
+    match SCRIPTS.try_lock() {
+        Ok(scripts) => Some(scripts),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
+/// Does with the list what takes a moment: here, or in another thread if it is not free.
+async fn with_scripts<T: Send + 'static>(
+    work: impl FnOnce(&mut Scripts) -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    if let Some(mut scripts) = free_scripts() {
+        return work(&mut scripts);
+    }
+    let done = spawn_blocking(move || work(&mut scripts()));
+    done.await.map_err(io::Error::other)?
 }
 
 /// What is known of the processes of one run, besides the script itself.
@@ -62,22 +87,24 @@ pub(super) struct Relatives {
 
 impl Relatives {
     /// Starts the script, which `variable` marks with `value`, with orphans falling to us.
-    pub fn start(
-        command: &mut Command,
-        variable: &str,
-        value: &str,
-    ) -> std::io::Result<(Child, Self)> {
+    pub async fn start(
+        mut command: Command,
+        variable: &'static str,
+        value: String,
+    ) -> io::Result<(Child, Self)> {
         // It holds for the whole process and is inherited by no child; setting it again changes nothing.
         prctl::set_child_subreaper(true)?;
-        let mut scripts = scripts();
-        let child = command.spawn()?;
-        let relatives = Self::listed(id_of(&child)?, variable, value, &mut scripts);
-        Ok((child, relatives))
+        with_scripts(move |scripts| {
+            let child = command.spawn()?;
+            let relatives = Self::listed(id_of(&child)?, variable, &value, scripts);
+            Ok((child, relatives))
+        })
+        .await
     }
 
     /// Of a script that a template has started.
-    pub fn of(script: i32, variable: &str, value: &str) -> Self {
-        Self::listed(script, variable, value, &mut scripts())
+    pub async fn of(script: i32, variable: &'static str, value: String) -> io::Result<Self> {
+        with_scripts(move |scripts| Ok(Self::listed(script, variable, &value, scripts))).await
     }
 
     fn listed(script: i32, variable: &str, value: &str, scripts: &mut Scripts) -> Self {
@@ -92,7 +119,13 @@ impl Relatives {
         }
     }
 
-    /// Takes note of all that runs below the script.
+    /// Whether nobody was ever seen below the script, and nobody is there. Blocks for less than a millisecond, and says no
+    /// where that is not enough to tell.
+    pub fn is_alone(&self) -> bool {
+        self.seen.is_empty() && is_childless(self.script)
+    }
+
+    /// Takes note of all that runs below the script. Blocks for as long as reading about each of them takes.
     pub fn look(&mut self) {
         self.forget_the_gone();
         for process in below(self.script) {
@@ -101,9 +134,11 @@ impl Relatives {
     }
 
     /// Whether nobody was ever seen below the script and no orphan has fallen to us that is not on the list; then the
-    /// script leaves the list. Blocks for some microseconds.
+    /// script leaves the list. Blocks for some microseconds, and says no where it would have to wait.
     pub fn leave_if_alone(&mut self) -> bool {
-        let mut scripts = scripts();
+        let Some(mut scripts) = free_scripts() else {
+            return false;
+        };
         let is_listed = |id: &i32| scripts.running.contains(id) || scripts.templates.contains(id);
         let is_alone =
             self.seen.is_empty() && fallen().is_some_and(|ids| ids.iter().all(is_listed));
@@ -149,7 +184,9 @@ impl Relatives {
 
     /// The run is over: the process id of its script means nothing from here on.
     pub fn release(&mut self) {
-        self.leave(&mut scripts());
+        if self.is_listed {
+            self.leave(&mut scripts());
+        }
     }
 
     /// Once only, for the number may be another script's by then.
@@ -186,26 +223,33 @@ impl Relatives {
     }
 }
 
-fn id_of(child: &Child) -> std::io::Result<i32> {
+fn id_of(child: &Child) -> io::Result<i32> {
     let id = child.id().and_then(|id| i32::try_from(id).ok());
-    id.ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    id.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// Starts what is to be forked for scripts, with the orphans of its children falling to us. No sweep touches it before it
 /// is dismissed.
-pub(super) fn start_template(command: &mut Command) -> std::io::Result<(Child, i32)> {
+pub(super) async fn start_template(mut command: Command) -> io::Result<(Child, i32)> {
     prctl::set_child_subreaper(true)?;
-    let mut scripts = scripts();
-    let child = command.spawn()?;
-    let id = id_of(&child)?;
-    scripts.templates.push(id);
-    scripts.note_start(id);
-    Ok((child, id))
+    with_scripts(move |scripts| {
+        let child = command.spawn()?;
+        let id = id_of(&child)?;
+        scripts.templates.push(id);
+        scripts.note_start(id);
+        Ok((child, id))
+    })
+    .await
 }
 
 /// A template was reaped: its process id means nothing from here on.
-pub(super) fn dismiss(template: i32) {
-    scripts().templates.retain(|id| *id != template);
+pub(super) async fn dismiss(template: i32) {
+    let dismissed = with_scripts(move |scripts| {
+        scripts.templates.retain(|id| *id != template);
+        Ok(())
+    });
+    // It fails only when the runtime shuts down.
+    let _ = dismissed.await;
 }
 
 /// Kills a group of processes that nobody watches; one that is gone needs no killing.
@@ -265,6 +309,19 @@ fn children(of: i32) -> impl Iterator<Item = Process> {
         .flat_map(|list| ids_in(&list).collect::<Vec<_>>())
         .collect();
     ids.into_iter().filter_map(Process::read)
+}
+
+/// Whether a process that has not very many threads has no children.
+fn is_childless(id: i32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{id}/task"));
+    let mut threads = threads.into_iter().flatten().flatten();
+    let has_children = |thread: fs::DirEntry| {
+        let list = File::open(thread.path().join("children"));
+        // The list of very many takes the kernel long; its first byte does not.
+        list.is_ok_and(|mut list| list.read(&mut [0]).is_ok_and(|length| length > 0))
+    };
+    let has_any = threads.by_ref().take(THREADS_MAX).any(has_children);
+    !has_any && threads.next().is_none()
 }
 
 fn below(id: i32) -> Vec<Process> {

@@ -29,7 +29,8 @@ impl Script {
         if let Some(forking) = &plan.forking
             && let Some(child) = forked(plan, forking, &files).await?
         {
-            return Ok((Family::of(child.id(), &plan.marker), Self::Forked(child)));
+            let family = Family::of(child.id(), &plan.marker).await?;
+            return Ok((family, Self::Forked(child)));
         }
         let (program, arguments) = plan
             .command
@@ -45,7 +46,7 @@ impl Script {
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(stderr);
-        let (family, child) = Family::start(&mut command, &plan.marker)?;
+        let (family, child) = Family::start(command, &plan.marker).await?;
         Ok((family, Self::Started(child)))
     }
 

@@ -94,7 +94,7 @@ impl Template {
     pub async fn start(recipe: Recipe<'_>) -> Result<Self, String> {
         let failed =
             |error: io::Error| format!("failed to start {}: {error}", recipe.program.display());
-        let (desk, process, id) = launch(recipe).map_err(failed)?;
+        let (desk, process, id) = launch(recipe).await.map_err(failed)?;
         let first = async {
             desk.socket
                 .send(&packet::preload(recipe.modules), &[])
@@ -227,7 +227,7 @@ impl Desk {
     }
 }
 
-fn launch(recipe: Recipe<'_>) -> io::Result<(Arc<Desk>, Process, i32)> {
+async fn launch(recipe: Recipe<'_>) -> io::Result<(Arc<Desk>, Process, i32)> {
     let (socket, theirs) = Socket::pair()?;
     let mut command = Command::new(recipe.program);
     command
@@ -243,7 +243,7 @@ fn launch(recipe: Recipe<'_>) -> io::Result<(Arc<Desk>, Process, i32)> {
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
-    let (process, id) = procfs::start_template(&mut command)?;
+    let (process, id) = procfs::start_template(command).await?;
     let desk = Desk {
         socket,
         book: Mutex::default(),
@@ -258,7 +258,7 @@ async fn finish(mut process: Process, id: i32) {
     if timeout(KILL_WAIT, process.kill()).await.is_err() {
         tracing::warn!(pid = id, "a killed interpreter hangs inside the kernel");
     }
-    procfs::dismiss(id);
+    procfs::dismiss(id).await;
 }
 
 /// Hears a template until its end.
