@@ -17,7 +17,9 @@ use crate::trial::Trial;
 
 /// Tasks in the run of a commit, and in a long one, at least.
 const TASKS: (u64, u64) = (40, 500);
-/// How long anything may take.
+/// How long one task may take in the mean.
+const EACH: Duration = Duration::from_secs(1);
+/// How long anything else may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two tasks.
 const EVERY: Duration = Duration::from_millis(100);
@@ -71,7 +73,7 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
         tasks += 1;
         clock::pause(EVERY);
     }
-    let has_ended = trial.drained(PATIENCE);
+    let has_ended = trial.drained(EACH * u32::try_from(tasks)? + PATIENCE);
     let mut verdict = Verdict::default();
     verdict.require(has_ended, "not all tasks are done");
     for (who, ended) in kinds {
