@@ -1,5 +1,4 @@
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use bytes::Bytes;
@@ -220,54 +219,6 @@ async fn an_order_to_stop_every_run_that_a_peer_may_hold_fits() {
     let mut orders = Vec::new();
     theirs.read_to_end(&mut orders).await.unwrap();
     assert_eq!(orders.len(), 1024 * b"CANCEL_ATTEMPT".len());
-}
-
-/// Who counts how often it is told.
-fn teller() -> (Arc<AtomicUsize>, impl FnOnce() + Send + use<>) {
-    let told = Arc::<AtomicUsize>::default();
-    let tell = Arc::clone(&told);
-    let count = move || {
-        tell.fetch_add(1, Ordering::Relaxed);
-    };
-    (told, count)
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_message_that_went_out_whole_is_never_told_as_unsent() {
-    let (mut theirs, messages, writer) = opened();
-    let (told, tell) = teller();
-    writer.send_or(vec![b'x'; PIPE], None, tell);
-    advance_a_little().await;
-    // Nobody has read it.
-    writer.close();
-    drop((writer, messages));
-    advance_a_little().await;
-    assert_eq!(told.load(Ordering::Relaxed), 0);
-    let mut read = Vec::new();
-    theirs.read_to_end(&mut read).await.unwrap();
-    assert_eq!(read.len(), PIPE);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_message_that_is_cut_and_what_waits_behind_it_are_told_as_unsent() {
-    let hang_up = |theirs, _: &Writer| drop(theirs);
-    let cut = |theirs, writer: &Writer| {
-        writer.close();
-        std::mem::forget::<DuplexStream>(theirs);
-    };
-    for end in [hang_up as fn(DuplexStream, &Writer), cut] {
-        let (theirs, _messages, writer) = opened();
-        let (begun, tell_begun) = teller();
-        let (behind, tell_behind) = teller();
-        writer.send_or(vec![b'x'; PIPE + 1], None, tell_begun);
-        writer.send_or(HEARTBEAT.to_vec(), None, tell_behind);
-        advance_a_little().await;
-        assert_eq!(begun.load(Ordering::Relaxed), 0, "it may still go");
-        end(theirs, &writer);
-        advance_a_little().await;
-        let told = [begun, behind].map(|told| told.load(Ordering::Relaxed));
-        assert_eq!(told, [1, 1]);
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,5 @@
 //! The writing end of a connection: replies in the order in which they were sent, through a bounded channel.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,43 +17,10 @@ use crate::wire::Parcel;
 /// a peer may hold; only a reader that has stopped fills it.
 pub(super) const REPLIES_MAX: usize = 1024 + 2 * IN_FLIGHT_MAX;
 
-/// A message that waits to be written.
-#[derive(Debug)]
-pub(super) struct Outgoing {
-    parcel: Parcel,
-    turn: Option<Turn>,
-    unsent: Option<Unsent>,
-}
-
-/// What is to be done if a message does not go out whole: then its reader cannot have understood it. Of one that did,
-/// nobody knows whether it was read.
-struct Unsent(Option<Box<dyn FnOnce() + Send>>);
-
-impl Unsent {
-    /// It went out whole.
-    fn went_out(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Unsent {
-    fn drop(&mut self) {
-        if let Some(tell) = self.0.take() {
-            tell();
-        }
-    }
-}
-
-impl fmt::Debug for Unsent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Unsent")
-    }
-}
-
 /// The writing end; clones are not needed, a session has one.
 #[derive(Debug)]
 pub struct Writer {
-    pub(super) replies: Sender<Outgoing>,
+    pub(super) replies: Sender<(Parcel, Option<Turn>)>,
     pub(super) turns: Arc<Semaphore>,
     pub(super) takes_raw: Arc<AtomicBool>,
     pub(super) cut: CancellationToken,
@@ -65,29 +31,7 @@ impl Writer {
     ///
     /// Whoever bounds how much payload is in memory has it counted until then: the parcel holds it.
     pub fn send(&self, message: impl Into<Parcel>, turn: Option<Turn>) {
-        self.put(Outgoing {
-            parcel: message.into(),
-            turn,
-            unsent: None,
-        });
-    }
-
-    /// The same, and tells if the connection ends before the message was handed over to the last byte.
-    pub fn send_or(
-        &self,
-        message: impl Into<Parcel>,
-        turn: Option<Turn>,
-        tell: impl FnOnce() + Send + 'static,
-    ) {
-        self.put(Outgoing {
-            parcel: message.into(),
-            turn,
-            unsent: Some(Unsent(Some(Box::new(tell)))),
-        });
-    }
-
-    fn put(&self, outgoing: Outgoing) {
-        if self.replies.try_send(outgoing).is_err() {
+        if self.replies.try_send((message.into(), turn)).is_err() {
             self.cut.cancel();
         }
     }
@@ -111,20 +55,12 @@ impl Writer {
 /// Writes replies in the order in which they were sent, until the session drops its end or the connection is cut.
 pub(super) async fn write_all<W: AsyncWrite + Unpin>(
     mut write: W,
-    mut queued: Receiver<Outgoing>,
+    mut queued: Receiver<(Parcel, Option<Turn>)>,
     cut: CancellationToken,
 ) {
     let writing = async {
-        while let Some(outgoing) = queued.recv().await {
-            let Outgoing {
-                parcel,
-                turn,
-                unsent,
-            } = outgoing;
+        while let Some((parcel, turn)) = queued.recv().await {
             write_one(&mut write, parcel).await?;
-            if let Some(unsent) = unsent {
-                unsent.went_out();
-            }
             drop(turn);
         }
         Ok::<_, Broken>(())

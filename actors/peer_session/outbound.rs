@@ -48,7 +48,7 @@ impl PeerSession {
     }
 
     /// The connection is gone: what was offered and not loaded yet reaches nobody. Of a stranger this shows only
-    /// when it is answered, for until then nothing more is read from it; what then does not go out whole, the writer tells.
+    /// when it is answered, for until then nothing more is read from it.
     pub(super) fn hand_back_offers(&mut self) {
         let Desk::Master(desk) = &self.desk else {
             return;
@@ -58,7 +58,10 @@ impl PeerSession {
             .drain()
             .filter_map(|(_, pending)| pending.offer)
         {
-            desk.scheduler.tell(hung_up(&offer), Cause::OUTSIDE);
+            let (task, attempt) = (offer.task, offer.attempt);
+            let why = "the peer hung up before it got the task".to_owned();
+            desk.scheduler
+                .tell(OfferFailed { task, attempt, why }, Cause::OUTSIDE);
         }
     }
 
@@ -85,16 +88,7 @@ impl PeerSession {
             },
         };
         let parcel = pack_reply(pending.dialect, pending.id, &reply);
-        match (&self.desk, pending.offer) {
-            (Desk::Master(desk), Some(offer)) => {
-                let scheduler = desk.scheduler.clone();
-                let failed = hung_up(&offer);
-                let turn = Some(pending.turn);
-                let tell = move || scheduler.tell(failed, Cause::OUTSIDE);
-                self.writer.send_or(parcel, turn, tell);
-            }
-            _ => self.writer.send(parcel, Some(pending.turn)),
-        }
+        self.writer.send(parcel, Some(pending.turn));
     }
 
     /// What was asked cannot be done. A task that could not be loaded is nothing to the peer: it may ask again.
@@ -194,14 +188,6 @@ impl PeerSession {
             message: message.into(),
             code: code.map(|code| code.to_owned().into()),
         }
-    }
-}
-
-fn hung_up(offer: &Offer) -> OfferFailed {
-    OfferFailed {
-        task: offer.task,
-        attempt: offer.attempt,
-        why: "the peer hung up before it got the task".into(),
     }
 }
 
