@@ -16,7 +16,7 @@ use crate::messages::{
     TaskRequested,
 };
 use crate::model::{Endpoint, Life, PeerId, RequestId};
-use crate::wire::{Dialect, Extension, Reply};
+use crate::wire::{Dialect, Reply};
 
 /// The registry is told of a speaker's words at most this often, save its heartbeats: it only needs to know that it lives.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -197,9 +197,8 @@ impl PeerSession {
         let is_ours = endpoint.is_ours();
         let (agent, slots, holds) = match said.ours {
             Some(ours) if is_ours => {
-                let says = ours.named.has(Extension::Holds);
                 let slots = ours.slots.min(HOLDS_MAX as u32);
-                (Some(ours.agent), slots, says.then_some(ours.holds))
+                (Some(ours.agent), slots, Some(ours.holds))
             }
             said => (said.map(|ours| ours.agent), SLOTS_UNSAID, None),
         };

@@ -79,14 +79,15 @@ impl Extensions {
     }
 
     /// Whether a peer that named them can have several tasks at a time over one connection; any other is served as one
-    /// that names nothing, but for what it named.
+    /// that names nothing, but for what it named. One that does not say what it holds would be believed for ever to hold a
+    /// task that never reached it.
     pub fn make_a_peer(self) -> bool {
-        self.has(Extension::Persistent) && self.name_tries()
+        self.has_all(&[Extension::Persistent, Extension::Holds]) && self.name_tries()
     }
 
     /// Whether a master that named them is worked for in that way; any other is told nothing but the fixed messages.
     pub fn make_a_master(self) -> bool {
-        self.make_a_peer() && self.has_all(&[Extension::Wait, Extension::Holds])
+        self.make_a_peer() && self.has(Extension::Wait)
     }
 }
 
@@ -116,7 +117,7 @@ mod tests {
             let others: Vec<Cow<'_, str>> = others.map(Into::into).collect();
             let named = Extensions::named(&others);
             assert!(!named.make_a_master(), "without {missing}");
-            assert_eq!(named.make_a_peer(), missing == "wait" || missing == "holds");
+            assert_eq!(named.make_a_peer(), missing == "wait");
         }
     }
 }

@@ -63,7 +63,7 @@ impl Peer {
         let mut heard = Heard::default();
         let register = json!({
             "action": "REGISTER", "peer_id": peer_id, "protocol": 2, "boot_id": Uuid::from_u128(self.number.into()),
-            "slots": 1, "agent": "scale/0", "capabilities": ["persistent", "attempt", "wait", "sha256", "outcome"],
+            "slots": 1, "agent": "scale/0", "capabilities": ["persistent", "attempt", "wait", "sha256", "outcome", "holds"],
         });
         self.stream
             .write_all(register.to_string().as_bytes())
