@@ -25,6 +25,10 @@ impl Intake {
         }
         if !names.is_empty() {
             self.looks += 1;
+            // It sees some names only: what lay there when a flush failed may still be first seen by the look at all.
+            if self.doubted > self.looks {
+                self.doubted += 1;
+            }
         }
         names.into_iter().collect()
     }

@@ -148,6 +148,9 @@ fn a_file_that_may_have_lain_there_when_a_flush_failed_is_doubted_and_a_later_on
     stage.look();
     assert!(!is_doubted(&stage, "a.zip"), "no flush has failed");
     stage.intake.doubt();
+    for _ in 0..3 {
+        assert_eq!(stage.begin_glance(["a.zip"]), ["a.zip"], "it sees no other");
+    }
     for (name, expected) in [("b.zip", true), ("c.zip", false)] {
         stage.put(name, 1);
         stage.look();
