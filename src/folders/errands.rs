@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
 use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::ReplyTo;
-use mutirao_actors::model::{Archive, Moment, Stamp, TaskId};
+use mutirao_actors::model::{Archive, Digest, Moment, Stamp, TaskId};
 
 use super::Folders;
 use super::answers::answer;
@@ -65,20 +65,29 @@ impl Folders {
     pub(super) fn read(&mut self, name: OsString, stamp: Stamp, ctx: &mut Context<Self>) {
         let (places, file, id) = (Arc::clone(&self.places), name.clone(), self.ids.task());
         let how = self.how_to_hold(&name);
-        let read = move || jobs::read(&places, &file, stamp, id, how);
+        let ids = (id, self.intake.open_as(&name));
+        let read = move || jobs::read(&places, &file, stamp, ids, how);
         self.work(ctx, read, move |desk, read, ctx| {
             desk.hear_of("read", &name, read.as_ref().err());
             let read = read.unwrap_or_else(|_| Read::of(Reading::Unread));
             let deeds = desk.intake.read(desk.clock.now(), &name, stamp, read.told);
             desk.remember(&deeds, read.archive);
-            let copied = deeds.iter().find_map(|deed| match deed {
-                Deed::Arrive(task, _) if read.is_copied => Some(Arc::clone(task)),
-                _ => None,
-            });
             desk.carry_out(deeds, ctx);
-            if let Some(task) = copied {
-                desk.lay_over(task);
+            if let Some((task, sha256)) = read.copied {
+                match desk.intake.settled(task).cloned() {
+                    Some(task) => desk.lay_over(task),
+                    None => desk.drop_copy(task, sha256, ctx),
+                }
             }
+        });
+    }
+
+    /// Has a copy removed of a file that has changed meanwhile.
+    fn drop_copy(&mut self, task: TaskId, sha256: Digest, ctx: &mut Context<Self>) {
+        let places = Arc::clone(&self.places);
+        let drop_copy = move || places.volume.remove(&places.payload(task, sha256));
+        self.work(ctx, drop_copy, |desk, dropped, _| {
+            desk.hear_asked("discard", 0, dropped.err().as_ref());
         });
     }
 

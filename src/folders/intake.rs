@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use mutirao_actors::logic::record::Place;
 use mutirao_actors::logic::seats::{Index, Seat, Seated as _, Seats};
-use mutirao_actors::model::{Kinds, Moment, Stamp, Task, TaskId};
+use mutirao_actors::model::{Digest, Kinds, Moment, Stamp, Task, TaskId};
 
 pub use self::nouns::{Deed, Glance, Leaving, Listing, Mark, Reading};
 use self::nouns::{File, Motion, Phase};
@@ -172,6 +172,20 @@ impl Intake {
         let file = self.files.find(name.as_bytes());
         let file = file.and_then(|seat| self.files.at(seat));
         file.is_some_and(|file| file.born() < self.doubted)
+    }
+
+    /// As which task a file is open, and what it held then.
+    pub fn open_as(&self, name: &OsStr) -> Option<(TaskId, Digest)> {
+        let file = self.files.at(self.files.find(name.as_bytes())?)?;
+        let task = file.task.as_ref()?;
+        Some((task.id, task.sha256))
+    }
+
+    /// The task whose file lies in its place, and nothing is to be done about it.
+    pub fn settled(&self, task: TaskId) -> Option<&Arc<Task>> {
+        let file = self.files.at(self.seat_of(task)?)?;
+        let task = file.task.as_ref();
+        task.filter(|_| *file.phase() == Phase::Settled)
     }
 
     /// What reading showed of a file that [`next_to_read`](Self::next_to_read) gave.

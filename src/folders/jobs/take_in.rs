@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mutirao_actors::model::{Archive, Kind, Stamp, Task, TaskId, TaskName, Wishes};
+use mutirao_actors::model::{Archive, Digest, Kind, Stamp, Task, TaskId, TaskName, Wishes};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
 use super::lasting::{Hold, hold};
@@ -143,8 +143,8 @@ pub(in crate::folders) struct Read {
     pub told: Reading,
     /// Its ZIP, if that is worth remembering.
     pub archive: Option<Archive>,
-    /// Whether its ZIP was written among the payloads too, and is to be put over it from there.
-    pub is_copied: bool,
+    /// As whose its ZIP was written among the payloads too, to be put over it from there.
+    pub copied: Option<(TaskId, Digest)>,
 }
 
 impl Read {
@@ -153,7 +153,7 @@ impl Read {
         Self {
             told,
             archive: None,
-            is_copied: false,
+            copied: None,
         }
     }
 }
@@ -163,7 +163,7 @@ pub(in crate::folders) fn read(
     places: &Places,
     name: &OsStr,
     stamp: Stamp,
-    id: TaskId,
+    (id, open): (TaskId, Option<(TaskId, Digest)>),
     how: Hold,
 ) -> Result<Read, DiskError> {
     let volume = &*places.volume;
@@ -187,6 +187,7 @@ pub(in crate::folders) fn read(
         wishes: Wishes::default(),
     };
     let archive = draft.archive.clone();
+    let sha256 = archive.digest();
     let task = task_of(draft, contents);
     let copy = if stay::names(volume, &places.tasks)?.contains(&*name) {
         stay::find_copy(
@@ -199,11 +200,14 @@ pub(in crate::folders) fn read(
     } else {
         None
     };
-    let is_copied = copy.is_none() && hold(places, how, &path, id, &archive)?;
+    // The same bytes again are of the same task.
+    let same = open.filter(|(_, known)| *known == sha256);
+    let of = same.map_or(id, |(task, _)| task);
+    let is_copied = copy.is_none() && hold(places, how, &path, of, &archive)?;
     Ok(Read {
         told: Reading::Sound(Box::new(task), copy),
         archive: Hot::takes(&archive).then_some(archive),
-        is_copied,
+        copied: is_copied.then_some((of, sha256)),
     })
 }
 
