@@ -15,6 +15,8 @@ use crate::disk::DiskError;
 
 /// Longer than our peers wait before they hand in again what was not stored: mostly one of them is first.
 const QUIET: Duration = Duration::from_secs(8);
+/// After each try in vain the wait is doubled, so often at most: a probe takes the room that small results still have.
+const DOUBLINGS_MAX: u32 = 2;
 /// Work that somebody asked for.
 const ASKED_FOR: [&str; 5] = ["adopt", "keep", "load", "set aside", "discard"];
 
@@ -26,6 +28,8 @@ pub(super) struct Probing {
     /// The most bytes of which it refused to take so many: it may well take fewer.
     bytes: usize,
     is_under_way: bool,
+    /// How often it was tried in vain.
+    failed: u32,
 }
 
 impl Folders {
@@ -46,10 +50,9 @@ impl Folders {
     /// Tries the disk if it is time to.
     pub(super) fn probe(&mut self, ctx: &mut Context<Self>) {
         let now = self.clock.now();
-        let is_due = self
-            .probing
-            .refused
-            .is_some_and(|at| now >= at.after(QUIET));
+        let wait = QUIET * (1 << self.probing.failed.min(DOUBLINGS_MAX));
+        let refused = self.probing.refused;
+        let is_due = refused.is_some_and(|at| now >= at.after(wait));
         if !is_due || std::mem::replace(&mut self.probing.is_under_way, true) {
             return;
         }
@@ -58,6 +61,7 @@ impl Folders {
         self.work(ctx, probe, move |desk, probed, _| {
             desk.probing.is_under_way = false;
             if probed.is_ok() {
+                desk.probing.failed = 0;
                 // What was refused meanwhile is heard as another refusal.
                 desk.probing.refused = desk.probing.refused.filter(|at| *at > now);
                 if desk.probing.refused.is_none() {
@@ -65,6 +69,7 @@ impl Folders {
                     desk.troubles.end(&ASKED_FOR);
                 }
             } else {
+                desk.probing.failed = desk.probing.failed.saturating_add(1);
                 desk.probing.refused = Some(desk.clock.now());
             }
         });
