@@ -84,9 +84,9 @@ impl Volume {
         if self.firm().contains(folder) && matches!(self.disk.make_dir(folder), Ok(false)) {
             return Ok(());
         }
+        self.firm().remove(folder);
         // Nobody else may take a folder for a lasting one that is about to be taken back.
         let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        self.firm().remove(folder);
         self.make_lasting(folder)
     }
 
