@@ -95,15 +95,12 @@ impl Notes {
             return;
         };
         let is_kept = self.files().blank.len() < BLANK_MAX;
-        let done = if is_kept {
-            overwrite(&file, b"")
-        } else {
-            fs::remove_file(&file)
-        };
-        match done {
-            Ok(()) if is_kept => self.files().blank.push(file),
-            Err(error) => tracing::warn!("failed to remove {}: {error}", file.display()),
-            Ok(()) => {}
+        if is_kept && overwrite(&file, b"").is_ok() {
+            return self.files().blank.push(file);
+        }
+        // Also where a full disk takes no blanks.
+        if let Err(error) = fs::remove_file(&file) {
+            tracing::warn!("failed to remove {}: {error}", file.display());
         }
     }
 
@@ -121,21 +118,22 @@ impl Notes {
                 continue;
             }
             let file = self.folder.join(name);
-            let noted = read(&file).unwrap_or_else(|error| {
-                let work = work.display();
-                tracing::warn!(
-                    "a note of what ran is damaged ({error}): it may go on, and a folder of it stay in {work}"
-                );
-                None
-            });
             let mut files = self.files();
-            match noted {
-                Some(Noted { marker, folder }) => {
+            match read(&file) {
+                Ok(Some(Noted { marker, folder })) => {
                     files.used.insert(marker.clone(), file);
                     let folder = folder.found_in(work);
                     left.push(Left { marker, folder });
                 }
-                None => files.blank.push(file),
+                Ok(None) if files.blank.len() < BLANK_MAX => files.blank.push(file),
+                Ok(None) => fs::remove_file(&file)?,
+                // It stays as it is: the next start may be able to read it.
+                Err(error) => {
+                    let work = work.display();
+                    tracing::warn!(
+                        "a note of what ran is damaged ({error}): it may go on, and a folder of it stay in {work}"
+                    );
+                }
             }
         }
         Ok(left)
