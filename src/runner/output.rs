@@ -68,7 +68,11 @@ pub async fn pump(
             () = give_up.cancelled() => break,
             from = readable(from) => match from {
                 Ok(from) => from,
-                Err(_) => break,
+                Err(error) => {
+                    // What follows is not read: whoever reads the result is to know.
+                    done = done.and(Err(error));
+                    break;
+                }
             },
         };
         match hurried.checked_sub(1) {
@@ -77,7 +81,8 @@ pub async fn pump(
             None => drop(timeout(PAUSE, over.cancelled()).await),
         }
         goes_on = read(&from, &mut chunk);
-        if chunk.len() == CHUNK {
+        // Prints of a little more than half a page fill a pipe with half of what it could hold.
+        if chunk.len() >= CHUNK / 2 {
             hurried = HURRIED;
         }
         bytes += chunk.len() as u64;

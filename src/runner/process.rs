@@ -11,7 +11,7 @@ use mutirao_actors::model::Ending;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::family::Family;
+use super::family::{Family, LAST_LOOK_WAIT};
 use super::memory;
 use super::output::{Tally, pipe, pump};
 use super::plan::Plan;
@@ -105,7 +105,8 @@ async fn live(
             () = &mut limit => break Ending::TimeLimit,
             () = sleep(until_look) => {
                 until_look = (until_look * 2).min(LOOK_EVERY);
-                family.look().await;
+                // Neither its limit nor an order to stop waits for what has many children.
+                let _ = timeout(LAST_LOOK_WAIT, family.look()).await;
                 script.look();
                 peak_rss = peak_rss.max(script.id().and_then(peak_rss_of));
             }
