@@ -2,52 +2,29 @@
 //!
 //! Rule: a note is written before the script starts and goes after the folder of the run, so whatever a dead life left is
 //! noted. It names no path: only what lies in `work/` itself, and is the very folder that was made then, is removed.
-//! Its file stays, blank, for another run: to make and remove one for each costs more than all that is written.
 
-use std::collections::HashMap;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Length of a note's file, in bytes: a file name has at most 255, and JSON writes a byte of it with six at most. All have
-/// the same, so that each is written over the last in one piece.
-const NOTE_LENGTH: usize = 4096;
-/// Most blank files that are kept: more runs end together only when a master comes back after a while.
-const BLANK_MAX: usize = 64;
+/// Longest note that is read, in bytes: a file name has at most 255, and JSON writes a byte of it with six at most.
+const NOTE_MAX: u64 = 4096;
 
-/// The folder with the notes.
+/// The folder with the notes; a run's note bears the name of its marker.
 #[derive(Debug, Clone)]
 pub struct Notes {
     folder: PathBuf,
-    files: Arc<Mutex<Files>>,
 }
 
-#[derive(Debug, Default)]
-struct Files {
-    /// By marker; bounded by the runs that are not forgotten.
-    used: HashMap<String, PathBuf>,
-    blank: Vec<PathBuf>,
-}
-
-/// What a note says of its run.
+/// What a note says of the folder of its run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Noted {
-    /// What its processes carry.
-    marker: String,
-    /// Of its folder.
-    folder: Id,
-}
-
-/// Which folder of `work/`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Id {
-    /// Its name there.
+    /// Its name in `work/`.
     name: PathBuf,
     /// Its number in the file system, and when it was made: another one of its name is somebody else's.
     inode: u64,
@@ -71,105 +48,70 @@ impl Notes {
     /// When it cannot be made.
     pub fn open(folder: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
-        let files = Arc::default();
-        Ok(Self { folder, files })
+        Ok(Self { folder })
     }
 
     /// Notes that a run with this marker has this folder, which is there. Not flushed: no process outlives a power cut.
     pub(super) fn write(&self, marker: &str, folder: &Path) -> io::Result<()> {
-        let (marker, id) = (marker.to_owned(), Id::of(folder)?);
-        let file = {
-            let mut files = self.files();
-            let blank = files.blank.pop();
-            let file = blank.unwrap_or_else(|| self.folder.join(&marker));
-            files.used.insert(marker.clone(), file.clone());
-            file
-        };
-        let noted = Noted { marker, folder: id };
-        overwrite(&file, &serde_json::to_vec(&noted)?)
+        let noted = Noted::of(folder)?;
+        fs::write(self.folder.join(marker), serde_json::to_vec(&noted)?)
     }
 
     /// The run and its folder are gone; so are those of a note that is missing.
     pub(super) fn remove(&self, marker: &str) {
-        let Some(file) = self.files().used.remove(marker) else {
-            return;
-        };
-        let is_kept = self.files().blank.len() < BLANK_MAX;
-        if is_kept && overwrite(&file, b"").is_ok() {
-            return self.files().blank.push(file);
-        }
-        // Also where a full disk takes no blanks.
-        if let Err(error) = fs::remove_file(&file) {
-            tracing::warn!("failed to remove {}: {error}", file.display());
+        let path = self.folder.join(marker);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!("failed to remove {}: {error}", path.display());
+            }
+            _ => {}
         }
     }
 
-    /// All that is noted, of runs in this work folder; to be called before anything is.
+    /// All that is noted, of runs in this work folder.
     pub(super) fn left(&self, work: &Path) -> io::Result<Vec<Left>> {
         let mut left = Vec::new();
-        self.files().blank.clear();
         for entry in fs::read_dir(&self.folder)? {
-            let name = entry?.file_name();
-            // What else lies here is none of our notes.
-            if name
-                .to_str()
-                .is_none_or(|name| Uuid::parse_str(name).is_err())
-            {
+            let Ok(marker) = entry?.file_name().into_string() else {
                 continue;
-            }
-            let file = self.folder.join(name);
-            let mut files = self.files();
-            match read(&file) {
-                Ok(Some(Noted { marker, folder })) => {
-                    files.used.insert(marker.clone(), file);
-                    let folder = folder.found_in(work);
-                    left.push(Left { marker, folder });
-                }
-                Ok(None) if files.blank.len() < BLANK_MAX => files.blank.push(file),
-                Ok(None) => fs::remove_file(&file)?,
-                // It stays as it is: the next start may be able to read it.
-                Err(error) => {
-                    let work = work.display();
-                    tracing::warn!(
-                        "a note of what ran is damaged ({error}): it may go on, and a folder of it stay in {work}"
-                    );
-                }
+            };
+            // What else lies here is none of our notes.
+            if Uuid::parse_str(&marker).is_ok() {
+                let folder = self.folder_of(&marker, work);
+                left.push(Left { marker, folder });
             }
         }
         Ok(left)
     }
 
-    fn files(&self) -> MutexGuard<'_, Files> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    fn folder_of(&self, marker: &str, work: &Path) -> Option<PathBuf> {
+        let path = self.folder.join(marker);
+        let read = || -> io::Result<Noted> {
+            let size = fs::metadata(&path)?.len();
+            if size > NOTE_MAX {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            Ok(serde_json::from_slice(&fs::read(&path)?)?)
+        };
+        let noted = read().inspect_err(|error| {
+            let work = work.display();
+            tracing::warn!(
+                "a note of what ran is damaged ({error}): a folder of it may stay in {work}"
+            );
+        });
+        let noted = noted.ok()?;
+        let mut parts = noted.name.components();
+        let is_plain = matches!(
+            (parts.next(), parts.next()),
+            (Some(Component::Normal(_)), None)
+        );
+        let folder = work.join(&noted.name);
+        let is_same = || Noted::of(&folder).is_ok_and(|found| found == noted);
+        (is_plain && is_same()).then_some(folder)
     }
 }
 
-fn overwrite(file: &Path, text: &[u8]) -> io::Result<()> {
-    let mut whole = text.to_vec();
-    whole.resize(NOTE_LENGTH, b' ');
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(file)?;
-    file.write_all_at(&whole, 0)
-}
-
-/// `None` if it is blank.
-fn read(file: &Path) -> io::Result<Option<Noted>> {
-    if fs::metadata(file)?.len() > NOTE_LENGTH as u64 {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let text = fs::read(file)?;
-    let is_blank = text.iter().all(|byte| *byte == b' ');
-    Ok(if is_blank {
-        None
-    } else {
-        serde_json::from_slice(&text)?
-    })
-}
-
-impl Id {
+impl Noted {
     fn of(folder: &Path) -> io::Result<Self> {
         let found = fs::symlink_metadata(folder)?;
         if !found.is_dir() {
@@ -180,17 +122,6 @@ impl Id {
             inode: found.ino(),
             made: made(&found),
         })
-    }
-
-    fn found_in(&self, work: &Path) -> Option<PathBuf> {
-        let mut parts = self.name.components();
-        let is_plain = matches!(
-            (parts.next(), parts.next()),
-            (Some(Component::Normal(_)), None)
-        );
-        let folder = work.join(&self.name);
-        let is_same = || Self::of(&folder).is_ok_and(|found| found == *self);
-        (is_plain && is_same()).then_some(folder)
     }
 }
 
@@ -204,7 +135,6 @@ mod tests {
     use super::*;
 
     const MARKER: &str = "0190a1b2-0000-7000-8000-000000000001";
-    const ANOTHER: &str = "0190a1b2-0000-7000-8000-000000000002";
 
     fn stage() -> (tempfile::TempDir, Notes, PathBuf) {
         let home = tempfile::tempdir().unwrap();
@@ -214,73 +144,23 @@ mod tests {
         (home, notes, work)
     }
 
-    /// As another life finds them.
-    fn left(notes: &Notes, work: &Path) -> Vec<Left> {
-        let notes = Notes::open(notes.folder.clone()).unwrap();
-        notes.left(work).unwrap()
-    }
-
     fn folders(notes: &Notes, work: &Path) -> Vec<Option<PathBuf>> {
-        let left = left(notes, work).into_iter();
+        let left = notes.left(work).unwrap().into_iter();
         left.map(|left| left.folder).collect()
-    }
-
-    fn files(notes: &Notes) -> usize {
-        fs::read_dir(&notes.folder).unwrap().count()
     }
 
     #[test]
     fn what_was_noted_is_left_until_the_note_is_removed() {
         let (_home, notes, work) = stage();
         notes.write(MARKER, &work.join("exemplo")).unwrap();
-        let expected = Left {
+        let left = Left {
             marker: MARKER.into(),
             folder: Some(work.join("exemplo")),
         };
-        assert_eq!(left(&notes, &work), [expected]);
+        assert_eq!(notes.left(&work).unwrap(), [left]);
         notes.remove(MARKER);
         notes.remove(MARKER);
-        assert_eq!(left(&notes, &work), []);
-    }
-
-    #[test]
-    fn the_file_of_a_note_is_used_again_by_this_life_and_the_next() {
-        let (_home, notes, work) = stage();
-        let markers =
-            |left: Vec<Left>| left.into_iter().map(|left| left.marker).collect::<Vec<_>>();
-        let long = work.join("x".repeat(255));
-        fs::create_dir(&long).unwrap();
-        notes.write(MARKER, &long).unwrap();
-        notes.remove(MARKER);
-        notes.write(ANOTHER, &work.join("exemplo")).unwrap();
-        assert_eq!(
-            (files(&notes), markers(left(&notes, &work))),
-            (1, vec![ANOTHER.to_owned()])
-        );
-
-        let next = Notes::open(notes.folder.clone()).unwrap();
-        assert_eq!(markers(next.left(&work).unwrap()), [ANOTHER]);
-        next.remove(ANOTHER);
-        next.write(MARKER, &long).unwrap();
-        assert_eq!(
-            (files(&notes), markers(left(&notes, &work))),
-            (1, vec![MARKER.to_owned()])
-        );
-    }
-
-    #[test]
-    fn of_many_notes_that_are_removed_few_files_stay() {
-        let (_home, notes, work) = stage();
-        let markers: Vec<String> = (0..BLANK_MAX + 2)
-            .map(|_| Uuid::new_v4().to_string())
-            .collect();
-        for marker in &markers {
-            notes.write(marker, &work.join("exemplo")).unwrap();
-        }
-        for marker in &markers {
-            notes.remove(marker);
-        }
-        assert_eq!((files(&notes), left(&notes, &work)), (BLANK_MAX, vec![]));
+        assert_eq!(notes.left(&work).unwrap(), []);
     }
 
     #[test]
@@ -298,17 +178,16 @@ mod tests {
         let (home, notes, work) = stage();
         fs::create_dir(home.path().join("precious")).unwrap();
         for name in ["../precious", "", ".", "..", "exemplo/..", "/"] {
-            let mut folder = Id::of(&work.join(name)).unwrap();
-            folder.name = name.into();
-            let marker = MARKER.to_owned();
-            let text = serde_json::to_vec(&Noted { marker, folder }).unwrap();
+            let mut noted = Noted::of(&work.join(name)).unwrap();
+            noted.name = name.into();
+            let text = serde_json::to_vec(&noted).unwrap();
             fs::write(notes.folder.join(MARKER), text).unwrap();
             assert_eq!(folders(&notes, &work), [None], "{name}");
         }
         let long = vec![b'a'; 1 << 20];
-        for damage in [&b"{"[..], b"\0\0\0", b"    }", &long] {
+        for damage in [&b""[..], b"{", b"\0\0\0", &long] {
             fs::write(notes.folder.join(MARKER), damage).unwrap();
-            assert_eq!(folders(&notes, &work), []);
+            assert_eq!(folders(&notes, &work), [None]);
         }
     }
 
