@@ -12,7 +12,7 @@ use super::error::WireError;
 pub enum Payload<'a> {
     /// To be sent inside of the message, as base64.
     Inside(Bytes),
-    /// Sent as it is, right behind the message: only where both sides named [`RAW`](super::RAW).
+    /// Sent as it is, right behind the message: only where both sides named [`Extension::Raw`](super::Extension::Raw).
     Behind(Bytes),
     /// Base64 as it stood in a message, not yet decoded.
     Text(Cow<'a, str>),
