@@ -25,7 +25,6 @@ const ROUNDS_MAX: usize = 400;
 
 /// How long a look may take before the script is killed all the same: what forks faster than that is read goes by its group
 /// and its marker.
-#[cfg(procfs)]
 pub(super) const LAST_LOOK_WAIT: Duration = Duration::from_secs(2);
 
 /// All processes of one run. Dropped before its end, it ends the process group; only the sweep ends the others.
