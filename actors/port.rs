@@ -86,6 +86,14 @@ impl<I> Port<I> {
         }
     }
 
+    /// Whether the addressee has not stopped yet; one that is there may still stop before it listens.
+    pub fn is_there<M>(&self) -> bool
+    where
+        I: Hears<M>,
+    {
+        self.inbox.ear().is_there()
+    }
+
     /// Logs the message and delivers it; an addressee that has stopped is logged as dead, not an error.
     pub fn tell<M>(&self, message: M, cause: Cause)
     where

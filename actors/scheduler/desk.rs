@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Cast, NAME, report};
 use crate::logic::dispatch::{Ask, Dispatch};
-use crate::logic::effect::{Asker, Effect};
+use crate::logic::effect::{Asker, Effect, Offer};
 use crate::logic::policy::Policy;
 use crate::logic::withheld::Withheld;
 use crate::message_log::Cause;
@@ -103,7 +103,8 @@ impl<P: Policy> Desk<P> {
     /// Answers the request as soon as there is a task, or when it has waited as long as it may.
     pub fn request(&mut self, ask: Ask, cause: Cause) {
         if self.trouble.is_some() {
-            return self.answer(ask.asker, cause, |request| NothingWaits { request });
+            self.answer(ask.asker, cause, |request| NothingWaits { request });
+            return;
         }
         let effects = self.mind.task_requested(ask, self.now());
         self.carry_out(effects, None, cause);
@@ -201,9 +202,7 @@ impl<P: Policy> Desk<P> {
     fn tell(&mut self, effects: Vec<Effect>, handed_in: Option<&Archive>, cause: Cause) {
         for effect in effects {
             match effect {
-                Effect::Offer(asker, offer) => {
-                    self.answer(asker, cause, |request| TaskOffered { request, offer });
-                }
+                Effect::Offer(asker, offer) => self.tell_offer(asker, offer, cause),
                 Effect::Nothing(asker) => {
                     self.answer(asker, cause, |request| NothingWaits { request });
                 }
@@ -250,14 +249,33 @@ impl<P: Policy> Desk<P> {
         }
     }
 
-    fn answer<M>(&mut self, asker: Asker, cause: Cause, message: impl FnOnce(RequestId) -> M)
+    /// Gives a task to who asked for it; one that hung up while that was written down will never hear of it.
+    fn tell_offer(&mut self, asker: Asker, offer: Offer, cause: Cause) {
+        let (task, attempt) = (offer.task, offer.attempt);
+        if !self.answer(asker, cause, |request| TaskOffered { request, offer }) {
+            let why = "the peer hung up before it was given the task".to_owned();
+            let effects = self.mind.offer_failed(&task, attempt, why, self.now());
+            self.carry_out(effects, None, cause);
+        }
+    }
+
+    /// Answers a request; whether who asked was still there.
+    fn answer<M>(
+        &mut self,
+        asker: Asker,
+        cause: Cause,
+        message: impl FnOnce(RequestId) -> M,
+    ) -> bool
     where
         M: Serialize + Send + 'static,
         SessionInbox: Hears<M>,
     {
-        if let Some(session) = self.asked.remove(&asker) {
-            session.tell(message(asker.request), cause);
-        }
+        let Some(session) = self.asked.remove(&asker) else {
+            return false;
+        };
+        let was_there = session.is_there::<M>();
+        session.tell(message(asker.request), cause);
+        was_there
     }
 }
 

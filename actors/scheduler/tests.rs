@@ -118,6 +118,28 @@ async fn nobody_is_told_of_a_lease_before_it_is_written_down() {
     LocalSet::new().run_until(play).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_task_whose_peer_hung_up_while_its_lease_was_written_down_goes_to_the_next_and_is_held_against_nobody()
+ {
+    let play = async {
+        let stage = Stage::new();
+        let mut desk = desk_with_a_task(&stage);
+        desk.take(request(&stage, 1, Duration::ZERO), Cause::OUTSIDE);
+        let session = SessionId(1);
+        desk.take(SessionClosed { session }, Cause::OUTSIDE);
+        desk.take(WrittenDown { ticket: 1 }, Cause::OUTSIDE);
+        assert_eq!(stage.said("TaskOffered").len(), 0);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        desk.tick();
+        desk.take(request(&stage, 2, Duration::ZERO), Cause::OUTSIDE);
+        desk.take(WrittenDown { ticket: 3 }, Cause::OUTSIDE);
+        assert_eq!(stage.said("TaskOffered").len(), 1);
+        let entry = desk.mind.ledger().get(&task(1).id).unwrap();
+        assert_eq!((entry.story.failures, entry.story.losses), (0, 0));
+    };
+    LocalSet::new().run_until(play).await;
+}
+
 #[tokio::test]
 async fn while_nothing_can_be_written_down_nothing_is_handed_out_and_whoever_asks_hears_why() {
     let play = async {
