@@ -74,7 +74,10 @@ struct Run {
     master_id: Option<Uuid>,
     since: Moment,
     result: Option<(Outcome, Archive)>,
+    /// How often masters refused the result.
     refusals: u32,
+    /// How often a connection broke under it.
+    breaks: u32,
     not_before: Moment,
 }
 
@@ -87,6 +90,7 @@ impl Run {
             since,
             result: None,
             refusals: 0,
+            breaks: 0,
             not_before: Moment::default(),
         }
     }
@@ -392,8 +396,8 @@ impl Client {
         self.next_address = 0;
         self.registered = false;
         for run in self.runs.values_mut() {
-            // Whoever is there next may know better than to refuse them.
-            run.refusals = 0;
+            // Whoever is there next may know better than to refuse them, or to break under them.
+            (run.refusals, run.breaks) = (0, 0);
         }
         let pause = REDIAL_FIRST
             .saturating_mul(1 << self.failed_rounds.min(16))

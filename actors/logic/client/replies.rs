@@ -198,11 +198,11 @@ impl Client {
     }
 
     /// The connection broke under a result: the first time it is handed in on the next one at once, then later
-    /// and later, for perhaps it is what breaks them.
+    /// and later, for perhaps it is what breaks them. However often that is, nobody has refused it.
     pub(super) fn hand_in_interrupted(&mut self, key: RunKey, now: Moment) {
         if let Some(run) = self.runs.get_mut(&key) {
-            let pause = HAND_IN_PAUSE.saturating_mul(run.refusals);
-            run.refusals = run.refusals.saturating_add(1);
+            let pause = HAND_IN_PAUSE.saturating_mul(run.breaks);
+            run.breaks = run.breaks.saturating_add(1);
             run.not_before = now.after(pause.min(HAND_IN_PAUSE_MAX));
         }
     }

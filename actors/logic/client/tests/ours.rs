@@ -122,6 +122,23 @@ fn a_result_survives_every_lost_connection_and_is_handed_in_until_it_is_taken() 
 }
 
 #[test]
+fn a_connection_that_breaks_under_a_result_is_no_refusal_of_it() {
+    let mut play = Play::with_ours();
+    let key = play.take(1);
+    play.ended(key);
+    for _ in 0..20 {
+        play.closed();
+        play.wait_s(1);
+        play.connected();
+        play.answer(Said::Registered(Some(OURS)));
+        play.reach(is_hand_in);
+    }
+    let orders = play.answer_to(is_hand_in, coded("damaged"));
+    assert!(!orders.contains(&Order::Forget(key)));
+    play.reach(is_hand_in);
+}
+
+#[test]
 fn one_that_comes_back_says_what_it_holds() {
     let mut play = Play::with_ours();
     let (first, second) = (play.take(1), play.take(2));
