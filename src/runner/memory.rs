@@ -1,5 +1,8 @@
 //! Tells a run that ended for want of memory from one that failed by itself.
 
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
 use mutirao_actors::model::Ending;
 use nix::sys::signal::Signal;
 
@@ -11,13 +14,46 @@ const LAST_WORDS_MAX: usize = 4096;
 /// The exit code of a Python that an exception ended.
 const BY_EXCEPTION: i32 = 1;
 
-/// How often the kernel has killed a process for want of memory since it started; none where it does not tell.
+/// Where control groups are shown.
+const GROUPS: &str = "/sys/fs/cgroup";
+/// Where the kernel counts for the whole machine.
+const MACHINE: &str = "/proc/vmstat";
+
+/// How often the kernel has killed a process for want of memory; none where it does not tell. Those of our own control
+/// group are counted, in which the scripts are too, where the kernel shows it: what else it killed on the machine is
+/// nothing to them.
 pub fn kills() -> Option<u64> {
-    kills_in(&text_of("/proc/vmstat").ok()?)
+    static COUNT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let groups = text_of("/proc/self/cgroup").unwrap_or_default();
+        let mut counts = counts_of(&groups, Path::new(GROUPS)).into_iter();
+        counts
+            .find(|count| kills_at(count).is_some())
+            .unwrap_or_else(|| MACHINE.into())
+    });
+    kills_at(&COUNT)
 }
 
-fn kills_in(vmstat: &str) -> Option<u64> {
-    let mut lines = vmstat.lines();
+/// The files in which the kernel may count for the control groups of a process, by its `/proc/self/cgroup`.
+fn counts_of(groups: &str, shown: &Path) -> Vec<PathBuf> {
+    let count_of = |line: &str| {
+        let (_, controllers_and_path) = line.split_once(':')?;
+        let (controllers, path) = controllers_and_path.split_once(':')?;
+        let path = path.trim_start_matches('/');
+        match controllers {
+            "" => Some(shown.join(path).join("memory.events")),
+            "memory" => Some(shown.join("memory").join(path).join("memory.oom_control")),
+            _ => None,
+        }
+    };
+    groups.lines().filter_map(count_of).collect()
+}
+
+fn kills_at(count: &Path) -> Option<u64> {
+    kills_in(&text_of(count).ok()?)
+}
+
+fn kills_in(counts: &str) -> Option<u64> {
+    let mut lines = counts.lines();
     lines.find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
 }
 
@@ -101,9 +137,28 @@ mod tests {
     }
 
     #[test]
+    fn the_kernel_counts_for_each_control_group_in_a_file_of_it() {
+        let second = "0::/user.slice/user-1000.slice/session-3.scope\n";
+        let first = "9:name=systemd:/\n4:memory:/lab/peer\n1:cpu,cpuacct:/\n0::/\n";
+        let counts = |groups| counts_of(groups, Path::new("/groups"));
+        let of_session = "/groups/user.slice/user-1000.slice/session-3.scope/memory.events";
+        assert_eq!(counts(second), [PathBuf::from(of_session)]);
+        let of_peer = "/groups/memory/lab/peer/memory.oom_control".into();
+        assert_eq!(
+            counts(first),
+            [of_peer, PathBuf::from("/groups/memory.events")]
+        );
+        assert!(counts("").is_empty());
+    }
+
+    #[test]
     fn the_kernels_count_is_read() {
         let vmstat = "nr_free_pages 7\noom_kill_disable 3\noom_kill 12\ndrop_pagecache 0\n";
         assert_eq!(kills_in(vmstat), Some(12));
         assert_eq!(kills_in("nr_free_pages 7\n"), None);
+        let events = "low 0\nhigh 0\nmax 8\noom 2\noom_kill 1\noom_group_kill 0\n";
+        assert_eq!(kills_in(events), Some(1));
+        let control = "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n";
+        assert_eq!(kills_in(control), Some(3));
     }
 }
