@@ -30,8 +30,11 @@ use crate::disk::Hands;
 
 /// The store's name in the message log.
 pub const NAME: Name = Name::one("store");
-/// How often what the disk did not take is tried again.
+/// How often what the disk did not take is tried again, and a commit that runs is looked at.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long a commit may run before everybody hears that the disk does not get on: slow ones take a second or two.
+/// A multiple of [`RETRY`].
+const HANGS_AFTER: Duration = Duration::from_secs(10);
 /// Records of one commit: some 50 ms of work, beyond which whoever waits first waits for the others.
 const BATCH_MAX: usize = 4096;
 
@@ -83,8 +86,10 @@ pub struct StoreDesk {
     waiting: VecDeque<(Ticket, Vec<Record>)>,
     /// What the disk did not take last time.
     refused: Batch,
-    /// Whether the disk did not take it, and that was said.
-    in_trouble: bool,
+    /// Why nothing can be written down now, as it was said, if so.
+    trouble: Option<String>,
+    /// For how many looks the commit that runs has run.
+    looks: u32,
     under_way: TaskTracker,
     /// Held while anything is not written down: the program waits for it before it ends.
     owed: Option<TaskTrackerToken>,
@@ -113,7 +118,8 @@ impl StoreDesk {
             hands,
             waiting: VecDeque::new(),
             refused: Batch::default(),
-            in_trouble: false,
+            trouble: None,
+            looks: 0,
             under_way,
             owed: None,
         }
@@ -163,6 +169,7 @@ impl StoreDesk {
             return;
         };
         desk.store = Some(store);
+        desk.looks = 0;
         match committed {
             Ok(()) => {
                 desk.hear_trouble(None);
@@ -171,8 +178,19 @@ impl StoreDesk {
             }
             Err(error) => {
                 desk.refused = batch;
-                desk.hear_trouble(Some(&error));
+                desk.hear_trouble(Some(error.to_string()));
             }
+        }
+    }
+
+    /// A commit still runs: one that has run for too long is a trouble too.
+    fn watch(&mut self) {
+        self.looks += 1;
+        if RETRY * self.looks == HANGS_AFTER {
+            let seconds = HANGS_AFTER.as_secs();
+            self.hear_trouble(Some(format!(
+                "the disk has been writing for {seconds} s and does not get on"
+            )));
         }
     }
 
@@ -186,19 +204,19 @@ impl StoreDesk {
         }
     }
 
-    /// A trouble is said when it comes and when it goes.
-    fn hear_trouble(&mut self, trouble: Option<&StoreError>) {
-        if trouble.is_some() == self.in_trouble {
+    /// A trouble is said when it comes, changes and goes.
+    fn hear_trouble(&mut self, trouble: Option<String>) {
+        if trouble == self.trouble {
             return;
         }
-        self.in_trouble = trouble.is_some();
-        match trouble {
-            Some(error) => tracing::error!(
-                "{error}; until it is well nothing is handed out and no result is taken, and it is tried again every second"
+        match &trouble {
+            Some(why) => tracing::error!(
+                "{why}; until it is well nothing is handed out and no result is taken"
             ),
             None => tracing::info!("what happens is written down again"),
         }
-        self.scribes.changed(trouble.map(ToString::to_string));
+        self.trouble.clone_from(&trouble);
+        self.scribes.changed(trouble);
     }
 }
 
@@ -207,7 +225,9 @@ impl Actor for StoreDesk {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(RETRY, |desk, ctx| {
-            if desk.in_trouble {
+            if desk.store.is_none() {
+                desk.watch();
+            } else if desk.trouble.is_some() {
                 desk.commit(ctx);
             }
         });
@@ -224,7 +244,7 @@ impl Handler<Letter<WriteDown>> for StoreDesk {
         if self.owed.is_none() {
             self.owed = Some(self.under_way.token());
         }
-        if !self.in_trouble {
+        if self.trouble.is_none() {
             self.commit(ctx);
         }
     }

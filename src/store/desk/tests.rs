@@ -204,3 +204,42 @@ async fn what_the_disk_does_not_take_is_tried_until_it_does() {
     };
     LocalSet::new().run_until(play).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_hangs_is_told_as_a_trouble_until_it_gets_on() {
+    let play = async {
+        let play = Play::new();
+        play.write_down(Scribe::Scheduler, 1, 1);
+        play.stage.settle().await;
+        tokio::time::sleep(HANGS_AFTER - RETRY).await;
+        play.stage.settle().await;
+        assert_eq!(play.stage.said("StoreChanged").len(), 0);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        play.stage.settle().await;
+        let troubles = play.stage.said("StoreChanged");
+        let why = troubles[0]["trouble"].as_str().unwrap();
+        assert!(why.contains("writing for 10 s"), "{why}");
+        play.write_down(Scribe::Scheduler, 2, 1);
+        while play.work().await {}
+        assert_eq!(play.told(), [told("scheduler", 1), told("scheduler", 2)]);
+        let last = play.stage.said("StoreChanged").pop();
+        assert_eq!(last, Some(json!({"trouble": null})));
+        play.under_way.wait().await;
+    };
+    LocalSet::new().run_until(play).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn commits_that_follow_one_another_are_no_disk_that_hangs() {
+    let play = async {
+        let play = Play::new();
+        for ticket in 1..=10 {
+            play.write_down(Scribe::Scheduler, ticket, 1);
+            play.stage.settle().await;
+            tokio::time::sleep(HANGS_AFTER / 2).await;
+            assert!(play.work().await);
+        }
+        assert_eq!(play.stage.said("StoreChanged").len(), 0);
+    };
+    LocalSet::new().run_until(play).await;
+}
