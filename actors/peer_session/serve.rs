@@ -176,7 +176,11 @@ impl PeerSession {
     }
 
     fn register(&mut self, desk: &MasterDesk, peer: PeerId, said: Introduction, reply: ReplyTo) {
-        // A stranger's word changes nothing of what was agreed with a peer of ours.
+        let mut said = said;
+        // The word of a stranger, or of who names too little, changes nothing of what was agreed with a peer of ours.
+        if self.ours.is_some() {
+            said.ours = said.ours.filter(|ours| ours.named.make_a_peer());
+        }
         if said.ours.is_some() || self.ours.is_none() {
             self.named = said.ours.as_ref().map(|ours| ours.named);
         }

@@ -486,6 +486,27 @@ async fn one_that_does_not_say_what_it_holds_holds_it_still_when_it_registers_an
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn one_that_names_less_later_on_the_same_connection_is_still_spoken_to_as_it_was() {
+    with_master(async |world| {
+        let task = world.put_task(1, 0);
+        let boot = BootId::random();
+        let mut ours = world.connect(2);
+        ours.ask(registration("ours", boot, 1)).await;
+        let ask = r#"{"action":"REQUEST_TASK","id":2,"peer_id":"ours"}"#;
+        ours.ask_value(ask).await;
+        ours.ask(registration_naming("ours", boot, 3, &["persistent"]))
+            .await;
+        let status = format!(r#"{{"action":"TASK_STATUS","task_id":"{task}"}}"#);
+        let answer = world.connect(9).ask_value(status).await;
+        assert_eq!(answer["task"]["state"], "leased", "{answer}");
+        world.put_task(1, 0);
+        let package = ours.ask_value(ask).await;
+        assert!(package["task_id"].is_string(), "{package}");
+    })
+    .await;
+}
+
 /// A connection on which a peer of ours has introduced itself.
 pub async fn introduced(world: &World, host: u8, id: u64) -> super::world::Speaker {
     let mut ours = world.connect(host);
