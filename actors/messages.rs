@@ -108,6 +108,8 @@ pub struct PeerHeard {
 pub struct PeerSaidGoodbye {
     /// Who and which life.
     pub endpoint: Endpoint,
+    /// On which connection.
+    pub session: SessionId,
 }
 
 /// Nothing came from a peer for its whole liveness window.

@@ -64,6 +64,11 @@ impl Registry {
         }
     }
 
+    /// The newest connection on which this peer of ours has registered.
+    fn newest(&self, endpoint: &Endpoint) -> Option<SessionId> {
+        self.sessions.get(endpoint).map(|(newest, _)| *newest)
+    }
+
     fn follow(&mut self, effects: Vec<Effect>, cause: Cause) {
         for effect in effects {
             match effect {
@@ -107,8 +112,7 @@ impl Handler<Letter<PeerRegistered>> for Registry {
         let request = said.reply.request;
         let session = said.reply.session.used_by(NAME);
         let endpoint = said.endpoint;
-        let newest = self.sessions.get(&endpoint).map(|(newest, _)| *newest);
-        if newest > Some(said.session) {
+        if self.newest(&endpoint) > Some(said.session) {
             // What it says of what the peer holds was true when it was held up.
             let why = "the peer has registered on a newer connection since".to_owned();
             return session.tell(RequestRefused { request, why }, cause);
@@ -160,7 +164,11 @@ impl Handler<Letter<PeerSaidGoodbye>> for Registry {
     type Result = ();
 
     fn handle(&mut self, letter: Letter<PeerSaidGoodbye>, _: &mut Context<Self>) {
-        let (PeerSaidGoodbye { endpoint }, cause) = letter.open();
+        let (PeerSaidGoodbye { endpoint, session }, cause) = letter.open();
+        if self.newest(&endpoint) > Some(session) {
+            // It was held up on its way: the peer has come back since.
+            return;
+        }
         let effects = self.members.said_goodbye(&endpoint);
         self.follow(effects, cause);
     }

@@ -117,7 +117,9 @@ impl PeerSession {
             }
             Wanted::Leave(peer) => {
                 let endpoint = self.endpoint(&peer);
-                desk.registry.tell(PeerSaidGoodbye { endpoint }, cause);
+                let session = self.id;
+                desk.registry
+                    .tell(PeerSaidGoodbye { endpoint, session }, cause);
                 self.answer(request, &Reply::Left);
             }
             Wanted::PeerIds | Wanted::Peers => desk.registry.tell(ListPeers { reply }, cause),

@@ -59,6 +59,12 @@ impl Cast {
         self.stage.settle().await;
     }
 
+    async fn says_goodbye_on(&self, session: SessionId, endpoint: Endpoint) {
+        self.registry
+            .tell(PeerSaidGoodbye { endpoint, session }, Cause::OUTSIDE);
+        self.stage.settle().await;
+    }
+
     async fn speaks(&self, endpoint: &Endpoint, beat: bool) {
         let endpoint = endpoint.clone();
         self.registry
@@ -203,13 +209,25 @@ async fn a_goodbye_is_planned_and_told_once() {
         cast.registers(&booted(1)).await;
         for _ in 0..2 {
             let endpoint = booted(1);
-            cast.registry
-                .tell(PeerSaidGoodbye { endpoint }, Cause::OUTSIDE);
+            cast.says_goodbye_on(SessionId(1), endpoint).await;
         }
         sleep(Duration::from_secs(1000)).await;
         assert_eq!(cast.counts(), (1, 1));
         assert_eq!(cast.stage.said("PeerLeft")[0]["planned"], true);
         assert!(cast.stage.said("PeerFellSilent").is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_goodbye_that_was_held_up_on_an_older_connection_ends_nothing() {
+    on_stage(async |cast| {
+        cast.registers_on(SessionId(1), &booted(1)).await;
+        cast.registers_on(SessionId(2), &booted(1)).await;
+        cast.says_goodbye_on(SessionId(1), booted(1)).await;
+        assert_eq!(cast.counts(), (2, 0));
+        cast.says_goodbye_on(SessionId(2), booted(1)).await;
+        assert_eq!(cast.counts(), (2, 1));
     })
     .await;
 }
@@ -231,9 +249,7 @@ async fn one_of_ours_that_is_given_up_loses_its_connection_and_one_that_left_doe
     on_stage(async |cast| {
         cast.registers(&booted(1)).await;
         let endpoint = booted(1);
-        cast.registry
-            .tell(PeerSaidGoodbye { endpoint }, Cause::OUTSIDE);
-        cast.stage.settle().await;
+        cast.says_goodbye_on(SessionId(1), endpoint).await;
         assert_eq!(cast.stage.said("HangUp").len(), 0);
         cast.registers(&booted(2)).await;
         cast.registers(&at(1)).await;
