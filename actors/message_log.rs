@@ -106,6 +106,11 @@ impl Line {
     pub fn seq(&self) -> u64 {
         self.head.seq
     }
+
+    /// The name of its letter's type.
+    pub fn kind(&self) -> &'static str {
+        self.head.kind
+    }
 }
 
 /// One record as JSON, without a line end. Nothing in it needs an escape: names and kinds are words of our own.
@@ -166,9 +171,23 @@ impl Ring {
         self.bodies.extend(&self.draft);
     }
 
-    fn lines(&mut self) -> Vec<Line> {
-        let mut rest: &[u8] = self.bodies.make_contiguous();
-        let lines = self.heads.iter().map(|(head, length)| {
+    fn lines_after(&mut self, seq: u64) -> Vec<Line> {
+        // Numbers are given before letters are written, so two that are written at once may stand in either order.
+        let newer = self
+            .heads
+            .iter()
+            .rev()
+            .take_while(|(head, _)| head.seq > seq);
+        let newer = newer.count();
+        let older = self.heads.len() - newer;
+        let skipped: usize = self
+            .heads
+            .iter()
+            .take(older)
+            .map(|(_, length)| length)
+            .sum();
+        let mut rest: &[u8] = &self.bodies.make_contiguous()[skipped..];
+        let lines = self.heads.iter().skip(older).map(|(head, length)| {
             let (body, behind) = rest.split_at_checked(*length).unwrap_or_default();
             rest = behind;
             Line::new(*head, body)
@@ -242,8 +261,19 @@ impl MessageLog {
 
     /// The newest records, oldest first.
     pub fn recent(&self) -> Vec<Line> {
+        self.since(0)
+    }
+
+    /// Those of them that came after the letter of this number, oldest first. They need not follow it closely: the
+    /// oldest ones are forgotten.
+    pub fn since(&self, seq: u64) -> Vec<Line> {
         let mut ring = self.0.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.lines()
+        ring.lines_after(seq)
+    }
+
+    /// The number of the newest letter; zero if there is none.
+    pub fn last_seq(&self) -> u64 {
+        self.0.last_seq.load(Ordering::Relaxed)
     }
 }
 
@@ -292,7 +322,7 @@ mod tests {
         for number in 0..=RING_MAX as u64 {
             push(&mut ring, number, &number.to_string());
         }
-        let lines = ring.lines();
+        let lines = ring.lines_after(0);
         assert_eq!(lines.len(), RING_MAX);
         for (line, number) in lines.iter().zip(1..) {
             let body = format!("\"{number}\"");
@@ -300,9 +330,28 @@ mod tests {
         }
         let long = "x".repeat((64 << 10) - 2);
         (0..1_000).for_each(|number| push(&mut ring, number, &long));
-        assert_eq!(ring.lines().len(), RING_BYTES_MAX / (64 << 10));
+        assert_eq!(ring.lines_after(0).len(), RING_BYTES_MAX / (64 << 10));
         assert_eq!(ring.bodies.len(), RING_BYTES_MAX);
         push(&mut ring, 1, &"x".repeat(RING_BYTES_MAX));
-        assert!(ring.lines().is_empty() && ring.bodies.is_empty());
+        assert!(ring.lines_after(0).is_empty() && ring.bodies.is_empty());
+    }
+
+    #[test]
+    fn whoever_has_seen_some_is_told_the_rest() {
+        let mut ring = Ring::default();
+        for number in 1..=5 {
+            push(&mut ring, number, &number.to_string());
+        }
+        let after = |ring: &mut Ring, seq| {
+            let lines = ring.lines_after(seq);
+            let told = lines.iter().map(|line| (line.seq(), line.body.to_string()));
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            after(&mut ring, 3),
+            [(4, "\"4\"".into()), (5, "\"5\"".into())]
+        );
+        assert_eq!(after(&mut ring, 0).len(), 5);
+        assert_eq!(after(&mut ring, 9), []);
     }
 }

@@ -18,7 +18,7 @@ use crate::model::{
 };
 use crate::port::{Ear, Hears, Port};
 use crate::runner::Job;
-use crate::wire::report::{PeerReport, PeerRow, QueueReport, TaskReport};
+use crate::wire::report::{PeerReport, PeerRow, QueueReport, TaskReport, TaskState};
 
 /// Makes the inbox of an actor: the compiler says what whoever stands behind it must hear. It knows the actor once,
 /// however much that hears, for each connection has one.
@@ -173,6 +173,7 @@ inbox! {
         DescribeQueue,
         DescribeTask,
         CancelTask,
+        ListTasks,
         TallyPeers,
         CloseQueue,
         WrittenDown,
@@ -338,6 +339,19 @@ pub struct CancelTask {
     pub reply: ReplyTo,
 }
 
+/// Somebody wants to know how many tasks stand, the newest first.
+#[derive(Debug, Serialize)]
+pub struct ListTasks {
+    /// In these states only; in any if it names none.
+    pub states: Vec<TaskState>,
+    /// Those that came before this one, if it is said: the last of the page before.
+    pub before: Option<TaskId>,
+    /// So many; never more than [`REPORT_ROWS_MAX`](crate::wire::report::REPORT_ROWS_MAX).
+    pub limit: usize,
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
 /// The registry was asked who is here: add what they have done, and answer.
 #[derive(Debug, Serialize)]
 pub struct TallyPeers {
@@ -498,6 +512,7 @@ inbox! {
         PeerDescribed,
         QueueDescribed,
         TaskDescribed,
+        TasksListed,
         TaskAccepted,
         PeerReported,
     }
@@ -602,6 +617,15 @@ pub struct TaskDescribed {
     pub request: RequestId,
     /// None if the task is not known.
     pub report: Option<TaskReport>,
+}
+
+/// How many tasks stand.
+#[derive(Debug, Serialize)]
+pub struct TasksListed {
+    /// Answers this.
+    pub request: RequestId,
+    /// The newest first.
+    pub tasks: Vec<TaskReport>,
 }
 
 /// The task lies in `tasks/` and is queued.

@@ -1,7 +1,10 @@
-//! Lets connections in, as many as there are seats, and gives each a session.
+//! Lets connections in, as many as there are seats, and gives each to whom it wants to speak.
+//!
+//! Rule: the first byte tells what is spoken: a letter of a method HTTP, anything else JSON.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,13 +14,18 @@ use mutirao_actors::master_session::Duplex;
 use mutirao_actors::message_log::MessageLog;
 use mutirao_actors::model::SessionId;
 use mutirao_actors::peer_session::{Connection, Desk, PeerSession};
+use tokio::time::timeout;
 
+use crate::sockets::begun::Begun;
 use crate::sockets::net::{Door, Listen};
+use crate::web::Web;
 
 /// Connections from one address at a time: a machine with many peers behind one address, but not one that takes all seats.
 const CONNECTIONS_OF_ONE_MAX: usize = 4_096;
 /// The pause after a failed accept: out of file descriptors, the next one would fail at once.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a connection may say nothing at all.
+const FIRST_WORD_MAX: Duration = Duration::from_secs(30);
 
 /// The door of one listener.
 pub struct Doorway {
@@ -28,6 +36,23 @@ pub struct Doorway {
     room: Room,
     seats: Arc<Mutex<Seats>>,
     last: SessionId,
+    web: Option<Rc<Web>>,
+}
+
+/// What it takes to serve a connection.
+struct Reception {
+    desk: Desk,
+    clock: Clock,
+    log: MessageLog,
+    room: Room,
+    web: Option<Rc<Web>>,
+}
+
+/// Whoever opened a connection.
+struct Guest {
+    remote: SocketAddr,
+    id: SessionId,
+    seat: Seat,
 }
 
 #[derive(Debug)]
@@ -54,7 +79,15 @@ impl Doorway {
             room: Room::new(),
             seats: Arc::new(Mutex::new(Seats::of(door.seats))),
             last: SessionId(0),
+            web: None,
         }
+    }
+
+    /// Whoever speaks HTTP is served so; otherwise it is answered like any other nonsense.
+    #[must_use]
+    pub fn with_web(mut self, web: Web) -> Self {
+        self.web = Some(Rc::new(web));
+        self
     }
 
     /// Lets connections in until the program ends.
@@ -77,19 +110,48 @@ impl Doorway {
             return;
         };
         self.last.0 += 1;
-        let connection = Connection {
-            stream,
+        let guest = Guest {
             remote,
             id: self.last,
-            room: self.room.clone(),
-            seat: Box::new(seat),
+            seat,
         };
-        PeerSession::start(
-            connection,
-            self.desk.clone(),
-            self.clock.clone(),
-            self.log.clone(),
-        );
+        let reception = Reception {
+            desk: self.desk.clone(),
+            clock: self.clock.clone(),
+            log: self.log.clone(),
+            room: self.room.clone(),
+            web: self.web.clone(),
+        };
+        actix_rt::spawn(reception.receive(stream, guest));
+    }
+}
+
+impl Reception {
+    /// Hears what a connection speaks, and gives it to whom it wants.
+    async fn receive(self, stream: Box<dyn Duplex>, guest: Guest) {
+        let Guest { remote, id, seat } = guest;
+        // Who says nothing, or hangs up without a word, is nobody.
+        let Ok(Ok(stream)) = timeout(FIRST_WORD_MAX, Begun::read(stream)).await else {
+            return;
+        };
+        match (stream.first_byte(), self.web) {
+            (None, _) => {}
+            (Some(b'A'..=b'Z'), Some(web)) => {
+                web.serve(stream, remote).await;
+                drop(seat);
+            }
+            _ => {
+                let (room, seat) = (self.room, Box::new(seat));
+                let connection = Connection {
+                    stream,
+                    remote,
+                    id,
+                    room,
+                    seat,
+                };
+                PeerSession::start(connection, self.desk, self.clock, self.log);
+            }
+        }
     }
 }
 

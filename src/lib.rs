@@ -17,6 +17,7 @@ pub mod search;
 pub mod sockets;
 pub mod store;
 pub mod trace;
+pub mod web;
 
 /// Version and commit, as `--version` prints them.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("MUTIRAO_COMMIT"), ")");

@@ -17,8 +17,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::bounded::Bounded;
 
-/// Whoever makes the store's tables tells of each step, which is news to nobody who does not ask with `-v`.
-const QUIET: &str = "refinery_core=warn";
+/// Whoever makes the store's tables tells of each step, and whoever serves HTTP calls each request that it cannot read
+/// an error: news to nobody who does not ask with `-v`.
+const QUIET: [&str; 2] = ["refinery_core=warn", "actix_http=off"];
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -36,10 +37,10 @@ pub fn start(format: LogFormat, level: LevelFilter) {
         .with_default_directive(level.into())
         .with_env_var("MUTIRAO_LOG")
         .from_env_lossy();
-    let filter = match QUIET.parse() {
-        Ok(quiet) if level <= LevelFilter::INFO => filter.add_directive(quiet),
-        _ => filter,
-    };
+    let quiet = QUIET.iter().filter_map(|quiet| quiet.parse().ok());
+    let filter = quiet
+        .filter(|_| level <= LevelFilter::INFO)
+        .fold(filter, EnvFilter::add_directive);
     let terminal = io::stderr().is_terminal();
     let colours = terminal && std::env::var_os("NO_COLOR").is_none();
     let wanted = tracing_subscriber::registry()

@@ -35,6 +35,7 @@ use crate::sockets::SocketError;
 use crate::sockets::net::{Net, RealNet};
 use crate::store::desk::{self, Scribes};
 use crate::store::{self, Recalled, SqliteStore, Store, StoreDesk, StoreError};
+use crate::web::{Changes, Web};
 
 /// How often peers of ours are to send a heartbeat: three missed ones are noticed within 15 s.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -60,6 +61,8 @@ pub struct Config {
     pub scheduler: &'static Entry,
     /// How often a task may go wrong.
     pub rules: Rules,
+    /// Who may change something over HTTP.
+    pub changes: Changes,
 }
 
 /// A running master; its actors end with their arbiter.
@@ -207,7 +210,8 @@ pub async fn act(
         &clock,
     )
     .await?;
-    let doorway = Doorway::new(door, Desk::Master(desk), clock, log);
+    let web = Web::start(desk.clone(), config.changes, clock.clone(), log.clone()).await;
+    let doorway = Doorway::new(door, Desk::Master(desk), clock, log).with_web(web);
     actix_rt::spawn(doorway.let_in());
     Ok(Master {
         address,

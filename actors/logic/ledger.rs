@@ -12,7 +12,7 @@
 //! Invariants: a task has at most one lease; a terminal task has none and changes no more; the counts
 //! add up to the number of tasks that ever arrived.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -294,6 +294,31 @@ impl Ledger {
         let named = |entry: &&Entry| name.is_none_or(|name| entry.task.name == *name);
         let named = self.entries.iter().filter(named);
         named.max_by_key(|entry| entry.task.id)
+    }
+
+    /// The newest tasks that are wanted, of those that came before one, newest first; looks at every task.
+    pub fn page(
+        &self,
+        before: Option<TaskId>,
+        limit: usize,
+        is_wanted: impl Fn(&Entry) -> bool,
+    ) -> Vec<&Entry> {
+        let mut page = BTreeMap::new();
+        for entry in self.entries.iter() {
+            let id = entry.task.id;
+            let is_older = before.is_none_or(|before| id < before);
+            let is_full = page.len() == limit;
+            let is_newer = page
+                .first_key_value()
+                .is_some_and(|(oldest, _)| id > *oldest);
+            if is_older && (!is_full || is_newer) && is_wanted(entry) {
+                page.insert(id, entry);
+                if is_full {
+                    page.pop_first();
+                }
+            }
+        }
+        page.into_values().rev().collect()
     }
 
     /// What became of a task, to change all but its state.

@@ -4,13 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::short::Short;
 use super::{ModelError, TASK_STEM_MAX};
 
 /// A name that may be handed out: `[A-Za-z0-9._-]{1,100}\.zip` and no leading dot, for others make folders of it.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
+#[schema(value_type = String, pattern = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}\.zip$")]
 pub struct TaskName(Short);
 
 impl TaskName {

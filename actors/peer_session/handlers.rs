@@ -6,7 +6,7 @@ use super::PeerSession;
 use crate::messages::{
     AttemptCancelled, HangUp, NothingWaits, PayloadLoaded, PeerDescribed, PeerReported,
     PeerWelcomed, PeersListed, QueueDescribed, RequestRefused, ResultAnswered, TaskAccepted,
-    TaskDescribed, TaskOffered,
+    TaskDescribed, TaskOffered, TasksListed,
 };
 use crate::port::Letter;
 use crate::wire::{Dialect, Extension, Reply, encode_reply};
@@ -133,6 +133,13 @@ impl Handler<Letter<TaskDescribed>> for PeerSession {
             ),
         }
     }
+}
+
+impl Handler<Letter<TasksListed>> for PeerSession {
+    type Result = ();
+
+    /// Nothing on the wire asks for it.
+    fn handle(&mut self, _: Letter<TasksListed>, _: &mut Context<Self>) {}
 }
 
 impl Handler<Letter<TaskAccepted>> for PeerSession {

@@ -3,16 +3,17 @@
 use super::{Desk, NAME, Takes, report};
 use crate::logic::dispatch::{Arrival, Submission};
 use crate::logic::effect::Asker;
+use crate::logic::ledger::Entry;
 use crate::logic::policy::Policy;
 use crate::message_log::Cause;
 use crate::messages::{
-    CancelTask, CloseQueue, DescribeQueue, DescribeTask, FoldersChanged, IntakeCounted,
+    CancelTask, CloseQueue, DescribeQueue, DescribeTask, FoldersChanged, IntakeCounted, ListTasks,
     OfferFailed, PeerJoined, PeerLeft, PeersListed, QueueDescribed, ReplyTo, RequestRefused,
     ResultKept, ResultRefused, ResultSubmitted, SessionClosed, StoreChanged, TallyPeers,
-    TaskArrived, TaskDescribed, TaskRequested, TaskWithdrawn, WrittenDown,
+    TaskArrived, TaskDescribed, TaskRequested, TaskWithdrawn, TasksListed, WrittenDown,
 };
 use crate::model::{RequestId, TaskChoice};
-use crate::wire::report::TaskReport;
+use crate::wire::report::{REPORT_ROWS_MAX, TaskReport};
 
 impl<P: Policy> Takes<TaskArrived> for Desk<P> {
     fn take(&mut self, message: TaskArrived, cause: Cause) {
@@ -167,6 +168,26 @@ impl<P: Policy> Takes<DescribeTask> for Desk<P> {
             false => report::of_task(entry),
         });
         self.report(move |_| describe_task(report, reply, cause));
+    }
+}
+
+impl<P: Policy> Takes<ListTasks> for Desk<P> {
+    fn take(&mut self, message: ListTasks, cause: Cause) {
+        let ListTasks {
+            states,
+            before,
+            limit,
+            reply,
+        } = message;
+        let is_wanted = |entry: &Entry| {
+            states.is_empty() || states.contains(&report::state_of(&entry.story.state))
+        };
+        let limit = limit.min(REPORT_ROWS_MAX);
+        let page = self.mind.ledger().page(before, limit, is_wanted);
+        let tasks = page.into_iter().map(report::of_task).collect();
+        let ReplyTo { session, request } = reply;
+        let listed = TasksListed { request, tasks };
+        self.report(move |_| session.used_by(NAME).tell(listed, cause));
     }
 }
 

@@ -86,16 +86,25 @@ fn running(entry: &Entry, now: Moment) -> Option<RunningRow> {
     })
 }
 
+/// A state as readers know it.
+pub fn state_of(state: &State) -> TaskState {
+    match state {
+        State::Waiting | State::Resting => TaskState::Queued,
+        State::Leased(_) | State::Keeping { .. } => TaskState::Leased,
+        State::Done { .. } => TaskState::Done,
+        State::Failed { .. } => TaskState::Failed,
+        State::Cancelled { .. } => TaskState::Cancelled,
+    }
+}
+
 /// How one task stands.
 pub fn of_task(entry: &Entry) -> TaskReport {
-    let (state, reason) = match &entry.story.state {
-        State::Waiting | State::Resting => (TaskState::Queued, entry.story.trouble.clone()),
-        State::Leased(_) | State::Keeping { .. } => {
-            (TaskState::Leased, entry.story.trouble.clone())
+    let reason = match &entry.story.state {
+        State::Waiting | State::Resting | State::Leased(_) | State::Keeping { .. } => {
+            entry.story.trouble.clone()
         }
-        State::Done { .. } => (TaskState::Done, None),
-        State::Failed { why, .. } => (TaskState::Failed, Some(why.clone())),
-        State::Cancelled { why } => (TaskState::Cancelled, Some(why.clone())),
+        State::Done { .. } => None,
+        State::Failed { why, .. } | State::Cancelled { why } => Some(why.clone()),
     };
     let kept = match &entry.story.state {
         State::Done { submitted, file } => Some((submitted, file)),
@@ -105,7 +114,7 @@ pub fn of_task(entry: &Entry) -> TaskReport {
     TaskReport {
         task_id: entry.task.id,
         task_name: entry.task.name.clone(),
-        state,
+        state: state_of(&entry.story.state),
         peer: entry
             .story
             .tries

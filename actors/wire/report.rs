@@ -1,6 +1,7 @@
 //! What the control actions report and the command line prints; with `--json`, exactly these.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::model::{Attempt, Digest, PeerId, TaskId, TaskName};
@@ -9,7 +10,7 @@ use crate::model::{Attempt, Digest, PeerId, TaskId, TaskName};
 pub const REPORT_ROWS_MAX: usize = 100;
 
 /// A master's answer to `STATUS`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MasterReport {
     /// Tells it from a peer's report.
     pub role: MasterRole,
@@ -27,7 +28,7 @@ pub struct MasterReport {
 }
 
 /// How a master's queue stands.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct QueueReport {
     /// The scheduler in use.
     pub scheduler: String,
@@ -56,7 +57,7 @@ pub struct QueueReport {
 }
 
 /// A peer that is sick: it fails what others pass.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QuarantineRow {
     /// Who.
     pub peer_id: PeerId,
@@ -65,7 +66,7 @@ pub struct QuarantineRow {
 }
 
 /// Always `"master"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MasterRole {
     /// The only one.
@@ -74,7 +75,7 @@ pub enum MasterRole {
 }
 
 /// How many tasks are in which state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct TaskCounts {
     /// Wait for a peer.
     pub queued: u64,
@@ -89,7 +90,7 @@ pub struct TaskCounts {
 }
 
 /// One task that runs now, as the master sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunningRow {
     /// Which task.
     pub task_id: TaskId,
@@ -104,7 +105,7 @@ pub struct RunningRow {
 }
 
 /// One task that failed for good.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FailureRow {
     /// Its name.
     pub task_name: TaskName,
@@ -113,7 +114,7 @@ pub struct FailureRow {
 }
 
 /// A peer's answer to `STATUS`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PeerReport {
     /// Tells it from a master's report.
     pub role: PeerRole,
@@ -134,7 +135,7 @@ pub struct PeerReport {
 }
 
 /// Always `"peer"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PeerRole {
     /// The only one.
@@ -143,7 +144,7 @@ pub enum PeerRole {
 }
 
 /// One task that runs at a peer. Its name is the master's, of any master's making.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PeerRunningRow {
     /// The name under which it was handed out.
     pub task_name: String,
@@ -152,7 +153,7 @@ pub struct PeerRunningRow {
 }
 
 /// One row of a master's answer to `PEERS`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PeerRow {
     /// Who.
     pub peer_id: PeerId,
@@ -180,7 +181,7 @@ pub struct PeerRow {
 }
 
 /// A try of a peer that ended without a result that counts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PeerFaultRow {
     /// Of which task.
     pub task_id: TaskId,
@@ -193,7 +194,7 @@ pub struct PeerFaultRow {
 }
 
 /// A master's answer to `TASK_STATUS`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TaskReport {
     /// Which task.
     pub task_id: TaskId,
@@ -223,7 +224,7 @@ pub struct TaskReport {
 }
 
 /// One try of a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TryRow {
     /// Which.
     pub attempt: Attempt,
@@ -236,7 +237,7 @@ pub struct TryRow {
 }
 
 /// Against whom a failure counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Against {
     /// The task.
@@ -248,7 +249,7 @@ pub enum Against {
 }
 
 /// A result that is not the one that was taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConflictRow {
     /// From whom.
     pub peer_id: PeerId,
@@ -259,7 +260,7 @@ pub struct ConflictRow {
 }
 
 /// The states of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskState {
     /// Waits for a peer.

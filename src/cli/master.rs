@@ -85,6 +85,7 @@ pub fn config(
         discovery_ports: discovery.discovery_port.clone(),
         scheduler: master.scheduler,
         rules: limit.rules(),
+        changes: master.changes(),
     }
 }
 

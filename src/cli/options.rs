@@ -15,6 +15,7 @@ use crate::runner::{Interpreter, Start};
 use crate::search;
 use crate::sockets::places::Place;
 use crate::sockets::udp::{DISCOVERY_PORT, Everywhere};
+use crate::web::Changes;
 
 /// The TCP port of a master.
 pub const MASTER_PORT: u16 = 50020;
@@ -42,6 +43,9 @@ pub struct MasterOptions {
     #[arg(long, value_name = "NAME", default_value = SCHEDULERS[0].name, value_parser = scheduler,
           env = "MUTIRAO_SCHEDULER", help = schedulers_help())]
     pub scheduler: &'static Entry,
+    /// Let programs on other machines submit and cancel tasks over HTTP too
+    #[arg(long, env = "MUTIRAO_OPEN_API")]
+    pub open_api: bool,
 }
 
 /// What a peer is told about running tasks.
@@ -114,6 +118,14 @@ impl MasterOptions {
     /// The name, or the host's.
     pub fn name(&self) -> String {
         self.name.clone().unwrap_or_else(host_name)
+    }
+
+    /// Who may change something over HTTP.
+    pub fn changes(&self) -> Changes {
+        match self.open_api {
+            true => Changes::FromAnywhere,
+            false => Changes::FromHere,
+        }
     }
 }
 

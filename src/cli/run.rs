@@ -130,6 +130,7 @@ async fn embed(args: &Run) -> anyhow::Result<(std::net::SocketAddr, Embedded)> {
         name: None,
         port: 0,
         scheduler: &mutirao_actors::schedulers::SCHEDULERS[0],
+        open_api: false,
     };
     let limit = LimitOptions { time_limit: None };
     let mut config = config(&options, &args.find.ports, &limit);

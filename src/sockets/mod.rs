@@ -2,6 +2,7 @@
 //!
 //! Rule: whatever else needs the network is given a socket, a stream or a channel, so that a test gives it another.
 
+pub mod begun;
 pub mod net;
 pub mod places;
 pub mod seats;

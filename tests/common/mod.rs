@@ -4,6 +4,7 @@
 
 pub mod archives;
 pub mod desk;
+pub mod http;
 pub mod lan;
 pub mod namespace;
 pub mod ours;

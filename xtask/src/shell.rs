@@ -4,14 +4,16 @@ use std::env;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
+/// The root of the workspace.
+pub fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
 /// A program that is to run in the root of the workspace; it has nothing to read.
 pub fn program(name: &str, args: &[&str]) -> Command {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(name);
-    command
-        .args(args)
-        .current_dir(here.parent().unwrap_or(here))
-        .stdin(Stdio::null());
+    command.args(args).current_dir(root()).stdin(Stdio::null());
     command
 }
 

@@ -72,10 +72,16 @@ pub const SUITES: [Suite; 7] = [
         needs: &[Tool::Python],
         args: &["test", "--workspace", "--no-fail-fast"],
         env: &[],
-        parts: &[Part {
-            name: "tests on a LAN of network namespaces",
-            needs: &[Tool::Namespaces],
-        }],
+        parts: &[
+            Part {
+                name: "tests on a LAN of network namespaces",
+                needs: &[Tool::Namespaces],
+            },
+            Part {
+                name: "the HTTP API against its description",
+                needs: &[Tool::Schemathesis],
+            },
+        ],
     },
     Suite {
         name: "simulated clusters",

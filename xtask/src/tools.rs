@@ -1,8 +1,9 @@
 //! What the suites need besides cargo: installed where that is allowed, else told in one sentence.
 
+use std::fs;
 use std::process::id;
 
-use crate::shell::{cargo, program, works};
+use crate::shell::{cargo, program, root, works};
 
 /// A program that some suite needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +16,14 @@ pub enum Tool {
     Python,
     /// Network namespaces and `ip`, to make a LAN of.
     Namespaces,
+    /// Calls the HTTP API in all ways that its description allows.
+    Schemathesis,
 }
+
+/// Where it is put.
+const SCHEMATHESIS: &str = "target/tools/schemathesis";
+/// In which version.
+const REQUIREMENTS: &str = "tests/api/requirements.txt";
 
 impl Tool {
     /// Makes sure of it.
@@ -40,6 +48,7 @@ impl Tool {
             Self::Clippy => works(cargo(&["clippy", "--version"])),
             Self::Python => works(program("python3", &["--version"])),
             Self::Namespaces => has_unshare() && makes_namespaces(),
+            Self::Schemathesis => has_schemathesis(),
         }
     }
 
@@ -53,6 +62,7 @@ impl Tool {
             }
             // The programs are here: what is missing is a right, which cannot be installed.
             Self::Namespaces => {}
+            Self::Schemathesis => install_schemathesis(),
         }
     }
 
@@ -62,8 +72,34 @@ impl Tool {
             Self::Clippy => "clippy is missing: rustup component add clippy",
             Self::Python => "python3 is missing: install Python 3",
             Self::Namespaces if !has_ip() => "the program ip is missing: install iproute2",
+            Self::Schemathesis => {
+                "schemathesis cannot be installed: install Python's venv, and let pip reach its index"
+            }
             Self::Namespaces => "it makes network namespaces, for which it must be root on Linux",
         }
+    }
+}
+
+/// The copy of the requirements says which version was put there.
+fn has_schemathesis() -> bool {
+    let wanted = fs::read(root().join(REQUIREMENTS)).ok();
+    let there = fs::read(root().join(SCHEMATHESIS).join("requirements.txt")).ok();
+    wanted.is_some() && wanted == there
+}
+
+fn install_schemathesis() {
+    let venv = || works(program("python3", &["-m", "venv", "--clear", SCHEMATHESIS]));
+    if !venv() {
+        apt_get(&["python3-venv"]);
+        venv();
+    }
+    println!("installing schemathesis");
+    let folder = root().join(SCHEMATHESIS);
+    let pip = folder.join("bin/pip");
+    let install = ["install", "--quiet", "--requirement", REQUIREMENTS];
+    if works(program(&pip.to_string_lossy(), &install)) {
+        // If it cannot be written, it is installed once more next time.
+        let _ = fs::copy(root().join(REQUIREMENTS), folder.join("requirements.txt"));
     }
 }
 

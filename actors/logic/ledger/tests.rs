@@ -140,3 +140,21 @@ fn a_task_that_is_tried_for_ever_remembers_its_newest_tries_only() {
     assert_eq!(tries.last().unwrap().attempt, Attempt(1000));
     assert_eq!(ledger.named("task-1.zip"), None, "its first name is free");
 }
+
+#[test]
+fn pages_go_from_the_newest_task_to_the_oldest_and_leave_nothing_out() {
+    let mut ledger = Ledger::default();
+    for number in [3, 7, 1, 5, 6, 2, 4] {
+        ledger.insert(Arc::new(task(number)));
+    }
+    ledger.set(&task(6).id, failed());
+    let is_open = |entry: &Entry| !entry.story.state.is_terminal();
+    let (mut pages, mut before) = (Vec::new(), None);
+    loop {
+        let page = ledger.page(before, 2, is_open);
+        let Some(last) = page.last() else { break };
+        before = Some(last.task.id);
+        pages.extend(page.iter().map(|entry| entry.task.id));
+    }
+    assert_eq!(pages, [7, 5, 4, 3, 2, 1].map(|number| task(number).id));
+}

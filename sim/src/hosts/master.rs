@@ -8,6 +8,7 @@ use std::time::Duration;
 use mutirao::disk::Volume;
 use mutirao::ground::{Ground, Ids};
 use mutirao::master::{self, Config, Footing, Memory};
+use mutirao::web::Changes;
 use mutirao_actors::logic::dispatch::Rules;
 use mutirao_actors::schedulers::Entry;
 
@@ -117,6 +118,7 @@ impl MasterHost {
                 is_fenced: self.is_fenced,
                 ..Rules::default()
             },
+            changes: Changes::default(),
         };
         match master::act(config, footing, begun.clock, begun.log).await {
             Ok(_master) => std::future::pending().await,

@@ -24,6 +24,7 @@ use mutirao::disk::{Hands, Volume};
 use mutirao::ground::{Ground, Ids};
 use mutirao::master::{self, Config, Footing, Master, Memory};
 use mutirao::store::SqliteStore;
+use mutirao::web::Changes;
 use mutirao_actors::clock::Clock;
 use mutirao_actors::logic::dispatch::Rules;
 use mutirao_actors::message_log::MessageLog;
@@ -109,6 +110,7 @@ async fn start(root: &Path) -> anyhow::Result<(Master, Dialler)> {
         discovery_ports: Vec::new(),
         scheduler: &SCHEDULERS[0],
         rules: Rules::default(),
+        changes: Changes::default(),
     };
     let log = MessageLog::new(clock.clone(), None);
     let master = master::act(config, footing, clock, log).await?;

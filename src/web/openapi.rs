@@ -1,0 +1,37 @@
+//! What the API is, for programs: made from the handlers themselves.
+
+use actix_web::HttpResponse;
+use utoipa::OpenApi;
+
+use super::{events, metrics, peers, results, standing, submit, tasks};
+
+/// The control API of a mutirao master.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "mutirao",
+        description = "The control API of a master: looks at and changes its queue."
+    ),
+    paths(
+        standing::healthz,
+        standing::readyz,
+        metrics::metrics,
+        standing::status,
+        peers::list,
+        peers::one,
+        tasks::list,
+        submit::submit,
+        tasks::one,
+        tasks::cancel,
+        results::archive,
+        results::stdout,
+        results::stderr,
+        events::events,
+    )
+)]
+struct Api;
+
+/// The description.
+pub async fn openapi() -> HttpResponse {
+    HttpResponse::Ok().json(Api::openapi())
+}

@@ -1,0 +1,128 @@
+//! What tasks left: their result's ZIP, and what they printed.
+
+use std::io::{self, Read as _};
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CONTENT_DISPOSITION, ETAG};
+use actix_web::web::{Bytes, Data, Path};
+use futures_util::stream::unfold;
+use mutirao_actors::message_log::Cause;
+use mutirao_actors::messages::LoadResult;
+use mutirao_actors::model::Archive;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use super::Desk;
+use super::answers::Answer;
+use super::problem::Problem;
+
+/// Bytes of a text that are inflated at a time, …
+const PIECE: usize = 64 << 10;
+/// … and pieces that wait for a slow reader.
+const PIECES_MAX: usize = 4;
+
+impl Desk {
+    /// The result of a task, and its name.
+    async fn result(&self, typed: &str) -> Result<(String, Archive), Problem> {
+        let report = self.task(typed).await?;
+        if report.result_file.is_none() {
+            let detail = format!(
+                "{} has no result: it is {:?}",
+                report.task_name, report.state
+            )
+            .to_lowercase();
+            return Err(Problem::not_found(detail));
+        }
+        let (task, folders) = (report.task_id, &self.master.folders);
+        let asked = self
+            .answers
+            .ask(|reply| folders.tell(LoadResult { task, reply }, Cause::OUTSIDE));
+        match asked.await? {
+            Answer::Payload(name, archive) => Ok((name, archive)),
+            _ => Err(Problem::strange()),
+        }
+    }
+}
+
+/// The ZIP of a task's result; of one that failed, of its last output.
+#[utoipa::path(get, path = "/api/v1/tasks/{task}/result", tag = "results",
+    params(("task" = String, Path, description = "Its id, its name, or `last`", example = "last")),
+    responses(
+        (status = 200, description = "The ZIP", body = String, content_type = "application/zip"),
+        (status = 404, description = "There is no such task, or it has no result", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
+pub async fn archive(desk: Data<Desk>, path: Path<String>) -> Result<HttpResponse, Problem> {
+    let (name, archive) = desk.result(&path).await?;
+    let file = name.rsplit('/').next().unwrap_or_default();
+    Ok(HttpResponse::Ok()
+        .content_type("application/zip")
+        .insert_header((ETAG, format!("\"{}\"", archive.digest())))
+        .insert_header((
+            CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{file}\""),
+        ))
+        .body(archive.bytes().clone()))
+}
+
+/// What a task printed.
+#[utoipa::path(get, path = "/api/v1/tasks/{task}/stdout", tag = "results",
+    params(("task" = String, Path, description = "Its id, its name, or `last`", example = "last")),
+    responses(
+        (status = 200, description = "As it was printed", body = String, content_type = "text/plain"),
+        (status = 404, description = "There is no such task, or it has no result", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
+pub async fn stdout(desk: Data<Desk>, path: Path<String>) -> Result<HttpResponse, Problem> {
+    text(&desk, &path, "stdout.txt").await
+}
+
+/// What a task printed as errors.
+#[utoipa::path(get, path = "/api/v1/tasks/{task}/stderr", tag = "results",
+    params(("task" = String, Path, description = "Its id, its name, or `last`", example = "last")),
+    responses(
+        (status = 200, description = "As it was printed", body = String, content_type = "text/plain"),
+        (status = 404, description = "There is no such task, or it has no result", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
+pub async fn stderr(desk: Data<Desk>, path: Path<String>) -> Result<HttpResponse, Problem> {
+    text(&desk, &path, "stderr.txt").await
+}
+
+/// One text of a result, inflated as fast as it is read.
+async fn text(desk: &Desk, typed: &str, file: &'static str) -> Result<HttpResponse, Problem> {
+    let (_, archive) = desk.result(typed).await?;
+    let (pieces, inflated) = mpsc::channel(PIECES_MAX);
+    spawn_blocking(move || {
+        if let Err(error) = inflate(&archive, file, &pieces) {
+            // The response is cut short: whoever reads it sees that it is not whole.
+            let _ = pieces.blocking_send(Err(error));
+        }
+    });
+    let body = unfold(inflated, async |mut inflated| {
+        let piece = inflated.recv().await?;
+        Some((piece, inflated))
+    });
+    Ok(HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .streaming(Box::pin(body)))
+}
+
+fn inflate(
+    archive: &Archive,
+    file: &str,
+    pieces: &mpsc::Sender<io::Result<Bytes>>,
+) -> io::Result<()> {
+    let mut zip = zip::ZipArchive::new(io::Cursor::new(archive.bytes()))?;
+    let Ok(mut entry) = zip.by_name(file) else {
+        return Ok(());
+    };
+    loop {
+        let mut piece = Vec::with_capacity(PIECE);
+        entry.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
+        // Nobody reads any more when it cannot be sent.
+        if piece.is_empty() || pieces.blocking_send(Ok(piece.into())).is_err() {
+            return Ok(());
+        }
+    }
+}

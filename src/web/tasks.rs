@@ -1,0 +1,117 @@
+//! How tasks stand, and taking them back.
+
+use actix_web::web::{Data, Json, Path, Query};
+use mutirao_actors::message_log::Cause;
+use mutirao_actors::messages::{CancelTask, DescribeTask, ListTasks};
+use mutirao_actors::model::{TaskChoice, TaskId};
+use mutirao_actors::wire::report::{REPORT_ROWS_MAX, TaskReport, TaskState};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Desk;
+use super::answers::Answer;
+use super::problem::Problem;
+
+/// Which tasks to list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// In this state only
+    state: Option<TaskState>,
+    /// Those that came before this one: `next` of the page before
+    before: Option<Uuid>,
+    /// So many at most
+    #[param(minimum = 1, maximum = 100, default = 100)]
+    limit: Option<usize>,
+}
+
+/// A page of tasks.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Page {
+    /// The newest first.
+    pub tasks: Vec<TaskReport>,
+    /// Where the next page begins, if there may be one.
+    pub next: Option<TaskId>,
+}
+
+impl Desk {
+    /// How one task stands, in full.
+    pub(super) async fn task(&self, typed: &str) -> Result<TaskReport, Problem> {
+        let (task, why) = (TaskChoice::typed(typed), true);
+        let scheduler = &self.master.scheduler;
+        let asked = self
+            .answers
+            .ask(|reply| scheduler.tell(DescribeTask { task, why, reply }, Cause::OUTSIDE));
+        match asked.await? {
+            Answer::Task(Some(report)) => Ok(report),
+            Answer::Task(None) => Err(Problem::not_found(format!(
+                "no task {typed:?} is known here: it is the id of one, its name, or `last`"
+            ))),
+            _ => Err(Problem::strange()),
+        }
+    }
+}
+
+/// The newest tasks, newest first.
+#[utoipa::path(get, path = "/api/v1/tasks", tag = "tasks", params(Wanted), responses(
+    (status = 200, description = "A page of them", body = Page),
+    (status = 400, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
+    (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
+pub async fn list(desk: Data<Desk>, wanted: Query<Wanted>) -> Result<Json<Page>, Problem> {
+    let limit = wanted.limit.unwrap_or(REPORT_ROWS_MAX);
+    if limit == 0 || limit > REPORT_ROWS_MAX {
+        return Err(Problem::bad(format!(
+            "limit is 1 to {REPORT_ROWS_MAX}, not {limit}"
+        )));
+    }
+    let list = |reply| ListTasks {
+        states: wanted.state.into_iter().collect(),
+        before: wanted.before.map(TaskId),
+        limit,
+        reply,
+    };
+    let scheduler = &desk.master.scheduler;
+    let asked = desk
+        .answers
+        .ask(|reply| scheduler.tell(list(reply), Cause::OUTSIDE));
+    let Answer::Tasks(tasks) = asked.await? else {
+        return Err(Problem::strange());
+    };
+    let last = tasks.last().filter(|_| tasks.len() == limit);
+    let next = last.map(|task| task.task_id);
+    Ok(Json(Page { tasks, next }))
+}
+
+/// One task: its id, its name, or `last`.
+#[utoipa::path(get, path = "/api/v1/tasks/{task}", tag = "tasks",
+    params(("task" = String, Path, description = "Its id, its name, or `last`", example = "last")),
+    responses(
+        (status = 200, description = "How it stands, and how it came to that", body = TaskReport),
+        (status = 404, description = "There is no such task", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
+pub async fn one(desk: Data<Desk>, path: Path<String>) -> Result<Json<TaskReport>, Problem> {
+    desk.task(&path).await.map(Json)
+}
+
+/// Takes a task back.
+#[utoipa::path(post, path = "/api/v1/tasks/{task}/cancel", tag = "tasks",
+    params(("task" = String, Path, description = "Its id, its name, or `last`", example = "last")),
+    responses(
+        (status = 200, description = "How it stands: what is over stays as it was", body = TaskReport),
+        (status = 403, description = "Not from there", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such task", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The master cannot write it down now", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
+pub async fn cancel(desk: Data<Desk>, path: Path<String>) -> Result<Json<TaskReport>, Problem> {
+    let task = desk.task(&path).await?.task_id;
+    let scheduler = &desk.master.scheduler;
+    let asked = desk
+        .answers
+        .ask(|reply| scheduler.tell(CancelTask { task, reply }, Cause::OUTSIDE));
+    match asked.await? {
+        Answer::Task(Some(report)) => Ok(Json(report)),
+        _ => Err(Problem::strange()),
+    }
+}

@@ -1,0 +1,14 @@
+"""What schemathesis does not know by itself: how a ZIP goes into a request, and that one comes back."""
+
+import schemathesis
+
+
+@schemathesis.serializer("application/zip")
+def zip_in(ctx, value):
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+@schemathesis.deserializer("application/zip")
+def zip_out(ctx, response):
+    assert response.content[:2] == b"PK", "a result is a ZIP"
+    return ""
