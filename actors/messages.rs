@@ -223,6 +223,8 @@ pub struct TaskRequested {
     pub wait: Duration,
     /// Whether the task is to be held until a slot is free, so that it is given only while there is enough for all.
     pub is_spare: bool,
+    /// How many tasks it takes at once; at least 1.
+    pub count: u32,
     /// Where the answer goes.
     pub reply: ReplyTo,
 }
@@ -534,7 +536,7 @@ pub struct RequestRefused {
     pub why: String,
 }
 
-/// The peer gets this task.
+/// The peer gets this task; as many letters for the same request follow as the offer says.
 #[derive(Debug, Serialize)]
 pub struct TaskOffered {
     /// Answers this.

@@ -4,7 +4,7 @@
 //! peer's own port, how it is. Identity is what a message says, never the connection.
 //!
 //! Rule: each request is answered once, in its own dialect, in the order of asking unless both sides
-//! match replies by `id`.
+//! match replies by `id`. Several tasks for one request are one answer of several messages.
 //!
 //! Hears: the connection's messages, and the answers of [`SessionInbox`].
 //! Tells: the registry who speaks, the scheduler what is asked and handed in, the folders what to load.
@@ -14,7 +14,7 @@ mod inbound;
 mod outbound;
 mod serve;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +84,8 @@ struct Pending {
     dialect: Dialect,
     id: Option<u64>,
     turn: Turn,
-    offer: Option<Offer>,
+    /// The tasks that it is given and has not got yet, in order; the first is being loaded.
+    offers: VecDeque<Offer>,
     /// Whether the answer is wanted in the short form of the super-peer dialect.
     brief: bool,
 }

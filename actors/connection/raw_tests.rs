@@ -127,6 +127,7 @@ async fn a_payload_is_written_behind_its_message_and_nothing_is_between_them() {
             attempt: Attempt(1),
             sha256: archive.digest(),
             time_limit_ms: None,
+            more: 0,
         }),
     };
     let wanted = pack_reply(Dialect::Flat, Some(1), &reply).into_vec();

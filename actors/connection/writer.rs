@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Broken, IN_FLIGHT_MAX, LAP, LAP_BYTES, Turn, within};
 use crate::wire::Parcel;
 
-/// Replies that wait to be written: every request in flight, and an order to stop each of the 1,024 runs that
-/// a peer may hold; only a reader that has stopped fills it.
-pub(super) const REPLIES_MAX: usize = 1024 + 2 * IN_FLIGHT_MAX;
+/// Replies that wait to be written: every request in flight, and for each of the 1,024 tasks that a peer may hold its
+/// package, when it asked for several at once, and an order to stop it; only a reader that has stopped fills it.
+pub(super) const REPLIES_MAX: usize = 2 * 1024 + 2 * IN_FLIGHT_MAX;
 
 /// The writing end; clones are not needed, a session has one.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ pub struct Asker {
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Give the asker this task.
+    /// Give the asker this task; as many more for the same asker follow as it says.
     Offer(Asker, Offer),
     /// Tell the asker that nothing waits.
     Nothing(Asker),
@@ -75,6 +75,8 @@ pub struct Offer {
     pub sha256: Digest,
     /// The script is killed after this long.
     pub time_limit: Option<Duration>,
+    /// How many offers still follow for the same request.
+    pub more: u32,
 }
 
 /// What became of a result that was handed in.

@@ -219,6 +219,7 @@ impl Desk {
             asker: self.asker(),
             wait: Duration::from_secs(60),
             is_spare: true,
+            count: 1,
         };
         let asker = ask.asker;
         let effects = self.mind.task_requested(ask, self.now);
@@ -227,12 +228,30 @@ impl Desk {
         offer
     }
 
+    /// Asks for so many tasks to hold; everything that follows.
+    pub(crate) fn ask_several_to_spare(&mut self, peer: &Endpoint, count: u32) -> Vec<Effect> {
+        let ask = Ask {
+            peer: peer.clone(),
+            asker: self.asker(),
+            wait: Duration::ZERO,
+            is_spare: true,
+            count,
+        };
+        self.mind.task_requested(ask, self.now)
+    }
+
     pub(crate) fn ask_waiting(&mut self, peer: &Endpoint, seconds: u64) -> Vec<Effect> {
+        self.ask_several(peer, 1, seconds)
+    }
+
+    /// Asks for so many tasks at once; everything that follows.
+    pub(crate) fn ask_several(&mut self, peer: &Endpoint, count: u32, seconds: u64) -> Vec<Effect> {
         let ask = Ask {
             peer: peer.clone(),
             asker: self.asker(),
             wait: Duration::from_secs(seconds),
             is_spare: false,
+            count,
         };
         self.mind.task_requested(ask, self.now)
     }

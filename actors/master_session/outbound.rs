@@ -9,7 +9,7 @@ use crate::messages::{PeerReported, ReplyTo};
 use crate::model::{Archive, Dialect};
 use crate::wire::report::{PeerReport, PeerRole, PeerRunningRow};
 use crate::wire::request::{Address, PeerOffer};
-use crate::wire::{CAPABILITIES, Extension, PROTOCOL, Payload, Request, pack_request};
+use crate::wire::{Extension, PROTOCOL, Payload, Request, capabilities_of_peers, pack_request};
 
 impl MasterSession {
     pub(super) fn say(&mut self, id: u64, dialect: Dialect, say: Say) {
@@ -31,7 +31,7 @@ impl MasterSession {
                     agent: self.identity.agent.as_str().into(),
                     boot_id: self.identity.boot,
                     slots: self.mind.slots(),
-                    capabilities: CAPABILITIES.map(Into::into).to_vec(),
+                    capabilities: capabilities_of_peers().map(Into::into).collect(),
                     holds: holds.clone(),
                 }),
             },
@@ -43,6 +43,7 @@ impl MasterSession {
                     Want::Spare => None,
                 },
                 spare: *want == Want::Spare,
+                count: None,
             },
             Say::Leave => Request::Leave { peer_id },
             Say::HandIn(hand_in) => Request::SubmitResult {

@@ -51,8 +51,8 @@ impl Handler<Letter<PayloadLoaded>> for PeerSession {
     type Result = ();
 
     fn handle(&mut self, letter: Letter<PayloadLoaded>, _: &mut Context<Self>) {
-        let (loaded, _) = letter.open();
-        self.send_payload(loaded);
+        let (loaded, cause) = letter.open();
+        self.send_payload(loaded, cause);
     }
 }
 

@@ -91,6 +91,8 @@ pub struct Wish {
     pub wait: Duration,
     /// Whether it is to be held until a slot is free.
     pub is_spare: bool,
+    /// How many the peer takes at once; none if it does not say.
+    pub count: Option<u32>,
 }
 
 /// A result.
@@ -149,11 +151,15 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
             peer_id,
             wait_ms,
             spare,
-        } => {
-            let wait = Duration::from_millis(wait_ms.unwrap_or(0).into());
-            let is_spare = spare;
-            Wanted::Task(peer_id, Wish { wait, is_spare })
-        }
+            count,
+        } => Wanted::Task(
+            peer_id,
+            Wish {
+                wait: Duration::from_millis(wait_ms.unwrap_or(0).into()),
+                is_spare: spare,
+                count,
+            },
+        ),
         Request::SubmitResult {
             peer_id,
             result_name,

@@ -1,5 +1,7 @@
 //! From the answers of other actors to replies on the wire.
 
+use std::collections::VecDeque;
+
 use super::{Desk, PeerSession};
 use crate::logic::effect::{Offer, Verdict};
 use crate::message_log::Cause;
@@ -28,54 +30,70 @@ impl PeerSession {
         self.answer(request, &Reply::Registered { ours: welcome });
     }
 
-    /// The task's ZIP is asked for; the offer waits for it.
+    /// The task is loaded as soon as those before it, for the same request, are on their way: one at a time, so that they
+    /// go out in order.
     pub(super) fn fetch_offered(&mut self, offered: TaskOffered, cause: Cause) {
+        let TaskOffered { request, offer } = offered;
+        let Some(pending) = self.pending.get_mut(&request) else {
+            let why = "an earlier task of the same answer could not be loaded";
+            return self.hand_back([offer], why, cause);
+        };
+        pending.offers.push_back(offer);
+        if pending.offers.len() == 1 {
+            self.load_next(request, cause);
+        }
+    }
+
+    /// Asks for the ZIP of the first task that the request is given and has not got.
+    fn load_next(&self, request: RequestId, cause: Cause) {
         let (Desk::Master(desk), Some(session)) = (&self.desk, self.me.clone()) else {
             return;
         };
-        let TaskOffered { request, offer } = offered;
-        let task = offer.task;
-        if let Some(pending) = self.pending.get_mut(&request) {
-            pending.offer = Some(offer);
-            desk.folders.tell(
-                LoadTask {
-                    task,
-                    reply: ReplyTo { session, request },
-                },
-                cause,
-            );
+        let pending = self.pending.get(&request);
+        if let Some(offer) = pending.and_then(|pending| pending.offers.front()) {
+            let task = offer.task;
+            let reply = ReplyTo { session, request };
+            desk.folders.tell(LoadTask { task, reply }, cause);
+        }
+    }
+
+    /// What was offered reaches nobody.
+    fn hand_back(&self, offers: impl IntoIterator<Item = Offer>, why: &str, cause: Cause) {
+        let Desk::Master(desk) = &self.desk else {
+            return;
+        };
+        for Offer { task, attempt, .. } in offers {
+            let why = why.to_owned();
+            desk.scheduler
+                .tell(OfferFailed { task, attempt, why }, cause);
         }
     }
 
     /// The connection is gone: what was offered and not loaded yet reaches nobody. Of a stranger this shows only
     /// when it is answered, for until then nothing more is read from it.
     pub(super) fn hand_back_offers(&mut self) {
-        let Desk::Master(desk) = &self.desk else {
-            return;
-        };
-        for offer in self
-            .pending
-            .drain()
-            .filter_map(|(_, pending)| pending.offer)
-        {
-            let (task, attempt) = (offer.task, offer.attempt);
-            let why = "the peer hung up before it got the task".to_owned();
-            desk.scheduler
-                .tell(OfferFailed { task, attempt, why }, Cause::OUTSIDE);
-        }
+        let pending: Vec<_> = self.pending.drain().collect();
+        let offers = pending.into_iter().flat_map(|(_, pending)| pending.offers);
+        let why = "the peer hung up before it got the task";
+        self.hand_back(offers, why, Cause::OUTSIDE);
     }
 
-    pub(super) fn send_payload(&mut self, loaded: PayloadLoaded) {
-        let Some(pending) = self.pending.remove(&loaded.request) else {
+    pub(super) fn send_payload(&mut self, loaded: PayloadLoaded, cause: Cause) {
+        let PayloadLoaded {
+            request,
+            name,
+            archive,
+        } = loaded;
+        let Some(mut pending) = self.pending.remove(&request) else {
             return;
         };
-        let PayloadLoaded { name, archive, .. } = loaded;
+        let offer = pending.offers.pop_front();
         // The envelope has no place for what follows it.
         let payload = match self.speaks_raw() && pending.dialect == Dialect::Flat {
             true => Payload::Behind(archive.bytes().clone()),
             false => Payload::Inside(archive.bytes().clone()),
         };
-        let reply = match &pending.offer {
+        let reply = match &offer {
             Some(offer) => Reply::TaskPackage {
                 task_name: offer.name.as_str().into(),
                 task_data: payload,
@@ -88,28 +106,28 @@ impl PeerSession {
             },
         };
         let parcel = pack_reply(pending.dialect, pending.id, &reply);
-        self.writer.send(parcel, Some(pending.turn));
+        if offer.is_none_or(|offer| offer.more == 0) {
+            return self.writer.send(parcel, Some(pending.turn));
+        }
+        self.writer.send(parcel, None);
+        self.pending.insert(request, pending);
+        self.load_next(request, cause);
     }
 
-    /// What was asked cannot be done. A task that could not be loaded is nothing to the peer: it may ask again.
+    /// What was asked cannot be done. A task that could not be loaded is nothing to the peer, and ends the answer: it may
+    /// ask again for what should have followed.
     pub(super) fn refuse(&mut self, refused: RequestRefused, cause: Cause) {
         let RequestRefused { request, why } = refused;
-        let offer = self
-            .pending
-            .get(&request)
-            .and_then(|pending| pending.offer.clone());
-        match (offer, &self.desk) {
-            (Some(offer), Desk::Master(desk)) => {
-                let failed = OfferFailed {
-                    task: offer.task,
-                    attempt: offer.attempt,
-                    why,
-                };
-                desk.scheduler.tell(failed, cause);
-                self.answer(request, &Reply::NoTask);
-            }
-            _ => self.answer_error(request, &why, "refused"),
-        }
+        let pending = self.pending.get_mut(&request);
+        let mut offers =
+            pending.map_or_else(VecDeque::new, |pending| std::mem::take(&mut pending.offers));
+        let Some(failed) = offers.pop_front() else {
+            return self.answer_error(request, &why, "refused");
+        };
+        self.hand_back([failed], &why, cause);
+        let why = "an earlier task of the same answer could not be loaded";
+        self.hand_back(offers, why, cause);
+        self.answer(request, &Reply::NoTask);
     }
 
     pub(super) fn send_verdict(&mut self, answered: ResultAnswered) {
@@ -198,5 +216,6 @@ fn lease(offer: &Offer) -> Lease {
         attempt: offer.attempt,
         sha256: offer.sha256,
         time_limit_ms: limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+        more: offer.more,
     }
 }

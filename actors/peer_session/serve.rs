@@ -1,5 +1,6 @@
 //! From what is wanted to the letters that ask for it.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,12 +17,15 @@ use crate::messages::{
     TaskRequested,
 };
 use crate::model::{Endpoint, Life, PeerId, RequestId};
-use crate::wire::{Dialect, Reply};
+use crate::wire::{Dialect, Extension, Reply};
 
 /// The registry is told of a speaker's words at most this often, save its heartbeats: it only needs to know that it lives.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// The longest that a request waits for a task, whatever it asks for: shorter than NATs and firewalls forget a quiet connection.
 const WAIT_MAX: Duration = Duration::from_secs(60);
+/// Tasks that one request may get, whatever it asks for: what makes a journey cheap per task, without letting one message
+/// empty the queue before the others have asked.
+const COUNT_MAX: u32 = 16;
 /// Slots of a peer that does not say, for it takes one task at a time.
 const SLOTS_UNSAID: u32 = 1;
 
@@ -37,7 +41,7 @@ impl PeerSession {
             dialect,
             id: told.id,
             turn,
-            offer: None,
+            offers: VecDeque::new(),
             brief,
         };
         self.pending.insert(request, pending);
@@ -80,15 +84,15 @@ impl PeerSession {
                 self.lives(desk, &peer, true);
                 self.answer(request, &Reply::Alive);
             }
-            Wanted::Task(peer, Wish { wait, is_spare }) => {
+            Wanted::Task(peer, wish) => {
                 let endpoint = self.lives(desk, &peer, false);
-                let wait = wait.min(WAIT_MAX);
                 desk.scheduler.tell(
                     TaskRequested {
                         endpoint,
                         session: self.id,
-                        wait,
-                        is_spare,
+                        wait: wish.wait.min(WAIT_MAX),
+                        is_spare: wish.is_spare,
+                        count: self.count_of(&wish),
                         reply,
                     },
                     cause,
@@ -272,6 +276,12 @@ impl PeerSession {
             );
         }
         endpoint
+    }
+
+    /// How many tasks the request is given at most; who has not named the extension is given one.
+    fn count_of(&self, wish: &Wish) -> u32 {
+        let said = wish.count.filter(|_| self.knows(Extension::Count));
+        said.unwrap_or(1).clamp(1, COUNT_MAX)
     }
 
     fn reply_to(&self, request: RequestId) -> Option<ReplyTo> {

@@ -97,6 +97,7 @@ impl<P: Policy> Desk<P> {
             asker: self.expect(request.reply, request.session),
             wait: request.wait,
             is_spare: request.is_spare,
+            count: request.count,
         }
     }
 
@@ -249,34 +250,44 @@ impl<P: Policy> Desk<P> {
         }
     }
 
-    /// Gives a task to who asked for it; one that hung up while that was written down will never hear of it.
+    /// Gives a task to who asked for it; one that hung up while that was written down will never hear of it. With the last
+    /// of several the request is answered.
     fn tell_offer(&mut self, asker: Asker, offer: Offer, cause: Cause) {
         let (task, attempt) = (offer.task, offer.attempt);
-        if !self.answer(asker, cause, |request| TaskOffered { request, offer }) {
+        let session = match offer.more {
+            0 => self.asked.remove(&asker),
+            _ => self.asked.get(&asker).cloned(),
+        };
+        let request = asker.request;
+        if !is_told(session, TaskOffered { request, offer }, cause) {
             let why = "the peer hung up before it was given the task".to_owned();
             let effects = self.mind.offer_failed(&task, attempt, why, self.now());
             self.carry_out(effects, None, cause);
         }
     }
 
-    /// Answers a request; whether who asked was still there.
-    fn answer<M>(
-        &mut self,
-        asker: Asker,
-        cause: Cause,
-        message: impl FnOnce(RequestId) -> M,
-    ) -> bool
+    fn answer<M>(&mut self, asker: Asker, cause: Cause, message: impl FnOnce(RequestId) -> M)
     where
         M: Serialize + Send + 'static,
         SessionInbox: Hears<M>,
     {
-        let Some(session) = self.asked.remove(&asker) else {
-            return false;
-        };
-        let was_there = session.is_there::<M>();
-        session.tell(message(asker.request), cause);
-        was_there
+        let session = self.asked.remove(&asker);
+        is_told(session, message(asker.request), cause);
     }
+}
+
+/// Tells a session something; whether there was one that could hear it.
+fn is_told<M>(session: Option<Port<SessionInbox>>, message: M, cause: Cause) -> bool
+where
+    M: Serialize + Send + 'static,
+    SessionInbox: Hears<M>,
+{
+    let Some(session) = session else {
+        return false;
+    };
+    let is_there = session.is_there::<M>();
+    session.tell(message, cause);
+    is_there
 }
 
 impl<P: Policy> fmt::Debug for Desk<P> {

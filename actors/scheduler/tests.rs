@@ -64,6 +64,7 @@ fn request(stage: &Stage, session: u64, wait: Duration) -> TaskRequested {
         session: SessionId(session),
         wait,
         is_spare: false,
+        count: 1,
         reply: stage.reply_to(SessionId(session), RequestId(1)),
     }
 }

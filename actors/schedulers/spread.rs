@@ -113,7 +113,12 @@ impl Handler<Letter<TaskRequested>> for Spread {
 
     fn handle(&mut self, letter: Letter<TaskRequested>, _: &mut Context<Self>) {
         let (request, cause) = letter.open();
-        let ask = self.desk.ask(request);
+        // One at a time, whatever it takes at once: its second task is for whoever has none.
+        let count = 1;
+        let ask = Ask {
+            count,
+            ..self.desk.ask(request)
+        };
         if ask.wait.is_zero() || self.asks.len() >= ASKS_MAX {
             self.desk.request(ask, cause);
             return;

@@ -284,6 +284,22 @@ async fn spread_gives_nobody_a_second_task_before_everybody_has_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn several_at_once_are_given_by_all_but_spread_which_gives_one_at_a_time() {
+    for entry in SCHEDULERS {
+        in_house(entry.name, async |house| {
+            for _ in 0..3 {
+                house.task_arrives("a.zip").await;
+            }
+            house.peer_joins(1).await;
+            house.peer_asks_for(2, 1).await;
+            let given = if entry.name == "spread" { 1 } else { 2 };
+            assert_eq!(house.told("TaskOffered").len(), given, "{}", entry.name);
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn spread_loads_machines_evenly_and_fills_them_all() {
     in_house("spread", async |house| {
         for number in 1..=3 {

@@ -26,10 +26,12 @@ pub enum Extension {
     Raw,
     /// A REQUEST_TASK for a task that is to be held until a slot is free.
     Spare,
+    /// A REQUEST_TASK for several tasks.
+    Count,
 }
 
-/// The names of those that both sides of ours know.
-pub const CAPABILITIES: [&str; 9] = [
+/// The names of those that a master of ours can use.
+pub const CAPABILITIES: [&str; 10] = [
     "persistent",
     "attempt",
     "wait",
@@ -39,7 +41,14 @@ pub const CAPABILITIES: [&str; 9] = [
     "cancel",
     "raw",
     "spare",
+    "count",
 ];
+
+/// The names of those that a peer of ours uses: it has several requests in flight instead of asking for several tasks.
+pub fn capabilities_of_peers() -> impl Iterator<Item = &'static str> {
+    let is_used = |name: &&str| *name != Extension::Count.name();
+    CAPABILITIES.into_iter().filter(is_used)
+}
 
 /// Those that somebody named, of the ones that we know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -98,8 +107,8 @@ mod tests {
     #[test]
     fn each_is_known_by_its_name_and_what_is_not_known_names_nothing() {
         let all: Vec<Cow<'_, str>> = CAPABILITIES.map(Into::into).to_vec();
-        assert_eq!(Extension::Spare as usize + 1, CAPABILITIES.len());
-        assert_eq!(Extension::Spare.name(), "spare");
+        assert_eq!(Extension::Count as usize + 1, CAPABILITIES.len());
+        assert_eq!(Extension::Count.name(), "count");
         for (place, name) in all.iter().enumerate() {
             let one = Extensions::named(&[name.clone(), "telepathy".into()]);
             assert_eq!(one, Extensions(1 << place));

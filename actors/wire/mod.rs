@@ -24,7 +24,7 @@ mod writer;
 
 pub use dialect::Dialect;
 pub use error::WireError;
-pub use extension::{CAPABILITIES, Extension, Extensions};
+pub use extension::{CAPABILITIES, Extension, Extensions, capabilities_of_peers};
 pub use message::Message;
 pub use parcel::Parcel;
 pub use payload::Payload;

@@ -137,6 +137,8 @@ pub struct Lease {
     pub sha256: Digest,
     /// The script is killed after so many milliseconds.
     pub time_limit_ms: Option<u64>,
+    /// How many packages still follow for the same request.
+    pub more: u32,
 }
 
 impl Reply<'_> {

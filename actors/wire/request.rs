@@ -52,6 +52,8 @@ pub enum Request<'a> {
         wait_ms: Option<u32>,
         /// Ours: the task is to be held until a slot is free, so it is given only while there is enough for all.
         spare: bool,
+        /// Ours: how many tasks the peer takes at once; one if it does not say.
+        count: Option<u32>,
     },
     /// `SUBMIT_RESULT`: a peer hands in what a run left.
     SubmitResult {

@@ -55,6 +55,8 @@ pub struct Ask {
     pub wait: Duration,
     /// Whether the task is to be held until a slot is free.
     pub is_spare: bool,
+    /// How many it takes at once, if so many are ready; at least 1. A request that waits gets one.
+    pub count: u32,
 }
 
 /// A result that a peer hands in.

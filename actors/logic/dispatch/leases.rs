@@ -55,8 +55,30 @@ impl<P: Policy> Dispatch<P> {
         effects
     }
 
+    /// Gives the asker the next tasks that it may have, as many as it takes at once. Others than ours have one at a time:
+    /// asking again gives up all that they hold, and what they hand in may name nothing.
+    pub(super) fn offer_several(&mut self, ask: &Ask, now: Moment) -> Vec<Effect> {
+        let most = if ask.peer.is_ours() { ask.count } else { 1 };
+        let mut offers = Vec::new();
+        for _ in 0..most {
+            let is_wanted = !ask.is_spare || self.has_to_spare();
+            let offer = is_wanted.then(|| self.offer(ask, now)).flatten();
+            let Some(offer) = offer else {
+                break;
+            };
+            offers.push(offer);
+        }
+        for (more, offer) in (0..).zip(offers.iter_mut().rev()) {
+            offer.more = more;
+        }
+        let offers = offers.into_iter();
+        offers
+            .map(|offer| Effect::Offer(ask.asker, offer))
+            .collect()
+    }
+
     /// Gives the asker the next task that it may have.
-    pub(super) fn offer(&mut self, ask: &Ask, now: Moment) -> Option<Effect> {
+    pub(super) fn offer(&mut self, ask: &Ask, now: Moment) -> Option<Offer> {
         if self.closed || self.stalled || now < self.disk_rests_until {
             return None;
         }
@@ -82,10 +104,11 @@ impl<P: Policy> Dispatch<P> {
             name: tried.name,
             sha256: task.sha256,
             time_limit,
+            more: 0,
         };
         self.lease(&ask.peer, id, tried.attempt, time_limit, now);
         self.health.handed_out(&ask.peer, id, tried.attempt, now);
-        Some(Effect::Offer(ask.asker, offer))
+        Some(offer)
     }
 
     pub(super) fn lease(

@@ -155,15 +155,14 @@ impl<P: Policy> Dispatch<P> {
         if let Some(standing) = self.peers.get_mut(&peer) {
             standing.asked = now;
         }
-        let is_wanted = !ask.is_spare || self.has_to_spare();
-        let offer = is_wanted.then(|| self.offer(&ask, now)).flatten();
-        match offer {
-            Some(offer) => effects.push(offer),
-            None if self.peers.get(&peer).is_some_and(Standing::is_full) => {
-                effects.push(Effect::Nothing(ask.asker));
-            }
-            None if ask.is_spare => effects.push(Effect::Nothing(ask.asker)),
-            None => effects.extend(self.waiting.add(ask, now).map(Effect::Nothing)),
+        let offers = self.offer_several(&ask, now);
+        let is_full = || self.peers.get(&peer).is_some_and(Standing::is_full);
+        if !offers.is_empty() {
+            effects.extend(offers);
+        } else if ask.is_spare || is_full() {
+            effects.push(Effect::Nothing(ask.asker));
+        } else {
+            effects.extend(self.waiting.add(ask, now).map(Effect::Nothing));
         }
         self.peers.forget(&peer);
         effects.extend(self.serve_waiting(now));
@@ -172,7 +171,7 @@ impl<P: Policy> Dispatch<P> {
 
     /// Whether there is enough for every slot of every peer that is given tasks, so that nobody goes without what another
     /// one holds.
-    fn has_to_spare(&self) -> bool {
+    pub(super) fn has_to_spare(&self) -> bool {
         self.queue.len() as u64 >= self.peers.slots()
     }
 
@@ -242,7 +241,7 @@ impl<P: Policy> Dispatch<P> {
                 passed_over += 1;
             } else if let Some(offer) = self.offer(&ask, now) {
                 self.waiting.remove(number);
-                effects.push(offer);
+                effects.push(Effect::Offer(ask.asker, offer));
             } else {
                 passed_over += 1;
                 in_vain.insert(ask.peer);

@@ -1,6 +1,6 @@
 //! Folders that keep everything in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use actix::{Actor, Context, Handler};
@@ -27,8 +27,10 @@ pub struct Shelves {
     pub ended: BTreeMap<TaskId, Vec<End>>,
     /// Tasks that are to vanish when they are asked for.
     pub vanish: bool,
-    /// The next task that is asked for is never loaded, as by a disk that stands still.
-    pub stall: bool,
+    /// The same of these.
+    pub gone: BTreeSet<TaskId>,
+    /// The task that is asked for after so many others is never loaded, as by a disk that stands still.
+    pub stall_after: Option<u32>,
 }
 
 pub struct Folders {
@@ -89,10 +91,13 @@ impl Handler<Letter<LoadTask>> for Folders {
     fn handle(&mut self, letter: Letter<LoadTask>, _: &mut Context<Self>) {
         let (LoadTask { task, reply }, cause) = letter.open();
         let mut shelves = self.shelves();
-        if std::mem::take(&mut shelves.stall) {
-            return;
+        if let Some(others) = shelves.stall_after.take() {
+            if others == 0 {
+                return;
+            }
+            shelves.stall_after = Some(others - 1);
         }
-        let there = !std::mem::take(&mut shelves.vanish);
+        let there = !std::mem::take(&mut shelves.vanish) && !shelves.gone.contains(&task);
         let found = shelves.tasks.get(&task).filter(|_| there).cloned();
         let (session, request) = (reply.session.used_by(NAME), reply.request);
         match found {

@@ -13,5 +13,6 @@ mod own_port;
 mod peers;
 mod raw;
 mod runner;
+mod several;
 mod speakers;
 mod world;

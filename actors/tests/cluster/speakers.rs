@@ -294,7 +294,7 @@ async fn a_result_under_the_name_of_what_another_peer_has_is_set_aside() {
 #[tokio::test(start_paused = true)]
 async fn what_is_still_loaded_when_a_peer_of_ours_hangs_up_is_handed_to_the_next() {
     with_master(async |world| {
-        world.shelves().stall = true;
+        world.shelves().stall_after = Some(0);
         let task = world.put_task(1, 0);
         let mut gone = introduced(&world, 2, 1).await;
         gone.say(r#"{"action":"REQUEST_TASK","id":2,"peer_id":"ours"}"#)

@@ -121,6 +121,11 @@ impl House {
     }
 
     pub async fn peer_asks(&self, number: u64) -> RequestId {
+        self.peer_asks_for(1, number).await
+    }
+
+    /// Asks for so many tasks at once.
+    pub async fn peer_asks_for(&self, count: u32, number: u64) -> RequestId {
         let reply = self.reply(number);
         let request = reply.request;
         let requested = TaskRequested {
@@ -128,6 +133,7 @@ impl House {
             session: SessionId(number),
             wait: WAIT,
             is_spare: false,
+            count,
             reply,
         };
         self.tell(requested).await;

@@ -121,4 +121,5 @@ fn write_lease(ours: Option<&Lease>, writer: Writer) -> Writer {
         .field("attempt", lease.attempt)
         .field("sha256", lease.sha256)
         .maybe("time_limit_ms", lease.time_limit_ms)
+        .maybe("more", (lease.more > 0).then_some(lease.more))
 }

@@ -122,6 +122,7 @@ fn read_lease(fields: &Fields<'_>) -> Result<Option<Lease>, WireError> {
         attempt: need_attempt(fields)?,
         sha256: need_digest(fields)?,
         time_limit_ms: fields.number("time_limit_ms", WHOLE)?,
+        more: fields.number("more", WHOLE).unwrap_or(None).unwrap_or(0),
     }))
 }
 

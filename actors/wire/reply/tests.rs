@@ -90,14 +90,16 @@ fn welcome() -> impl Strategy<Value = Welcome<'static>> {
 }
 
 fn lease() -> impl Strategy<Value = Lease> {
-    (task(), any::<u32>(), digest(), any::<Option<u64>>()).prop_map(
-        |(task_id, attempt, sha256, time_limit_ms)| Lease {
+    let numbers = any::<(u32, Option<u64>, u32)>();
+    (task(), digest(), numbers).prop_map(|(task_id, sha256, (attempt, time_limit_ms, more))| {
+        Lease {
             task_id,
             attempt: Attempt(attempt),
             sha256,
             time_limit_ms,
-        },
-    )
+            more,
+        }
+    })
 }
 
 fn task_report() -> impl Strategy<Value = TaskReport> {

@@ -60,10 +60,12 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
             peer_id,
             wait_ms,
             spare,
+            count,
         } => writer
             .field("peer_id", peer_id)
             .maybe("wait_ms", *wait_ms)
-            .maybe("spare", spare.then_some(true)),
+            .maybe("spare", spare.then_some(true))
+            .maybe("count", *count),
         Request::SubmitResult {
             peer_id,
             result_name,

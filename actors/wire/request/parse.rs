@@ -48,6 +48,7 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
             peer_id: peer_id()?,
             wait_ms: fields.number("wait_ms", WHOLE)?,
             spare: fields.flag("spare").unwrap_or(false),
+            count: fields.number("count", WHOLE).unwrap_or(None),
         },
         "SUBMIT_RESULT" => Request::SubmitResult {
             peer_id: peer_id()?,

@@ -240,13 +240,18 @@ fn any_request() -> impl Strategy<Value = Request<'static>> {
             }
         }),
         peer().prop_map(|peer_id| Request::Heartbeat { peer_id }),
-        (peer(), any::<Option<u32>>(), any::<bool>()).prop_map(|(peer_id, wait_ms, spare)| {
-            Request::RequestTask {
+        (
+            peer(),
+            any::<Option<u32>>(),
+            any::<bool>(),
+            any::<Option<u32>>()
+        )
+            .prop_map(|(peer_id, wait_ms, spare, count)| Request::RequestTask {
                 peer_id,
                 wait_ms,
                 spare,
-            }
-        }),
+                count,
+            }),
         (
             (peer(), option::of(text()), payload()),
             (option::of(task()), any::<Option<u32>>()),

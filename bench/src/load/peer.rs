@@ -6,7 +6,9 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use mutirao_actors::model::{BootId, Digest, Ending, Outcome, PeerId};
 use mutirao_actors::wire::request::{Address, PeerOffer};
-use mutirao_actors::wire::{CAPABILITIES, Dialect, Extension, PROTOCOL, Request, encode_request};
+use mutirao_actors::wire::{
+    Dialect, Extension, PROTOCOL, Request, capabilities_of_peers, encode_request,
+};
 
 use super::link::Link;
 use crate::serve::Lane;
@@ -98,6 +100,7 @@ pub fn request(peer_id: PeerId) -> Vec<u8> {
         peer_id,
         wait_ms: None,
         spare: false,
+        count: None,
     };
     encode_request(Dialect::Flat, None, &request)
 }
@@ -105,7 +108,7 @@ pub fn request(peer_id: PeerId) -> Vec<u8> {
 /// REGISTER as a peer of ours says it that has its payloads in this lane.
 pub fn registration(peer_id: &PeerId, slots: u32, lane: Lane) -> Vec<u8> {
     let is_spoken = |name: &&str| *name != Extension::Raw.name() || lane == Lane::Raw;
-    let capabilities = CAPABILITIES.into_iter().filter(is_spoken);
+    let capabilities = capabilities_of_peers().filter(is_spoken);
     let ours = PeerOffer {
         protocol: PROTOCOL,
         agent: "mutirao-bench/0".into(),

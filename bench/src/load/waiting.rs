@@ -93,6 +93,7 @@ impl Peer {
             peer_id: self.peer_id.clone(),
             wait_ms: Some(WAIT_MS),
             spare: false,
+            count: None,
         };
         let beat = Request::Heartbeat {
             peer_id: self.peer_id.clone(),

@@ -128,6 +128,7 @@ fn package(zip: Vec<u8>, lane: Lane) -> Vec<u8> {
         attempt: Attempt(1),
         sha256: Archive::new(zip.clone()).digest(),
         time_limit_ms: None,
+        more: 0,
     };
     let reply = Reply::TaskPackage {
         task_name: "task.zip".into(),

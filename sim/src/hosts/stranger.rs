@@ -64,6 +64,7 @@ impl Stranger {
             peer_id: peer_id(),
             wait_ms: None,
             spare: false,
+            count: None,
         };
         let reply = ask(at, &wants).await.ok()?;
         let Reply::TaskPackage {

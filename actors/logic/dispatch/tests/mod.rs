@@ -3,6 +3,7 @@ mod obstacles;
 mod others;
 mod restart;
 mod results;
+mod several;
 mod sick;
 mod storms;
 mod troubles;

@@ -45,8 +45,8 @@ enum Naming {
 #[derive(Debug, Clone)]
 enum Fact {
     Arrives(u8),
-    /// On one of its connections.
-    Asks(u8, u64, bool),
+    /// On one of its connections, for so many at once.
+    Asks(u8, u64, bool, u32),
     Submits {
         peer: u8,
         offer: u8,
@@ -81,12 +81,15 @@ fn facts() -> impl Strategy<Value = Vec<Fact>> {
     ]);
     let ending = prop::sample::select(vec![Ending::Exit(0), Ending::Exit(1), Ending::Unsaid]);
     let wait = prop::sample::select(vec![0, 0, 20, 90]);
+    let count = prop::sample::select(vec![1, 1, 2, 4, 16]);
     let jump = prop::sample::select(vec![0, 1, 1, 5, 60, 125, 700]);
     let second = prop::bool::weighted(0.2);
     let submits = (any::<u8>(), any::<u8>(), naming, 0u8..3, ending);
     let fact = prop_oneof![
         3 => any::<u8>().prop_map(Fact::Arrives),
-        6 => (any::<u8>(), wait, second).prop_map(|(peer, wait, second)| Fact::Asks(peer, wait, second)),
+        6 => (any::<u8>(), wait, second, count).prop_map(|(peer, wait, second, count)| Fact::Asks(
+            peer, wait, second, count
+        )),
         6 => submits.prop_map(|(peer, offer, naming, bytes, ending)| Fact::Submits {
             peer, offer, naming, bytes, ending
         }),
@@ -114,7 +117,8 @@ struct Storm {
     written: Vec<Record>,
     arrived: BTreeSet<TaskId>,
     offers: Vec<Offer>,
-    asking: BTreeMap<Asker, Endpoint>,
+    /// Who has not been answered, and how many more were announced to whoever has in part.
+    asking: BTreeMap<Asker, (Endpoint, Option<u32>)>,
     submitting: BTreeSet<Asker>,
     keeping: Vec<TaskId>,
     kept: HashSet<TaskId>,
@@ -149,7 +153,7 @@ impl Storm {
     fn happens(&mut self, fact: &Fact) {
         let effects = match fact {
             Fact::Arrives(number) => self.arrives(*number),
-            Fact::Asks(peer, wait, second) => self.asks(*peer, *wait, *second),
+            Fact::Asks(peer, wait, second, count) => self.asks(*peer, *wait, *second, *count),
             Fact::Submits {
                 peer,
                 offer,
@@ -262,21 +266,24 @@ impl Storm {
         self.mind.peer_joined(arrival, self.now)
     }
 
-    fn asks(&mut self, number: u8, wait: u64, second: bool) -> Vec<Effect> {
+    fn asks(&mut self, number: u8, wait: u64, second: bool, count: u32) -> Vec<Effect> {
         let ask = Ask {
             peer: peer(number),
             asker: self.asker(session(number, second).0),
             wait: Duration::from_secs(wait),
             is_spare: false,
+            count,
         };
         let (asker, at_once) = (ask.asker, wait == 0 || !ask.peer.is_ours());
-        self.asking.insert(asker, ask.peer.clone());
+        self.asking.insert(asker, (ask.peer.clone(), None));
         let effects = self.mind.task_requested(ask, self.now);
         let answers = |effect: &Effect| match effect {
             Effect::Offer(to, _) | Effect::Nothing(to) => *to == asker,
             _ => false,
         };
-        assert!(!at_once || effects.iter().any(answers), "kept waiting");
+        let given = effects.iter().filter(|effect| answers(effect)).count();
+        assert!(!at_once || given > 0, "kept waiting");
+        assert!(given <= count as usize, "more than it takes");
         effects
     }
 
@@ -317,7 +324,13 @@ impl Storm {
         for effect in effects {
             match effect {
                 Effect::Offer(asker, offer) => {
-                    let peer = self.asking.remove(&asker).expect("answered twice");
+                    let asking = self.asking.get(&asker);
+                    let (peer, announced) = asking.cloned().expect("answered twice");
+                    assert!(announced.is_none_or(|more| more == offer.more + 1));
+                    match offer.more {
+                        0 => self.asking.remove(&asker),
+                        more => self.asking.insert(asker, (peer.clone(), Some(more))),
+                    };
                     let reached = self.mind.peers.is_reached_on(&peer, asker.session);
                     assert!(reached, "given to nobody");
                     let held = self.mind.peers.get(&peer).map(|known| known.holds.clone());
@@ -326,7 +339,8 @@ impl Storm {
                     self.offers.push(offer);
                 }
                 Effect::Nothing(asker) => {
-                    assert!(self.asking.remove(&asker).is_some(), "answered twice");
+                    let asked = self.asking.remove(&asker);
+                    assert!(matches!(asked, Some((_, None))), "answered twice");
                 }
                 Effect::Answer(asker, _) => {
                     assert!(self.submitting.remove(&asker), "answered twice");
@@ -441,7 +455,7 @@ impl Storm {
         for _ in 0..200 {
             self.happens(&Fact::Passes(5));
             let before = self.offers.len();
-            self.happens(&Fact::Asks(HONEST, 0, false));
+            self.happens(&Fact::Asks(HONEST, 0, false, 1));
             if let Some(offer) = self.offers.get(before).cloned() {
                 let effects = self.submits(HONEST, by_id(&offer), 1, Ending::Exit(0));
                 self.written.extend(self.mind.take_news());
