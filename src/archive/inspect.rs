@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use mutirao_actors::model::{Digest, Wishes};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
+use sha2::{Digest as _, Sha256};
 
 use super::limits::Limits;
 use super::refusal::Refusal;
-use super::task_toml::{self, TaskToml};
+use super::task_toml;
 use super::vetted::Vetted;
 
 /// Longest `main.py`, in bytes: it is hashed whole; code is small, and what is not belongs beside it.
@@ -46,23 +47,10 @@ pub struct ResultContents {
 /// # Errors
 /// Why it cannot be a task, for the person who made it.
 pub fn inspect_task(bytes: &[u8]) -> Result<TaskContents, Refusal> {
-    can_travel(bytes)?;
-    let mut zip = Vetted::open(bytes, &Limits::USUAL)?;
-    let root = find_root(&zip)?;
-    let main = read_small(&mut zip, &root, "main.py", MAIN_BYTES_MAX)?.ok_or(Refusal::NoMain)?;
-    let said = match read_small(&mut zip, &root, "task.toml", TASK_TOML_BYTES_MAX)? {
-        Some(text) => task_toml::parse(&text)?,
-        None => TaskToml::default(),
-    };
-    inflate_all(&mut zip)?;
-    Ok(TaskContents {
-        has_input: zip.file(&format!("{root}input.csv")).is_some(),
-        code: Digest::of(&main),
-        wishes: said.wishes,
-        command: said.command,
-        env: said.env,
-        root,
-    })
+    let mut zip = open(bytes)?;
+    let mut look = Look::at(&zip)?;
+    inflate_all(&mut zip, |path, chunk| look.see(path, chunk))?;
+    look.told()
 }
 
 /// Vets a result ZIP whole: any sound ZIP is one. Blocks for about 2 ms a megabyte.
@@ -70,9 +58,8 @@ pub fn inspect_task(bytes: &[u8]) -> Result<TaskContents, Refusal> {
 /// # Errors
 /// Why it is not taken.
 pub fn inspect_result(bytes: &[u8]) -> Result<ResultContents, Refusal> {
-    can_travel(bytes)?;
-    let mut zip = Vetted::open(bytes, &Limits::USUAL)?;
-    inflate_all(&mut zip)?;
+    let mut zip = open(bytes)?;
+    inflate_all(&mut zip, |_, _| {})?;
     let has = |name: &str| {
         zip.entries().iter().any(|entry| {
             let (folder, file) = entry.path.rsplit_once('/').unwrap_or(("", &entry.path));
@@ -85,12 +72,78 @@ pub fn inspect_result(bytes: &[u8]) -> Result<ResultContents, Refusal> {
     })
 }
 
-/// What came in may be a little longer than what goes out, for base64 with wrapped lines is given some room.
-fn can_travel(bytes: &[u8]) -> Result<(), Refusal> {
+/// What is seen of a task while its files are inflated, for whatever that is done.
+#[derive(Debug)]
+pub(super) struct Look {
+    root: String,
+    main: Watched<Sha256>,
+    task_toml: Watched<Vec<u8>>,
+    /// If it is there.
+    input: Option<String>,
+}
+
+/// A file, by its path in the ZIP, and what is made of it.
+#[derive(Debug)]
+struct Watched<T> {
+    path: String,
+    made: T,
+}
+
+impl Look {
+    /// Before anything is inflated.
+    pub fn at(zip: &Vetted<'_>) -> Result<Self, Refusal> {
+        let root = find_root(zip)?;
+        check_size(zip, &root, "main.py", MAIN_BYTES_MAX)?;
+        check_size(zip, &root, "task.toml", TASK_TOML_BYTES_MAX)?;
+        let input = zip.file(&format!("{root}input.csv"));
+        Ok(Self {
+            input: input.map(|entry| entry.path.clone()),
+            main: Watched {
+                path: format!("{root}main.py"),
+                made: Sha256::new(),
+            },
+            task_toml: Watched {
+                path: format!("{root}task.toml"),
+                made: Vec::new(),
+            },
+            root,
+        })
+    }
+
+    /// Where its input lies in the ZIP, if it has one.
+    pub fn input(&self) -> Option<&str> {
+        self.input.as_deref()
+    }
+
+    /// The next piece of this file.
+    pub fn see(&mut self, path: &str, chunk: &[u8]) {
+        if path == self.main.path {
+            self.main.made.update(chunk);
+        } else if path == self.task_toml.path {
+            self.task_toml.made.extend_from_slice(chunk);
+        }
+    }
+
+    /// What it is, when all was seen.
+    pub fn told(self) -> Result<TaskContents, Refusal> {
+        let said = task_toml::parse(&self.task_toml.made)?;
+        Ok(TaskContents {
+            has_input: self.input.is_some(),
+            code: Digest::from(<[u8; 32]>::from(self.main.made.finalize())),
+            wishes: said.wishes,
+            command: said.command,
+            env: said.env,
+            root: self.root,
+        })
+    }
+}
+
+/// Vets what came in. It may be a little longer than what goes out, for base64 with wrapped lines is given some room.
+pub(super) fn open(bytes: &[u8]) -> Result<Vetted<'_>, Refusal> {
     if bytes.len() > ARCHIVE_MAX {
         return Err(Refusal::TooLong);
     }
-    Ok(())
+    Vetted::open(bytes, &Limits::USUAL)
 }
 
 /// The root wins; else the one folder that holds a `main.py`, whatever lies in others (`__MACOSX/`).
@@ -109,30 +162,20 @@ fn find_root(zip: &Vetted<'_>) -> Result<String, Refusal> {
     }
 }
 
-fn read_small(
-    zip: &mut Vetted<'_>,
-    root: &str,
-    name: &'static str,
-    limit: u64,
-) -> Result<Option<Vec<u8>>, Refusal> {
-    let Some(entry) = zip.file(&format!("{root}{name}")).cloned() else {
-        return Ok(None);
-    };
-    if entry.size > limit {
-        return Err(Refusal::FileTooLarge { name, limit });
+fn check_size(zip: &Vetted<'_>, root: &str, name: &'static str, limit: u64) -> Result<(), Refusal> {
+    match zip.file(&format!("{root}{name}")) {
+        Some(entry) if entry.size > limit => Err(Refusal::FileTooLarge { name, limit }),
+        _ => Ok(()),
     }
-    let mut bytes = Vec::new();
-    zip.read(&entry, |chunk| {
-        bytes.extend_from_slice(chunk);
-        Ok::<_, Refusal>(())
-    })?;
-    Ok(Some(bytes))
 }
 
-fn inflate_all(zip: &mut Vetted<'_>) -> Result<(), Refusal> {
+fn inflate_all(zip: &mut Vetted<'_>, mut see: impl FnMut(&str, &[u8])) -> Result<(), Refusal> {
     for entry in zip.entries().to_vec() {
         if !entry.is_folder {
-            zip.read(&entry, |_| Ok::<_, Refusal>(()))?;
+            zip.read(&entry, |chunk| {
+                see(&entry.path, chunk);
+                Ok::<_, Refusal>(())
+            })?;
         }
     }
     Ok(())

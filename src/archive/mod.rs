@@ -22,4 +22,4 @@ pub use names::{NAME_MAX, NameFault, PART_MAX, tidy};
 pub use pack::{pack, pack_folder, pack_script};
 pub use packer::{Compression, PackError, Packer};
 pub use refusal::Refusal;
-pub use unpack::{UnpackError, unpack};
+pub use unpack::{UnpackError, unpack, unpack_task};

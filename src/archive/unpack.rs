@@ -4,6 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use mutirao_actors::model::Digest;
+use sha2::{Digest as _, Sha256};
+
+use super::inspect::{self, Look, TaskContents};
 use super::limits::Limits;
 use super::refusal::Refusal;
 use super::vetted::Vetted;
@@ -31,19 +35,52 @@ pub enum UnpackError {
 /// [`UnpackError`]; then nothing is left behind, whatever was wrong.
 pub fn unpack(bytes: &[u8], into: &Path) -> Result<(), UnpackError> {
     let mut zip = Vetted::open(bytes, &Limits::USUAL)?;
-    fs::create_dir(into).map_err(|source| UnpackError::Io {
-        path: into.into(),
+    anew(into, || fill(&mut zip, into, |_, _| {}))
+}
+
+/// Unpacks a task's ZIP in the same way, and tells what it holds and the digest of its `input.csv`: each file is inflated
+/// once.
+///
+/// # Errors
+/// [`UnpackError`], also when it is no task; then nothing is left behind.
+pub fn unpack_task(
+    bytes: &[u8],
+    into: &Path,
+) -> Result<(TaskContents, Option<Digest>), UnpackError> {
+    let mut zip = inspect::open(bytes)?;
+    let mut look = Look::at(&zip)?;
+    let input = look.input().map(str::to_owned);
+    let mut hash = Sha256::new();
+    anew(into, || {
+        fill(&mut zip, into, |path, chunk| {
+            look.see(path, chunk);
+            if Some(path) == input.as_deref() {
+                hash.update(chunk);
+            }
+        })?;
+        let digest = Digest::from(<[u8; 32]>::from(hash.finalize()));
+        Ok((look.told()?, input.is_some().then_some(digest)))
+    })
+}
+
+fn anew<T>(folder: &Path, fill: impl FnOnce() -> Result<T, UnpackError>) -> Result<T, UnpackError> {
+    fs::create_dir(folder).map_err(|source| UnpackError::Io {
+        path: folder.into(),
         source,
     })?;
-    let filled = fill(&mut zip, into);
+    let filled = fill();
     if filled.is_err() {
         // What is wrong with the ZIP matters more than what is left of it.
-        let _ = fs::remove_dir_all(into);
+        let _ = fs::remove_dir_all(folder);
     }
     filled
 }
 
-fn fill(zip: &mut Vetted<'_>, folder: &Path) -> Result<(), UnpackError> {
+fn fill(
+    zip: &mut Vetted<'_>,
+    folder: &Path,
+    mut see: impl FnMut(&str, &[u8]),
+) -> Result<(), UnpackError> {
     for entry in zip.entries().to_vec() {
         let path = folder.join(&entry.path);
         let failed = |source| UnpackError::Io {
@@ -62,7 +99,10 @@ fn fill(zip: &mut Vetted<'_>, folder: &Path) -> Result<(), UnpackError> {
             (created, _) => created,
         };
         let mut file = created.map_err(failed)?;
-        zip.read(&entry, |chunk| file.write_all(chunk).map_err(failed))?;
+        zip.read(&entry, |chunk| {
+            see(&entry.path, chunk);
+            file.write_all(chunk).map_err(failed)
+        })?;
     }
     Ok(())
 }
@@ -71,6 +111,7 @@ fn fill(zip: &mut Vetted<'_>, folder: &Path) -> Result<(), UnpackError> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::inspect::inspect_task;
     use super::super::samples::{deflated, files_below, hostile, zip_of};
     use super::*;
 
@@ -91,6 +132,35 @@ mod tests {
         assert_eq!(fs::read(into.join("a/b/c.txt")).unwrap(), b"deep");
         assert!(into.join("empty").is_dir());
         assert_eq!(files_below(home.path()), ["task/a/b/c.txt", "task/main.py"]);
+    }
+
+    #[test]
+    fn of_a_task_is_told_what_an_inspection_tells_and_one_that_is_none_leaves_nothing_behind() {
+        let home = tempfile::tempdir().unwrap();
+        let files: &[(&str, &[u8])] = &[
+            ("t/main.py", b"print(1)"),
+            ("t/input.csv", b"a\n1\n"),
+            ("t/task.toml", b"retries = 3"),
+            ("input.csv", b"another"),
+        ];
+        for (at, files) in [files, &files[..1]].into_iter().enumerate() {
+            let (zip, into) = (zip_of(files), home.path().join(at.to_string()));
+            let (contents, input) = unpack_task(&zip, &into).unwrap();
+            assert_eq!(contents, inspect_task(&zip).unwrap());
+            let expected = files.get(1).map(|(_, bytes)| Digest::of(bytes));
+            assert_eq!(input, expected);
+            assert_eq!(fs::read(into.join("t/main.py")).unwrap(), b"print(1)");
+        }
+        for (name, bytes) in [
+            ("t/task.toml", &b"no"[..]),
+            ("u/main.py", b""),
+            ("../x", b""),
+        ] {
+            let zip = zip_of(&[("t/main.py", b""), (name, bytes)]);
+            let refused = unpack_task(&zip, &home.path().join("task"));
+            assert!(matches!(refused, Err(UnpackError::Refused(_))), "{name}");
+            assert!(inspect_task(&zip).is_err() && !home.path().join("task").exists());
+        }
     }
 
     #[test]

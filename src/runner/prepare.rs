@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read as _};
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 
 use mutirao_actors::model::{Digest, Ending};
 use mutirao_actors::runner::Job;
 use nix::errno::Errno;
-use sha2::{Digest as _, Sha256};
 
 use super::place::{self, Stamp};
 use super::printed::Printed;
 use super::{Config, removal};
-use crate::archive::{TaskContents, UnpackError, inspect_task, unpack};
+use crate::archive::{TaskContents, UnpackError, unpack_task};
 
 /// A run that may start.
 #[derive(Debug)]
@@ -34,8 +33,6 @@ pub(super) struct Place {
 /// Vets and unpacks the task. What went wrong is said in words, and nothing is left behind.
 pub(super) fn prepare(config: &Config, job: &Job, marker: &str) -> Result<Place, Ending> {
     let Config { work, notes, .. } = config;
-    let contents = inspect_task(job.archive.bytes())
-        .map_err(|refusal| Ending::NotStarted(refusal.to_string()))?;
     let whole = place::claim(work, job.name.stem()).map_err(|error| {
         let what = format!("failed to make a folder in {}", work.display());
         hindered(&what, &error)
@@ -43,7 +40,7 @@ pub(super) fn prepare(config: &Config, job: &Job, marker: &str) -> Result<Place,
     let filled = notes
         .write(marker, &whole)
         .map_err(|error| hindered("failed to note what runs", &error))
-        .and_then(|()| fill(config, whole.clone(), contents, job));
+        .and_then(|()| fill(config, whole.clone(), job));
     // The reason matters more than a folder that stays.
     filled.inspect_err(|_| {
         if removal::remove(&whole).is_ok() {
@@ -52,13 +49,9 @@ pub(super) fn prepare(config: &Config, job: &Job, marker: &str) -> Result<Place,
     })
 }
 
-fn fill(
-    config: &Config,
-    whole: PathBuf,
-    contents: TaskContents,
-    job: &Job,
-) -> Result<Place, Ending> {
-    unpack(job.archive.bytes(), &whole.join("task")).map_err(|error| match &error {
+fn fill(config: &Config, whole: PathBuf, job: &Job) -> Result<Place, Ending> {
+    let unpacked = unpack_task(job.archive.bytes(), &whole.join("task"));
+    let (contents, input) = unpacked.map_err(|error| match &error {
         UnpackError::Io { path, source } => {
             let what = format!("failed to unpack into {}", path.display());
             hindered(&what, source)
@@ -68,11 +61,6 @@ fn fill(
     let folder = whole.join("task").join(&contents.root);
     let before = place::list(&folder)
         .ok_or_else(|| Ending::NotStarted("the task has too many files".into()))?;
-    let input = contents
-        .has_input
-        .then(|| digest_of(&folder.join("input.csv")))
-        .transpose()
-        .map_err(|error| hindered("failed to read input.csv", &error))?;
     let printed = |name: &str| {
         if !config.keep_work {
             return Ok(Printed::in_memory(&config.work));
@@ -111,19 +99,6 @@ fn hindered(what: &str, error: &io::Error) -> Ending {
         Ending::PeerTrouble(why)
     } else {
         Ending::NotStarted(why)
-    }
-}
-
-/// The SHA-256 of a file of any size.
-fn digest_of(path: &Path) -> io::Result<Digest> {
-    let mut file = File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut chunk = [0; 16 << 10];
-    loop {
-        match file.read(&mut chunk)? {
-            0 => return Ok(Digest::from(<[u8; 32]>::from(hash.finalize()))),
-            length => hash.update(chunk.get(..length).unwrap_or_default()),
-        }
     }
 }
 
