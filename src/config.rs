@@ -9,6 +9,8 @@
 //! slots = 4
 //! ```
 
+mod survey;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
@@ -17,6 +19,8 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, Command};
 use etcetera::BaseStrategy as _;
 use toml::{Table, Value};
+
+pub use survey::{Setting, survey};
 
 /// The file in the folder in which the program is started.
 const HERE: &str = "mutirao.toml";

@@ -1,5 +1,6 @@
 //! The program `mutirao`: what was typed is parsed, logging started and the subcommand run.
 
+use std::io;
 use std::process::ExitCode;
 
 use mutirao::cli::{Cli, exit_code};
@@ -7,11 +8,18 @@ use mutirao::cli::{Cli, exit_code};
 fn main() -> ExitCode {
     match Cli::read().and_then(Cli::run) {
         Ok(code) => code,
+        // Whoever read our output has seen enough of it.
+        Err(error) if is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("error: {}", told(&error));
             exit_code(&error)
         }
     }
+}
+
+fn is_unread(error: &anyhow::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<io::Error>();
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// The error and its causes; a cause that the text before it ends with already is not said twice.

@@ -483,3 +483,36 @@ fn a_port_that_another_program_has_ends_the_start_in_words_and_without_a_panic()
         assert!(!said.contains("panicked"), "{said}");
     }
 }
+
+#[test]
+fn settings_are_shown_with_where_they_come_from_and_shells_and_man_are_told_of_all_subcommands() {
+    let desk = Desk::new();
+    desk.write("mutirao.toml", "[peer]\nslots = 3\n");
+    let settings = desk.json(&["config", "--json"]);
+    let of = |key: &str, command: &str| {
+        let all = settings.as_array().unwrap().iter();
+        let has = |row: &&Value| {
+            row["commands"]
+                .as_array()
+                .unwrap()
+                .contains(&json!(command))
+        };
+        let found = all.filter(|row| row["key"] == key).find(has).unwrap();
+        (found["value"].clone(), found["origin"].clone())
+    };
+    assert_eq!(of("slots", "peer"), (json!("3"), json!("mutirao.toml")));
+    assert_eq!(of("slots", "up"), (Value::Null, json!("default")));
+    assert_eq!(of("port", "master"), (json!("0"), json!("MUTIRAO_PORT")));
+    let shown = out(&desk.output(&["config"]));
+    assert!(shown.contains("scheduler"), "{shown}");
+
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let completions = out(&desk.output(&["completions", shell]));
+        assert!(completions.contains("discovery-port"), "{shell}");
+    }
+    let page = out(&desk.output(&["man"]));
+    assert!(page.contains(".TH mutirao 1"), "{page}");
+    assert!(out(&desk.output(&["man", "peer"])).contains("slots"));
+    let unknown = desk.output(&["man", "pear"]);
+    assert!(err(&unknown).contains("no subcommand \"pear\""));
+}

@@ -1,5 +1,7 @@
 //! What may be typed: one file a subcommand, and here what they share.
 
+mod completions;
+mod config;
 mod house;
 mod master;
 mod options;
@@ -20,7 +22,7 @@ use std::process::ExitCode;
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
-use crate::config;
+use crate::config as settings;
 use crate::control::ControlError;
 use crate::logging::{self, LogFormat};
 use crate::trace::TraceError;
@@ -101,6 +103,9 @@ enum Command {
     Masters(masters::Masters),
     Trace(trace::Trace),
     Store(store::Store),
+    Config(config::Config),
+    Completions(completions::Completions),
+    Man(completions::Man),
 }
 
 impl Cli {
@@ -109,7 +114,7 @@ impl Cli {
     /// # Errors
     /// When a settings file cannot be read.
     pub fn read() -> anyhow::Result<Self> {
-        let command = config::apply(Self::command(), &config::files())?;
+        let command = settings::apply(Self::command(), &settings::files())?;
         let matches = command.get_matches();
         Ok(Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()))
     }
@@ -127,6 +132,9 @@ impl Cli {
         match self.command {
             Command::Trace(args) => trace::run(args),
             Command::Store(args) => store::run(args),
+            Command::Config(args) => config::run(args),
+            Command::Completions(args) => completions::complete(args),
+            Command::Man(args) => completions::man(args),
             Command::Up(args) => in_system(up::run(args)),
             Command::Master(args) => in_system(master::run(args)),
             Command::Peer(args) => in_system(peer::run(args)),
