@@ -13,8 +13,8 @@ use crate::logic::attribution::Claim;
 use crate::logic::effect::{End, Offer, Verdict};
 use crate::logic::record::Record;
 use crate::model::{
-    Archive, Attempt, Dialect, Endpoint, Outcome, PeerId, RequestId, SessionId, Task, TaskChoice,
-    TaskId, TaskName, Wishes,
+    Archive, Attempt, Dialect, Endpoint, Outcome, Part, PeerId, RequestId, SessionId, Task,
+    TaskChoice, TaskId, TaskName, Wishes,
 };
 use crate::port::{Ear, Hears, Port};
 use crate::runner::Job;
@@ -394,6 +394,9 @@ pub struct AdoptTask {
     pub group: Arc<str>,
     /// What the submitter asks for beyond `task.toml`.
     pub wishes: Wishes,
+    /// Which part of its group it is, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
     /// Where the answer goes.
     pub reply: ReplyTo,
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 pub use self::digest::Digest;
 pub use self::short::FileName;
-pub use self::task::{Kind, Kinds, Task, Wishes};
+pub use self::task::{Kind, Kinds, PARTS_MAX, Part, Task, Wishes};
 pub use self::task_name::TaskName;
 
 mod digest;

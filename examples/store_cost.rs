@@ -77,10 +77,12 @@ impl Run {
                 id: self.id,
                 name: self.name.clone(),
                 size: 4_321,
+                nth: None,
                 sha256: Digest::of(&self.number.to_le_bytes()),
                 kind: Arc::new(Kind {
                     code: Digest::of(b"code"),
                     group: "ana".into(),
+                    parts: None,
                     wishes: Wishes::default(),
                 }),
             }),

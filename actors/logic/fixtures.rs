@@ -25,10 +25,12 @@ pub(crate) fn task(number: u128) -> Task {
         id: TaskId(Uuid::from_u128(number)),
         name: format!("task-{number}.zip").parse().unwrap(),
         size: 1,
+        nth: None,
         sha256: Digest::of(&number.to_be_bytes()),
         kind: Arc::new(Kind {
             code: Digest::of(&number.to_le_bytes()),
             group: "all".into(),
+            parts: None,
             wishes: Wishes::default(),
         }),
     }

@@ -3,6 +3,7 @@
 //! Rule: there may be a million of them, so what many have in common they share, and whoever remembers one shares it.
 
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use super::{Digest, TaskId, TaskName};
 /// Kinds that are looked up to be shared: some 15 MB. Tasks of further kinds are as good, and larger.
 const KINDS_MAX: usize = 65_536;
 
+/// Parts that a group may have: as many as a master may have tasks.
+pub const PARTS_MAX: u32 = 1_000_000;
+
 /// What the master knows of a task without its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
@@ -20,13 +24,56 @@ pub struct Task {
     pub id: TaskId,
     /// The name under which it was put in; what is handed out may carry a number.
     pub name: TaskName,
-    /// Length of the ZIP in bytes.
-    pub size: u64,
+    /// Length of the ZIP in bytes; at most some 64 MiB.
+    pub size: u32,
+    /// Which part of its group it is, from 1, if it is one; [`Task::part`] tells it whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nth: Option<NonZeroU32>,
     /// SHA-256 of the ZIP.
     pub sha256: Digest,
     /// What it has in common with the others of its kind.
     #[serde(flatten)]
     pub kind: Arc<Kind>,
+}
+
+impl Task {
+    /// Which part of its group it is, if it is one.
+    pub fn part(&self) -> Option<Part> {
+        Part::new(self.nth?.get() - 1, self.kind.parts?)
+    }
+
+    /// It is this part of its group, or none.
+    pub fn set_part(&mut self, part: Option<Part>) {
+        self.nth = part.and_then(|part| NonZeroU32::new(part.number + 1));
+        let parts = part.map(|part| part.of);
+        if self.kind.parts != parts {
+            Arc::make_mut(&mut self.kind).parts = parts;
+        }
+    }
+}
+
+/// Which part of a whole a task is: a group's results are put together again in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Part {
+    number: u32,
+    of: u32,
+}
+
+impl Part {
+    /// Part `number`, from 0, of so many; none if there is no such part, or of more than [`PARTS_MAX`].
+    pub fn new(number: u32, of: u32) -> Option<Self> {
+        (number < of && of <= PARTS_MAX).then_some(Self { number, of })
+    }
+
+    /// Which one, from 0.
+    pub fn number(self) -> u32 {
+        self.number
+    }
+
+    /// Of how many.
+    pub fn of(self) -> u32 {
+        self.of
+    }
 }
 
 /// What tasks have in common that run the same code over different inputs.
@@ -36,6 +83,9 @@ pub struct Kind {
     pub code: Digest,
     /// Who put them in, or the group of tasks that they belong to; `fair` shares between these.
     pub group: Arc<str>,
+    /// Of how many parts the group is, if they are parts of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<u32>,
     /// What their `task.toml` and their submitter ask for.
     pub wishes: Wishes,
 }
@@ -87,11 +137,13 @@ impl Kinds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logic::fixtures::task;
 
     fn kind(group: usize) -> Arc<Kind> {
         Arc::new(Kind {
             code: Digest::of(b"print()"),
             group: group.to_string().into(),
+            parts: None,
             wishes: Wishes::default(),
         })
     }
@@ -113,6 +165,31 @@ mod tests {
             assert!(kinds.known.len() <= 64);
         }
         assert!(Arc::ptr_eq(&kept, &kinds.share(kind(0))));
+    }
+
+    #[test]
+    fn the_parts_of_a_group_are_of_one_kind_and_each_knows_which_it_is() {
+        let mut kinds = Kinds::default();
+        let part = |number: u32| {
+            let mut part = task(number.into());
+            part.kind = kind(1);
+            part.set_part(Part::new(number, 3));
+            part
+        };
+        let parts: Vec<_> = (0..3).map(|number| kinds.share_in(part(number))).collect();
+        for (number, task) in (0..).zip(&parts) {
+            assert_eq!(task.part(), Part::new(number, 3));
+            assert!(Arc::ptr_eq(&task.kind, &parts[0].kind));
+        }
+        assert_eq!(task(1).part(), None);
+    }
+
+    #[test]
+    fn there_is_no_part_beyond_the_last() {
+        assert!(Part::new(0, 1).is_some() && Part::new(PARTS_MAX - 1, PARTS_MAX).is_some());
+        assert_eq!(Part::new(0, 0), None);
+        assert_eq!(Part::new(3, 3), None);
+        assert_eq!(Part::new(0, PARTS_MAX + 1), None);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::logic::attribution::Claim;
 use crate::model::{
-    Archive, Attempt, BootId, Digest, Ending, Outcome, PeerId, TaskChoice, TaskId, TaskName, Wishes,
+    Archive, Attempt, BootId, Digest, Ending, Outcome, Part, PeerId, TaskChoice, TaskId, TaskName,
+    Wishes,
 };
 use crate::wire::dialect::answer_to;
 use crate::wire::request::{Address, PeerOffer};
@@ -117,6 +118,8 @@ pub struct NewTask {
     pub group: Option<Arc<str>>,
     /// What it asks for.
     pub wishes: Wishes,
+    /// Which part of its group it is, if it is one.
+    pub part: Option<Part>,
 }
 
 /// Takes one message apart; costs about a millisecond a megabyte of payload.
@@ -202,6 +205,7 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
             time_limit_s,
             retries,
             max_fails,
+            part,
         } => Wanted::NewTask(NewTask {
             name: TaskName::tamed(&task_name),
             archive: whole(&task_data, sha256)?,
@@ -212,6 +216,7 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
                 priority: priority.unwrap_or(0),
                 max_fails,
             },
+            part,
         }),
         Request::TaskStatus { task, why } => Wanted::TaskStatus(task, why),
         Request::FetchResult { task_id } => Wanted::Result(task_id),

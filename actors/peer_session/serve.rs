@@ -134,6 +134,7 @@ impl PeerSession {
                 archive,
                 group,
                 wishes,
+                part,
             }) => {
                 let group = group.unwrap_or_else(|| Arc::from(self.remote.ip().to_string()));
                 desk.folders.tell(
@@ -142,6 +143,7 @@ impl PeerSession {
                         archive,
                         group,
                         wishes,
+                        part,
                         reply,
                     },
                     cause,

@@ -7,7 +7,7 @@ use crate::logic::health::Quarantine;
 use crate::logic::ledger::{Entry, Lease, State, Tried};
 use crate::logic::policy::Policy;
 use crate::logic::standing::Mishap;
-use crate::model::{Endpoint, Moment};
+use crate::model::{Endpoint, Moment, Part};
 use crate::wire::report::{
     Against, ConflictRow, FailureRow, PeerFaultRow, PeerRow, QuarantineRow, QueueReport,
     REPORT_ROWS_MAX, RunningRow, TaskCounts, TaskReport, TaskState, TryRow,
@@ -111,6 +111,7 @@ pub fn of_task(entry: &Entry) -> TaskReport {
         State::Failed { output, .. } => output.as_ref().map(|(submitted, file)| (submitted, file)),
         _ => None,
     };
+    let part = entry.task.part();
     TaskReport {
         task_id: entry.task.id,
         task_name: entry.task.name.clone(),
@@ -124,6 +125,9 @@ pub fn of_task(entry: &Entry) -> TaskReport {
         reason,
         result_file: kept.map(|(_, file)| file.clone()),
         took_ms: kept.and_then(|(submitted, _)| u64::try_from(submitted.took.as_millis()).ok()),
+        group: part.map(|_| entry.task.kind.group.as_ref().to_owned()),
+        part: part.map(Part::number),
+        parts: part.map(Part::of),
         tries: Vec::new(),
         conflicts: Vec::new(),
         waits_for: Vec::new(),

@@ -212,6 +212,15 @@ pub struct TaskReport {
     pub result_file: Option<String>,
     /// How long its last run took, in milliseconds.
     pub took_ms: Option<u64>,
+    /// The group of which it is a part, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Which part of the group, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
+    /// Of how many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<u32>,
     /// In full only: its newest tries, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tries: Vec<TryRow>,

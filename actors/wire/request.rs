@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use super::dialect::Dialect;
 use super::payload::Payload;
-use crate::model::{Attempt, BootId, Digest, Outcome, PeerId, TaskChoice, TaskId};
+use crate::model::{Attempt, BootId, Digest, Outcome, Part, PeerId, TaskChoice, TaskId};
 
 pub use encode::{encode_request, pack_request};
 pub use parse::parse_request;
@@ -106,6 +106,8 @@ pub enum Request<'a> {
         retries: Option<u32>,
         /// When more tasks of its group than this have failed, it is cancelled.
         max_fails: Option<u32>,
+        /// Which part of its group it is: `part`, from 0, of `parts`.
+        part: Option<Part>,
     },
     /// `TASK_STATUS`, control.
     TaskStatus {

@@ -210,6 +210,7 @@ async fn submit(args: &Run, task: &Archive, control: &mut Control) -> Result<Tas
             .map(|limit| u32::try_from(limit.as_secs().max(1)).unwrap_or(u32::MAX)),
         retries: args.retries,
         max_fails: args.max_fails,
+        part: None,
     };
     let read = |reply: Reply<'_>| match reply {
         Reply::Accepted { task_id, .. } => Some(task_id),

@@ -222,6 +222,9 @@ mod tests {
             reason: Some("exit code 1 on ana".into()),
             result_file: None,
             took_ms: None,
+            group: None,
+            part: None,
+            parts: None,
             tries: vec![
                 tried(1, "ana", "exit code 1", Some(Against::Task)),
                 tried(2, "bob", "runs", None),

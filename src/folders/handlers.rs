@@ -50,6 +50,7 @@ impl Handler<Letter<AdoptTask>> for Folders {
             archive,
             group,
             wishes,
+            part,
             reply,
         } = message;
         if let Some(trouble) = &self.store_trouble {
@@ -68,6 +69,7 @@ impl Handler<Letter<AdoptTask>> for Folders {
                 archive,
                 group,
                 wishes,
+                part,
             };
             self.adopt(draft, (reply, cause), 1, ctx);
         }
@@ -82,7 +84,7 @@ impl Handler<Letter<LoadTask>> for Folders {
         let Some((file, open)) = self.intake.find(task) else {
             return refuse(&reply, format!("the task {task} is not open"), cause);
         };
-        let (name, size) = (open.name.to_string(), open.size);
+        let (name, size) = (open.name.to_string(), u64::from(open.size));
         if let Some(archive) = self.hot.find(task) {
             return answer(&reply, name, Ok(archive), cause);
         }

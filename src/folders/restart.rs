@@ -42,7 +42,7 @@ impl Folders {
                     maybe_ended.push(MaybeEnded {
                         task: known.task.id,
                         file: file.clone(),
-                        size: known.task.size,
+                        size: known.task.size.into(),
                         sha256: known.task.sha256,
                     });
                 }

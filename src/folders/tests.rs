@@ -37,6 +37,7 @@ async fn a_task_from_the_wire_that_would_never_travel_on_is_refused() {
             archive: Archive::new(zip.finish().unwrap().into_inner()),
             group: "lab".into(),
             wishes: Wishes::default(),
+            part: None,
             reply: stage.reply(),
         });
         let [refused] = stage.hear(["RequestRefused"]).await;
@@ -326,6 +327,7 @@ async fn a_task_from_the_wire_is_written_and_adopted_once() {
                 priority: 9,
                 ..Wishes::default()
             },
+            part: None,
             reply: stage.reply(),
         };
         let (sound, unsound) = (adopt(&zip), adopt(b"no ZIP"));
@@ -371,6 +373,7 @@ async fn tasks_that_come_from_the_wire_at_once_are_all_accepted_and_put_into_the
                 archive: Archive::new(task_zip(&number.to_string())),
                 group: "lab".into(),
                 wishes: Wishes::default(),
+                part: None,
                 reply: stage.reply(),
             });
         }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mutirao_actors::logic::fault::Fault;
-use mutirao_actors::model::{BootId, Digest, Life, PeerId, TaskName, Wishes};
+use mutirao_actors::model::{BootId, Digest, Life, PeerId, TaskName};
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
+
+use super::nouns::Asked;
 
 /// The cells of a row, taken one after the other.
 #[derive(Debug)]
@@ -250,7 +252,7 @@ impl Cell for Fault {
     }
 }
 
-impl Cell for Wishes {
+impl Cell for Asked {
     fn to_cell(&self) -> Written<'_> {
         to_json(self)
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use mutirao_actors::logic::fault::Fault;
-use mutirao_actors::model::{Digest, PeerId, TaskName, Wishes};
+use mutirao_actors::model::{Digest, PeerId, TaskName};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -14,6 +14,7 @@ use super::base::connect_read_only;
 use super::check::each_task;
 use super::fail::Fail;
 use super::files::Files;
+use super::nouns::Asked;
 use super::rows::{ConflictRow, ResultRow, TaskRow, TryRow, Wall};
 use super::whole::Whole;
 use super::{FOLDER, StoreError, schema};
@@ -30,7 +31,7 @@ pub struct Told {
     size: u64,
     sha256: Digest,
     group: String,
-    wishes: Option<Wishes>,
+    wishes: Option<Asked>,
     settled: bool,
     adopted_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,

@@ -5,10 +5,36 @@ use std::sync::Arc;
 use mutirao_actors::logic::fault::Fault;
 use mutirao_actors::logic::ledger::{Submitted, Tried};
 use mutirao_actors::logic::record::{Conflict, Place};
-use mutirao_actors::model::{Attempt, BootId, Endpoint, Kind, Life, Stamp, Task, TaskId, Wishes};
+use mutirao_actors::model::{
+    Attempt, BootId, Endpoint, Kind, Life, Part, Stamp, Task, TaskId, Wishes,
+};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::rows::{ConflictRow, ResultRow, Standing, TaskRow, TryRow, Wall};
+
+/// What a task asks for, and which part of its group it is; both in one column, for few tasks have any of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Asked {
+    /// What it asks for.
+    #[serde(flatten)]
+    pub wishes: Wishes,
+    /// Which part it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+}
+
+impl Asked {
+    /// Of this task; none if it asks for nothing.
+    fn of(task: &Task) -> Option<Self> {
+        let (wishes, part) = (&task.kind.wishes, task.part());
+        let asks = part.is_some() || *wishes != Wishes::default();
+        asks.then(|| Self {
+            wishes: wishes.clone(),
+            part,
+        })
+    }
+}
 
 impl TaskRow {
     /// A task that was adopted just now.
@@ -24,11 +50,11 @@ impl TaskRow {
             changed_s: lies.stamp.changed.0,
             changed_ns: lies.stamp.changed.1,
             inode: lies.stamp.inode,
-            size: task.size,
+            size: task.size.into(),
             sha256: task.sha256,
             code: task.kind.code,
             group_name: Arc::clone(&task.kind.group),
-            wishes: (task.kind.wishes != Wishes::default()).then(|| task.kind.wishes.clone()),
+            wishes: Asked::of(task),
             state: Standing::Queued,
             attempt: None,
             tries: 0,
@@ -56,17 +82,21 @@ impl TaskRow {
 
     /// The task, and where its ZIP lay.
     pub fn task(self) -> (Task, Place) {
-        let task = Task {
+        let Asked { wishes, part } = self.wishes.unwrap_or_default();
+        let mut task = Task {
             id: TaskId(self.id),
             name: self.name,
-            size: self.size,
+            size: u32::try_from(self.size).unwrap_or(u32::MAX),
+            nth: None,
             sha256: self.sha256,
             kind: Arc::new(Kind {
                 code: self.code,
                 group: self.group_name,
-                wishes: self.wishes.unwrap_or_default(),
+                parts: None,
+                wishes,
             }),
         };
+        task.set_part(part);
         let stamp = Stamp {
             size: self.file_size,
             modified: (self.modified_s, self.modified_ns),
@@ -149,5 +179,22 @@ impl From<ConflictRow> for Conflict {
             peer: row.peer,
             sha256: row.sha256,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::types::ValueRef;
+
+    use super::*;
+    use crate::store::cell::Cell as _;
+
+    #[test]
+    fn a_row_of_a_time_that_knew_no_parts_is_of_no_part() {
+        let written = br#"{"time_limit":null,"retries":2,"priority":-3,"max_fails":null}"#;
+        let asked = Asked::from_cell(ValueRef::Text(written)).unwrap();
+        assert_eq!(asked.part, None);
+        let wishes = (asked.wishes.retries, asked.wishes.priority);
+        assert_eq!(wishes, (Some(2), -3));
     }
 }

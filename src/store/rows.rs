@@ -4,11 +4,12 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use mutirao_actors::logic::fault::Fault;
-use mutirao_actors::model::{Digest, Life, PeerId, TaskName, Wishes};
+use mutirao_actors::model::{Digest, Life, PeerId, TaskName};
 use rusqlite::types::ValueRef;
 use uuid::Uuid;
 
 use super::cell::{Cell, Cells, Written};
+use super::nouns::Asked;
 use super::row::{Sealed, Table};
 
 /// A time for people: milliseconds of the wall clock since 1970.
@@ -131,7 +132,7 @@ row! {
         /// The group to which it belongs.
         group_name: Arc<str>,
         /// What it asks for, if for anything.
-        wishes: Option<Wishes>,
+        wishes: Option<Asked>,
         /// How it stands.
         state: Standing,
         /// The try that is leased, or whose result is kept.

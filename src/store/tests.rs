@@ -15,7 +15,8 @@ use mutirao_actors::logic::fault::Fault;
 use mutirao_actors::logic::ledger::{CONFLICTS_MAX, Counts, Submitted, TRIES_MAX, Tried};
 use mutirao_actors::logic::record::{Conflict, Fate, Place, Record, Remembered};
 use mutirao_actors::model::{
-    Attempt, BootId, Digest, Ending, Endpoint, Kind, Life, Stamp, Task, TaskId, TaskName, Wishes,
+    Attempt, BootId, Digest, Ending, Endpoint, Kind, Life, PARTS_MAX, Part, Stamp, Task, TaskId,
+    TaskName, Wishes,
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -93,21 +94,27 @@ fn task(number: u128) -> Arc<Task> {
         priority: -3,
         max_fails: Some(7),
     };
-    Arc::new(Task {
+    let mut task = Task {
         id: id(number),
         name: format!("task-{number}.zip").parse().unwrap(),
         size: 12_345,
+        nth: None,
         sha256: Digest::of(&number.to_le_bytes()),
         kind: Arc::new(Kind {
             code: Digest::of(b"code"),
             group: "ana".into(),
+            parts: None,
             wishes: if number.is_multiple_of(2) {
                 wishes
             } else {
                 Wishes::default()
             },
         }),
-    })
+    };
+    if number.is_multiple_of(3) {
+        task.set_part(Part::new(number as u32, PARTS_MAX));
+    }
+    Arc::new(task)
 }
 
 fn adopted(number: u128) -> Record {

@@ -60,17 +60,21 @@ impl Handler<Letter<AdoptTask>> for Folders {
 
     fn handle(&mut self, letter: Letter<AdoptTask>, _: &mut Context<Self>) {
         let (adopt, cause) = letter.open();
-        let task = Arc::new(Task {
+        let mut task = Task {
             id: TaskId::new(),
             name: adopt.name.clone(),
-            size: adopt.archive.bytes().len() as u64,
+            size: adopt.archive.bytes().len() as u32,
+            nth: None,
             sha256: adopt.archive.digest(),
             kind: Arc::new(Kind {
                 code: Digest::of(b"main.py"),
                 group: adopt.group,
+                parts: None,
                 wishes: adopt.wishes,
             }),
-        });
+        };
+        task.set_part(adopt.part);
+        let task = Arc::new(task);
         let (id, name) = (task.id, adopt.name);
         self.shelves()
             .tasks

@@ -142,11 +142,13 @@ impl World {
         let task = Arc::new(Task {
             id: TaskId::new(),
             name: name.clone(),
-            size: archive.bytes().len() as u64,
+            size: archive.bytes().len() as u32,
+            nth: None,
             sha256: archive.digest(),
             kind: Arc::new(Kind {
                 code: Digest::of(b"main.py"),
                 group: "test".into(),
+                parts: None,
                 wishes: Wishes::default(),
             }),
         });

@@ -97,10 +97,12 @@ impl House {
             id: TaskId::new(),
             name: TaskName::tamed(name),
             size: 3,
+            nth: None,
             sha256: Digest::of(name.as_bytes()),
             kind: Arc::new(Kind {
                 code: Digest::of(b"main.py"),
                 group: "here".into(),
+                parts: None,
                 wishes: Wishes::default(),
             }),
         });

@@ -29,6 +29,8 @@ pub(super) const KEYS: &[&str] = &[
     "more",
     "name",
     "p2p_port",
+    "part",
+    "parts",
     "peak_rss",
     "peer_id",
     "peer_ip",

@@ -1,6 +1,6 @@
 //! Requests as bytes, in the words of each dialect.
 
-use crate::model::{Ending, Outcome, TaskChoice};
+use crate::model::{Ending, Outcome, Part, TaskChoice};
 use crate::wire::dialect::Dialect;
 use crate::wire::parcel::Parcel;
 use crate::wire::request::{Address, PeerOffer, Request};
@@ -97,6 +97,7 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
             time_limit_s,
             retries,
             max_fails,
+            part,
         } => writer
             .field("task_name", task_name)
             .payload("task_data", task_data)
@@ -105,7 +106,9 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
             .maybe("priority", *priority)
             .maybe("time_limit_s", *time_limit_s)
             .maybe("retries", *retries)
-            .maybe("max_fails", *max_fails),
+            .maybe("max_fails", *max_fails)
+            .maybe("part", part.map(Part::number))
+            .maybe("parts", part.map(Part::of)),
         Request::TaskStatus { task, why } => {
             let writer = match task {
                 TaskChoice::Id(task_id) => writer.field("task_id", task_id),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::model::{Attempt, BootId, Ending, Outcome, PeerId, TaskChoice, TaskId};
+use crate::model::{Attempt, BootId, Ending, Outcome, PARTS_MAX, Part, PeerId, TaskChoice, TaskId};
 use crate::wire::dialect::{self, Dialect};
 use crate::wire::error::WireError;
 use crate::wire::fields::{DIGEST, Fields, PORT, WHOLE, number_of, text_of};
@@ -77,6 +77,7 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
             time_limit_s: fields.number("time_limit_s", WHOLE)?,
             retries: fields.number("retries", WHOLE)?,
             max_fails: fields.number("max_fails", WHOLE)?,
+            part: read_part(fields)?,
         },
         "TASK_STATUS" => Request::TaskStatus {
             task: match fields.text("task")? {
@@ -150,6 +151,27 @@ fn read_holds(fields: &Fields<'_>) -> Result<Vec<(TaskId, Attempt)>, WireError> 
         Some((TaskId(task.parse().ok()?), Attempt(attempt.parse().ok()?)))
     });
     held.map(|held| held.ok_or_else(wrong)).collect()
+}
+
+/// Which part of its group a task is, if it says so.
+fn read_part(fields: &Fields<'_>) -> Result<Option<Part>, WireError> {
+    let number = fields.number("part", WHOLE)?;
+    let of = fields.number("parts", "a whole number from 1 to 1000000")?;
+    let (number, of) = match (number, of) {
+        (None, None) => return Ok(None),
+        (Some(_), None) => return Err(WireError::Missing("parts")),
+        (None, Some(_)) => return Err(WireError::Missing("part")),
+        (Some(number), Some(of)) => (number, of),
+    };
+    if !fields.has("group") {
+        return Err(WireError::Missing("group"));
+    }
+    let wrong = |field, wanted| WireError::Field { field, wanted };
+    let part = Part::new(number, of);
+    part.map(Some).ok_or(match of {
+        1..=PARTS_MAX => wrong("part", "a whole number below `parts`"),
+        _ => wrong("parts", "a whole number from 1 to 1000000"),
+    })
 }
 
 fn read_outcome(fields: &Fields<'_>) -> Result<Option<Outcome>, WireError> {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::model::{Ending, TaskName};
+use crate::model::{Ending, PARTS_MAX, Part, TaskName};
 use crate::wire::dialect::answer_to;
 use crate::wire::error::WireError;
 use crate::wire::scanner::{Caps, Scanner};
@@ -131,6 +131,28 @@ fn a_strangers_fields_with_the_names_of_ours_are_ignored() {
 }
 
 #[test]
+fn a_part_is_a_part_of_a_group_and_there_is_such_a_one() {
+    let submit = |words: &str| {
+        let message =
+            format!(r#"{{"action":"SUBMIT_TASK","task_name":"a.zip","task_data":"UEs=",{words}}}"#);
+        parse_request(message.as_bytes()).map(|spoken| match spoken.request {
+            Request::SubmitTask { part, .. } => part,
+            other => panic!("{other:?}"),
+        })
+    };
+    let said = |words: &str| submit(words).unwrap_err().to_string();
+    assert_eq!(submit(r#""group":"a""#), Ok(None));
+    let last = submit(r#""group":"a","part":2,"parts":3"#);
+    assert_eq!(last, Ok(Part::new(2, 3)));
+    assert!(said(r#""group":"a","part":3,"parts":3"#).contains("`parts`"));
+    assert!(said(r#""group":"a","part":0,"parts":0"#).contains("from 1 to 1000000"));
+    assert!(said(r#""group":"a","part":0,"parts":1000001"#).contains("from 1 to 1000000"));
+    assert!(said(r#""group":"a","part":0"#).contains("parts"));
+    assert!(said(r#""group":"a","parts":3"#).contains("part"));
+    assert!(said(r#""part":0,"parts":3"#).contains("group"));
+}
+
+#[test]
 fn a_payload_is_not_copied_when_it_is_read() {
     let message = r#"{"action":"SUBMIT_RESULT","peer_id":"a","result_data":"UEs="}"#;
     let Request::SubmitResult { result_data, .. } = request(message) else {
@@ -152,6 +174,7 @@ fn a_payload_is_written_as_base64_without_growing_the_buffer_twice() {
         time_limit_s: None,
         retries: None,
         max_fails: None,
+        part: None,
     };
     let message = encode_request(Dialect::Flat, None, &submit);
     assert!(message.capacity() < message.len() + 1024);
@@ -218,6 +241,11 @@ fn offer() -> impl Strategy<Value = PeerOffer<'static>> {
     })
 }
 
+fn part() -> impl Strategy<Value = Part> {
+    let parts = (any::<prop::sample::Index>(), 1..=PARTS_MAX as usize);
+    parts.prop_map(|(number, of)| Part::new(number.index(of) as u32, of as u32).unwrap())
+}
+
 fn task_choice() -> impl Strategy<Value = TaskChoice> {
     prop_oneof![
         task().prop_map(TaskChoice::Id),
@@ -274,18 +302,21 @@ fn any_request() -> impl Strategy<Value = Request<'static>> {
             (
                 option::of(text()),
                 any::<Option<i32>>(),
-                any::<[Option<u32>; 3]>()
+                any::<[Option<u32>; 3]>(),
+                option::of(part())
             ),
         )
             .prop_map(|(sent, wished)| Request::SubmitTask {
                 task_name: sent.0,
                 task_data: sent.1,
                 sha256: sent.2,
-                group: wished.0,
+                // Only of a group can it be a part.
+                group: wished.0.or(wished.3.map(|_| "rows".into())),
                 priority: wished.1,
                 time_limit_s: wished.2[0],
                 retries: wished.2[1],
                 max_fails: wished.2[2],
+                part: wished.3,
             }),
         (task_choice(), any::<bool>()).prop_map(|(task, why)| Request::TaskStatus { task, why }),
         task().prop_map(|task_id| Request::FetchResult { task_id }),

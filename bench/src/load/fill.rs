@@ -80,6 +80,7 @@ impl Words {
             time_limit_s: None,
             retries: None,
             max_fails: None,
+            part: None,
         };
         let words = encode_request(Dialect::Flat, None, &request);
         let (before, behind) = split(&words, NAME);

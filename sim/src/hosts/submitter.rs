@@ -68,6 +68,7 @@ impl Submitter {
             priority: None,
             time_limit_s: None,
             max_fails: None,
+            part: None,
             retries: None,
         };
         for master in &self.masters {

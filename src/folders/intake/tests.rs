@@ -27,10 +27,12 @@ fn task(name: &str, content: u8) -> Box<Task> {
         id: TaskId::new(),
         name: TaskName::tamed(name),
         size: 1,
+        nth: None,
         sha256: Digest::of(&[content]),
         kind: Arc::new(Kind {
             code: Digest::of(b""),
             group: "tasks".into(),
+            parts: None,
             wishes: Wishes::default(),
         }),
     })

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mutirao_actors::model::{Archive, Digest, Kind, Stamp, Task, TaskId, TaskName, Wishes};
+use mutirao_actors::model::{Archive, Digest, Kind, Part, Stamp, Task, TaskId, TaskName, Wishes};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
 use super::lasting::{Hold, hold};
@@ -31,6 +31,7 @@ pub(in crate::folders) struct Draft {
     pub archive: Archive,
     pub group: Arc<str>,
     pub wishes: Wishes,
+    pub part: Option<Part>,
 }
 
 /// A look at `tasks/`, which goes on where it stopped.
@@ -185,6 +186,7 @@ pub(in crate::folders) fn read(
         archive: Archive::new(bytes),
         group: GROUP.into(),
         wishes: Wishes::default(),
+        part: None,
     };
     let archive = draft.archive.clone();
     let sha256 = archive.digest();
@@ -194,7 +196,7 @@ pub(in crate::folders) fn read(
             volume,
             &[places.done(), places.failed()],
             &name,
-            task.size,
+            task.size.into(),
             task.sha256,
         )?
     } else {
@@ -222,6 +224,7 @@ pub(super) fn task_of(draft: Draft, contents: TaskContents) -> Task {
     let kind = Kind {
         code: contents.code,
         group: draft.group,
+        parts: None,
         wishes: Wishes {
             time_limit: asked.time_limit.or(said.time_limit),
             retries: asked.retries.or(said.retries),
@@ -233,13 +236,16 @@ pub(super) fn task_of(draft: Draft, contents: TaskContents) -> Task {
             max_fails: asked.max_fails,
         },
     };
-    Task {
+    let mut task = Task {
         id: draft.id,
         name: draft.name,
-        size: draft.archive.bytes().len() as u64,
+        size: u32::try_from(draft.archive.bytes().len()).unwrap_or(u32::MAX),
+        nth: None,
         sha256: draft.archive.digest(),
         kind: Arc::new(kind),
-    }
+    };
+    task.set_part(draft.part);
+    task
 }
 
 /// The content that was listed; none when the file is another, or changes while it is read.

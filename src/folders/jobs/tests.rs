@@ -258,6 +258,7 @@ fn what_the_submitter_does_not_ask_for_is_as_task_toml_says() {
             retries: Some(0),
             ..Wishes::default()
         },
+        part: None,
     };
     let task = task_of(draft, inspect_task(&zip).unwrap());
     assert_eq!(

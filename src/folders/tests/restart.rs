@@ -6,7 +6,7 @@ use mutirao_actors::logic::effect::End;
 use mutirao_actors::logic::ledger::Submitted;
 use mutirao_actors::logic::record::{Fate, Record, Remembered};
 use mutirao_actors::messages::{AdoptTask, KeepResult, LoadTask};
-use mutirao_actors::model::{Archive, Attempt, TaskId, TaskName, Wishes};
+use mutirao_actors::model::{Archive, Attempt, Part, TaskId, TaskName, Wishes};
 use tempfile::TempDir;
 
 use super::stage::{PATIENCE, Stage, id, play, result_zip, task_zip};
@@ -128,6 +128,7 @@ async fn nothing_is_moved_before_it_is_known_what_an_earlier_life_left() {
             archive: Archive::new(task_zip("3")),
             group: "lab".into(),
             wishes: Wishes::default(),
+            part: None,
             reply: stage.reply(),
         });
         let [refused] = stage.hear(["RequestRefused"]).await;
@@ -303,6 +304,7 @@ pub(super) async fn submitted() -> (Stage, TaskId) {
         archive: Archive::new(task_zip("1")),
         group: "lab".into(),
         wishes,
+        part: Part::new(3, 9),
         reply: stage.reply(),
     });
     let [arrived, _] = stage.hear(["TaskArrived", "TaskAccepted"]).await;
@@ -318,6 +320,7 @@ fn unlaid(stage: Stage, fate: &Fate) -> (TempDir, Vec<Remembered>) {
     past.truncate(1);
     let task = &past[0].task;
     assert_eq!(task.kind.wishes.priority, 9);
+    assert_eq!(task.part(), Part::new(3, 9));
     let payload = format!(".mutirao/payloads/{}-{}", task.sha256, task.id);
     let root_path = root.path();
     fs::rename(root_path.join("tasks/a.zip"), root_path.join(payload)).unwrap();

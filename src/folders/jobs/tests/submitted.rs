@@ -9,6 +9,7 @@ fn drafts(count: usize) -> Vec<Draft> {
         archive: Archive::new(script(number)),
         group: "lab".into(),
         wishes: Wishes::default(),
+        part: None,
     };
     (0..count).map(one).collect()
 }
