@@ -373,6 +373,7 @@ inbox! {
     /// What the folders hear.
     FoldersInbox with FoldersEars hears {
         AdoptTask,
+        OpenGroup,
         LoadTask,
         LoadResult,
         KeepResult,
@@ -397,6 +398,15 @@ pub struct AdoptTask {
     /// Which part of its group it is, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
+    /// Where the answer goes.
+    pub reply: ReplyTo,
+}
+
+/// Make the folder of a new group of tasks, under a name that no other has.
+#[derive(Debug, Serialize)]
+pub struct OpenGroup {
+    /// What its name is to begin with.
+    pub name: TaskName,
     /// Where the answer goes.
     pub reply: ReplyTo,
 }
@@ -519,6 +529,7 @@ inbox! {
         TaskDescribed,
         TasksListed,
         TaskAccepted,
+        GroupOpened,
         PeerReported,
     }
 }
@@ -642,6 +653,15 @@ pub struct TaskAccepted {
     pub task: TaskId,
     /// Its name in `tasks/`.
     pub name: TaskName,
+}
+
+/// The group has its name and its folder.
+#[derive(Debug, Serialize)]
+pub struct GroupOpened {
+    /// Answers this.
+    pub request: RequestId,
+    /// Its name.
+    pub group: String,
 }
 
 /// What this peer is doing.

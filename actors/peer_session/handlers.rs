@@ -4,9 +4,9 @@ use actix::{Context, Handler};
 
 use super::PeerSession;
 use crate::messages::{
-    AttemptCancelled, HangUp, NothingWaits, PayloadLoaded, PeerDescribed, PeerReported,
-    PeerWelcomed, PeersListed, QueueDescribed, RequestRefused, ResultAnswered, TaskAccepted,
-    TaskDescribed, TaskOffered, TasksListed,
+    AttemptCancelled, GroupOpened, HangUp, NothingWaits, PayloadLoaded, PeerDescribed,
+    PeerReported, PeerWelcomed, PeersListed, QueueDescribed, RequestRefused, ResultAnswered,
+    TaskAccepted, TaskDescribed, TaskOffered, TasksListed,
 };
 use crate::port::Letter;
 use crate::wire::{Dialect, Extension, Reply, encode_reply};
@@ -155,6 +155,16 @@ impl Handler<Letter<TaskAccepted>> for PeerSession {
                 task_name,
             },
         );
+    }
+}
+
+impl Handler<Letter<GroupOpened>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<GroupOpened>, _: &mut Context<Self>) {
+        let (GroupOpened { request, group }, _) = letter.open();
+        let group = group.into();
+        self.answer(request, &Reply::GroupOpen { group });
     }
 }
 

@@ -49,6 +49,8 @@ pub enum Wanted {
     Peers,
     /// One more task.
     NewTask(NewTask),
+    /// One more group, whose name is to begin with this one.
+    NewGroup(TaskName),
     /// A report on one task, maybe in full.
     TaskStatus(TaskChoice, bool),
     /// The result of a task.
@@ -218,6 +220,7 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
             },
             part,
         }),
+        Request::OpenGroup { name } => Wanted::NewGroup(TaskName::tamed(&name)),
         Request::TaskStatus { task, why } => Wanted::TaskStatus(task, why),
         Request::FetchResult { task_id } => Wanted::Result(task_id),
         Request::CancelTask { task_id } => Wanted::Cancel(task_id),

@@ -13,7 +13,7 @@ use crate::logic::standing::HOLDS_MAX;
 use crate::message_log::Cause;
 use crate::messages::{
     AdoptTask, CancelTask, DescribePeer, DescribePeerSelf, DescribeQueue, DescribeTask, ListPeers,
-    LoadResult, PeerHeard, PeerRegistered, PeerSaidGoodbye, ReplyTo, ResultSubmitted,
+    LoadResult, OpenGroup, PeerHeard, PeerRegistered, PeerSaidGoodbye, ReplyTo, ResultSubmitted,
     TaskRequested,
 };
 use crate::model::{Endpoint, Life, PeerId, RequestId};
@@ -149,6 +149,7 @@ impl PeerSession {
                     cause,
                 );
             }
+            Wanted::NewGroup(name) => desk.folders.tell(OpenGroup { name, reply }, cause),
             Wanted::TaskStatus(task, why) => {
                 desk.scheduler
                     .tell(DescribeTask { task, why, reply }, cause);

@@ -86,6 +86,11 @@ pub enum Reply<'a> {
         /// The name that it was given.
         task_name: Cow<'a, str>,
     },
+    /// `GROUP_OPEN`, to `OPEN_GROUP`.
+    GroupOpen {
+        /// The name that it was given, and that of its folder below `results/`.
+        group: Cow<'a, str>,
+    },
     /// `TASK_STATE`, to `TASK_STATUS`.
     TaskState(TaskReport),
     /// `RESULT_PACKAGE`, to `FETCH_RESULT`.

@@ -109,6 +109,11 @@ pub enum Request<'a> {
         /// Which part of its group it is: `part`, from 0, of `parts`.
         part: Option<Part>,
     },
+    /// `OPEN_GROUP`, control: a new group, with a name of its own and a folder for its results.
+    OpenGroup {
+        /// What its name is to begin with.
+        name: Cow<'a, str>,
+    },
     /// `TASK_STATUS`, control.
     TaskStatus {
         /// Which task: by `task_id`, or by `task`, a name or `last`.

@@ -90,6 +90,27 @@ impl Volume {
         self.make_lasting(folder)
     }
 
+    /// Makes a folder that nobody has made before, so that it outlasts a power cut; whether it was this call that made it.
+    ///
+    /// # Errors
+    /// Whatever the disk refuses; then the folder is gone again.
+    pub fn make_new_folder(&self, folder: &Path) -> Result<bool, DiskError> {
+        let above = folder.parent().unwrap_or(Path::new(""));
+        self.make_folder(above)?;
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = self.mark();
+        let made = self.disk.make_dir(folder);
+        if !made.on_disk("make the folder", folder)? {
+            return Ok(false);
+        }
+        self.sync_since(above, mark).inspect_err(|_| {
+            // Nobody was told of it.
+            let _ = self.disk.remove_dir(folder);
+        })?;
+        self.make_firm(folder);
+        Ok(true)
+    }
+
     fn make_lasting(&self, folder: &Path) -> Result<(), DiskError> {
         if folder.as_os_str().is_empty() {
             return Ok(());

@@ -9,6 +9,7 @@ use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
 pub(super) use self::bring_back::{MaybeEnded, bring_back};
 pub(super) use self::ended::Settling;
+pub(super) use self::groups::open_group;
 pub(super) use self::keep::{Keeping, keep, keep_together};
 pub(super) use self::lasting::Hold;
 pub(super) use self::lay::{Adopted, Laid, Unlaid, adopt_together, lay, load_unlaid};
@@ -25,6 +26,7 @@ use crate::disk::{DiskError, OnDisk as _, Parts, Volume, is_absent, publish};
 mod bring_back;
 mod copies;
 mod ended;
+mod groups;
 mod keep;
 mod lasting;
 mod lay;

@@ -6,10 +6,11 @@
 //!
 //! Nobody hears of a task before it is written down; what a crash leaves half moved is moved on at the next start.
 //!
-//! Hears (`handlers.rs`): `AdoptTask`, `LoadTask`, `LoadResult`, `KeepResult`, `TaskEnded`, `WrittenDown`, `StoreChanged`.
+//! Hears (`handlers.rs`, `groups.rs`): `AdoptTask`, `OpenGroup`, `LoadTask`, `LoadResult`, `KeepResult`, `TaskEnded`,
+//! `WrittenDown`, `StoreChanged`.
 //! Tells the scheduler: `TaskArrived`, `TaskWithdrawn`, `IntakeCounted`, `FoldersChanged`, `ResultKept`,
 //! `ResultRefused`; the store:
-//! `WriteDown`; sessions: `TaskAccepted`, `PayloadLoaded`, `RequestRefused`.
+//! `WriteDown`; sessions: `TaskAccepted`, `GroupOpened`, `PayloadLoaded`, `RequestRefused`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -51,6 +52,7 @@ mod crew;
 mod errands;
 mod fetching;
 mod gathering;
+mod groups;
 mod handlers;
 mod hot;
 mod intake;

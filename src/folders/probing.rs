@@ -18,7 +18,14 @@ const QUIET: Duration = Duration::from_secs(8);
 /// After each try in vain the wait is doubled, so often at most: a probe takes the room that small results still have.
 const DOUBLINGS_MAX: u32 = 2;
 /// Work that somebody asked for.
-const ASKED_FOR: [&str; 5] = ["adopt", "keep", "load", "set aside", "discard"];
+const ASKED_FOR: [&str; 6] = [
+    "adopt",
+    "open a group",
+    "keep",
+    "load",
+    "set aside",
+    "discard",
+];
 
 /// Whether the disk is to be tried.
 #[derive(Debug, Default)]

@@ -7,9 +7,9 @@ use actix::{Actor, Context, Handler};
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::message_log::Name;
 use mutirao_actors::messages::{
-    AdoptTask, KeepResult, LoadResult, LoadTask, PayloadLoaded, RequestRefused, ResultKept,
-    ResultRefused, SchedulerInbox, SetAside, StoreChanged, TaskAccepted, TaskArrived, TaskEnded,
-    WrittenDown,
+    AdoptTask, GroupOpened, KeepResult, LoadResult, LoadTask, OpenGroup, PayloadLoaded,
+    RequestRefused, ResultKept, ResultRefused, SchedulerInbox, SetAside, StoreChanged,
+    TaskAccepted, TaskArrived, TaskEnded, WrittenDown,
 };
 use mutirao_actors::model::{Archive, Digest, Kind, Task, TaskId, TaskName};
 use mutirao_actors::port::{Letter, Port};
@@ -25,6 +25,8 @@ pub struct Shelves {
     pub tasks: BTreeMap<TaskId, (TaskName, Archive)>,
     pub results: BTreeMap<TaskId, Vec<Archive>>,
     pub ended: BTreeMap<TaskId, Vec<End>>,
+    /// How many groups were opened.
+    pub groups: u32,
     /// Tasks that are to vanish when they are asked for.
     pub vanish: bool,
     /// The same of these.
@@ -86,6 +88,21 @@ impl Handler<Letter<AdoptTask>> for Folders {
             name,
         };
         adopt.reply.session.used_by(NAME).tell(accepted, cause);
+    }
+}
+
+impl Handler<Letter<OpenGroup>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<OpenGroup>, _: &mut Context<Self>) {
+        let (OpenGroup { name, reply }, cause) = letter.open();
+        let mut shelves = self.shelves();
+        shelves.groups += 1;
+        let opened = GroupOpened {
+            request: reply.request,
+            group: format!("{}-{}", name.stem(), shelves.groups),
+        };
+        reply.session.used_by(NAME).tell(opened, cause);
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod attackers;
 mod folders;
+mod groups;
 mod own_port;
 mod peers;
 mod raw;

@@ -48,6 +48,7 @@ pub fn pack_reply(dialect: Dialect, id: Option<u64>, reply: &Reply<'_>) -> Parce
         Reply::Accepted { task_id, task_name } => status("ACCEPTED")
             .field("task_id", task_id)
             .field("task_name", task_name),
+        Reply::GroupOpen { group } => status("GROUP_OPEN").field("group", group),
         Reply::TaskState(task) => status("TASK_STATE").field("task", task),
         Reply::ResultPackage {
             result_name,

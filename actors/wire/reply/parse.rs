@@ -81,6 +81,9 @@ fn read_word<'a>(fields: &Fields<'a>, word: &str) -> Result<Option<Reply<'a>>, W
             task_id: fields.need_task()?,
             task_name: fields.need_text("task_name")?,
         },
+        "GROUP_OPEN" => Reply::GroupOpen {
+            group: fields.need_text("group")?,
+        },
         "TASK_STATE" => Reply::TaskState(read_task(fields)?),
         "RESULT_PACKAGE" => Reply::ResultPackage {
             result_name: fields.need_text("result_name")?,

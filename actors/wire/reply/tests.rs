@@ -137,6 +137,7 @@ fn any_reply() -> impl Strategy<Value = Reply<'static>> {
             }
         }),
         Just(Reply::Ok),
+        text().prop_map(|group| Reply::GroupOpen { group }),
         (text(), option::of(text())).prop_map(|(message, code)| Reply::Error { message, code }),
         prop::collection::vec(text(), 0..4).prop_map(Reply::Peers),
         (text(), text(), any::<u16>()).prop_map(|(peer_id, peer_ip, peer_port)| {

@@ -29,6 +29,7 @@ fn word<'r>(request: &'r Request<'_>) -> &'r str {
         Request::Status => "STATUS",
         Request::Peers => "PEERS",
         Request::SubmitTask { .. } => "SUBMIT_TASK",
+        Request::OpenGroup { .. } => "OPEN_GROUP",
         Request::TaskStatus { .. } => "TASK_STATUS",
         Request::FetchResult { .. } => "FETCH_RESULT",
         Request::CancelTask { .. } => "CANCEL_TASK",
@@ -109,6 +110,7 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
             .maybe("max_fails", *max_fails)
             .maybe("part", part.map(Part::number))
             .maybe("parts", part.map(Part::of)),
+        Request::OpenGroup { name } => writer.field("name", name),
         Request::TaskStatus { task, why } => {
             let writer = match task {
                 TaskChoice::Id(task_id) => writer.field("task_id", task_id),

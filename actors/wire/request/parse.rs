@@ -79,6 +79,9 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
             max_fails: fields.number("max_fails", WHOLE)?,
             part: read_part(fields)?,
         },
+        "OPEN_GROUP" => Request::OpenGroup {
+            name: fields.need_text("name")?,
+        },
         "TASK_STATUS" => Request::TaskStatus {
             task: match fields.text("task")? {
                 Some(task) => TaskChoice::typed(&task),

@@ -318,6 +318,7 @@ fn any_request() -> impl Strategy<Value = Request<'static>> {
                 max_fails: wished.2[2],
                 part: wished.3,
             }),
+        text().prop_map(|name| Request::OpenGroup { name }),
         (task_choice(), any::<bool>()).prop_map(|(task, why)| Request::TaskStatus { task, why }),
         task().prop_map(|task_id| Request::FetchResult { task_id }),
         task().prop_map(|task_id| Request::CancelTask { task_id }),
