@@ -159,6 +159,7 @@ pub struct ForgetPeer {
 inbox! {
     /// What any scheduler hears.
     SchedulerInbox with SchedulerEars hears {
+        AdoptAfter,
         TaskArrived,
         TaskWithdrawn,
         IntakeCounted,
@@ -180,6 +181,15 @@ inbox! {
         StoreChanged,
         FoldersChanged,
     }
+}
+
+/// A task came over the wire that is to wait for another: the folders are to adopt it, if that one is known.
+#[derive(Debug, Serialize)]
+pub struct AdoptAfter {
+    /// For which one.
+    pub after: TaskId,
+    /// What the folders are told.
+    pub adopt: AdoptTask,
 }
 
 /// A task was adopted and is to be run.
@@ -517,6 +527,7 @@ inbox! {
     SessionInbox with SessionEars hears {
         PeerWelcomed,
         RequestRefused,
+        PredecessorUnknown,
         TaskOffered,
         NothingWaits,
         PayloadLoaded,
@@ -548,6 +559,15 @@ pub struct RequestRefused {
     pub request: RequestId,
     /// In words for a reader.
     pub why: String,
+}
+
+/// A task that is to be submitted cannot wait for this one, for nobody knows it; nothing has changed.
+#[derive(Debug, Serialize)]
+pub struct PredecessorUnknown {
+    /// Answers this.
+    pub request: RequestId,
+    /// For which one.
+    pub after: TaskId,
 }
 
 /// The peer gets this task; as many letters for the same request follow as the offer says.

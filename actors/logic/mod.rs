@@ -20,6 +20,7 @@ pub mod policy;
 pub mod queue;
 pub mod rare;
 pub mod record;
+pub mod rooms;
 pub mod seats;
 pub mod seeking;
 pub mod silence;

@@ -3,15 +3,16 @@
 //! Rule: the queue knows tasks by their seats in the ledger, and a task keeps its seat while it waits. Each stands in
 //! one place, once; taking, adding and removing cost O(log n). Those that failed go first,
 //! but only some of them at a time: the others wait behind all, so that whoever may have none of them soon comes to
-//! one that it may have.
+//! one that it may have. Those that may not be handed out at all for now are held at gates, where nobody steps over them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::row::{Lane, Places};
 use super::policy::Policy;
 use super::seats::Seat;
-use crate::model::Task;
+use crate::model::{Task, TaskId};
 
 mod row;
 
@@ -21,6 +22,33 @@ const STEPS_MAX: usize = 1024;
 /// How many tasks that failed stand in front at a time: enough that each peer that asks finds one which it has not
 /// tried, few beside [`STEPS_MAX`], for all of them may be in the way of a peer that has tried them all.
 const AGAIN_MAX: usize = 64;
+
+/// Places of tasks that failed and wait for room in their group; those of tasks that stand in front are below them.
+const ROOM_AGAIN: i64 = i64::MIN / 2;
+/// Places of the others that wait for room in their group; those of tasks that stand behind are below them.
+const ROOM: i64 = 1 << 61;
+/// Places of tasks that wait for another.
+const AFTER: i64 = 1 << 62;
+
+/// Where tasks are held that may not be handed out for now.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gate {
+    /// Until this task is done.
+    After(TaskId),
+    /// Until fewer tasks of this group are under way.
+    Room(Arc<str>),
+}
+
+impl Gate {
+    /// Where a task is held that has this place, if it is held.
+    fn of(place: i64, task: &Task) -> Option<Self> {
+        match place {
+            AFTER.. => task.kind.wishes.after.map(Self::After),
+            ROOM.. | ROOM_AGAIN..0 => Some(Self::Room(Arc::clone(&task.kind.group))),
+            _ => None,
+        }
+    }
+}
 
 /// The waiting tasks of one scheduler.
 #[derive(Debug)]
@@ -36,6 +64,11 @@ pub struct Queue<P: Policy> {
     /// Never an empty one: a lane goes with its last task.
     lanes: BTreeMap<P::Lane, Lane>,
     order: BTreeSet<(i64, i64, P::Lane)>,
+    /// Those that are held; never an empty lane.
+    gates: BTreeMap<Gate, Lane>,
+    /// How many those are, and the last number that one of them was given.
+    held: usize,
+    last_held: i64,
     places: Places,
 }
 
@@ -50,16 +83,19 @@ impl<P: Policy> Queue<P> {
             later: BTreeMap::new(),
             lanes: BTreeMap::new(),
             order: BTreeSet::new(),
+            gates: BTreeMap::new(),
+            held: 0,
+            last_held: 0,
             places: Places::default(),
         }
     }
 
-    /// How many tasks wait.
+    /// How many tasks wait and are not held.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.places.len() - self.held
     }
 
-    /// Whether none waits.
+    /// Whether none of these waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -82,6 +118,51 @@ impl<P: Policy> Queue<P> {
             let lane = self.policy.lane(task);
             self.later.insert(self.front, (lane, seat));
             self.move_up();
+        }
+    }
+
+    /// Holds a task until that for which it waits is done, behind those that wait for the same. One that waits already
+    /// keeps its place.
+    pub fn hold_after(&mut self, seat: Seat, task: &Task) {
+        self.hold(AFTER, seat, task);
+    }
+
+    /// Holds a task until there is room in its group, one that failed in front of those that did not. One that waits
+    /// already keeps its place.
+    pub fn hold_for_room(&mut self, seat: Seat, task: &Task, has_failed: bool) {
+        let from = if has_failed { ROOM_AGAIN } else { ROOM };
+        self.hold(from, seat, task);
+    }
+
+    fn hold(&mut self, from: i64, seat: Seat, task: &Task) {
+        let place = from + self.last_held + 1;
+        if let Some(gate) = Gate::of(place, task).filter(|_| !self.places.has(seat)) {
+            self.last_held += 1;
+            self.held += 1;
+            self.places.take(seat, place);
+            let lane = self.gates.entry(gate).or_default();
+            lane.add(&mut self.places, seat);
+        }
+    }
+
+    /// Where a task is held, if it is.
+    pub fn gate_of(&self, seat: Seat, task: &Task) -> Option<Gate> {
+        Gate::of(self.places.of(seat)?, task)
+    }
+
+    /// The first of those that are held there; it stays until it is removed.
+    pub fn first_at(&self, gate: &Gate) -> Option<Seat> {
+        self.gates.get(gate)?.seats(&self.places).next()
+    }
+
+    fn let_go(&mut self, gate: Gate, seat: Seat) {
+        let Some(lane) = self.gates.get_mut(&gate) else {
+            return;
+        };
+        lane.remove(&mut self.places, seat);
+        self.held -= 1;
+        if lane.first_place(&self.places).is_none() {
+            self.gates.remove(&gate);
         }
     }
 
@@ -119,6 +200,10 @@ impl<P: Policy> Queue<P> {
         let Some(place) = self.places.of(seat) else {
             return false;
         };
+        if let Some(gate) = Gate::of(place, task) {
+            self.let_go(gate, seat);
+            return true;
+        }
         if self.later.remove(&place).is_some() {
             self.places.leave(seat);
             return true;

@@ -101,6 +101,12 @@ pub struct Wishes {
     pub priority: i32,
     /// When more tasks of its group than this have failed for good, it is cancelled; none: it is not.
     pub max_fails: Option<u32>,
+    /// It waits until this task is done, and is cancelled if that ends otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<TaskId>,
+    /// It is leased only while fewer tasks of its group are that wish for such a limit; none: whenever its turn comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_running: Option<NonZeroU32>,
 }
 
 /// The kinds of tasks that are known, so that equal ones are one.

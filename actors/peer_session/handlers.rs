@@ -5,8 +5,8 @@ use actix::{Context, Handler};
 use super::PeerSession;
 use crate::messages::{
     AttemptCancelled, GroupOpened, HangUp, NothingWaits, PayloadLoaded, PeerDescribed,
-    PeerReported, PeerWelcomed, PeersListed, QueueDescribed, RequestRefused, ResultAnswered,
-    TaskAccepted, TaskDescribed, TaskOffered, TasksListed,
+    PeerReported, PeerWelcomed, PeersListed, PredecessorUnknown, QueueDescribed, RequestRefused,
+    ResultAnswered, TaskAccepted, TaskDescribed, TaskOffered, TasksListed,
 };
 use crate::port::Letter;
 use crate::wire::{Dialect, Extension, Reply, encode_reply};
@@ -26,6 +26,16 @@ impl Handler<Letter<RequestRefused>> for PeerSession {
     fn handle(&mut self, letter: Letter<RequestRefused>, _: &mut Context<Self>) {
         let (refused, cause) = letter.open();
         self.refuse(refused, cause);
+    }
+}
+
+impl Handler<Letter<PredecessorUnknown>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<PredecessorUnknown>, _: &mut Context<Self>) {
+        let (PredecessorUnknown { request, after }, _) = letter.open();
+        let why = format!("the field after names no task that is known here: {after}");
+        self.answer_error(request, &why, "bad_field");
     }
 }
 

@@ -208,6 +208,8 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
             retries,
             max_fails,
             part,
+            after,
+            max_running,
         } => Wanted::NewTask(NewTask {
             name: TaskName::tamed(&task_name),
             archive: whole(&task_data, sha256)?,
@@ -217,6 +219,8 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
                 retries,
                 priority: priority.unwrap_or(0),
                 max_fails,
+                after,
+                max_running,
             },
             part,
         }),

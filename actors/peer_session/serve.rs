@@ -12,9 +12,9 @@ use crate::connection::Turn;
 use crate::logic::standing::HOLDS_MAX;
 use crate::message_log::Cause;
 use crate::messages::{
-    AdoptTask, CancelTask, DescribePeer, DescribePeerSelf, DescribeQueue, DescribeTask, ListPeers,
-    LoadResult, OpenGroup, PeerHeard, PeerRegistered, PeerSaidGoodbye, ReplyTo, ResultSubmitted,
-    TaskRequested,
+    AdoptAfter, AdoptTask, CancelTask, DescribePeer, DescribePeerSelf, DescribeQueue, DescribeTask,
+    ListPeers, LoadResult, OpenGroup, PeerHeard, PeerRegistered, PeerSaidGoodbye, ReplyTo,
+    ResultSubmitted, TaskRequested,
 };
 use crate::model::{Endpoint, Life, PeerId, RequestId};
 use crate::wire::{Dialect, Extension, Reply};
@@ -137,17 +137,19 @@ impl PeerSession {
                 part,
             }) => {
                 let group = group.unwrap_or_else(|| Arc::from(self.remote.ip().to_string()));
-                desk.folders.tell(
-                    AdoptTask {
-                        name,
-                        archive,
-                        group,
-                        wishes,
-                        part,
-                        reply,
-                    },
-                    cause,
-                );
+                let after = wishes.after;
+                let adopt = AdoptTask {
+                    name,
+                    archive,
+                    group,
+                    wishes,
+                    part,
+                    reply,
+                };
+                match after {
+                    Some(after) => desk.scheduler.tell(AdoptAfter { after, adopt }, cause),
+                    None => desk.folders.tell(adopt, cause),
+                }
             }
             Wanted::NewGroup(name) => desk.folders.tell(OpenGroup { name, reply }, cause),
             Wanted::TaskStatus(task, why) => {

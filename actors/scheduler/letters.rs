@@ -7,13 +7,25 @@ use crate::logic::ledger::Entry;
 use crate::logic::policy::Policy;
 use crate::message_log::Cause;
 use crate::messages::{
-    CancelTask, CloseQueue, DescribeQueue, DescribeTask, FoldersChanged, IntakeCounted, ListTasks,
-    OfferFailed, PeerJoined, PeerLeft, PeersListed, QueueDescribed, ReplyTo, RequestRefused,
-    ResultKept, ResultRefused, ResultSubmitted, SessionClosed, StoreChanged, TallyPeers,
-    TaskArrived, TaskDescribed, TaskRequested, TaskWithdrawn, TasksListed, WrittenDown,
+    AdoptAfter, CancelTask, CloseQueue, DescribeQueue, DescribeTask, FoldersChanged, IntakeCounted,
+    ListTasks, OfferFailed, PeerJoined, PeerLeft, PeersListed, PredecessorUnknown, QueueDescribed,
+    ReplyTo, RequestRefused, ResultKept, ResultRefused, ResultSubmitted, SessionClosed,
+    StoreChanged, TallyPeers, TaskArrived, TaskDescribed, TaskRequested, TaskWithdrawn,
+    TasksListed, WrittenDown,
 };
 use crate::model::{RequestId, TaskChoice};
 use crate::wire::report::{REPORT_ROWS_MAX, TaskReport};
+
+impl<P: Policy> Takes<AdoptAfter> for Desk<P> {
+    fn take(&mut self, AdoptAfter { after, adopt }: AdoptAfter, cause: Cause) {
+        if self.mind.ledger().get(&after).is_some() {
+            return self.cast.folders.tell(adopt, cause);
+        }
+        let ReplyTo { session, request } = adopt.reply;
+        let unknown = PredecessorUnknown { request, after };
+        session.used_by(NAME).tell(unknown, cause);
+    }
+}
 
 impl<P: Policy> Takes<TaskArrived> for Desk<P> {
     fn take(&mut self, message: TaskArrived, cause: Cause) {

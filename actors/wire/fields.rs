@@ -29,7 +29,7 @@ pub(super) const WHOLE: &str = "a whole number that is not negative";
 /// What a digest must be.
 pub(super) const DIGEST: &str = "64 hexadecimal digits";
 /// What an id of ours must be.
-const UUID: &str = "a UUID";
+pub(super) const UUID: &str = "a UUID";
 
 /// The known fields of one message. Those inside an envelope's `data` come first, so that they win over its outside.
 #[derive(Debug, Default)]

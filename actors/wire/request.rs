@@ -7,6 +7,7 @@ mod encode;
 mod parse;
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 
 use super::dialect::Dialect;
 use super::payload::Payload;
@@ -108,6 +109,10 @@ pub enum Request<'a> {
         max_fails: Option<u32>,
         /// Which part of its group it is: `part`, from 0, of `parts`.
         part: Option<Part>,
+        /// It waits until this task is done.
+        after: Option<TaskId>,
+        /// It is leased only while fewer tasks of its group are that say so.
+        max_running: Option<NonZeroU32>,
     },
     /// `OPEN_GROUP`, control: a new group, with a name of its own and a folder for its results.
     OpenGroup {

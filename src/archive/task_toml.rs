@@ -79,6 +79,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<TaskToml, Refusal> {
             retries: written.retries,
             priority: written.priority,
             max_fails: None,
+            after: None,
+            max_running: None,
         },
         command: written.command,
         env: written.env,

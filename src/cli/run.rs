@@ -211,6 +211,8 @@ async fn submit(args: &Run, task: &Archive, control: &mut Control) -> Result<Tas
         retries: args.retries,
         max_fails: args.max_fails,
         part: None,
+        after: None,
+        max_running: None,
     };
     let read = |reply: Reply<'_>| match reply {
         Reply::Accepted { task_id, .. } => Some(task_id),

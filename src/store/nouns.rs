@@ -195,6 +195,7 @@ mod tests {
         let asked = Asked::from_cell(ValueRef::Text(written)).unwrap();
         assert_eq!(asked.part, None);
         let wishes = (asked.wishes.retries, asked.wishes.priority);
+        assert_eq!((asked.wishes.after, asked.wishes.max_running), (None, None));
         assert_eq!(wishes, (Some(2), -3));
     }
 }

@@ -5,6 +5,7 @@ mod log;
 mod model;
 mod running;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use std::path::Path;
@@ -93,6 +94,8 @@ fn task(number: u128) -> Arc<Task> {
         retries: Some(2),
         priority: -3,
         max_fails: Some(7),
+        after: Some(id(number / 2)),
+        max_running: NonZeroU32::new(3),
     };
     let mut task = Task {
         id: id(number),

@@ -136,6 +136,7 @@ impl<P: Policy> Dispatch<P> {
             confirmed: true,
         };
         self.ledger.set(&task, State::Leased(lease));
+        self.has_room(&task);
         self.peers.of(peer).take(task, attempt);
     }
 

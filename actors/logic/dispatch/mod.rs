@@ -3,10 +3,11 @@
 //! Rule: it is told facts in the order in which they happened, with the time, and answers each with
 //! [`Effect`]s. Whatever the order, no task is lost: it is in the queue, resting, leased, or terminal.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 mod facts;
+mod gates;
 mod keeping;
 mod leases;
 mod obstacles;
@@ -28,6 +29,7 @@ use super::ledger::{Ledger, State};
 use super::policy::Policy;
 use super::queue::Queue;
 use super::record::Record;
+use super::rooms::Rooms;
 use super::standing::{Standing, Standings};
 use crate::model::{Attempt, Moment, Task, TaskId};
 
@@ -51,6 +53,9 @@ pub struct Dispatch<P: Policy> {
     peers: Standings,
     health: Health,
     groups: Groups,
+    rooms: Rooms,
+    /// Tasks that are to be cancelled with others that ended, and why; no more than are open.
+    doomed: VecDeque<(TaskId, String)>,
     waiting: Waiting,
     keepers: HashMap<TaskId, Vec<Asker>>,
     /// The last request that was passed over, if there were too many: the next look goes on there.
@@ -75,6 +80,8 @@ impl<P: Policy> Dispatch<P> {
             peers: Standings::default(),
             health: Health::default(),
             groups: Groups::default(),
+            rooms: Rooms::default(),
+            doomed: VecDeque::new(),
             waiting: Waiting::default(),
             keepers: HashMap::new(),
             passed_over: 0,
@@ -111,7 +118,7 @@ impl<P: Policy> Dispatch<P> {
         &self.peers
     }
 
-    /// How many tasks could be handed out now; those that rest after a failure are not among them.
+    /// How many tasks could be handed out now; those that rest after a failure or are held are not among them.
     pub fn queued(&self) -> usize {
         self.queue.len()
     }
@@ -136,7 +143,9 @@ impl<P: Policy> Dispatch<P> {
         if self.ledger.insert(task) {
             self.enqueue(&id);
         }
-        self.serve_waiting(now)
+        let mut effects = self.end_doomed();
+        effects.extend(self.serve_waiting(now));
+        effects
     }
 
     /// Whoever put the task in took it back, or somebody cancelled it.
@@ -188,7 +197,7 @@ impl<P: Policy> Dispatch<P> {
 
     /// Time has passed.
     pub fn tick(&mut self, now: Moment) -> Vec<Effect> {
-        let mut effects = Vec::new();
+        let mut effects = self.end_doomed();
         while let Some((_, due)) = self
             .due
             .first()

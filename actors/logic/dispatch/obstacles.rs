@@ -75,6 +75,10 @@ impl<P: Policy> Dispatch<P> {
         if self.peers.present() == 0 {
             reasons.push("no peer is here: start one with `mutirao peer`".into());
         }
+        if let Some(held) = self.held_for(&entry.task) {
+            reasons.push(held);
+            return reasons;
+        }
         reasons.extend(self.peers_in_words(entry, now));
         let others = self.queue.len().saturating_sub(1);
         if others > 0 && entry.story.state == State::Waiting {

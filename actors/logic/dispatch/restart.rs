@@ -22,6 +22,7 @@ impl<P: Policy> Dispatch<P> {
     /// Takes the tasks of earlier lives.
     pub fn restore(&mut self, past: &Past, now: Moment) {
         let mut forgotten = past.counts;
+        let mut waiting = Vec::new();
         for known in &past.tasks {
             forgotten.without(&known.fate);
             match &known.fate {
@@ -40,10 +41,13 @@ impl<P: Policy> Dispatch<P> {
                 self.due
                     .insert((deadline, Due::LeaseEnds(task.id, lease.attempt)));
                 self.peers.of(&lease.holder).take(task.id, lease.attempt);
+                self.rooms.enter(task);
             } else if waits {
-                self.enqueue(&task.id);
+                waiting.push(task.id);
             }
         }
+        // Not before it is known what runs and what is done.
+        waiting.iter().for_each(|task| self.enqueue(task));
         self.ledger.count_forgotten(forgotten);
         self.health.cut_terms(now);
     }

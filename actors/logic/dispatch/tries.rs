@@ -1,5 +1,7 @@
 //! How a try ends without a result, and how a task ends for good.
 
+use std::sync::Arc;
+
 use super::others::patience;
 use super::{Dispatch, Due};
 use crate::logic::effect::{Effect, End, Verdict};
@@ -90,6 +92,8 @@ impl<P: Policy> Dispatch<P> {
             Blame::None => false,
         };
         self.ledger.set(task, State::Resting);
+        let of_group = self.ledger.get(task).map(|entry| Arc::clone(&entry.task));
+        of_group.iter().for_each(|task| self.make_room(task));
         if given_up {
             let output = None;
             return self.end(
@@ -113,29 +117,15 @@ impl<P: Policy> Dispatch<P> {
         }
     }
 
-    /// What failed goes first, a little of it at a time: the sooner another peer has tried it, the sooner it shows
-    /// who is to blame.
-    pub(super) fn enqueue(&mut self, task: &TaskId) {
-        let Some(seat) = self.ledger.seat(task) else {
-            return;
-        };
-        match self.ledger.at(seat) {
-            Some(entry) if entry.story.failures > 0 => self.queue.push_again(seat, &entry.task),
-            Some(entry) => self.queue.push(seat, &entry.task),
-            None => {}
-        }
-    }
-
-    /// It does not wait any more, if it did.
-    pub(super) fn dequeue(&mut self, task: &TaskId) {
-        let seat = self.ledger.seat(task);
-        if let Some((seat, entry)) = seat.and_then(|seat| Some((seat, self.ledger.at(seat)?))) {
-            self.queue.remove(seat, &entry.task);
-        }
-    }
-
-    /// Ends a task for good: out of the queue, its lease over, whoever still runs it told.
+    /// Ends a task for good: out of the queue, its lease over, whoever still runs it told; and with it those that are not
+    /// to be run without it.
     pub(super) fn end(&mut self, task: &TaskId, end: End, state: State) -> Vec<Effect> {
+        let mut effects = self.end_one(task, end, state);
+        effects.extend(self.end_doomed());
+        effects
+    }
+
+    pub(super) fn end_one(&mut self, task: &TaskId, end: End, state: State) -> Vec<Effect> {
         self.dequeue(task);
         let has_failed = matches!(state, State::Failed { .. });
         let Some(left) = self.ledger.set(task, state) else {
@@ -160,10 +150,13 @@ impl<P: Policy> Dispatch<P> {
                 self.health.ended(&tried.holder, *task, tried.attempt);
             }
             effects.push(Effect::End(*task, entry.task.name.clone(), end));
-            if let Some(GivenUp { open, why }) = self.groups.ended(&entry.task, has_failed) {
-                let given_up = open.iter();
-                effects.extend(given_up.flat_map(|id| self.task_withdrawn(id, why.clone())));
+            let ended = Arc::clone(&entry.task);
+            if let Some(GivenUp { open, why }) = self.groups.ended(&ended, has_failed) {
+                let given_up = open.into_iter().map(|id| (id, why.clone()));
+                self.doomed.extend(given_up);
             }
+            self.let_follow(task);
+            self.make_room(&ended);
         }
         effects
     }

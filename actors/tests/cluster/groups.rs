@@ -57,3 +57,53 @@ async fn the_parts_of_a_group_are_told_apart_however_they_end() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_task_waits_for_another_which_must_be_known_and_says_so() {
+    with_master(async |world| {
+        let mut control = world.connect(9);
+        let nobody = uuid::Uuid::nil();
+        control
+            .ask(r#"{"action":"REGISTER","peer_id":"c","protocol":2,"boot_id":"00000000-0000-0000-0000-000000000009"}"#)
+            .await;
+        let refused = control
+            .ask_value(format!(
+                r#"{{"action":"SUBMIT_TASK","task_name":"a","task_data":"MSAw","after":"{nobody}"}}"#
+            ))
+            .await;
+        assert_eq!(refused["code"], "bad_field", "{refused}");
+        let why = refused["message"].as_str().unwrap();
+        assert!(why.contains("after") && why.contains(&nobody.to_string()), "{why}");
+
+        let canary = submit(&mut control, "OSAw", r#""group":"g""#).await;
+        let fields = format!(r#""group":"g","after":"{canary}""#);
+        let waiter = submit(&mut control, "MSAw", &fields).await;
+        let _peer = world.peer(1, 2, &Cable::default());
+        world.until("it runs", |world| !world.stage.said("LoadTask").is_empty()).await;
+        let waits = report(&mut control, &waiter).await;
+        assert_eq!(waits["waits_for"][0], "it waits for a.zip to be done", "{waits}");
+        assert_eq!(waits["attempts"], 0, "{waits}");
+        world.until("both ended", |world| ended(world) == 2).await;
+        assert_eq!(report(&mut control, &waiter).await["state"], "done");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_group_no_more_run_at_a_time_than_its_tasks_say() {
+    with_master(async |world| {
+        let mut control = world.connect(9);
+        for _ in 0..3 {
+            submit(&mut control, "OSAw", r#""group":"g","max_running":1"#).await;
+        }
+        let _peers = [1, 2].map(|host| world.peer(host, 4, &Cable::default()));
+        let mut most = 0;
+        while ended(&world) < 3 {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            let status = control.ask_value(r#"{"action":"STATUS"}"#).await;
+            most = most.max(status["report"]["tasks"]["leased"].as_u64().unwrap());
+        }
+        assert_eq!(most, 1);
+    })
+    .await;
+}

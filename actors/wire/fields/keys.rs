@@ -4,6 +4,7 @@
 pub(super) const KEYS: &[&str] = &[
     "action",
     "addr",
+    "after",
     "agent",
     "attempt",
     "boot_id",
@@ -25,6 +26,7 @@ pub(super) const KEYS: &[&str] = &[
     "master_ip",
     "master_port",
     "max_fails",
+    "max_running",
     "message",
     "more",
     "name",

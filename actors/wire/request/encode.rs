@@ -99,6 +99,8 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
             retries,
             max_fails,
             part,
+            after,
+            max_running,
         } => writer
             .field("task_name", task_name)
             .payload("task_data", task_data)
@@ -109,7 +111,9 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
             .maybe("retries", *retries)
             .maybe("max_fails", *max_fails)
             .maybe("part", part.map(Part::number))
-            .maybe("parts", part.map(Part::of)),
+            .maybe("parts", part.map(Part::of))
+            .maybe("after", *after)
+            .maybe("max_running", *max_running),
         Request::OpenGroup { name } => writer.field("name", name),
         Request::TaskStatus { task, why } => {
             let writer = match task {

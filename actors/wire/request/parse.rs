@@ -1,12 +1,13 @@
 //! Requests out of bytes.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::model::{Attempt, BootId, Ending, Outcome, PARTS_MAX, Part, PeerId, TaskChoice, TaskId};
 use crate::wire::dialect::{self, Dialect};
 use crate::wire::error::WireError;
-use crate::wire::fields::{DIGEST, Fields, PORT, WHOLE, number_of, text_of};
+use crate::wire::fields::{DIGEST, Fields, PORT, UUID, WHOLE, number_of, text_of};
 use crate::wire::request::{Address, PeerOffer, Request, Spoken};
 
 /// What a peer's id must be.
@@ -78,6 +79,8 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
             retries: fields.number("retries", WHOLE)?,
             max_fails: fields.number("max_fails", WHOLE)?,
             part: read_part(fields)?,
+            after: fields.spelled("after", UUID)?.map(TaskId),
+            max_running: read_max_running(fields)?,
         },
         "OPEN_GROUP" => Request::OpenGroup {
             name: fields.need_text("name")?,
@@ -166,15 +169,28 @@ fn read_part(fields: &Fields<'_>) -> Result<Option<Part>, WireError> {
         (None, Some(_)) => return Err(WireError::Missing("part")),
         (Some(number), Some(of)) => (number, of),
     };
-    if !fields.has("group") {
-        return Err(WireError::Missing("group"));
-    }
+    need_group(fields)?;
     let wrong = |field, wanted| WireError::Field { field, wanted };
     let part = Part::new(number, of);
     part.map(Some).ok_or(match of {
         1..=PARTS_MAX => wrong("part", "a whole number below `parts`"),
         _ => wrong("parts", "a whole number from 1 to 1000000"),
     })
+}
+
+/// How many of a group may run at a time, if the task says so.
+fn read_max_running(fields: &Fields<'_>) -> Result<Option<NonZeroU32>, WireError> {
+    let most = fields.number("max_running", "a whole number from 1")?;
+    if most.is_some() {
+        need_group(fields)?;
+    }
+    Ok(most)
+}
+
+/// What is said of a task in its group means nothing without one.
+fn need_group(fields: &Fields<'_>) -> Result<(), WireError> {
+    let has_group = fields.has("group");
+    has_group.then_some(()).ok_or(WireError::Missing("group"))
 }
 
 fn read_outcome(fields: &Fields<'_>) -> Result<Option<Outcome>, WireError> {

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -153,6 +154,24 @@ fn a_part_is_a_part_of_a_group_and_there_is_such_a_one() {
 }
 
 #[test]
+fn how_many_of_a_group_may_run_is_at_least_one_and_said_of_a_group() {
+    let submit = |words: &str| {
+        let message =
+            format!(r#"{{"action":"SUBMIT_TASK","task_name":"a","task_data":"UEs=",{words}}}"#);
+        let read = parse_request(message.as_bytes()).map(|_| ());
+        read.map_err(|error| error.to_string())
+    };
+    assert_eq!(submit(r#""group":"a","max_running":1"#), Ok(()));
+    let none = submit(r#""group":"a","max_running":0"#).unwrap_err();
+    assert!(
+        none.contains("`max_running`") && none.contains("from 1"),
+        "{none}"
+    );
+    assert!(submit(r#""max_running":1"#).unwrap_err().contains("group"));
+    assert!(submit(r#""after":7"#).unwrap_err().contains("`after`"));
+}
+
+#[test]
 fn a_payload_is_not_copied_when_it_is_read() {
     let message = r#"{"action":"SUBMIT_RESULT","peer_id":"a","result_data":"UEs="}"#;
     let Request::SubmitResult { result_data, .. } = request(message) else {
@@ -175,6 +194,8 @@ fn a_payload_is_written_as_base64_without_growing_the_buffer_twice() {
         retries: None,
         max_fails: None,
         part: None,
+        after: None,
+        max_running: None,
     };
     let message = encode_request(Dialect::Flat, None, &submit);
     assert!(message.capacity() < message.len() + 1024);
@@ -303,20 +324,26 @@ fn any_request() -> impl Strategy<Value = Request<'static>> {
                 option::of(text()),
                 any::<Option<i32>>(),
                 any::<[Option<u32>; 3]>(),
-                option::of(part())
+                option::of(part()),
+                (option::of(task()), any::<Option<NonZeroU32>>())
             ),
         )
             .prop_map(|(sent, wished)| Request::SubmitTask {
                 task_name: sent.0,
                 task_data: sent.1,
                 sha256: sent.2,
-                // Only of a group can it be a part.
-                group: wished.0.or(wished.3.map(|_| "rows".into())),
+                // Only of a group can it be a part, or one of so many.
+                group: match (wished.3, wished.4.1) {
+                    (None, None) => wished.0,
+                    _ => Some(wished.0.unwrap_or("rows".into())),
+                },
                 priority: wished.1,
                 time_limit_s: wished.2[0],
                 retries: wished.2[1],
                 max_fails: wished.2[2],
                 part: wished.3,
+                after: wished.4.0,
+                max_running: wished.4.1,
             }),
         text().prop_map(|name| Request::OpenGroup { name }),
         (task_choice(), any::<bool>()).prop_map(|(task, why)| Request::TaskStatus { task, why }),

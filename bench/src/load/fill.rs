@@ -81,6 +81,8 @@ impl Words {
             retries: None,
             max_fails: None,
             part: None,
+            after: None,
+            max_running: None,
         };
         let words = encode_request(Dialect::Flat, None, &request);
         let (before, behind) = split(&words, NAME);

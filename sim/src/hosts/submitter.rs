@@ -69,6 +69,8 @@ impl Submitter {
             time_limit_s: None,
             max_fails: None,
             part: None,
+            after: None,
+            max_running: None,
             retries: None,
         };
         for master in &self.masters {

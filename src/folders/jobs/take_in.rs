@@ -234,6 +234,8 @@ pub(super) fn task_of(draft: Draft, contents: TaskContents) -> Task {
                 asked.priority
             },
             max_fails: asked.max_fails,
+            after: asked.after,
+            max_running: asked.max_running,
         },
     };
     let mut task = Task {

@@ -1,3 +1,4 @@
+mod gates;
 mod leases;
 mod obstacles;
 mod others;

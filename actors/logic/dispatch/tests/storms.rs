@@ -1,6 +1,7 @@
 //! Whatever happens in whatever order: no task is lost, none ends twice, nobody is answered twice.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use crate::logic::attribution::Claim;
 use crate::logic::dispatch::{Arrival, Ask, Dispatch, Due, Rules, Submission};
 use crate::logic::effect::{Asker, Effect, End, Offer};
 use crate::logic::fixtures::{by_id, by_name, kind_of, ours, ours_in_life, plain, plain_at, task};
+
 use crate::logic::ledger::{Counts, Entry, Lease, State};
+use crate::logic::queue::Gate;
 use crate::logic::record::{Place, Record};
 use crate::model::{
     Attempt, Digest, Ending, Endpoint, Moment, Outcome, RequestId, SessionId, Stamp, TaskId,
@@ -216,6 +219,7 @@ impl Storm {
     }
 
     fn arrives(&mut self, number: u8) -> Vec<Effect> {
+        let before = task(u128::from(number) % TASKS / 2).id;
         let mut task = task(u128::from(number) % TASKS);
         // All of one name, half of them limited, one of them to be tried once.
         task.name = "exemplo.zip".parse().unwrap();
@@ -223,6 +227,11 @@ impl Storm {
         kind_of(&mut task).wishes.time_limit =
             number.is_multiple_of(2).then_some(Duration::from_secs(50));
         kind_of(&mut task).wishes.retries = (u128::from(number) % TASKS == 3).then_some(0);
+        // Those of one group run one by one, and some wait for one that came before.
+        kind_of(&mut task).wishes.max_running = NonZeroU32::new(1).filter(|_| number % 2 == 1);
+        let after = Some(before)
+            .filter(|before| !number.is_multiple_of(3) && self.arrived.contains(before));
+        kind_of(&mut task).wishes.after = after.filter(|before| *before != task.id);
         let task = Arc::new(task);
         if self.arrived.insert(task.id) {
             self.written.push(Record::Adopted {
@@ -336,6 +345,7 @@ impl Storm {
                     let held = self.mind.peers.get(&peer).map(|known| known.holds.clone());
                     let alone = held == Some(vec![(offer.task, offer.attempt)]);
                     assert!(peer.is_ours() || alone, "{peer} holds {held:?}");
+                    self.check_room(offer.task);
                     self.offers.push(offer);
                 }
                 Effect::Nothing(asker) => {
@@ -384,7 +394,8 @@ impl Storm {
             }
         }
         assert_eq!(ledger.counts(), counts);
-        let waiting = |entry: &&&Entry| entry.story.state == State::Waiting;
+        let waiting =
+            |entry: &&&Entry| entry.story.state == State::Waiting && self.gate_of(entry).is_none();
         assert_eq!(
             self.mind.queue.len(),
             entries.iter().filter(waiting).count()
@@ -400,7 +411,10 @@ impl Storm {
         let id = entry.task.id;
         let seat = self.mind.ledger.seat(&id);
         let queued = self.mind.queue.next(|other| Some(other) == seat).is_some();
-        assert_eq!(queued, entry.story.state == State::Waiting);
+        let waits = entry.story.state == State::Waiting;
+        assert_eq!(queued, waits && self.gate_of(entry).is_none());
+        assert!(waits || self.gate_of(entry).is_none());
+        self.check_gate(entry);
         let ended = self.ended.contains_key(&id);
         assert_eq!(ended, entry.story.state.is_terminal());
         assert_eq!(
@@ -424,6 +438,45 @@ impl Storm {
             }
             _ => {}
         }
+    }
+
+    fn gate_of(&self, entry: &Entry) -> Option<Gate> {
+        let seat = self.mind.ledger.seat(&entry.task.id)?;
+        self.mind.queue.gate_of(seat, &entry.task)
+    }
+
+    fn check_gate(&self, entry: &Entry) {
+        let wishes = &entry.task.kind.wishes;
+        let before = wishes.after.map(|after| self.ended.get(&after));
+        match self.gate_of(entry) {
+            Some(Gate::After(_)) => assert_eq!(before, Some(None), "held for what is over"),
+            Some(Gate::Room(_)) => {
+                assert!(!self.mind.rooms.admits(&entry.task), "held for no reason");
+            }
+            None if entry.story.state == State::Waiting => {
+                assert!(matches!(before, None | Some(Some(End::Done))), "too early");
+            }
+            None => {}
+        }
+        let is_over = matches!(before, Some(Some(End::Failed(_) | End::Cancelled(_))));
+        assert!(
+            !is_over || entry.story.state.is_terminal(),
+            "waits for ever"
+        );
+    }
+
+    /// How many of the task's group are leased, if they are to be few; and how few.
+    fn check_room(&self, task: TaskId) {
+        let ledger = self.mind.ledger();
+        let kind = &ledger.get(&task).unwrap().task.kind;
+        let leased = ledger
+            .leased()
+            .filter(|entry| entry.task.kind.group == kind.group);
+        let most = kind
+            .wishes
+            .max_running
+            .map_or(usize::MAX, |most| most.get() as usize);
+        assert!(leased.count() <= most, "too many at a time");
     }
 
     fn check_lease(&self, task: TaskId, lease: &Lease) {
