@@ -18,7 +18,7 @@ use crate::model::{
 };
 use crate::port::{Ear, Hears, Port};
 use crate::runner::Job;
-use crate::wire::report::{PeerReport, PeerRow, QueueReport, TaskReport, TaskState};
+use crate::wire::report::{GroupReport, PeerReport, PeerRow, QueueReport, TaskReport, TaskState};
 
 /// Makes the inbox of an actor: the compiler says what whoever stands behind it must hear. It knows the actor once,
 /// however much that hears, for each connection has one.
@@ -174,7 +174,7 @@ inbox! {
         DescribeQueue,
         DescribeTask,
         CancelTask,
-        ListTasks,
+    ListTasks, DescribeGroup, CancelGroup,
         TallyPeers,
         CloseQueue,
         WrittenDown,
@@ -364,6 +364,26 @@ pub struct ListTasks {
     pub reply: ReplyTo,
 }
 
+/// Somebody wants to know how the parts of a group stand.
+#[derive(Debug, Serialize)]
+pub struct DescribeGroup {
+    /// Its name, or `last`.
+    pub group: String,
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
+/// Cancel all of a group that is open.
+#[derive(Debug, Serialize)]
+pub struct CancelGroup {
+    /// Its name, or `last`.
+    pub group: String,
+    /// In words for a reader.
+    pub why: String,
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
 /// The registry was asked who is here: add what they have done, and answer.
 #[derive(Debug, Serialize)]
 pub struct TallyPeers {
@@ -538,7 +558,7 @@ inbox! {
         PeerDescribed,
         QueueDescribed,
         TaskDescribed,
-        TasksListed,
+    TasksListed, GroupDescribed,
         TaskAccepted,
         GroupOpened,
         PeerReported,
@@ -662,6 +682,15 @@ pub struct TasksListed {
     pub request: RequestId,
     /// The newest first.
     pub tasks: Vec<TaskReport>,
+}
+
+/// How the parts of a group stand.
+#[derive(Debug, Serialize)]
+pub struct GroupDescribed {
+    /// Answers this.
+    pub request: RequestId,
+    /// None if the group is not known.
+    pub report: Option<GroupReport>,
 }
 
 /// The task lies in `tasks/` and is queued.

@@ -26,6 +26,7 @@ use super::fault::{Blame, Fault};
 use super::rare::{Rare, Untold};
 use super::record::{Conflict, Fate, Record, Remembered};
 use super::seats::{Seat, Seated, Seats};
+use super::tallies::Tallies;
 use crate::model::{Attempt, Digest, Endpoint, Moment, PeerId, Task, TaskId, TaskName};
 
 /// Terminal tasks that are remembered, to recognise late results and to answer for them: some 50 MB.
@@ -241,6 +242,7 @@ pub struct Ledger {
     leased: BTreeSet<TaskId>,
     terminal: VecDeque<TaskId>,
     counts: Counts,
+    tallies: Tallies,
     names_given: u64,
     conflicts: u64,
     /// What happened since it was last taken out to be written down.
@@ -269,6 +271,7 @@ impl Ledger {
             return false;
         }
         self.counts.queued += 1;
+        self.tallies.add(&task, &State::Waiting);
         let story = Rare::default();
         self.entries.insert(Entry { task, story });
         true
@@ -287,6 +290,25 @@ impl Ledger {
     /// What is known of a task.
     pub fn get(&self, task: &TaskId) -> Option<&Entry> {
         self.entries.get(task)
+    }
+
+    /// How the parts of each group stand.
+    pub fn tallies(&self) -> &Tallies {
+        &self.tallies
+    }
+
+    /// The open tasks of a group, in the order of their ids; looks at every task.
+    pub fn open_of(&self, group: &str) -> Vec<TaskId> {
+        let is_meant =
+            |entry: &&Entry| *entry.task.kind.group == *group && !entry.story.state.is_terminal();
+        let mut open: Vec<_> = self
+            .entries
+            .iter()
+            .filter(is_meant)
+            .map(|entry| entry.task.id)
+            .collect();
+        open.sort_unstable();
+        open
     }
 
     /// The newest task of this name, or of any; looks at every task.
@@ -470,6 +492,7 @@ impl Ledger {
             self.terminal.push_back(id);
         }
         *self.counts.of(&state) += 1;
+        self.tallies.add(&task, &state);
         self.conflicts += conflicts.len() as u64;
         let mut story = Rare::<Story>::default();
         if state != State::Waiting || !tries.is_empty() || !conflicts.is_empty() {
@@ -496,6 +519,7 @@ impl Ledger {
         let story = entry.story.told();
         *self.counts.of(&story.state) -= 1;
         *self.counts.of(&state) += 1;
+        self.tallies.moved(&entry.task, &story.state, &state);
         let ended = state.is_terminal();
         match state.lease() {
             Some(_) => self.leased.insert(*task),
@@ -522,6 +546,8 @@ impl Ledger {
         let story = entry.story.told();
         *self.counts.of(&story.state) -= 1;
         *self.counts.of(&State::Resting) += 1;
+        self.tallies
+            .moved(&entry.task, &story.state, &State::Resting);
         story.state = State::Resting;
         self.terminal.retain(|other| other != task);
     }

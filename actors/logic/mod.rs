@@ -25,4 +25,5 @@ pub mod seats;
 pub mod seeking;
 pub mod silence;
 pub mod standing;
+pub mod tallies;
 pub mod withheld;

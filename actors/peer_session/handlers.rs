@@ -4,9 +4,9 @@ use actix::{Context, Handler};
 
 use super::PeerSession;
 use crate::messages::{
-    AttemptCancelled, GroupOpened, HangUp, NothingWaits, PayloadLoaded, PeerDescribed,
-    PeerReported, PeerWelcomed, PeersListed, PredecessorUnknown, QueueDescribed, RequestRefused,
-    ResultAnswered, TaskAccepted, TaskDescribed, TaskOffered, TasksListed,
+    AttemptCancelled, GroupDescribed, GroupOpened, HangUp, NothingWaits, PayloadLoaded,
+    PeerDescribed, PeerReported, PeerWelcomed, PeersListed, PredecessorUnknown, QueueDescribed,
+    RequestRefused, ResultAnswered, TaskAccepted, TaskDescribed, TaskOffered, TasksListed,
 };
 use crate::port::Letter;
 use crate::wire::{Dialect, Extension, Reply, encode_reply};
@@ -150,6 +150,22 @@ impl Handler<Letter<TasksListed>> for PeerSession {
 
     /// Nothing on the wire asks for it.
     fn handle(&mut self, _: Letter<TasksListed>, _: &mut Context<Self>) {}
+}
+
+impl Handler<Letter<GroupDescribed>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<GroupDescribed>, _: &mut Context<Self>) {
+        let (GroupDescribed { request, report }, _) = letter.open();
+        match report {
+            Some(report) => self.answer(request, &Reply::report(&report)),
+            None => self.answer_error(
+                request,
+                "no group of this name that has parts is known here",
+                "no_such_group",
+            ),
+        }
+    }
 }
 
 impl Handler<Letter<TaskAccepted>> for PeerSession {

@@ -51,6 +51,10 @@ pub enum Wanted {
     NewTask(NewTask),
     /// One more group, whose name is to begin with this one.
     NewGroup(TaskName),
+    /// A report on the parts of one group.
+    GroupStatus(String),
+    /// The end of one group, for this reason if one is said.
+    CancelGroup(String, Option<String>),
     /// A report on one task, maybe in full.
     TaskStatus(TaskChoice, bool),
     /// The result of a task.
@@ -225,6 +229,10 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
             part,
         }),
         Request::OpenGroup { name } => Wanted::NewGroup(TaskName::tamed(&name)),
+        Request::GroupStatus { group } => Wanted::GroupStatus(group.into_owned()),
+        Request::CancelGroup { group, reason } => {
+            Wanted::CancelGroup(group.into_owned(), reason.map(Into::into))
+        }
         Request::TaskStatus { task, why } => Wanted::TaskStatus(task, why),
         Request::FetchResult { task_id } => Wanted::Result(task_id),
         Request::CancelTask { task_id } => Wanted::Cancel(task_id),

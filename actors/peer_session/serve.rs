@@ -12,9 +12,9 @@ use crate::connection::Turn;
 use crate::logic::standing::HOLDS_MAX;
 use crate::message_log::Cause;
 use crate::messages::{
-    AdoptAfter, AdoptTask, CancelTask, DescribePeer, DescribePeerSelf, DescribeQueue, DescribeTask,
-    ListPeers, LoadResult, OpenGroup, PeerHeard, PeerRegistered, PeerSaidGoodbye, ReplyTo,
-    ResultSubmitted, TaskRequested,
+    AdoptAfter, AdoptTask, CancelGroup, CancelTask, DescribeGroup, DescribePeer, DescribePeerSelf,
+    DescribeQueue, DescribeTask, ListPeers, LoadResult, OpenGroup, PeerHeard, PeerRegistered,
+    PeerSaidGoodbye, ReplyTo, ResultSubmitted, TaskRequested,
 };
 use crate::model::{Endpoint, Life, PeerId, RequestId};
 use crate::wire::{Dialect, Extension, Reply};
@@ -152,6 +152,14 @@ impl PeerSession {
                 }
             }
             Wanted::NewGroup(name) => desk.folders.tell(OpenGroup { name, reply }, cause),
+            Wanted::GroupStatus(group) => {
+                desk.scheduler.tell(DescribeGroup { group, reply }, cause);
+            }
+            Wanted::CancelGroup(group, reason) => {
+                let why = reason.unwrap_or_else(|| "cancelled by command".to_owned());
+                desk.scheduler
+                    .tell(CancelGroup { group, why, reply }, cause);
+            }
             Wanted::TaskStatus(task, why) => {
                 desk.scheduler
                     .tell(DescribeTask { task, why, reply }, cause);

@@ -1,5 +1,7 @@
 //! What the desk does about each letter of a scheduler's inbox, in the order of a task's life.
 
+use std::sync::Arc;
+
 use super::{Desk, NAME, Takes, report};
 use crate::logic::dispatch::{Arrival, Submission};
 use crate::logic::effect::Asker;
@@ -7,14 +9,14 @@ use crate::logic::ledger::Entry;
 use crate::logic::policy::Policy;
 use crate::message_log::Cause;
 use crate::messages::{
-    AdoptAfter, CancelTask, CloseQueue, DescribeQueue, DescribeTask, FoldersChanged, IntakeCounted,
-    ListTasks, OfferFailed, PeerJoined, PeerLeft, PeersListed, PredecessorUnknown, QueueDescribed,
-    ReplyTo, RequestRefused, ResultKept, ResultRefused, ResultSubmitted, SessionClosed,
-    StoreChanged, TallyPeers, TaskArrived, TaskDescribed, TaskRequested, TaskWithdrawn,
-    TasksListed, WrittenDown,
+    AdoptAfter, CancelGroup, CancelTask, CloseQueue, DescribeGroup, DescribeQueue, DescribeTask,
+    FoldersChanged, GroupDescribed, IntakeCounted, ListTasks, OfferFailed, PeerJoined, PeerLeft,
+    PeersListed, PredecessorUnknown, QueueDescribed, ReplyTo, RequestRefused, ResultKept,
+    ResultRefused, ResultSubmitted, SessionClosed, StoreChanged, TallyPeers, TaskArrived,
+    TaskDescribed, TaskRequested, TaskWithdrawn, TasksListed, WrittenDown,
 };
 use crate::model::{RequestId, TaskChoice};
-use crate::wire::report::{REPORT_ROWS_MAX, TaskReport};
+use crate::wire::report::{GroupReport, REPORT_ROWS_MAX, TaskReport};
 
 impl<P: Policy> Takes<AdoptAfter> for Desk<P> {
     fn take(&mut self, AdoptAfter { after, adopt }: AdoptAfter, cause: Cause) {
@@ -205,18 +207,38 @@ impl<P: Policy> Takes<ListTasks> for Desk<P> {
 
 impl<P: Policy> Takes<CancelTask> for Desk<P> {
     fn take(&mut self, message: CancelTask, cause: Cause) {
-        // An end that was not written down is undone by a restart: it is not begun, and nobody waits for the disk.
-        if let Some(trouble) = &self.trouble {
-            let ReplyTo { session, request } = message.reply;
-            let why = format!("the master cannot write down that the task is cancelled: {trouble}");
-            let refused = RequestRefused { request, why };
-            return session.used_by(NAME).tell(refused, cause);
+        if self.refuses_to_cancel("the task", &message.reply, cause) {
+            return;
         }
         let why = "cancelled by command".to_owned();
         let effects = self.mind.task_withdrawn(&message.task, why);
         self.carry_out(effects, None, cause);
         let report = self.mind.ledger().get(&message.task).map(report::of_task);
         self.once_written_down(move |_| describe_task(report, message.reply, cause));
+    }
+}
+
+impl<P: Policy> Takes<DescribeGroup> for Desk<P> {
+    fn take(&mut self, DescribeGroup { group, reply }: DescribeGroup, cause: Cause) {
+        let report = report::of_group(&self.mind, &group);
+        self.report(move |_| describe_group(report, reply, cause));
+    }
+}
+
+impl<P: Policy> Takes<CancelGroup> for Desk<P> {
+    fn take(&mut self, message: CancelGroup, cause: Cause) {
+        let CancelGroup { group, why, reply } = message;
+        if self.refuses_to_cancel("the group", &reply, cause) {
+            return;
+        }
+        let found = self.mind.ledger().tallies().find(&group);
+        let Some(group) = found.map(|(name, _)| Arc::clone(name)) else {
+            return describe_group(None, reply, cause);
+        };
+        let effects = self.mind.group_withdrawn(&group, &why);
+        self.carry_out(effects, None, cause);
+        let report = report::of_group(&self.mind, &group);
+        self.once_written_down(move |_| describe_group(report, reply, cause));
     }
 }
 
@@ -255,6 +277,26 @@ impl<P: Policy> Takes<FoldersChanged> for Desk<P> {
     fn take(&mut self, FoldersChanged { trouble }: FoldersChanged, _: Cause) {
         self.folders_trouble = trouble;
     }
+}
+
+impl<P: Policy> Desk<P> {
+    /// An end that was not written down is undone by a restart: it is not begun, and nobody waits for the disk.
+    fn refuses_to_cancel(&self, what: &str, reply: &ReplyTo, cause: Cause) -> bool {
+        let Some(trouble) = &self.trouble else {
+            return false;
+        };
+        let why = format!("the master cannot write down that {what} is cancelled: {trouble}");
+        let request = reply.request;
+        let refused = RequestRefused { request, why };
+        reply.session.used_by(NAME).tell(refused, cause);
+        true
+    }
+}
+
+fn describe_group(report: Option<GroupReport>, reply: ReplyTo, cause: Cause) {
+    let ReplyTo { session, request } = reply;
+    let described = GroupDescribed { request, report };
+    session.used_by(NAME).tell(described, cause);
 }
 
 fn describe_task(report: Option<TaskReport>, reply: ReplyTo, cause: Cause) {

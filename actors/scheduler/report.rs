@@ -9,8 +9,9 @@ use crate::logic::policy::Policy;
 use crate::logic::standing::Mishap;
 use crate::model::{Endpoint, Moment, Part};
 use crate::wire::report::{
-    Against, ConflictRow, FailureRow, PeerFaultRow, PeerRow, QuarantineRow, QueueReport,
-    REPORT_ROWS_MAX, RunningRow, TaskCounts, TaskReport, TaskState, TryRow,
+    Against, ConflictRow, FailureRow, FailuresRow, GroupReport, PeerFaultRow, PeerRow,
+    QuarantineRow, QueueReport, REPORT_ROWS_MAX, RunningRow, TaskCounts, TaskReport, TaskState,
+    TryRow,
 };
 
 /// Peers whose faults are told at a time: with those of all, the list of a large cluster would not fit a reply.
@@ -95,6 +96,26 @@ pub fn state_of(state: &State) -> TaskState {
         State::Failed { .. } => TaskState::Failed,
         State::Cancelled { .. } => TaskState::Cancelled,
     }
+}
+
+/// How the parts of a group stand; none if it is not known.
+pub fn of_group<P: Policy>(mind: &Dispatch<P>, name: &str) -> Option<GroupReport> {
+    let (group, tally) = mind.ledger().tallies().find(name)?;
+    let failures = tally.reasons.iter().map(|(reason, tasks)| FailuresRow {
+        reason: reason.clone(),
+        tasks: *tasks,
+    });
+    Some(GroupReport {
+        group: group.as_ref().to_owned(),
+        parts: tally.parts,
+        waiting: tally.counts.queued,
+        running: tally.counts.leased,
+        done: tally.counts.done,
+        failed: tally.counts.failed,
+        cancelled: tally.counts.cancelled,
+        failures: failures.collect(),
+        complete: tally.is_complete(),
+    })
 }
 
 /// How one task stands.

@@ -14,10 +14,10 @@ use super::Fifo;
 use crate::logic::dispatch::Ask;
 use crate::message_log::Cause;
 use crate::messages::{
-    AdoptAfter, CancelTask, CloseQueue, DescribeQueue, DescribeTask, FoldersChanged, IntakeCounted,
-    ListTasks, OfferFailed, PeerJoined, PeerLeft, ResultKept, ResultRefused, ResultSubmitted,
-    SchedulerInbox, SessionClosed, StoreChanged, TallyPeers, TaskArrived, TaskRequested,
-    TaskWithdrawn, WrittenDown,
+    AdoptAfter, CancelGroup, CancelTask, CloseQueue, DescribeGroup, DescribeQueue, DescribeTask,
+    FoldersChanged, IntakeCounted, ListTasks, OfferFailed, PeerJoined, PeerLeft, ResultKept,
+    ResultRefused, ResultSubmitted, SchedulerInbox, SessionClosed, StoreChanged, TallyPeers,
+    TaskArrived, TaskRequested, TaskWithdrawn, WrittenDown,
 };
 use crate::model::Moment;
 use crate::port::Letter;
@@ -153,6 +153,7 @@ impl Handler<Letter<SessionClosed>> for Spread {
 
 // What a scheduler has to hear is in `SchedulerInbox`; the compiler says what is missing here.
 leave_to_desk! { Spread:
-    TaskWithdrawn, IntakeCounted, OfferFailed, ResultSubmitted, ResultKept, ResultRefused, PeerJoined, DescribeQueue, DescribeTask, CancelTask, ListTasks, TallyPeers, CloseQueue, WrittenDown, StoreChanged, AdoptAfter,
-    FoldersChanged,
+    TaskWithdrawn, IntakeCounted, OfferFailed, ResultSubmitted, ResultKept, ResultRefused, PeerJoined, DescribeQueue,
+    DescribeTask, CancelTask, ListTasks, TallyPeers, CloseQueue, WrittenDown, StoreChanged, AdoptAfter, DescribeGroup,
+    CancelGroup, FoldersChanged,
 }

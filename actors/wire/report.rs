@@ -232,6 +232,39 @@ pub struct TaskReport {
     pub waits_for: Vec<String>,
 }
 
+/// A master's answer to `GROUP_STATUS` and `CANCEL_GROUP`: how the parts of a group stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GroupReport {
+    /// Its name.
+    pub group: String,
+    /// How many parts it is to have.
+    pub parts: u32,
+    /// How many wait: for a peer, for another task, or after a failure.
+    pub waiting: u64,
+    /// How many run at a peer, or have their result stored.
+    pub running: u64,
+    /// How many have their result.
+    pub done: u64,
+    /// How many failed for good.
+    pub failed: u64,
+    /// How many were cancelled.
+    pub cancelled: u64,
+    /// The first reasons for which some failed; at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailuresRow>,
+    /// Whether all parts have ended.
+    pub complete: bool,
+}
+
+/// Parts of a group that failed for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FailuresRow {
+    /// Why, for readers.
+    pub reason: String,
+    /// How many.
+    pub tasks: u64,
+}
+
 /// One try of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TryRow {

@@ -119,6 +119,18 @@ pub enum Request<'a> {
         /// What its name is to begin with.
         name: Cow<'a, str>,
     },
+    /// `GROUP_STATUS`, control: how the parts of a group stand.
+    GroupStatus {
+        /// Its name, or `last`.
+        group: Cow<'a, str>,
+    },
+    /// `CANCEL_GROUP`, control: all of it that is open.
+    CancelGroup {
+        /// Its name, or `last`.
+        group: Cow<'a, str>,
+        /// Why, in words for readers.
+        reason: Option<Cow<'a, str>>,
+    },
     /// `TASK_STATUS`, control.
     TaskStatus {
         /// Which task: by `task_id`, or by `task`, a name or `last`.

@@ -12,13 +12,14 @@ use std::time::Duration;
 use actix::{Actor, Context, Handler};
 use mutirao_actors::message_log::{MessageLog, Name};
 use mutirao_actors::messages::{
-    AttemptCancelled, HangUp, NothingWaits, PayloadLoaded, PeerDescribed, PeerReported,
-    PeerWelcomed, PeersListed, QueueDescribed, ReplyTo, RequestRefused, ResultAnswered,
-    SessionInbox, TaskAccepted, TaskDescribed, TaskOffered, TasksListed,
+    AttemptCancelled, GroupDescribed, GroupOpened, HangUp, NothingWaits, PayloadLoaded,
+    PeerDescribed, PeerReported, PeerWelcomed, PeersListed, PredecessorUnknown, QueueDescribed,
+    ReplyTo, RequestRefused, ResultAnswered, SessionInbox, TaskAccepted, TaskDescribed,
+    TaskOffered, TasksListed,
 };
 use mutirao_actors::model::{Archive, RequestId, TaskId, TaskName};
 use mutirao_actors::port::{Letter, Port};
-use mutirao_actors::wire::report::{PeerRow, QueueReport, TaskReport};
+use mutirao_actors::wire::report::{GroupReport, PeerRow, QueueReport, TaskReport};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -44,6 +45,10 @@ pub enum Answer {
     Peers(Vec<PeerRow>),
     /// A task was taken in.
     Accepted(TaskId, TaskName),
+    /// How a group stands, if it is known.
+    Group(Option<GroupReport>),
+    /// A group has this name and a folder.
+    Opened(String),
     /// What was asked for, and its name.
     Payload(String, Archive),
 }
@@ -136,6 +141,9 @@ answers! {
     TasksListed(listed) => Answer::Tasks(listed.tasks),
     PeersListed(listed) => Answer::Peers(listed.peers),
     TaskAccepted(accepted) => Answer::Accepted(accepted.task, accepted.name),
+    PredecessorUnknown(unknown) => Answer::Refused(format!("no task {} is known to wait for", unknown.after)),
+    GroupDescribed(described) => Answer::Group(described.report),
+    GroupOpened(opened) => Answer::Opened(opened.group),
     PayloadLoaded(loaded) => Answer::Payload(loaded.name, loaded.archive),
 }
 

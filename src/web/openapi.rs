@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use utoipa::OpenApi;
 
-use super::{events, metrics, peers, results, standing, submit, tasks};
+use super::{events, groups, metrics, peers, results, standing, submit, tasks};
 
 /// The control API of a mutirao master.
 #[derive(OpenApi)]
@@ -23,6 +23,9 @@ use super::{events, metrics, peers, results, standing, submit, tasks};
         submit::submit,
         tasks::one,
         tasks::cancel,
+        groups::open,
+        groups::one,
+        groups::cancel,
         results::archive,
         results::stdout,
         results::stderr,

@@ -1,5 +1,6 @@
 //! Handing a task in.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +9,13 @@ use actix_web::web::{BytesMut, Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::StreamExt as _;
 use mutirao_actors::message_log::Cause;
-use mutirao_actors::messages::AdoptTask;
-use mutirao_actors::model::{Archive, TaskId, TaskName, Wishes};
+use mutirao_actors::messages::{AdoptAfter, AdoptTask};
+use mutirao_actors::model::{Archive, PARTS_MAX, Part, TaskId, TaskName, Wishes};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::Desk;
 use super::answers::Answer;
@@ -44,6 +46,49 @@ pub struct Wanted {
     retries: Option<u32>,
     /// Cancel it when more than so many tasks of its group have failed
     max_fails: Option<u32>,
+    /// Wait until this task is done
+    after: Option<Uuid>,
+    /// So many tasks of its group that say so run at a time
+    #[param(minimum = 1)]
+    max_running: Option<u32>,
+    /// Which part of its group it is, from 0
+    part: Option<u32>,
+    /// Of how many
+    #[param(minimum = 1, maximum = 1000000)]
+    parts: Option<u32>,
+}
+
+impl Wanted {
+    /// Whether each is what it may be; together, as the protocol's `SUBMIT_TASK`.
+    fn check(&self) -> Result<(), Problem> {
+        let group = self.group.as_ref().map(String::len);
+        if group.is_some_and(|length| length == 0 || length > GROUP_MAX) {
+            return Err(Problem::bad(format!("group has 1 to {GROUP_MAX} bytes")));
+        }
+        if self.time_limit_s == Some(0) {
+            return Err(Problem::bad("time_limit_s is at least 1"));
+        }
+        if self.max_running == Some(0) {
+            return Err(Problem::bad("max_running is at least 1"));
+        }
+        let of_group = self.part.is_some() || self.max_running.is_some();
+        if of_group && group.is_none() {
+            return Err(Problem::bad("part and max_running go with a group"));
+        }
+        Ok(())
+    }
+
+    fn part(&self) -> Result<Option<Part>, Problem> {
+        match (self.part, self.parts) {
+            (None, None) => Ok(None),
+            (Some(number), Some(of)) => Part::new(number, of).map(Some).ok_or_else(|| {
+                Problem::bad(format!(
+                    "part is below parts, and parts is 1 to {PARTS_MAX}"
+                ))
+            }),
+            _ => Err(Problem::bad("part and parts go together")),
+        }
+    }
 }
 
 /// A task that was taken in: it lies in `tasks/`, and is not lost any more.
@@ -71,43 +116,39 @@ pub async fn submit(
     wanted: Query<Wanted>,
     body: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let Wanted {
-        name,
-        group,
-        priority,
-        time_limit_s,
-        retries,
-        max_fails,
-    } = wanted.into_inner();
-    if group
-        .as_ref()
-        .is_some_and(|group| group.is_empty() || group.len() > GROUP_MAX)
-    {
-        return Err(Problem::bad(format!("group has 1 to {GROUP_MAX} bytes")));
-    }
-    if time_limit_s == Some(0) {
-        return Err(Problem::bad("time_limit_s is at least 1"));
-    }
+    let wanted = wanted.into_inner();
+    wanted.check()?;
+    let part = wanted.part()?;
     let archive = Archive::new(read(body).await?.freeze());
     let from = request.peer_addr().map(|from| from.ip().to_string());
-    let group = group.or(from).unwrap_or_default();
+    let after = wanted.after.map(TaskId);
     let wishes = Wishes {
-        priority: priority.unwrap_or_default(),
-        time_limit: time_limit_s.map(|seconds| Duration::from_secs(seconds.into())),
-        retries,
-        max_fails,
+        priority: wanted.priority.unwrap_or_default(),
+        time_limit: wanted
+            .time_limit_s
+            .map(|seconds| Duration::from_secs(seconds.into())),
+        retries: wanted.retries,
+        max_fails: wanted.max_fails,
+        after,
+        max_running: wanted.max_running.and_then(NonZeroU32::new),
     };
     let adopt = |reply| AdoptTask {
-        name: TaskName::tamed(name.as_deref().unwrap_or_default()),
+        name: TaskName::tamed(wanted.name.as_deref().unwrap_or_default()),
         archive,
-        group: Arc::from(group),
+        group: Arc::from(wanted.group.or(from).unwrap_or_default()),
         wishes,
+        part,
         reply,
     };
-    let folders = &desk.master.folders;
-    let asked = desk
-        .answers
-        .ask(|reply| folders.tell(adopt(reply), Cause::OUTSIDE));
+    let asked = desk.answers.ask(|reply| match after {
+        Some(after) => {
+            let adopt = adopt(reply);
+            desk.master
+                .scheduler
+                .tell(AdoptAfter { after, adopt }, Cause::OUTSIDE);
+        }
+        None => desk.master.folders.tell(adopt(reply), Cause::OUTSIDE),
+    });
     match asked.await? {
         Answer::Accepted(task_id, task_name) => {
             Ok(HttpResponse::Created().json(Accepted { task_id, task_name }))

@@ -125,10 +125,14 @@ impl<P: Policy> Dispatch<P> {
         effects
     }
 
+    /// Where a task is held, if it is.
+    pub(super) fn gate_of(&self, task: &Task) -> Option<Gate> {
+        self.queue.gate_of(self.ledger.seat(&task.id)?, task)
+    }
+
     /// Why a task that waits may not be handed out to anybody, in words for a reader.
     pub(super) fn held_for(&self, task: &Task) -> Option<String> {
-        let gate = self.queue.gate_of(self.ledger.seat(&task.id)?, task)?;
-        Some(match gate {
+        Some(match self.gate_of(task)? {
             Gate::After(before) => match self.ledger.get(&before) {
                 Some(entry) => format!("it waits for {} to be done", entry.task.name),
                 None => format!("it waits for the task {before} to be done"),

@@ -153,6 +153,13 @@ impl<P: Policy> Dispatch<P> {
         self.end(task, End::Cancelled(why.clone()), State::Cancelled { why })
     }
 
+    /// Somebody cancelled all of a group that is open.
+    pub fn group_withdrawn(&mut self, group: &str, why: &str) -> Vec<Effect> {
+        let open = self.ledger.open_of(group).into_iter();
+        self.doomed.extend(open.map(|task| (task, why.to_owned())));
+        self.end_doomed()
+    }
+
     /// A peer asks for a task. What is given to one of ours on a connection that it has left would reach nobody, and
     /// nobody would say so.
     pub fn task_requested(&mut self, ask: Ask, now: Moment) -> Vec<Effect> {

@@ -95,6 +95,7 @@ impl<P: Policy> Dispatch<P> {
         let is_back = entry.story.tried(attempt)?.fault != Some(Fault::Late);
         let may = is_back
             && entry.story.state == State::Waiting
+            && self.gate_of(&entry.task).is_none()
             && self.suits(entry, peer, false, &Workers::new(), now);
         may.then_some(task)
     }

@@ -22,7 +22,7 @@ pub struct Counts {
 
 impl Counts {
     /// The count of the tasks that stand so.
-    pub(super) fn of(&mut self, state: &State) -> &mut u64 {
+    pub(in crate::logic) fn of(&mut self, state: &State) -> &mut u64 {
         match state {
             State::Waiting | State::Resting => &mut self.queued,
             State::Leased(_) | State::Keeping { .. } => &mut self.leased,

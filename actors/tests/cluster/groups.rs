@@ -107,3 +107,47 @@ async fn of_a_group_no_more_run_at_a_time_than_its_tasks_say() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn how_a_group_stands_is_told_at_any_time_and_all_of_it_that_is_open_is_cancelled() {
+    with_master(async |world| {
+        let mut control = world.connect(9);
+        let status = |group: &str| format!(r#"{{"action":"GROUP_STATUS","group":"{group}"}}"#);
+        assert!(
+            control
+                .ask(status("last"))
+                .await
+                .contains("no group of this name")
+        );
+        // One fails at once, the others run for long.
+        for (part, data) in ["MCAx", "OTkw", "OTkw", "OTkw"].iter().enumerate() {
+            let fields = format!(r#""group":"g","retries":0,"part":{part},"parts":4"#);
+            submit(&mut control, data, &fields).await;
+        }
+        let stands = control.ask_value(status("g")).await["report"].clone();
+        assert_eq!(
+            (&stands["waiting"], &stands["complete"]),
+            (&4.into(), &false.into())
+        );
+        let _peer = world.peer(1, 2, &Cable::default());
+        world.until("one failed", |world| ended(world) == 1).await;
+        world
+            .until("two run", |world| world.stage.said("LoadTask").len() == 3)
+            .await;
+        let stands = control.ask_value(status("last")).await["report"].clone();
+        let counts = ["parts", "waiting", "running", "done", "failed", "cancelled"];
+        let counted = counts.map(|key| stands[key].as_u64().unwrap());
+        assert_eq!(counted, [4, 1, 2, 0, 1, 0], "{stands}");
+        assert_eq!(stands["failures"][0]["tasks"], 1, "{stands}");
+        let cancel = r#"{"action":"CANCEL_GROUP","group":"g","reason":"a slip"}"#;
+        let stands = control.ask_value(cancel).await["report"].clone();
+        let counted = counts.map(|key| stands[key].as_u64().unwrap());
+        assert_eq!(counted, [4, 0, 0, 0, 1, 3], "{stands}");
+        assert_eq!(
+            (&stands["complete"], &stands["group"]),
+            (&true.into(), &"g".into())
+        );
+        world.until("all ended", |world| ended(world) == 4).await;
+    })
+    .await;
+}

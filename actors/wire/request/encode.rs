@@ -30,6 +30,8 @@ fn word<'r>(request: &'r Request<'_>) -> &'r str {
         Request::Peers => "PEERS",
         Request::SubmitTask { .. } => "SUBMIT_TASK",
         Request::OpenGroup { .. } => "OPEN_GROUP",
+        Request::GroupStatus { .. } => "GROUP_STATUS",
+        Request::CancelGroup { .. } => "CANCEL_GROUP",
         Request::TaskStatus { .. } => "TASK_STATUS",
         Request::FetchResult { .. } => "FETCH_RESULT",
         Request::CancelTask { .. } => "CANCEL_TASK",
@@ -115,6 +117,10 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
             .maybe("after", *after)
             .maybe("max_running", *max_running),
         Request::OpenGroup { name } => writer.field("name", name),
+        Request::GroupStatus { group } => writer.field("group", group),
+        Request::CancelGroup { group, reason } => writer
+            .field("group", group)
+            .maybe("reason", reason.as_deref()),
         Request::TaskStatus { task, why } => {
             let writer = match task {
                 TaskChoice::Id(task_id) => writer.field("task_id", task_id),

@@ -85,6 +85,13 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
         "OPEN_GROUP" => Request::OpenGroup {
             name: fields.need_text("name")?,
         },
+        "GROUP_STATUS" => Request::GroupStatus {
+            group: fields.need_text("group")?,
+        },
+        "CANCEL_GROUP" => Request::CancelGroup {
+            group: fields.need_text("group")?,
+            reason: fields.text("reason")?,
+        },
         "TASK_STATUS" => Request::TaskStatus {
             task: match fields.text("task")? {
                 Some(task) => TaskChoice::typed(&task),

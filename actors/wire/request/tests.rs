@@ -346,6 +346,9 @@ fn any_request() -> impl Strategy<Value = Request<'static>> {
                 max_running: wished.4.1,
             }),
         text().prop_map(|name| Request::OpenGroup { name }),
+        text().prop_map(|group| Request::GroupStatus { group }),
+        (text(), option::of(text()))
+            .prop_map(|(group, reason)| Request::CancelGroup { group, reason }),
         (task_choice(), any::<bool>()).prop_map(|(task, why)| Request::TaskStatus { task, why }),
         task().prop_map(|task_id| Request::FetchResult { task_id }),
         task().prop_map(|task_id| Request::CancelTask { task_id }),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::restart::{past, read_back};
 use crate::logic::effect::End;
-use crate::logic::fixtures::{Desk, cancels, ends, kind_of, ours, task};
+use crate::logic::fixtures::{Desk, cancels, ends, kind_of, ours, plain, task};
 use crate::logic::ledger::State;
 use crate::logic::record::{Place, Record};
 use crate::model::{Stamp, Task};
@@ -237,4 +237,20 @@ fn whoever_comes_back_with_a_task_takes_the_room_of_one_that_only_stands_in_the_
     assert_eq!(desk.mind.queued(), 0);
     assert!(desk.in_vain(&ours("a")));
     assert_eq!(cancels(&desk.pass(1)), []);
+}
+
+#[test]
+fn whoever_owes_a_result_gets_its_task_once_more_only_when_its_group_has_room() {
+    let mut desk = Desk::with(&[&plain("a"), &ours("b")]);
+    desk.arrive(one_of(1, 1));
+    desk.arrive(one_of(2, 1));
+    let first = desk.take(&plain("a"));
+    assert!(desk.in_vain(&plain("a")), "it came back without a result");
+    let second = desk.take(&ours("b"));
+    desk.pass(60);
+    assert!(desk.in_vain(&plain("a")));
+    desk.succeed(&ours("b"), &second);
+    desk.kept(second.task);
+    desk.leave(&ours("b"), true);
+    assert_eq!(desk.take(&plain("a")).task, first.task);
 }

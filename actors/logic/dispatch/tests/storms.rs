@@ -16,7 +16,7 @@ use crate::logic::ledger::{Counts, Entry, Lease, State};
 use crate::logic::queue::Gate;
 use crate::logic::record::{Place, Record};
 use crate::model::{
-    Attempt, Digest, Ending, Endpoint, Moment, Outcome, RequestId, SessionId, Stamp, TaskId,
+    Attempt, Digest, Ending, Endpoint, Moment, Outcome, Part, RequestId, SessionId, Stamp, TaskId,
 };
 use crate::schedulers::Fair;
 
@@ -228,10 +228,14 @@ impl Storm {
             number.is_multiple_of(2).then_some(Duration::from_secs(50));
         kind_of(&mut task).wishes.retries = (u128::from(number) % TASKS == 3).then_some(0);
         // Those of one group run one by one, and some wait for one that came before.
-        kind_of(&mut task).wishes.max_running = NonZeroU32::new(1).filter(|_| number % 2 == 1);
+        kind_of(&mut task).wishes.max_running =
+            NonZeroU32::new(1).filter(|_| !number.is_multiple_of(2));
         let after = Some(before)
             .filter(|before| !number.is_multiple_of(3) && self.arrived.contains(before));
         kind_of(&mut task).wishes.after = after.filter(|before| *before != task.id);
+        // Those of the other are its parts.
+        let part = u128::from(number) % TASKS / 2;
+        task.set_part(Part::new(part as u32, 3).filter(|_| number.is_multiple_of(2)));
         let task = Arc::new(task);
         if self.arrived.insert(task.id) {
             self.written.push(Record::Adopted {
@@ -394,6 +398,7 @@ impl Storm {
             }
         }
         assert_eq!(ledger.counts(), counts);
+        self.check_tally(&entries);
         let waiting =
             |entry: &&&Entry| entry.story.state == State::Waiting && self.gate_of(entry).is_none();
         assert_eq!(
@@ -405,6 +410,24 @@ impl Storm {
         assert!(ledger.leased().map(|entry| entry.task.id).eq(leased));
         let keepers = self.mind.keepers.values().map(Vec::len).sum::<usize>();
         assert_eq!(keepers, self.submitting.len(), "unanswered");
+    }
+
+    fn check_tally(&self, entries: &[&Entry]) {
+        let parts = entries.iter().filter(|entry| entry.task.part().is_some());
+        let parts: Vec<_> = parts.map(|entry| &entry.story.state).collect();
+        let Some((_, tally)) = self.mind.ledger().tallies().find("group 0") else {
+            return assert!(parts.is_empty(), "not counted");
+        };
+        let of = |is: fn(&State) -> bool| parts.iter().filter(|state| is(state)).count() as u64;
+        assert_eq!(tally.counts.open(), of(|state| !state.is_terminal()));
+        assert_eq!(
+            tally.counts.done,
+            of(|state| matches!(state, State::Done { .. }))
+        );
+        let failed = of(|state| matches!(state, State::Failed { .. }));
+        let told: u64 = tally.reasons.iter().map(|(_, tasks)| tasks).sum();
+        assert_eq!((tally.counts.failed, told), (failed, failed));
+        assert_eq!(tally.is_complete(), of(State::is_terminal) == 3);
     }
 
     fn check_entry(&self, entry: &Entry) {

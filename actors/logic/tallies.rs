@@ -1,0 +1,215 @@
+//! How the parts of each group stand, counted as they move, so that whoever asks every second costs nothing.
+//!
+//! Rule: only tasks that are parts are counted. A group is remembered while one of its parts is open, and then while fewer
+//! than [`OVER_MAX`] ended after it; a name that is used again when all parts ended starts afresh.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::ledger::{Counts, State};
+use crate::model::{Task, TaskId};
+
+/// Groups that are remembered of which no part is open: a day's work of many people, in a megabyte or two.
+const OVER_MAX: usize = 1000;
+/// Different reasons that are told of a group: what more there is, is seen when these are mended.
+const REASONS_MAX: usize = 10;
+/// Characters of a reason: enough to tell it from others.
+const REASON_CHARS_MAX: usize = 200;
+
+/// How the parts of one group stand.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// How many there are to be.
+    pub parts: u32,
+    /// How many stand how.
+    pub counts: Counts,
+    /// The first reasons for which some failed, each with how many; at most [`REASONS_MAX`].
+    pub reasons: Vec<(String, u64)>,
+    newest: Option<TaskId>,
+    /// Which in the order of those that are over, if it is.
+    over: Option<u64>,
+}
+
+impl Tally {
+    /// Whether all parts have ended.
+    pub fn is_complete(&self) -> bool {
+        let Counts {
+            done,
+            failed,
+            cancelled,
+            ..
+        } = self.counts;
+        done + failed + cancelled >= self.parts.into()
+    }
+
+    fn failed_for(&mut self, why: &str) {
+        let why: String = why.chars().take(REASON_CHARS_MAX).collect();
+        let known = self.reasons.iter_mut().find(|(known, _)| *known == why);
+        if let Some((_, tasks)) = known {
+            *tasks += 1;
+        } else if self.reasons.len() < REASONS_MAX {
+            self.reasons.push((why, 1));
+        }
+    }
+}
+
+/// The groups.
+#[derive(Debug, Default)]
+pub struct Tallies {
+    groups: HashMap<Arc<str>, Tally>,
+    over: BTreeMap<u64, Arc<str>>,
+    last_over: u64,
+}
+
+impl Tallies {
+    /// A task came, or was known in an earlier life, and stands so.
+    pub fn add(&mut self, task: &Task, state: &State) {
+        let Some(part) = task.part() else {
+            return;
+        };
+        let group = &task.kind.group;
+        if self.groups.get(group).is_some_and(Tally::is_complete) {
+            self.forget(group);
+        }
+        let tally = self.groups.entry(Arc::clone(group)).or_default();
+        tally.parts = part.of();
+        tally.newest = tally.newest.max(Some(task.id));
+        self.count(group, None, state);
+    }
+
+    /// A task moved from one state to another.
+    pub fn moved(&mut self, task: &Task, from: &State, to: &State) {
+        if task.part().is_some() {
+            self.count(&task.kind.group, Some(from), to);
+        }
+    }
+
+    fn count(&mut self, group: &Arc<str>, from: Option<&State>, to: &State) {
+        let Some(tally) = self.groups.get_mut(group) else {
+            return;
+        };
+        if let Some(from) = from {
+            let count = tally.counts.of(from);
+            *count = count.saturating_sub(1);
+        }
+        *tally.counts.of(to) += 1;
+        if let State::Failed { why, .. } = to {
+            tally.failed_for(why);
+        }
+        match (tally.counts.open(), tally.over) {
+            (0, None) => {
+                self.last_over += 1;
+                tally.over = Some(self.last_over);
+                self.over.insert(self.last_over, Arc::clone(group));
+            }
+            (1.., Some(number)) => {
+                tally.over = None;
+                self.over.remove(&number);
+            }
+            _ => {}
+        }
+        if self.over.len() > OVER_MAX
+            && let Some((_, oldest)) = self.over.pop_first()
+        {
+            self.groups.remove(&oldest);
+        }
+    }
+
+    fn forget(&mut self, group: &Arc<str>) {
+        let over = self.groups.remove(group).and_then(|tally| tally.over);
+        over.map(|number| self.over.remove(&number));
+    }
+
+    /// The group of this name, or of `last` the one whose newest part is the newest.
+    pub fn find(&self, name: &str) -> Option<(&Arc<str>, &Tally)> {
+        match name {
+            "last" => self.groups.iter().max_by_key(|(_, tally)| tally.newest),
+            name => self.groups.get_key_value(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logic::fixtures::{kind_of, task};
+    use crate::model::Part;
+
+    fn part(group: &str, number: u32, of: u32) -> Task {
+        let mut part = task(u128::from(number) + 1);
+        kind_of(&mut part).group = group.into();
+        part.set_part(Part::new(number, of));
+        part
+    }
+
+    fn failed(why: &str) -> State {
+        let why = why.to_owned();
+        State::Failed { why, output: None }
+    }
+
+    fn cancelled() -> State {
+        let why = "enough".to_owned();
+        State::Cancelled { why }
+    }
+
+    #[test]
+    fn parts_are_counted_as_they_move_and_other_tasks_are_not() {
+        let mut tallies = Tallies::default();
+        tallies.add(&task(9), &State::Waiting);
+        assert_eq!(tallies.find("last"), None);
+        for number in 0..2 {
+            tallies.add(&part("rows", number, 3), &State::Waiting);
+        }
+        let (first, second) = (part("rows", 0, 3), part("rows", 1, 3));
+        tallies.moved(&first, &State::Waiting, &failed("exit code 1"));
+        tallies.moved(&second, &State::Waiting, &cancelled());
+        let (name, tally) = tallies.find("last").unwrap();
+        assert_eq!((&**name, tally.parts), ("rows", 3));
+        let counts = tally.counts;
+        assert_eq!((counts.open(), counts.failed, counts.cancelled), (0, 1, 1));
+        assert!(!tally.is_complete(), "one is still to come");
+        tallies.add(&part("rows", 2, 3), &cancelled());
+        assert!(tallies.find("rows").unwrap().1.is_complete());
+    }
+
+    #[test]
+    fn failures_for_the_same_reason_are_told_together_and_no_more_than_ten_reasons() {
+        let mut tallies = Tallies::default();
+        for number in 0..60 {
+            let part = part("rows", number, 60);
+            tallies.add(&part, &State::Waiting);
+            tallies.moved(
+                &part,
+                &State::Waiting,
+                &failed(&format!("exit code {}", number % 15)),
+            );
+        }
+        let (_, tally) = tallies.find("rows").unwrap();
+        assert_eq!(tally.reasons.len(), REASONS_MAX);
+        assert_eq!(tally.reasons[0], ("exit code 0".to_owned(), 4));
+        assert_eq!(tally.counts.failed, 60);
+    }
+
+    #[test]
+    fn of_groups_that_are_over_the_newest_are_remembered_and_open_ones_all() {
+        let mut tallies = Tallies::default();
+        tallies.add(&part("open", 0, 1), &State::Waiting);
+        for number in 0..2 * OVER_MAX {
+            tallies.add(&part(&number.to_string(), 0, 1), &cancelled());
+        }
+        assert_eq!(tallies.groups.len(), OVER_MAX + 1);
+        assert!(tallies.find("open").is_some() && tallies.find("0").is_none());
+        assert_eq!(tallies.over.len(), OVER_MAX);
+    }
+
+    #[test]
+    fn a_name_that_is_used_again_starts_afresh() {
+        let mut tallies = Tallies::default();
+        for of in [1, 2] {
+            tallies.add(&part("rows", 0, of), &failed("exit code 1"));
+        }
+        let (_, tally) = tallies.find("rows").unwrap();
+        assert_eq!((tally.parts, tally.counts.failed), (2, 1));
+        assert_eq!(tallies.over.len(), 1);
+    }
+}

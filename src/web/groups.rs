@@ -1,0 +1,119 @@
+//! Groups of tasks that are parts of one work.
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Json, Path, Query};
+use mutirao_actors::message_log::Cause;
+use mutirao_actors::messages::{CancelGroup, DescribeGroup, OpenGroup};
+use mutirao_actors::model::TaskName;
+use mutirao_actors::wire::report::GroupReport;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Desk;
+use super::answers::Answer;
+use super::problem::Problem;
+
+/// Longest reason, in characters: a line for a reader.
+const REASON_MAX: usize = 500;
+
+/// What a group is to be called.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Named {
+    /// What its name begins with; a number follows
+    #[param(max_length = 255)]
+    name: Option<String>,
+}
+
+/// Why a group is taken back.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// In words for a reader
+    #[param(max_length = 500)]
+    reason: Option<String>,
+}
+
+/// A group that has a name and a folder.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Opened {
+    /// Its name: no other group has it.
+    pub group: String,
+}
+
+/// Opens a group: its folder is made below `results/`, and its parts may be handed in.
+#[utoipa::path(post, path = "/api/v1/groups", tag = "groups", params(Named), responses(
+    (status = 201, description = "It has a name", body = Opened),
+    (status = 400, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "Not from there", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "The folder cannot be made", body = Problem, content_type = "application/problem+json"),
+    (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
+pub async fn open(desk: Data<Desk>, named: Query<Named>) -> Result<HttpResponse, Problem> {
+    let name = TaskName::tamed(named.name.as_deref().unwrap_or_default());
+    let folders = &desk.master.folders;
+    let asked = desk
+        .answers
+        .ask(|reply| folders.tell(OpenGroup { name, reply }, Cause::OUTSIDE));
+    match asked.await? {
+        Answer::Opened(group) => Ok(HttpResponse::Created().json(Opened { group })),
+        _ => Err(Problem::strange()),
+    }
+}
+
+/// How the parts of a group stand.
+#[utoipa::path(get, path = "/api/v1/groups/{group}", tag = "groups",
+    params(("group" = String, Path, description = "Its name, or `last`", example = "last")),
+    responses(
+        (status = 200, description = "How many parts stand how", body = GroupReport),
+        (status = 404, description = "There is no such group", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
+pub async fn one(desk: Data<Desk>, path: Path<String>) -> Result<Json<GroupReport>, Problem> {
+    let (group, scheduler) = (path.into_inner(), &desk.master.scheduler);
+    let asked = desk.answers.ask(|reply| {
+        let group = group.clone();
+        scheduler.tell(DescribeGroup { group, reply }, Cause::OUTSIDE);
+    });
+    report(asked.await?, &group)
+}
+
+/// Takes back what of a group is open.
+#[utoipa::path(post, path = "/api/v1/groups/{group}/cancel", tag = "groups",
+    params(("group" = String, Path, description = "Its name, or `last`", example = "last"), Reason),
+    responses(
+        (status = 200, description = "How it stands: what is over stays as it was", body = GroupReport),
+        (status = 400, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not from there", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such group", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The master cannot write it down now", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
+pub async fn cancel(
+    desk: Data<Desk>,
+    path: Path<String>,
+    reason: Query<Reason>,
+) -> Result<Json<GroupReport>, Problem> {
+    let (group, scheduler) = (path.into_inner(), &desk.master.scheduler);
+    let why = reason.into_inner().reason;
+    let why = why.unwrap_or_else(|| "cancelled over HTTP".to_owned());
+    if why.chars().count() > REASON_MAX {
+        return Err(Problem::bad(format!(
+            "reason has at most {REASON_MAX} characters"
+        )));
+    }
+    let asked = desk.answers.ask(|reply| {
+        let group = group.clone();
+        scheduler.tell(CancelGroup { group, why, reply }, Cause::OUTSIDE);
+    });
+    report(asked.await?, &group)
+}
+
+fn report(answer: Answer, group: &str) -> Result<Json<GroupReport>, Problem> {
+    match answer {
+        Answer::Group(Some(report)) => Ok(Json(report)),
+        Answer::Group(None) => Err(Problem::not_found(format!(
+            "no group {group:?} is known here: it is the name of one, or `last`"
+        ))),
+        _ => Err(Problem::strange()),
+    }
+}
