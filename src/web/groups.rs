@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::Desk;
 use super::answers::Answer;
 use super::problem::Problem;
+use super::submit::check_name;
 
 /// Longest reason, in characters: a line for a reader.
 const REASON_MAX: usize = 500;
@@ -51,6 +52,7 @@ pub struct Opened {
     (status = 409, description = "The folder cannot be made", body = Problem, content_type = "application/problem+json"),
     (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
 pub async fn open(desk: Data<Desk>, named: Query<Named>) -> Result<HttpResponse, Problem> {
+    check_name(named.name.as_deref())?;
     let name = TaskName::tamed(named.name.as_deref().unwrap_or_default());
     let folders = &desk.master.folders;
     let asked = desk

@@ -23,6 +23,8 @@ use super::problem::Problem;
 
 /// How long nothing of a task's ZIP may come.
 const PIECE_MAX: Duration = Duration::from_secs(30);
+/// Longest name, in characters: that of a file.
+const NAME_MAX: usize = 255;
 /// Longest name of a group, in bytes.
 const GROUP_MAX: usize = 128;
 
@@ -65,6 +67,13 @@ impl Wanted {
         if group.is_some_and(|length| length == 0 || length > GROUP_MAX) {
             return Err(Problem::bad(format!("group has 1 to {GROUP_MAX} bytes")));
         }
+        check_name(self.name.as_deref())?;
+        if self
+            .parts
+            .is_some_and(|parts| parts == 0 || parts > PARTS_MAX)
+        {
+            return Err(Problem::bad(format!("parts is 1 to {PARTS_MAX}")));
+        }
         if self.time_limit_s == Some(0) {
             return Err(Problem::bad("time_limit_s is at least 1"));
         }
@@ -73,7 +82,7 @@ impl Wanted {
         }
         let of_group = self.part.is_some() || self.max_running.is_some();
         if of_group && group.is_none() {
-            return Err(Problem::bad("part and max_running go with a group"));
+            return Err(Problem::refused("part and max_running go with a group"));
         }
         Ok(())
     }
@@ -82,11 +91,11 @@ impl Wanted {
         match (self.part, self.parts) {
             (None, None) => Ok(None),
             (Some(number), Some(of)) => Part::new(number, of).map(Some).ok_or_else(|| {
-                Problem::bad(format!(
-                    "part is below parts, and parts is 1 to {PARTS_MAX}"
+                Problem::refused(format!(
+                    "part is below parts, and there are at most {PARTS_MAX}"
                 ))
             }),
-            _ => Err(Problem::bad("part and parts go together")),
+            _ => Err(Problem::refused("part and parts go together")),
         }
     }
 }
@@ -154,6 +163,16 @@ pub async fn submit(
             Ok(HttpResponse::Created().json(Accepted { task_id, task_name }))
         }
         _ => Err(Problem::strange()),
+    }
+}
+
+/// Whether a name is one that is worth taming.
+pub(super) fn check_name(name: Option<&str>) -> Result<(), Problem> {
+    match name.map(|name| name.chars().count()) {
+        Some(length) if length > NAME_MAX => Err(Problem::bad(format!(
+            "name has at most {NAME_MAX} characters"
+        ))),
+        _ => Ok(()),
     }
 }
 
