@@ -238,6 +238,7 @@ fn start_actors(
         // A store that was just made may stand for one that somebody removed.
         is_whole: !recalled.has_lost && recalled.epoch > 1,
         tasks: recalled.tasks,
+        older_parts: recalled.older_parts,
     });
     let folders = Context::<Folders>::new();
     let writer = Context::<StoreDesk>::new();

@@ -461,8 +461,11 @@ impl Ledger {
         });
     }
 
-    /// Counts the terminal tasks of earlier lives that are not remembered themselves.
-    pub fn count_forgotten(&mut self, forgotten: Counts) {
+    /// Counts the terminal tasks of earlier lives that are not remembered themselves, and which of them were parts.
+    pub fn count_forgotten(&mut self, forgotten: Counts, parts: &[(Arc<str>, Counts)]) {
+        for (group, counts) in parts {
+            self.tallies.count_forgotten(group, *counts);
+        }
         self.counts.done += forgotten.done;
         self.counts.failed += forgotten.failed;
         self.counts.cancelled += forgotten.cancelled;

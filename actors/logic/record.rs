@@ -129,6 +129,8 @@ pub struct Past {
     /// All tasks that are open, or whose files are not where they belong, and the newest of the others; in the order
     /// of their arrival.
     pub tasks: Vec<Remembered>,
+    /// How many parts of these tasks' groups are terminal and not among them.
+    pub older_parts: Vec<(Arc<str>, Counts)>,
     /// How many tasks stood how in the end, of all that there ever were.
     pub counts: Counts,
     /// Whether nothing that was written down is missing here.

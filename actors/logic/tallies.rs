@@ -115,6 +115,15 @@ impl Tallies {
         }
     }
 
+    /// Parts of an earlier life that ended, and of which no more is known.
+    pub fn count_forgotten(&mut self, group: &str, forgotten: Counts) {
+        if let Some(tally) = self.groups.get_mut(group) {
+            tally.counts.done += forgotten.done;
+            tally.counts.failed += forgotten.failed;
+            tally.counts.cancelled += forgotten.cancelled;
+        }
+    }
+
     fn forget(&mut self, group: &Arc<str>) {
         let over = self.groups.remove(group).and_then(|tally| tally.over);
         over.map(|number| self.over.remove(&number));

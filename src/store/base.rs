@@ -166,7 +166,12 @@ impl Base {
     /// Reads everything that matters, and begins another life.
     pub fn recall(&mut self) -> Result<Recalled, Fail> {
         let counts = self.count()?;
-        let tasks = load::tasks(&self.connection)?;
+        let oldest = load::oldest(&self.connection)?;
+        let tasks = load::tasks(&self.connection, oldest.as_deref().unwrap_or_default())?;
+        let older_parts = match &oldest {
+            Some(oldest) => load::older_parts(&self.connection, oldest, &tasks)?,
+            None => Vec::new(),
+        };
         self.meta.epoch += 1;
         let transaction = self.connection.transaction()?;
         self.meta.write(&transaction)?;
@@ -176,6 +181,7 @@ impl Base {
             epoch: self.meta.epoch,
             counts,
             tasks,
+            older_parts,
             damage: Vec::new(),
             has_lost: damaged::is_any(&self.connection)?,
         })

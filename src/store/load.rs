@@ -2,6 +2,9 @@
 //!
 //! Rule: every row that is used fits its seal, and every row that another one counts is there; anything else is damage.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use mutirao_actors::logic::ledger::{Counts, TERMINAL_MAX};
 use mutirao_actors::logic::record::Remembered;
 use mutirao_actors::model::Kinds;
@@ -21,6 +24,11 @@ const OLDEST_LOADED: &str = "SELECT id FROM task WHERE state NOT IN ('queued', '
 /// What is behind this counts as open whenever it is not surely over: a damaged word is to be noticed.
 const LOADED: &str =
     "WHERE id >= ? OR NOT (state IN ('done', 'failed', 'cancelled') AND settled = 1)";
+
+/// Of the others, those that are parts of a group.
+const OLDER_PARTS: &str = "SELECT group_name, total(state = 'done'), total(state = 'failed'), total(state = 'cancelled') \
+                           FROM task WHERE id < ? AND state IN ('done', 'failed', 'cancelled') AND settled = 1 \
+                           AND instr(wishes, '\"part\":') > 0 GROUP BY group_name";
 
 /// How many tasks there are, and the number of the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -111,14 +119,18 @@ pub fn count(base: &Connection) -> Result<(Tally, Counts), Fail> {
     }
 }
 
-/// The tasks that matter, in the order of their arrival.
-pub fn tasks(base: &Connection) -> Result<Vec<Remembered>, Fail> {
+/// The oldest of the terminal tasks that are loaded, if there are older ones that are not.
+pub fn oldest(base: &Connection) -> Result<Option<Vec<u8>>, Fail> {
     let offset = i64::try_from(TERMINAL_MAX - 1).unwrap_or(i64::MAX);
-    let oldest: Option<Vec<u8>> = base
-        .query_row(OLDEST_LOADED, [offset], |row| row.get(0))
-        .optional()?;
+    let oldest = base.query_row(OLDEST_LOADED, [offset], |row| row.get(0));
+    Ok(oldest.optional()?)
+}
+
+/// The tasks that matter, in the order of their arrival: those that are open or not settled, and of the others these and
+/// newer ones.
+pub fn tasks(base: &Connection, oldest: &[u8]) -> Result<Vec<Remembered>, Fail> {
     let mut statement = base.prepare(&format!("{} {LOADED}", TaskRow::table().all))?;
-    let mut rows = statement.query([oldest.unwrap_or_default()])?;
+    let mut rows = statement.query([oldest])?;
     let (mut found, mut kinds) = (Vec::new(), Kinds::default());
     while let Some(row) = rows.next()? {
         let whole = Whole::of(base, TaskRow::whole(row)?)?;
@@ -126,4 +138,34 @@ pub fn tasks(base: &Connection) -> Result<Vec<Remembered>, Fail> {
     }
     found.sort_by_key(|(seq, _)| *seq);
     Ok(found.into_iter().map(|(_, task)| task).collect())
+}
+
+/// How many parts of each group there are that are not among [`tasks`], for the groups of which others are.
+pub fn older_parts(
+    base: &Connection,
+    oldest: &[u8],
+    tasks: &[Remembered],
+) -> Result<Vec<(Arc<str>, Counts)>, Fail> {
+    let parts = tasks.iter().filter(|known| known.task.part().is_some());
+    let groups: HashSet<&str> = parts.map(|known| &*known.task.kind.group).collect();
+    if groups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut statement = base.prepare(OLDER_PARTS)?;
+    let mut rows = statement.query([oldest])?;
+    let mut counted = Vec::new();
+    while let Some(row) = rows.next()? {
+        let group: String = row.get(0)?;
+        let total = |at| row.get::<_, f64>(at).map(|total| total as u64);
+        let counts = Counts {
+            done: total(1)?,
+            failed: total(2)?,
+            cancelled: total(3)?,
+            ..Counts::default()
+        };
+        if groups.contains(&*group) {
+            counted.push((group.into(), counts));
+        }
+    }
+    Ok(counted)
 }

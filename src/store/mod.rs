@@ -3,6 +3,8 @@
 //! Rule: a record that was committed is there after a power cut; what cannot be read back any more is listed, never
 //! dropped in silence, and never keeps a master from starting (promise R6).
 
+use std::sync::Arc;
+
 use mutirao_actors::logic::ledger::Counts;
 use mutirao_actors::logic::record::{Record, Remembered};
 use uuid::Uuid;
@@ -62,6 +64,8 @@ pub struct Recalled {
     pub counts: Counts,
     /// All that are open or not settled and the newest that are terminal, in the order of their arrival.
     pub tasks: Vec<Remembered>,
+    /// How many parts of these tasks' groups are terminal and not among them.
+    pub older_parts: Vec<(Arc<str>, Counts)>,
     /// What was written down and cannot be read any more, in words for a reader.
     pub damage: Vec<String>,
     /// Whether anything was ever lost of what was written down, in this life or before it.

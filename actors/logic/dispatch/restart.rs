@@ -48,7 +48,7 @@ impl<P: Policy> Dispatch<P> {
         }
         // Not before it is known what runs and what is done.
         waiting.iter().for_each(|task| self.enqueue(task));
-        self.ledger.count_forgotten(forgotten);
+        self.ledger.count_forgotten(forgotten, &past.older_parts);
         self.health.cut_terms(now);
     }
 

@@ -107,6 +107,7 @@ impl Stage {
                 tasks,
                 counts,
                 is_whole,
+                older_parts: Vec::new(),
             },
         )
     }

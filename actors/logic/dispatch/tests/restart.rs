@@ -100,6 +100,7 @@ pub(super) fn past(tasks: Vec<Remembered>) -> Past {
         tasks,
         counts,
         is_whole,
+        older_parts: Vec::new(),
     }
 }
 
