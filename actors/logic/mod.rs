@@ -13,6 +13,7 @@ pub mod fault;
 pub(crate) mod fixtures;
 pub mod groups;
 pub mod health;
+pub mod leaders;
 pub mod ledger;
 pub mod masters;
 pub mod members;

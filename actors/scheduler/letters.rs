@@ -20,7 +20,7 @@ use crate::wire::report::{GroupReport, REPORT_ROWS_MAX, TaskReport};
 
 impl<P: Policy> Takes<AdoptAfter> for Desk<P> {
     fn take(&mut self, AdoptAfter { after, adopt }: AdoptAfter, cause: Cause) {
-        if self.mind.ledger().get(&after).is_some() {
+        if self.mind.may_lead(&after) {
             return self.cast.folders.tell(adopt, cause);
         }
         let ReplyTo { session, request } = adopt.reply;

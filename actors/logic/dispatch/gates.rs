@@ -1,7 +1,7 @@
 //! Tasks come into the queue and go from it: at once, or when that for which they wait is done and their group has room.
 //!
 //! Rule: a task that waits for another ends in the same turn as that one, if it does not succeed, so both are written down
-//! together. One of which nothing is known any more was done, then.
+//! together. So one of which nothing is known any more, after a restart, was done.
 
 use std::sync::Arc;
 
@@ -29,7 +29,17 @@ impl<P: Policy> Dispatch<P> {
             return;
         };
         let (task, has_failed) = (&*entry.task, entry.story.failures > 0);
-        let before = task.kind.wishes.after.map(|after| self.before(&after));
+        let before = task
+            .kind
+            .wishes
+            .after
+            .map(|after| (after, self.before(&after)));
+        match &before {
+            Some((after, Before::Done)) => self.leaders.ended(*after, None),
+            Some((after, Before::Over(why))) => self.leaders.ended(*after, Some(why.clone())),
+            Some((_, Before::Open)) | None => {}
+        }
+        let before = before.map(|(_, before)| before);
         match before {
             Some(Before::Open) => self.queue.hold_after(seat, task),
             Some(Before::Over(why)) => self.doomed.push_back((*id, why)),
@@ -48,7 +58,8 @@ impl<P: Policy> Dispatch<P> {
 
     fn before(&self, task: &TaskId) -> Before {
         let Some(entry) = self.ledger.get(task) else {
-            return Before::Done;
+            let ill = self.leaders.find(task).cloned().flatten();
+            return ill.map_or(Before::Done, Before::Over);
         };
         let over = |how| Before::Over(format!("{}, for which it waited, {how}", entry.task.name));
         match &entry.story.state {
@@ -57,6 +68,11 @@ impl<P: Policy> Dispatch<P> {
             State::Cancelled { .. } => over("was cancelled"),
             _ => Before::Open,
         }
+    }
+
+    /// Whether others may wait for this task.
+    pub fn may_lead(&self, task: &TaskId) -> bool {
+        self.ledger.get(task).is_some() || self.leaders.find(task).is_some()
     }
 
     /// It does not wait any more, if it did.

@@ -25,6 +25,7 @@ use super::effect::{Asker, Effect, End};
 use super::fault::Fault;
 use super::groups::Groups;
 use super::health::Health;
+use super::leaders::Leaders;
 use super::ledger::{Ledger, State};
 use super::policy::Policy;
 use super::queue::Queue;
@@ -54,6 +55,7 @@ pub struct Dispatch<P: Policy> {
     health: Health,
     groups: Groups,
     rooms: Rooms,
+    leaders: Leaders,
     /// Tasks that are to be cancelled with others that ended, and why; no more than are open.
     doomed: VecDeque<(TaskId, String)>,
     waiting: Waiting,
@@ -81,6 +83,7 @@ impl<P: Policy> Dispatch<P> {
             health: Health::default(),
             groups: Groups::default(),
             rooms: Rooms::default(),
+            leaders: Leaders::default(),
             doomed: VecDeque::new(),
             waiting: Waiting::default(),
             keepers: HashMap::new(),

@@ -3,17 +3,23 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::restart::{past, read_back};
 use crate::logic::effect::End;
 use crate::logic::fixtures::{Desk, cancels, ends, kind_of, ours, plain, task};
-use crate::logic::ledger::State;
+use crate::logic::ledger::{Counts, State, TERMINAL_MAX};
 use crate::logic::record::{Place, Record};
-use crate::model::{Stamp, Task};
+use crate::model::{Part, Stamp, Task, TaskId};
 
 fn after(number: u128, before: u128) -> Task {
     let mut waiter = task(number);
     kind_of(&mut waiter).wishes.after = Some(task(before).id);
     waiter
+}
+
+fn task_id(number: u128) -> TaskId {
+    TaskId(Uuid::from_u128(number))
 }
 
 fn one_of(number: u128, max_running: u32) -> Task {
@@ -253,4 +259,83 @@ fn whoever_owes_a_result_gets_its_task_once_more_only_when_its_group_has_room() 
     desk.kept(second.task);
     desk.leave(&ours("b"), true);
     assert_eq!(desk.take(&plain("a")).task, first.task);
+}
+
+#[test]
+fn how_a_group_stands_is_counted_on_after_a_restart_with_the_parts_that_are_not_remembered() {
+    let parts = [0, 1, 2].map(|number| {
+        let mut part = task(u128::from(number) + 1);
+        part.set_part(Part::new(number, 5));
+        part
+    });
+    let mut desk = Desk::with(&[&ours("a")]);
+    for part in &parts {
+        desk.arrive(part.clone());
+    }
+    let offers = [(); 2].map(|()| desk.take(&ours("a")));
+    desk.succeed(&ours("a"), &offers[0]);
+    desk.kept(offers[0].task);
+    let before = desk.mind.ledger().tallies().find("last").unwrap().1.counts;
+    assert_eq!((before.queued, before.leased, before.done), (1, 1, 1));
+    let mut records: Vec<Record> = parts.iter().map(adopted).collect();
+    records.extend(desk.mind.take_news());
+    let failed = Counts {
+        failed: 2,
+        ..Counts::default()
+    };
+    let mut past = past(read_back(records));
+    past.older_parts = vec![("all".into(), failed), ("long over".into(), failed)];
+    let mut desk = Desk::with(&[]);
+    desk.mind.restore(&past, desk.now);
+    let (name, tally) = desk.mind.ledger().tallies().find("last").unwrap();
+    assert_eq!(
+        (&**name, tally.counts),
+        (
+            "all",
+            Counts {
+                failed: 2,
+                ..before
+            }
+        )
+    );
+    assert!(!tally.is_complete());
+    let effects = desk.mind.group_withdrawn("all", "enough");
+    assert_eq!(ends(&effects).len(), 2);
+    assert!(
+        desk.mind
+            .ledger()
+            .tallies()
+            .find("all")
+            .unwrap()
+            .1
+            .is_complete()
+    );
+}
+
+#[test]
+fn how_a_task_ended_is_known_to_those_that_wait_for_it_however_many_ended_since() {
+    for fails in [false, true] {
+        let mut desk = Desk::with(&[&ours("a")]);
+        desk.arrive(task(1));
+        if fails {
+            desk.mind.task_withdrawn(&task(1).id, "enough".into());
+        } else {
+            let canary = desk.take(&ours("a"));
+            desk.succeed(&ours("a"), &canary);
+            desk.kept(canary.task);
+        }
+        let mut row = after(2, 1);
+        for number in 2..TERMINAL_MAX as u128 + 9 {
+            row.id = task_id(number);
+            desk.arrive(row.clone());
+            desk.mind.task_withdrawn(&row.id, "enough".into());
+            desk.mind.take_news();
+        }
+        assert!(desk.mind.ledger().get(&task(1).id).is_none());
+        assert!(desk.mind.may_lead(&task(1).id));
+        let late = after(999_999, 1);
+        let is_cancelled = !ends(&desk.arrive(late.clone())).is_empty();
+        assert_eq!(is_cancelled, fails);
+        assert_eq!(desk.mind.queued(), usize::from(!fails));
+    }
 }
