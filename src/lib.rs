@@ -4,6 +4,7 @@ pub mod archive;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod cut;
 pub mod disk;
 mod doorway;
 pub mod folders;
