@@ -8,6 +8,7 @@ pub mod cut;
 pub mod disk;
 mod doorway;
 pub mod folders;
+pub mod gather;
 pub mod ground;
 pub mod logging;
 pub mod master;

@@ -12,6 +12,7 @@ mod table;
 pub use glob::{GlobError, each};
 pub use params::{Param, ParamError, Setting, filled, settings, settings_count};
 pub use plan::{Cut, Sizes};
+pub(crate) use scan::{Scan, delimiter_in};
 pub use table::{CutError, HEADER_MAX, PART_BYTES_MAX, Rows, Table, Total};
 
 /// Most parts that one work is cut into: as many tasks as a master is made for.

@@ -120,6 +120,11 @@ impl<R: BufRead> Table<R> {
         &self.header
     }
 
+    /// What follows the header, if nothing was read yet.
+    pub fn into_rows(self) -> R {
+        self.input
+    }
+
     /// Reads the next rows, so many or what is left; none at the end. Empty lines belong to the row before them.
     ///
     /// # Errors
