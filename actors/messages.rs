@@ -13,7 +13,7 @@ use crate::logic::attribution::Claim;
 use crate::logic::effect::{End, Offer, Verdict};
 use crate::logic::record::Record;
 use crate::model::{
-    Archive, Attempt, Dialect, Endpoint, Outcome, Part, PeerId, RequestId, SessionId, Task,
+    Archive, Attempt, Dialect, Digest, Endpoint, Outcome, Part, PeerId, RequestId, SessionId, Task,
     TaskChoice, TaskId, TaskName, Wishes,
 };
 use crate::port::{Ear, Hears, Port};
@@ -494,6 +494,26 @@ pub struct TaskEnded {
     pub name: TaskName,
     /// How.
     pub end: End,
+    /// More, if it is a part of its group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Box<EndedPart>>,
+}
+
+/// A part of a group has ended: what is needed to put the group together.
+#[derive(Debug, Clone, Serialize)]
+pub struct EndedPart {
+    /// The group.
+    pub group: Arc<str>,
+    /// Which part of it.
+    pub part: Part,
+    /// SHA-256 of its ZIP.
+    pub sha256: Digest,
+    /// Length of its ZIP in bytes.
+    pub size: u32,
+    /// Who ran it last, if anybody did.
+    pub peer: Option<PeerId>,
+    /// How often it was tried.
+    pub attempts: u32,
 }
 
 // ---- the master's Store: what must survive ---------------------------------------------------

@@ -15,10 +15,10 @@ use crate::logic::policy::Policy;
 use crate::logic::withheld::Withheld;
 use crate::message_log::Cause;
 use crate::messages::{
-    AttemptCancelled, KeepResult, NothingWaits, ReplyTo, ResultAnswered, Scribe, SessionInbox,
-    SetAside, TaskEnded, TaskOffered, TaskRequested, WriteDown,
+    AttemptCancelled, EndedPart, KeepResult, NothingWaits, ReplyTo, ResultAnswered, Scribe,
+    SessionInbox, SetAside, TaskEnded, TaskOffered, TaskRequested, WriteDown,
 };
-use crate::model::{Archive, Endpoint, Moment, RequestId, SessionId};
+use crate::model::{Archive, Endpoint, Moment, RequestId, SessionId, TaskId};
 use crate::port::{Hears, Port};
 
 /// A scheduler's mind and its voice. It knows what to do about every letter of a scheduler's inbox: see
@@ -235,7 +235,13 @@ impl<P: Policy> Desk<P> {
                 }
                 Effect::End(task, name, end) => {
                     tracing::info!(%task, %name, "task {}", report::in_words(&end));
-                    self.cast.folders.tell(TaskEnded { task, name, end }, cause);
+                    let ended = TaskEnded {
+                        part: self.ended_part(&task),
+                        task,
+                        name,
+                        end,
+                    };
+                    self.cast.folders.tell(ended, cause);
                 }
                 Effect::Cancel(peer, task, attempt) => {
                     if let Some(session) = self.holders.get(&peer) {
@@ -264,6 +270,21 @@ impl<P: Policy> Desk<P> {
             let effects = self.mind.offer_failed(&task, attempt, why, self.now());
             self.carry_out(effects, None, cause);
         }
+    }
+
+    /// What of a task is needed to put its group together, if it is a part of one.
+    fn ended_part(&self, task: &TaskId) -> Option<Box<EndedPart>> {
+        let entry = self.mind.ledger().get(task)?;
+        let part = entry.task.part()?;
+        let report = report::of_task(entry);
+        Some(Box::new(EndedPart {
+            group: Arc::clone(&entry.task.kind.group),
+            part,
+            sha256: entry.task.sha256,
+            size: entry.task.size,
+            peer: report.peer,
+            attempts: report.attempts,
+        }))
     }
 
     fn answer<M>(&mut self, asker: Asker, cause: Cause, message: impl FnOnce(RequestId) -> M)

@@ -143,7 +143,11 @@ impl Handler<Letter<TaskEnded>> for Folders {
             task,
             name,
             mut end,
+            part,
         } = message;
+        if let Some(part) = part {
+            self.assemblies.ends(task, *part, &name, &end);
+        }
         if let (End::Failed(why), Some(kept)) = (&mut end, self.results.find(task)) {
             let output = self.places.results.join(&kept.file);
             why.push_str(&format!("\nits last output: {}", output.display()));

@@ -40,6 +40,7 @@ impl Folders {
             self.retried = now;
             self.settle(ctx);
             self.lay(ctx);
+            self.assemble(ctx);
         }
         let is_due = now >= self.soonest.after(RESCAN);
         if is_due || (now >= self.soonest && self.watch.is_everywhere()) {

@@ -27,6 +27,7 @@ use mutirao_actors::port::Port;
 use tokio_util::task::TaskTracker;
 
 use self::adopting::Adoptions;
+use self::assembling::Assemblies;
 use self::crew::Crew;
 use self::fetching::Fetches;
 use self::hot::Hot;
@@ -47,6 +48,7 @@ use crate::ground::{Ground, Ids};
 mod adopting;
 mod answers;
 mod aside;
+mod assembling;
 pub mod claim;
 mod crew;
 mod errands;
@@ -106,6 +108,7 @@ pub struct Folders {
     settlements: Settlements,
     layings: Layings,
     adoptions: Adoptions,
+    assemblies: Assemblies,
     /// Whether a result that nobody uses is being written.
     is_setting_aside: bool,
     crew: Crew,
@@ -176,6 +179,7 @@ impl Folders {
             settlements: Settlements::default(),
             layings: Layings::default(),
             adoptions: Adoptions::default(),
+            assemblies: Assemblies::default(),
             is_setting_aside: false,
             crew: Crew::opening(ground.hands),
             loads: Loads::default(),
@@ -252,6 +256,7 @@ impl Folders {
             desk.withdraw_superseded();
             desk.settle(ctx);
             desk.lay(ctx);
+            desk.assemble(ctx);
             desk.look(ctx);
         });
     }

@@ -50,6 +50,7 @@ impl Folders {
                 continue;
             };
             let kept = kept_of(known);
+            self.assemblies.recall(known, &end, kept.as_ref());
             if let Some(kept) = kept.clone() {
                 self.results.add(known.task.id, kept);
             }

@@ -93,7 +93,7 @@ impl Folders {
             let tasks = desk.places.tasks.clone();
             desk.troubles.hear("settle", &tasks, settled.as_ref().err());
             let again = match settled {
-                Ok(settled) => desk.all_settled(batch, settled),
+                Ok(settled) => desk.all_settled(batch, settled, ctx),
                 Err(_) => batch,
             };
             let all_went = again.is_empty();
@@ -111,6 +111,7 @@ impl Folders {
         &mut self,
         batch: Vec<Settling>,
         settled: Vec<Result<Settled, DiskError>>,
+        ctx: &mut Context<Self>,
     ) -> Vec<Settling> {
         let (mut records, mut again) = (Vec::new(), Vec::new());
         for (settling, settled) in batch.into_iter().zip(settled) {
@@ -125,6 +126,7 @@ impl Folders {
         if !records.is_empty() {
             self.write_down(records, Cause::OUTSIDE);
         }
+        self.assemble(ctx);
         again
     }
 
@@ -139,6 +141,9 @@ impl Folders {
         if let Some(file) = &file {
             self.results.settled(settling.task, file.clone());
         }
+        let result = settling.kept.map(|kept| kept.sha256);
+        self.assemblies
+            .settled(settling.task, file.clone().zip(result));
         Record::Settled {
             task: settling.task,
             file,

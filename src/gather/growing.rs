@@ -106,10 +106,8 @@ impl Growing {
             self.show_whole(tail)?;
             return Ok(true);
         }
-        if self.length == 0 || self.length < self.shown.saturating_add(self.shown / 2) {
-            return Ok(false);
-        }
-        if self.length == self.shown {
+        let half_more = self.shown.saturating_add(self.shown / 2).max(1);
+        if self.length < half_more || self.length == self.shown {
             return Ok(false);
         }
         let copy = self.hidden.with_extension("copy");

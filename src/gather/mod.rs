@@ -39,8 +39,11 @@ pub struct Gather {
     manifest: Growing,
     merging: Merging,
     resubmission: Resubmission,
-    /// How many parts are in, by how they ended.
+    /// Whether the files may hold something of a part that could not be put in.
+    is_torn: bool,
+    /// Parts that are in and were done.
     done: u32,
+    /// Parts that are in and failed, and that were cancelled.
     lost: [u32; 2],
 }
 
@@ -62,6 +65,7 @@ impl Gather {
             whole,
             merging: Merging::default(),
             resubmission: Resubmission::default(),
+            is_torn: false,
             done: 0,
             lost: [0; 2],
         };
@@ -92,25 +96,22 @@ impl Gather {
         result: Option<R>,
         task: Option<R>,
     ) -> io::Result<()> {
+        self.take_back()?;
         let before = (self.merging.clone(), self.resubmission.clone());
-        let added = self.try_add(part, result, task);
-        match added {
-            Ok(()) => {
-                self.keep();
-                match part.state {
-                    TaskState::Cancelled => self.lost[1] += 1,
-                    TaskState::Failed => self.lost[0] += 1,
-                    _ => self.done += 1,
-                }
-            }
-            Err(_) => {
-                (self.merging, self.resubmission) = before;
-                for file in self.files() {
-                    file.take_back()?;
-                }
-            }
+        self.is_torn = true;
+        if let Err(error) = self.try_add(part, result, task) {
+            (self.merging, self.resubmission) = before;
+            // If that fails too it is done before the next part.
+            let _ = self.take_back();
+            return Err(error);
         }
-        added
+        self.keep();
+        match part.state {
+            TaskState::Cancelled => self.lost[1] += 1,
+            TaskState::Failed => self.lost[0] += 1,
+            _ => self.done += 1,
+        }
+        Ok(())
     }
 
     /// Shows what has grown by half, or everything when all parts are in.
@@ -118,6 +119,7 @@ impl Gather {
     /// # Errors
     /// Whatever the disk refuses; what was shown before is still there.
     pub fn show(&mut self) -> io::Result<()> {
+        self.take_back()?;
         let is_last = self.is_complete();
         let mut tail = String::new();
         // Writing to a string cannot fail.
@@ -187,6 +189,16 @@ impl Gather {
 
     fn keep(&mut self) {
         self.files().into_iter().for_each(Growing::keep);
+        self.is_torn = false;
+    }
+
+    /// Nothing is left of a part that could not be put in.
+    fn take_back(&mut self) -> io::Result<()> {
+        if self.is_torn {
+            self.files().into_iter().try_for_each(Growing::take_back)?;
+            self.is_torn = false;
+        }
+        Ok(())
     }
 }
 

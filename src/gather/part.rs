@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Seek};
 
-use mutirao_actors::model::{Attempt, Digest, PeerId, TaskId};
+use mutirao_actors::model::{Digest, PeerId, TaskId};
 use mutirao_actors::wire::report::TaskState;
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,7 @@ pub struct Part {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<PeerId>,
     /// How often it was tried.
-    pub attempts: Attempt,
+    pub attempts: u32,
     /// SHA-256 of the task's ZIP.
     pub input_sha256: Digest,
     /// SHA-256 of the result's ZIP, if there is one.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
-use mutirao_actors::model::{Attempt, Digest, TaskId};
+use mutirao_actors::model::{Digest, TaskId};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ fn part(number: u32, state: TaskState) -> Part {
         task_id: TaskId(uuid::Uuid::from_u128(number.into())),
         state,
         peer: Some("ana".parse().unwrap()),
-        attempts: Attempt(1),
+        attempts: 1,
         input_sha256: Digest::of(b"in"),
         result_sha256: None,
         reason: (state == TaskState::Failed).then(|| "exit code 1".into()),

@@ -211,6 +211,7 @@ impl Stage {
             task,
             name: TaskName::tamed("any"),
             end,
+            part: None,
         });
     }
 
