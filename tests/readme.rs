@@ -13,9 +13,10 @@ use common::archives::text_in;
 use zip::ZipArchive;
 
 /// The pages that name commands.
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "README.md",
     "README.pt-BR.md",
+    "docs/groups.md",
     "docs/operations.md",
     "docs/message-log.md",
     "docs/store.md",
@@ -139,6 +140,8 @@ fn every_command_that_a_page_names_exists_with_its_flags() {
             }
             let flags = known.get(first);
             let flags = flags.unwrap_or_else(|| panic!("{name}: `{call}`: no command {first}"));
+            // What follows a bare `--` is the script's.
+            let words = words.take_while(|word| *word != "--");
             for flag in words.filter(|word| word.starts_with("--")) {
                 let flag = flag.split('=').next().unwrap();
                 assert!(flags.contains(flag), "{name}: `{call}` has no {flag}");

@@ -19,7 +19,7 @@ mod vetted;
 pub use inspect::{ResultContents, TaskContents, inspect_result, inspect_task};
 pub use limits::{ENTRIES_MAX, RATIO_FLOOR, RATIO_MAX, UNPACKED_BYTES_MAX};
 pub use names::{NAME_MAX, NameFault, PART_MAX, tidy};
-pub use pack::{pack, pack_folder, pack_script};
+pub use pack::{pack, pack_files, pack_folder, pack_script, task_files};
 pub use packer::{Compression, PackError, Packer};
 pub use refusal::Refusal;
 pub use unpack::{UnpackError, unpack, unpack_task};

@@ -44,13 +44,35 @@ pub fn pack_script(script: &Path, input: Option<&Path>) -> Result<Vec<u8>, PackE
 /// # Errors
 /// When there is no `main.py`, something cannot be read, or nobody would take the ZIP.
 pub fn pack_folder(folder: &Path) -> Result<Vec<u8>, PackError> {
+    pack_files(&task_files(folder)?, &[])
+}
+
+/// The files of a folder that holds `main.py` which go into its task, with their names there, sorted by these. Blocks.
+///
+/// # Errors
+/// When there is no `main.py`, or something cannot be read.
+pub fn task_files(folder: &Path) -> Result<Vec<(String, PathBuf)>, PackError> {
     if !folder.join("main.py").is_file() {
         return Err(PackError::NoMain(folder.into()));
     }
+    list(folder)
+}
+
+/// The task ZIP of these files, and of these bytes under these names. Blocks.
+///
+/// # Errors
+/// When something cannot be read, a name is there twice, or nobody would take the ZIP.
+pub fn pack_files(
+    files: &[(String, PathBuf)],
+    texts: &[(&str, &[u8])],
+) -> Result<Vec<u8>, PackError> {
     let mut packer = Packer::new(Compression::Fast);
     let mut left = UNPACKED_BYTES_MAX;
-    for (name, path) in list(folder)? {
-        left -= add_file(&mut packer, &name, &path, left)?;
+    for (name, path) in files {
+        left -= add_file(&mut packer, name, path, left)?;
+    }
+    for (name, text) in texts {
+        packer.add(name, *text)?;
     }
     packer.finish()
 }

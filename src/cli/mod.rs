@@ -1,7 +1,9 @@
 //! What may be typed: one file a subcommand, and here what they share.
 
+mod cancel;
 mod completions;
 mod config;
+mod group;
 mod house;
 mod master;
 mod options;
@@ -10,9 +12,13 @@ mod peers;
 mod run;
 mod status;
 mod store;
+mod submit;
 mod typed;
 mod up;
+mod wait;
+mod wanted;
 mod why;
+mod work;
 
 pub mod masters;
 pub mod trace;
@@ -49,6 +55,8 @@ Examples:
   mutirao master                    on one machine: hands out what lies in tasks/
   mutirao peer                      on the others: find the master and work for it
   mutirao run main.py input.csv     run a script somewhere and print what it printed
+  mutirao run main.py input.csv --rows 1000
+                                    cut the input, run the parts on all peers, put it together
   mutirao up --drain                master and peer in one: do what lies in tasks/ and end";
 
 /// How much is told while the program runs, and how.
@@ -92,8 +100,14 @@ enum Command {
     Master(master::Master),
     /// Find a master and run its tasks
     Peer(peer::Peer),
-    /// Run a script, a folder or a task ZIP somewhere, and print what it printed
+    /// Run a script, a folder or a task ZIP somewhere, or cut its input and run it on all peers
     Run(run::Run),
+    /// Hand in what `run` runs, and do not wait for it
+    Submit(submit::Submit),
+    /// Wait for a group or a task that was handed in
+    Wait(wait::Wait),
+    /// Take back a group or a task
+    Cancel(cancel::Cancel),
     /// Show how the queue of a master stands, or what a peer does
     Status(status::Status),
     /// List the peers of a master
@@ -139,6 +153,9 @@ impl Cli {
             Command::Master(args) => in_system(master::run(args)),
             Command::Peer(args) => in_system(peer::run(args)),
             Command::Run(args) => in_system(run::run(args)),
+            Command::Submit(args) => in_system(submit::run(args)),
+            Command::Wait(args) => in_system(wait::run(args)),
+            Command::Cancel(args) => in_system(cancel::run(args)),
             Command::Status(args) => in_system(status::run(args)),
             Command::Peers(args) => in_system(peers::run(args)),
             Command::Why(args) => in_system(why::run(args)),

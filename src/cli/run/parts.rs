@@ -1,0 +1,287 @@
+//! `mutirao run` of a work that is cut: canary, progress, and the folder with what all parts made.
+
+use std::cell::RefCell;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use mutirao_actors::model::{Archive, TaskChoice};
+use mutirao_actors::wire::Request;
+use mutirao_actors::wire::report::{PeerRow, TaskReport, TaskState};
+
+use super::embedded::{Embedded, master_or_own};
+use super::{Run, fetch, text_of};
+use crate::archive::inspect_task;
+use crate::cli::FAILED;
+use crate::cli::group::{self, Group, Tally};
+use crate::cli::house::Signals;
+use crate::cli::master::LOOK_EVERY;
+use crate::cli::options::FindOptions;
+use crate::cli::peer::INTERRUPTED;
+use crate::cli::status::read_report;
+use crate::cli::wanted::Wanted;
+use crate::cli::work::{Work, counted};
+use crate::control::{Control, ControlError};
+use crate::disk::numbers::free_number;
+
+/// Longest line of a canary's output that is shown, in characters.
+const LINE_MAX: usize = 60;
+
+/// Cuts, hands in, follows, and says where what was made lies.
+pub async fn run(args: Run) -> anyhow::Result<ExitCode> {
+    let wanted = &args.wanted;
+    let (mut work, first) = cut(wanted)?;
+    if wanted.dry_run {
+        return dry_run(&args.find, &wanted.name(), Some(&work), &first).await;
+    }
+    let mut signals = Signals::listen()?;
+    let (address, embedded) = master_or_own(&args.find, &args.runner).await?;
+    let mut control = Control::connect(address).await?;
+    let opened = RefCell::new(None);
+    let from = embedded.as_ref().map(Embedded::root);
+    let code = tokio::select! {
+        code = all((wanted, &mut work, first), (address, from), &opened, &mut control) => code,
+        _ = signals.next() => {
+            eprintln!("interrupted; {}", left_behind(embedded.is_some(), opened.take()));
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+    };
+    if let Some(embedded) = embedded {
+        embedded.end().await;
+    }
+    code
+}
+
+/// The work, and its first part, which is sound.
+pub fn cut(wanted: &Wanted) -> anyhow::Result<(Work, Archive)> {
+    let mut work = Work::of(&wanted.what, wanted.input.as_deref(), &wanted.cut)?;
+    let first = Archive::new(work.part(0)?);
+    inspect_task(first.bytes())
+        .with_context(|| format!("{} cannot be a task", wanted.what.display()))?;
+    Ok((work, first))
+}
+
+/// What becomes of the group when this command is interrupted.
+fn left_behind(is_embedded: bool, group: Option<String>) -> String {
+    match (is_embedded, group) {
+        (true, _) => "what ran is stopped".into(),
+        (false, Some(group)) => {
+            format!("what was handed in goes on: mutirao wait last, or mutirao cancel {group}")
+        }
+        (false, None) => "nothing was handed in".into(),
+    }
+}
+
+async fn all(
+    (wanted, work, first): (&Wanted, &mut Work, Archive),
+    (master, own): (SocketAddr, Option<&Path>),
+    opened: &RefCell<Option<String>>,
+    control: &mut Control,
+) -> anyhow::Result<ExitCode> {
+    let place = group::open(&wanted.name(), work.parts(), control).await?;
+    opened.replace(Some(place.group.clone()));
+    let group = group::submit(wanted, work, first, place, control).await?;
+    let described = group::described(work, control).await?;
+    match wanted.no_canary {
+        true => eprintln!("{described}"),
+        false => canary(&group, &described, control).await?,
+    }
+    let tally = group::follow(&group, control).await?;
+    let folder = match own {
+        Some(root) => {
+            let folder = root.join("results").join(&tally.group);
+            group::gathered(&folder, control).await?;
+            let name = &wanted.name();
+            Some(bring(&folder, name).context("failed to leave what was made in results/")?)
+        }
+        None => group::folder_here(&tally.group, master),
+    };
+    finish(&tally, folder, control).await
+}
+
+/// Waits for the first part and tells what it printed first, or why it was not done.
+async fn canary(group: &Group, described: &str, control: &mut Control) -> anyhow::Result<()> {
+    let Some(task) = group.tasks.first().copied() else {
+        return Ok(());
+    };
+    let report = loop {
+        let report = group::status(TaskChoice::Id(task), control).await?;
+        if report.state.is_terminal() {
+            break report;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    };
+    let printed = fetch(task, control).await.ok();
+    let text = |name| {
+        printed
+            .as_ref()
+            .and_then(|(_, zip)| text_of(zip, name).ok())
+    };
+    match report.state {
+        TaskState::Done => {
+            let took = took(&report);
+            let line = text("stdout.txt").and_then(|text| first_line(&text));
+            let line = line.map(|line| format!(": \"{line}\"")).unwrap_or_default();
+            eprintln!("canary ok ({took}{line}) · {described}");
+        }
+        _ => {
+            let why = report.reason.unwrap_or_default();
+            for name in ["stdout.txt", "stderr.txt"] {
+                let text = text(name).unwrap_or_default();
+                eprint!("{}", String::from_utf8_lossy(&text));
+            }
+            eprintln!("the canary failed: {why} · the others do not begin");
+        }
+    }
+    Ok(())
+}
+
+fn took(report: &TaskReport) -> String {
+    let took = report.took_ms.unwrap_or_default();
+    format!("{}.{} s", took / 1000, took % 1000 / 100)
+}
+
+/// The first line with something in it, cut.
+fn first_line(text: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(text);
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+    let shown = |c: char| if c.is_control() { ' ' } else { c };
+    let mut cut: String = line.chars().take(LINE_MAX).map(shown).collect();
+    if line.chars().nth(LINE_MAX).is_some() {
+        cut.push('…');
+    }
+    Some(cut)
+}
+
+/// Waits until what was made lies in its folder, if that is here, and says how it went.
+///
+/// # Errors
+/// When the master cannot be asked, or its disk refuses it.
+pub async fn finish(
+    tally: &Tally,
+    folder: Option<PathBuf>,
+    control: &mut Control,
+) -> anyhow::Result<ExitCode> {
+    match &folder {
+        Some(folder) => {
+            if !group::gathered(folder, control).await? {
+                eprintln!("it is still being put together");
+            }
+            println!("{}/", folder.display());
+        }
+        None => eprintln!(
+            "what was made lies at the master, in its results/{}/",
+            tally.group
+        ),
+    }
+    if tally.is_well() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut said = format!(
+        "{} of {} done",
+        tally.done,
+        counted(tally.parts.into(), "part", "parts")
+    );
+    for (count, how) in [(tally.failed, "failed"), (tally.cancelled, "cancelled")] {
+        if count > 0 {
+            said.push_str(&format!(" · {count} {how}"));
+        }
+    }
+    if let Some((name, why)) = &tally.first_failure {
+        said.push_str(&format!(
+            ": {why} → mutirao why {}",
+            name.trim_end_matches(".zip")
+        ));
+    }
+    eprintln!("{said}");
+    Ok(ExitCode::from(FAILED))
+}
+
+/// Copies what our own master put together into a folder here that nobody has.
+fn bring(from: &Path, name: &str) -> io::Result<PathBuf> {
+    let results = Path::new("results");
+    fs::create_dir_all(results)?;
+    let stem = mutirao_actors::model::TaskName::tamed(name);
+    let named = |number| results.join(format!("{}-{number}", stem.stem()));
+    let mut number = free_number(|number| named(number).exists());
+    let folder = loop {
+        let folder = named(number);
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            made => break made.map(|()| folder)?,
+        }
+    };
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        fs::copy(entry.path(), folder.join(entry.file_name()))?;
+    }
+    Ok(folder)
+}
+
+/// Says what would be made, and who could run it.
+///
+/// # Errors
+/// When a master that was found does not answer.
+pub async fn dry_run(
+    find: &FindOptions,
+    name: &str,
+    work: Option<&Work>,
+    first: &Archive,
+) -> anyhow::Result<ExitCode> {
+    let kib = |bytes: u64| counted(bytes.div_ceil(1024), "KiB", "KiB");
+    match work {
+        Some(work) => {
+            let (input, rows) = work.sizes();
+            let tasks = counted(work.parts().into(), "task", "tasks");
+            let rows = rows.map(|rows| format!(", {} each", counted(rows, "row", "rows")));
+            println!(
+                "{name}: {} as {tasks}{} · {} of input · the first is a ZIP of {}",
+                work.in_words(),
+                rows.unwrap_or_default(),
+                kib(input),
+                kib(first.bytes().len() as u64),
+            );
+        }
+        None => println!(
+            "{name}: 1 task · a ZIP of {}",
+            kib(first.bytes().len() as u64)
+        ),
+    }
+    let Some(address) = find.find().await? else {
+        println!("no master answers: it would run here");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let peers = peers(address).await?;
+    let slots = peers.iter().map(|peer| u64::from(peer.slots)).sum();
+    println!(
+        "{} with {} could take it",
+        counted(peers.len() as u64, "peer", "peers"),
+        counted(slots, "slot", "slots")
+    );
+    for peer in &peers {
+        println!("  {}  {} slots  {}", peer.peer_id, peer.slots, peer.state);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn peers(address: SocketAddr) -> Result<Vec<PeerRow>, ControlError> {
+    let mut control = Control::connect(address).await?;
+    control.ask(&Request::Peers, read_report).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_of_a_canary_is_shown_cut_and_without_controls() {
+        assert_eq!(first_line(b"\n \n a\tb \nc").as_deref(), Some("a b"));
+        assert_eq!(first_line(b"\n"), None);
+        let long = "x".repeat(100);
+        let shown = first_line(long.as_bytes()).unwrap();
+        assert_eq!(shown.chars().count(), LINE_MAX + 1);
+    }
+}

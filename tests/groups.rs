@@ -1,0 +1,311 @@
+//! Work that is cut into a group of tasks, with the real binary: what comes out is what one run would have given.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use common::desk::{Desk, err, out};
+use common::program::Program;
+use common::wait_until;
+use serde_json::Value;
+
+/// Long enough for the slowest machine; a test that passes does not wait for it.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Prints its rows with the length of a text in them.
+const MEASURE: &str = "\
+import csv, sys
+rows = csv.DictReader(open(sys.argv[1], newline=''))
+table = csv.writer(sys.stdout, lineterminator='\\n')
+table.writerow(['name', 'text', 'length'])
+for row in rows:
+    if row['name'] == 'bad':
+        sys.exit('a bad row')
+    table.writerow([row['name'], row['text'], len(row['text'])])
+";
+
+/// Rows with quotes and line ends in them; these are bad.
+fn table(rows: usize, bad: &[usize]) -> String {
+    let row = |number| match bad.contains(&number) {
+        true => "bad,x\n".to_owned(),
+        false => format!("row {number},\"say \"\"{number}\"\",\nand more\"\n"),
+    };
+    let rows: String = (0..rows).map(row).collect();
+    format!("name,text\n{rows}")
+}
+
+/// A folder with the script and a table.
+fn desk(table: &str) -> Desk {
+    let desk = Desk::new();
+    fs::write(desk.path("main.py"), MEASURE).unwrap();
+    fs::write(desk.path("rows.csv"), table).unwrap();
+    desk
+}
+
+/// What one run over the whole table prints.
+fn sequential(desk: &Desk) -> String {
+    let mut python = Command::new("python3");
+    python
+        .args(["main.py", "rows.csv"])
+        .current_dir(desk.folder.path());
+    String::from_utf8(python.output().unwrap().stdout).unwrap()
+}
+
+fn read(folder: &Path, name: &str) -> String {
+    let path = folder.join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn manifest(folder: &Path) -> Value {
+    serde_json::from_str(&read(folder, "manifest.json")).unwrap()
+}
+
+/// The folder that a run named.
+fn named(desk: &Desk, printed: &str) -> PathBuf {
+    desk.path(printed.trim())
+}
+
+#[test]
+fn rows_that_are_cut_and_run_without_a_master_give_what_one_run_gives() {
+    let desk = desk(&table(50, &[]));
+    let output = desk.output(&["run", "main.py", "rows.csv", "--rows", "7", "--slots", "2"]);
+    let said = err(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(out(&output), "results/main-1/\n");
+    assert!(said.contains("canary ok ("), "{said}");
+    assert!(said.contains("50 rows as 8 tasks on 1 peer"), "{said}");
+    let folder = named(&desk, &out(&output));
+    assert_eq!(read(&folder, "merged.csv"), sequential(&desk));
+    let parts = manifest(&folder);
+    assert_eq!((&parts["parts"], &parts["done"]), (&8.into(), &8.into()));
+    assert_eq!(parts["complete"], true);
+    assert!(!folder.join("failed.csv").exists());
+}
+
+#[test]
+fn rows_that_are_cut_and_run_by_peers_give_what_one_run_gives() {
+    let desk = desk(&table(30, &[]));
+    let _master = desk.master();
+    let elsewhere = desk.elsewhere();
+    let _peer = elsewhere.start(&["peer", "--slots", "2"]);
+    let output = desk.output(&["run", "main.py", "rows.csv", "--split", "4"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let folder = named(&desk, &out(&output));
+    assert_eq!(read(&folder, "merged.csv"), sequential(&desk));
+    // Nothing is overwritten: the next run has a folder of its own.
+    let again = desk.output(&[
+        "run", "main.py", "rows.csv", "--split", "2", "--name", "main",
+    ]);
+    assert_eq!(out(&again), "results/main-2/\n", "{}", err(&again));
+}
+
+#[test]
+fn rows_of_parts_that_fail_can_be_handed_in_again_and_the_run_ends_with_1() {
+    let desk = desk(&table(12, &[4, 11]));
+    let output = desk.output(&[
+        "run",
+        "main.py",
+        "rows.csv",
+        "--rows",
+        "3",
+        "--slots",
+        "2",
+        "--retries",
+        "0",
+    ]);
+    let said = err(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("2 of 4 parts done · 2 failed"), "{said}");
+    let folder = named(&desk, &out(&output));
+    let lines: Vec<String> = table(12, &[4, 11])
+        .split_inclusive("and more\"\n")
+        .map(str::to_owned)
+        .collect();
+    assert!(lines.len() > 4);
+    let failed = read(&folder, "failed.csv");
+    assert!(failed.starts_with("name,text\n"), "{failed}");
+    for (row, is_there) in [
+        (2, false),
+        (3, true),
+        (5, true),
+        (6, false),
+        (9, true),
+        (10, true),
+    ] {
+        assert_eq!(
+            failed.contains(&format!("row {row},")),
+            is_there,
+            "{row}: {failed}"
+        );
+    }
+    assert_eq!(failed.matches("bad,x\n").count(), 2);
+    let parts = manifest(&folder);
+    assert_eq!(parts["ended"][1]["state"], "failed");
+    assert!(read(&folder, "stderr.txt").contains("a bad row"));
+}
+
+#[test]
+fn a_canary_that_fails_keeps_the_others_from_beginning() {
+    let desk = desk(&table(40, &[0]));
+    let output = desk.output(&[
+        "run",
+        "main.py",
+        "rows.csv",
+        "--rows",
+        "1",
+        "--retries",
+        "0",
+    ]);
+    let said = err(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the canary failed: "), "{said}");
+    assert!(said.contains("a bad row"), "its output is shown: {said}");
+    assert!(
+        said.contains("0 of 40 parts done · 1 failed · 39 cancelled"),
+        "{said}"
+    );
+    let failed = read(&named(&desk, &out(&output)), "failed.csv");
+    assert_eq!(failed, table(40, &[0]), "all rows can be handed in again");
+}
+
+#[test]
+fn a_command_that_was_killed_leaves_a_group_for_which_another_can_wait() {
+    let desk = desk(&table(6, &[]));
+    let go = desk.path("go");
+    let script = format!(
+        "import os, time\nwhile not os.path.exists({go:?}):\n    time.sleep(0.01)\n{MEASURE}"
+    );
+    fs::write(desk.path("main.py"), script).unwrap();
+    let mut master = desk.master();
+    let elsewhere = desk.elsewhere();
+    let _peer = elsewhere.start(&["peer", "--slots", "1"]);
+    let run = Program::spawn(
+        "run",
+        &mut desk.command(&["run", "main.py", "rows.csv", "--rows", "2"]),
+    );
+    let tasks = |of: &str| desk.json(&["status", "--json"])["tasks"][of].clone();
+    wait_until("all are handed in and the canary runs", PATIENCE, || {
+        tasks("leased") == 1 && tasks("queued") == 2
+    });
+    drop(run);
+    // The master is killed too: what it has put together it makes again.
+    drop(master);
+    master = desk.master();
+    fs::write(&go, "").unwrap();
+    let output = desk.output(&["wait", "last"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert_eq!(out(&output), "results/main-1/\n");
+    assert_eq!(
+        read(&desk.path("results/main-1"), "merged.csv"),
+        sequential(&desk)
+    );
+    let tally = desk.json(&["wait", "main-1", "--json"]);
+    assert_eq!((&tally["parts"], &tally["done"]), (&3.into(), &3.into()));
+    drop(master);
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_made_and_makes_nothing() {
+    let desk = desk(&table(10, &[]));
+    let output = desk.output(&["run", "main.py", "rows.csv", "--rows", "4", "--dry-run"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let said = out(&output);
+    assert!(said.contains("10 rows as 3 tasks, 4 rows each"), "{said}");
+    assert!(said.contains("no master answers"), "{said}");
+    assert!(!desk.path("results").exists());
+    let _master = desk.master();
+    let with_master = out(&desk.output(&["submit", "main.py", "--dry-run"]));
+    assert!(
+        with_master.contains("0 peers with 0 slots"),
+        "{with_master}"
+    );
+    assert_eq!(desk.json(&["status", "--json"])["tasks"]["queued"], 0);
+}
+
+#[test]
+fn what_was_handed_in_can_be_taken_back() {
+    let desk = desk(&table(10, &[]));
+    let _master = desk.master();
+    let words = ["submit", "main.py", "rows.csv", "--rows", "5", "--json"];
+    let submitted = desk.json(&words);
+    assert_eq!(submitted["group"], "main-1");
+    assert_eq!(submitted["tasks"].as_array().unwrap().len(), 2);
+    let cancelled = desk.output(&["cancel", "last"]);
+    assert_eq!(
+        out(&cancelled),
+        "2 tasks cancelled\n",
+        "{}",
+        err(&cancelled)
+    );
+    let waited = desk.output(&["wait", "main-1"]);
+    assert_eq!(waited.status.code(), Some(1), "{}", err(&waited));
+    let failed = read(&desk.path("results/main-1"), "failed.csv");
+    assert_eq!(failed, table(10, &[]));
+    let unknown = desk.output(&["wait", "nothing"]);
+    assert_eq!(unknown.status.code(), Some(1), "{}", err(&unknown));
+}
+
+#[test]
+fn a_script_is_run_with_every_combination_of_its_parameters() {
+    let desk = Desk::new();
+    let script = "import json, os, sys\n\
+        params = json.load(open('params.json'))\n\
+        print(params['a'] * 10, os.environ['MUTIRAO_PARAM_B'], sys.argv[1], sep=',')\n";
+    fs::write(desk.path("sweep.py"), script).unwrap();
+    let output = desk.output(&[
+        "run", "sweep.py", "--param", "a=1..2", "--param", "b=$x,'y", "--", "{b}-{a}",
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let merged = read(&named(&desk, &out(&output)), "merged.csv");
+    assert_eq!(merged, "10,$x,$x-1\n10,'y,'y-1\n20,$x,$x-2\n20,'y,'y-2\n");
+}
+
+#[test]
+fn each_file_is_the_argument_of_a_task() {
+    let desk = Desk::new();
+    fs::write(
+        desk.path("count.py"),
+        "import sys\nprint(len(open(sys.argv[1]).read()))",
+    )
+    .unwrap();
+    fs::create_dir(desk.path("texts")).unwrap();
+    for (name, text) in [("b.txt", "four"), ("a.txt", "one"), ("c.md", "no")] {
+        fs::write(desk.path("texts").join(name), text).unwrap();
+    }
+    let output = desk.output(&["run", "count.py", "--each", "texts/*.txt"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert_eq!(read(&named(&desk, &out(&output)), "stdout.txt"), "3\n4\n");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_anything_is_handed_in() {
+    let desk = desk("name,text\n1,\"open\n");
+    let cases: [(&[&str], &str); 5] = [
+        (
+            &["run", "main.py", "rows.csv", "--rows", "1"],
+            "row 1 (line 2) never closes",
+        ),
+        (
+            &["run", "main.py", "--rows", "1"],
+            "name it behind the script",
+        ),
+        (
+            &["run", "main.py", "--rows", "1", "--param", "a=1"],
+            "cannot be used with",
+        ),
+        (
+            &["run", "main.py", "--each", "*.txt"],
+            "no file is called *.txt",
+        ),
+        (&["run", "main.py", "--max-fails", "3"], "--group"),
+    ];
+    for (words, help) in cases {
+        let output = desk.output(words);
+        let said = err(&output);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {said}");
+        assert!(said.contains(help), "{words:?}: {said}");
+    }
+}
