@@ -233,10 +233,10 @@ fn what_was_handed_in_can_be_taken_back() {
     let submitted = desk.json(&words);
     assert_eq!(submitted["group"], "main-1");
     assert_eq!(submitted["tasks"].as_array().unwrap().len(), 2);
-    let cancelled = desk.output(&["cancel", "last"]);
+    let cancelled = desk.output(&["cancel", "last", "--reason", "a slip"]);
     assert_eq!(
         out(&cancelled),
-        "2 tasks cancelled\n",
+        "2 parts of main-1 are cancelled, 0 are done\n",
         "{}",
         err(&cancelled)
     );
@@ -244,6 +244,9 @@ fn what_was_handed_in_can_be_taken_back() {
     assert_eq!(waited.status.code(), Some(1), "{}", err(&waited));
     let failed = read(&desk.path("results/main-1"), "failed.csv");
     assert_eq!(failed, table(10, &[]));
+    let parts = manifest(&desk.path("results/main-1"));
+    let reason = parts["ended"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("a slip"), "{reason}");
     let unknown = desk.output(&["wait", "nothing"]);
     assert_eq!(unknown.status.code(), Some(1), "{}", err(&unknown));
 }

@@ -1,27 +1,27 @@
 //! A group from the outside: handed in, followed to its end, and where what it made lies.
 
-use std::collections::VecDeque;
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Zoned};
 use mutirao_actors::model::{Archive, TaskChoice, TaskId};
-use mutirao_actors::wire::report::{TaskReport, TaskState};
+use mutirao_actors::wire::report::{GroupReport, TaskReport};
 use mutirao_actors::wire::{Reply, Request};
-use serde::Serialize;
 
 use super::master::{LOOK_EVERY, report};
-use super::wanted::{Place, Wanted, part_name};
+use super::status::read_report;
+use super::wanted::{Place, Wanted};
 use super::work::{Work, counted};
 use crate::control::{Control, ControlError};
 use crate::gather::is_complete_in;
 
-/// Parts that are asked for at one look; of more, each look asks for others.
-const LOOKS_MAX: usize = 256;
+/// Looks at which nothing of a group is open, though parts of it are missing, before it is given up: half a minute, in which
+/// whoever still hands it in hands in the next.
+const QUIET_LOOKS_MAX: u32 = 150;
 /// Looks for what a group made when all its parts have ended: a minute and a half, in which a disk writes some gigabytes.
 const GATHER_LOOKS_MAX: u32 = 450;
 
@@ -34,54 +34,24 @@ pub struct Group {
     pub tasks: Vec<TaskId>,
 }
 
-impl Group {
-    /// Whether parts of it were not handed in.
-    pub fn is_short(&self) -> bool {
-        self.tasks.len() < self.place.parts as usize
-    }
-}
-
-/// How many of a group's parts ended how.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Tally {
-    /// Its name.
-    pub group: String,
-    /// Parts.
-    pub parts: u32,
-    /// Have their result.
-    pub done: u32,
-    /// Failed for good.
-    pub failed: u32,
-    /// Were cancelled.
-    pub cancelled: u32,
-    /// The first that was seen to fail, and why.
-    #[serde(skip)]
-    pub first_failure: Option<(String, String)>,
-}
-
-impl Tally {
-    /// How many have ended.
-    fn ended(&self) -> u32 {
-        self.done + self.failed + self.cancelled
-    }
-
-    fn count(&mut self, report: &TaskReport) {
-        match report.state {
-            TaskState::Done => self.done += 1,
-            TaskState::Failed => self.failed += 1,
-            _ => self.cancelled += 1,
-        }
-        // A part that failed tells more than those that were cancelled for its sake.
-        if report.state == TaskState::Failed && self.failed == 1 {
-            let why = report.reason.clone().unwrap_or_default();
-            self.first_failure = Some((report.task_name.to_string(), why));
-        }
-    }
-
-    /// Whether every part has its result.
-    pub fn is_well(&self) -> bool {
-        self.done == self.parts
-    }
+/// What keeps a group from its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfinished {
+    /// Nothing of it is open, and not all was handed in.
+    #[error(
+        "only {there} of {parts} parts of {group} were handed in, and nobody hands in the others"
+    )]
+    Short {
+        /// Its name.
+        group: String,
+        /// How many parts were.
+        there: u64,
+        /// Of how many.
+        parts: u32,
+    },
+    /// The disk of its master.
+    #[error("the master cannot put the group together now, and goes on trying: {0}")]
+    Disk(String),
 }
 
 /// Opens a group.
@@ -149,69 +119,68 @@ pub async fn status(task: TaskChoice, control: &mut Control) -> Result<TaskRepor
     control.ask(&request, read).await
 }
 
-/// The group of this name, with those of its parts that were handed in: all, unless somebody was interrupted meanwhile.
+/// How the parts of a group stand.
 ///
 /// # Errors
 /// When the master cannot be reached, or does not know it.
-pub async fn find(name: &str, control: &mut Control) -> anyhow::Result<Group> {
-    let part = |number| TaskChoice::typed(&part_name(name, number));
-    let first = status(part(0), control).await?;
-    let (Some(group), Some(parts)) = (first.group, first.parts) else {
-        bail!("{name} is a task and no group");
-    };
-    let mut tasks = vec![first.task_id];
-    for number in 1..parts {
-        match status(part(number), control).await {
-            Ok(report) => tasks.push(report.task_id),
-            Err(ControlError::Refused(_)) => break,
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(Group {
-        place: Place { group, parts },
-        tasks,
-    })
+pub async fn group_status(group: &str, control: &mut Control) -> Result<GroupReport, ControlError> {
+    let group = group.into();
+    control
+        .ask(&Request::GroupStatus { group }, read_report)
+        .await
 }
 
 /// Comes back when every part has ended; until then a line tells how they stand.
 ///
 /// # Errors
-/// When the master cannot be asked.
-pub async fn follow(group: &Group, control: &mut Control) -> Result<Tally, ControlError> {
-    let mut tally = Tally {
-        group: group.place.group.clone(),
-        parts: group.place.parts,
-        ..Tally::default()
-    };
-    let line = bar(tally.parts, "");
-    let mut open: VecDeque<TaskId> = group.tasks.iter().copied().collect();
-    while !open.is_empty() {
-        for _ in 0..open.len().min(LOOKS_MAX) {
-            let Some(task) = open.pop_front() else { break };
-            let report = status(TaskChoice::Id(task), control).await?;
-            match report.state.is_terminal() {
-                true => tally.count(&report),
-                false => open.push_back(task),
-            }
+/// When the master cannot be asked, or parts are missing of which nobody hands in any more.
+pub async fn follow(group: &str, control: &mut Control) -> anyhow::Result<GroupReport> {
+    let mut report = group_status(group, control).await?;
+    let line = bar(report.parts, "");
+    let mut quiet = 0;
+    while !report.complete {
+        line.set_position(ended(&report));
+        line.set_message(in_words(&report, line.eta()));
+        quiet = match report.waiting + report.running {
+            0 => quiet + 1,
+            _ => 0,
+        };
+        if quiet > QUIET_LOOKS_MAX {
+            line.finish_and_clear();
+            return Err(short(&report).into());
         }
-        line.set_position(tally.ended().into());
-        line.set_message(in_words(&tally, line.eta()));
-        if !open.is_empty() {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+        tokio::time::sleep(LOOK_EVERY).await;
+        report = group_status(group, control).await?;
     }
     line.finish_and_clear();
-    Ok(tally)
+    Ok(report)
 }
 
-fn in_words(tally: &Tally, left: Duration) -> String {
+fn ended(report: &GroupReport) -> u64 {
+    report.done + report.failed + report.cancelled
+}
+
+fn short(report: &GroupReport) -> Unfinished {
+    Unfinished::Short {
+        group: report.group.clone(),
+        there: ended(report),
+        parts: report.parts,
+    }
+}
+
+/// Whether every part has its result.
+pub fn is_well(report: &GroupReport) -> bool {
+    report.done == u64::from(report.parts)
+}
+
+fn in_words(report: &GroupReport, left: Duration) -> String {
     let mut words = String::new();
-    if tally.failed > 0 {
-        words.push_str(&format!(" · {} failed", tally.failed));
+    if report.failed > 0 {
+        words.push_str(&format!(" · {} failed", report.failed));
     }
     let end = SignedDuration::try_from(left)
         .ok()
-        .filter(|_| tally.ended() > 0)
+        .filter(|_| ended(report) > 0)
         .and_then(|left| Zoned::now().checked_add(left).ok());
     if let Some(end) = end {
         words.push_str(&end.strftime(" · about %H:%M").to_string());
@@ -241,7 +210,7 @@ pub async fn gathered(folder: &Path, control: &mut Control) -> anyhow::Result<bo
             return Ok(true);
         }
         if let Some(trouble) = report(control).await?.queue.trouble {
-            bail!("the master cannot put it together now, and goes on trying: {trouble}");
+            return Err(Unfinished::Disk(trouble).into());
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

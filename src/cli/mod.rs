@@ -183,6 +183,7 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
         );
     let refused = error.is::<TraceError>()
         || error.is::<why::NotFound>()
+        || error.is::<group::Unfinished>()
         || matches!(error.downcast_ref(), Some(ControlError::Refused(_)));
     ExitCode::from(match (no_master, refused) {
         (true, _) => NO_MASTER,

@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::Args;
-use mutirao_actors::model::TaskChoice;
+use mutirao_actors::model::{TaskChoice, TaskId};
+use mutirao_actors::wire::report::GroupReport;
 
 use super::FAILED;
-use super::group::{self, Group, Tally, find, follow, status};
+use super::group::{self, follow, group_status, is_well, status};
 use super::house::Signals;
 use super::options::{FindOptions, NoMaster};
 use super::peer::INTERRUPTED;
@@ -28,10 +28,10 @@ pub struct Wait {
 
 /// What was meant.
 pub enum Meant {
-    /// All parts of a group.
-    Group(Group),
+    /// All parts of the group of this name.
+    Group(String),
     /// One task.
-    Task(mutirao_actors::wire::report::TaskReport),
+    Task(TaskId),
 }
 
 /// Waits, and says how it went.
@@ -41,19 +41,13 @@ pub async fn run(args: Wait) -> anyhow::Result<ExitCode> {
     let mut control = Control::connect(address).await?;
     let waiting = async {
         match meant(&args.what, &mut control).await? {
-            Meant::Task(report) => wait_and_print(report.task_id, &mut control).await,
-            Meant::Group(group) if group.is_short() => bail!(
-                "only {} of {} parts were handed in; to take them back: mutirao cancel {}",
-                group.tasks.len(),
-                group.place.parts,
-                group.place.group
-            ),
+            Meant::Task(task) => wait_and_print(task, &mut control).await,
             Meant::Group(group) => {
-                let tally = follow(&group, &mut control).await?;
-                let folder = group::folder_here(&tally.group, address);
+                let report = follow(&group, &mut control).await?;
+                let folder = group::folder_here(&report.group, address);
                 match args.json {
-                    true => print(&tally),
-                    false => finish(&tally, folder, &mut control).await,
+                    true => print(&report),
+                    false => finish(&report, folder, &mut control).await,
                 }
             }
         }
@@ -67,30 +61,28 @@ pub async fn run(args: Wait) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// What goes by this name: a task, unless there is a group that is called so.
+/// What goes by this name: a task, or else a group; `last` is the group of the newest task, if that is of one.
 ///
 /// # Errors
 /// When the master cannot be reached, or knows nothing of the name.
-pub async fn meant(what: &str, control: &mut Control) -> anyhow::Result<Meant> {
+pub async fn meant(what: &str, control: &mut Control) -> Result<Meant, ControlError> {
     match status(TaskChoice::typed(what), control).await {
-        Ok(report) => match (&report.group, what) {
-            (Some(group), "last") if report.parts.is_some() => {
-                Ok(Meant::Group(find(&group.clone(), control).await?))
-            }
-            _ => Ok(Meant::Task(report)),
-        },
-        Err(ControlError::Refused(why)) => match find(what, control).await {
-            Ok(group) => Ok(Meant::Group(group)),
-            Err(error) if error.is::<ControlError>() => Err(ControlError::Refused(why).into()),
+        Ok(report) => Ok(match report.group {
+            Some(group) if what == "last" => Meant::Group(group),
+            _ => Meant::Task(report.task_id),
+        }),
+        Err(ControlError::Refused(why)) => match group_status(what, control).await {
+            Ok(report) => Ok(Meant::Group(report.group)),
+            Err(ControlError::Refused(_)) => Err(ControlError::Refused(why)),
             Err(error) => Err(error),
         },
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 
-fn print(tally: &Tally) -> anyhow::Result<ExitCode> {
-    println!("{}", serde_json::to_string(tally)?);
-    Ok(match tally.is_well() {
+fn print(report: &GroupReport) -> anyhow::Result<ExitCode> {
+    println!("{}", serde_json::to_string(report)?);
+    Ok(match is_well(report) {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(FAILED),
     })

@@ -10,13 +10,13 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use mutirao_actors::model::{Archive, TaskChoice};
 use mutirao_actors::wire::Request;
-use mutirao_actors::wire::report::{PeerRow, TaskReport, TaskState};
+use mutirao_actors::wire::report::{GroupReport, PeerRow, TaskReport, TaskState};
 
 use super::embedded::{Embedded, master_or_own};
 use super::{Run, fetch, text_of};
 use crate::archive::inspect_task;
 use crate::cli::FAILED;
-use crate::cli::group::{self, Group, Tally};
+use crate::cli::group::{self, Group};
 use crate::cli::house::Signals;
 use crate::cli::master::LOOK_EVERY;
 use crate::cli::options::FindOptions;
@@ -89,17 +89,17 @@ async fn all(
         true => eprintln!("{described}"),
         false => canary(&group, &described, control).await?,
     }
-    let tally = group::follow(&group, control).await?;
+    let report = group::follow(&group.place.group, control).await?;
     let folder = match own {
         Some(root) => {
-            let folder = root.join("results").join(&tally.group);
+            let folder = root.join("results").join(&report.group);
             group::gathered(&folder, control).await?;
             let name = &wanted.name();
             Some(bring(&folder, name).context("failed to leave what was made in results/")?)
         }
-        None => group::folder_here(&tally.group, master),
+        None => group::folder_here(&report.group, master),
     };
-    finish(&tally, folder, control).await
+    finish(&report, folder, control).await
 }
 
 /// Waits for the first part and tells what it printed first, or why it was not done.
@@ -161,7 +161,7 @@ fn first_line(text: &[u8]) -> Option<String> {
 /// # Errors
 /// When the master cannot be asked, or its disk refuses it.
 pub async fn finish(
-    tally: &Tally,
+    report: &GroupReport,
     folder: Option<PathBuf>,
     control: &mut Control,
 ) -> anyhow::Result<ExitCode> {
@@ -174,29 +174,26 @@ pub async fn finish(
         }
         None => eprintln!(
             "what was made lies at the master, in its results/{}/",
-            tally.group
+            report.group
         ),
     }
-    if tally.is_well() {
+    if group::is_well(report) {
         return Ok(ExitCode::SUCCESS);
     }
-    let mut said = format!(
-        "{} of {} done",
-        tally.done,
-        counted(tally.parts.into(), "part", "parts")
-    );
-    for (count, how) in [(tally.failed, "failed"), (tally.cancelled, "cancelled")] {
+    let parts = counted(report.parts.into(), "part", "parts");
+    let mut said = format!("{} of {parts} done", report.done);
+    for (count, how) in [(report.failed, "failed"), (report.cancelled, "cancelled")] {
         if count > 0 {
             said.push_str(&format!(" · {count} {how}"));
         }
     }
-    if let Some((name, why)) = &tally.first_failure {
-        said.push_str(&format!(
-            ": {why} → mutirao why {}",
-            name.trim_end_matches(".zip")
-        ));
-    }
     eprintln!("{said}");
+    for row in &report.failures {
+        eprintln!("  {} failed: {}", row.tasks, row.reason);
+    }
+    if folder.is_some_and(|folder| folder.join("failed.csv").is_file()) {
+        eprintln!("their rows are in failed.csv there, ready to be handed in again");
+    }
     Ok(ExitCode::from(FAILED))
 }
 
@@ -215,8 +212,11 @@ fn bring(from: &Path, name: &str) -> io::Result<PathBuf> {
         }
     };
     for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        fs::copy(entry.path(), folder.join(entry.file_name()))?;
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        // What is hidden was not complete.
+        if !name.as_encoded_bytes().starts_with(b".") {
+            fs::copy(path, folder.join(name))?;
+        }
     }
     Ok(folder)
 }
