@@ -24,8 +24,8 @@ use super::stay::Copies;
 use crate::disk::{DiskError, OnDisk as _};
 use crate::gather::{Gather, Part, Whole, is_complete_in};
 
-/// Parts that one job puts in: what has come meanwhile is seen after a moment.
-const BATCH_MAX: usize = 1024;
+/// Parts that one job puts in: a program that ends waits for the job.
+const BATCH_MAX: usize = 64;
 
 /// A part whose files may not lie where they belong yet.
 #[derive(Debug, Clone)]
