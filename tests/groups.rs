@@ -314,3 +314,43 @@ fn what_makes_no_sense_is_refused_before_anything_is_handed_in() {
         assert!(said.contains(help), "{words:?}: {said}");
     }
 }
+
+#[test]
+fn a_run_from_another_folder_says_that_what_was_made_lies_at_the_master() {
+    let master = desk(&table(6, &[]));
+    let _master = master.master();
+    let away = master.elsewhere();
+    let _peer = away.start(&["peer", "--slots", "1"]);
+    fs::write(away.path("main.py"), MEASURE).unwrap();
+    fs::write(away.path("rows.csv"), table(6, &[])).unwrap();
+    // What an earlier run without a master left here is not it.
+    fs::create_dir_all(away.path("results/main-1")).unwrap();
+    let output = away.output(&["run", "main.py", "rows.csv", "--rows", "3", "--no-canary"]);
+    let said = err(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(out(&output), "");
+    assert!(
+        said.contains("at the master, in its results/main-1/"),
+        "{said}"
+    );
+    assert!(!said.contains("canary"), "{said}");
+    let waited = master.output(&["wait", "main-1"]);
+    assert_eq!(out(&waited), "results/main-1/\n", "{}", err(&waited));
+    let folder = master.path("results/main-1");
+    assert_eq!(read(&folder, "merged.csv"), sequential(&away));
+}
+
+#[test]
+fn an_interrupted_run_leaves_the_queue_going_and_says_how_to_pick_it_up() {
+    let desk = desk(&table(6, &[]));
+    let _master = desk.master();
+    let words = ["run", "main.py", "rows.csv", "--rows", "2"];
+    let run = Program::spawn("run", &mut desk.command(&words));
+    wait_until("all are handed in", PATIENCE, || {
+        desk.json(&["status", "--json"])["tasks"]["queued"] == 3
+    });
+    run.interrupt();
+    run.wait_line(|line| line.contains("mutirao wait last"), PATIENCE);
+    assert_eq!(run.wait_end(PATIENCE), Some(130));
+    assert_eq!(desk.json(&["status", "--json"])["tasks"]["queued"], 3);
+}

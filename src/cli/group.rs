@@ -13,11 +13,13 @@ use mutirao_actors::wire::report::{GroupReport, TaskReport};
 use mutirao_actors::wire::{Reply, Request};
 
 use super::master::{LOOK_EVERY, report};
+use super::options::root;
 use super::status::read_report;
 use super::wanted::{Place, Wanted};
 use super::work::{Work, counted};
 use crate::control::{Control, ControlError};
 use crate::gather::is_complete_in;
+use crate::store;
 
 /// Looks at which nothing of a group is open, though parts of it are missing, before it is given up: half a minute, in which
 /// whoever still hands it in hands in the next.
@@ -217,13 +219,15 @@ pub async fn gathered(folder: &Path, control: &mut Control) -> anyhow::Result<bo
     Ok(false)
 }
 
-/// The folder of a group, if its master serves the folder that we are in.
+/// The folder of a group, if its master serves the folder that we are in: then it keeps its records here, and has opened the
+/// group's folder.
 pub fn folder_here(group: &str, master: SocketAddr) -> Option<PathBuf> {
     let folder = Path::new("results").join(group);
     let is_own = master.ip().is_loopback()
         || if_addrs::get_if_addrs()
             .is_ok_and(|ours| ours.iter().any(|own| own.ip() == master.ip()));
-    (is_own && folder.is_dir()).then_some(folder)
+    let is_here = is_own && root().join(store::FOLDER).is_dir() && folder.is_dir();
+    is_here.then_some(folder)
 }
 
 /// What was made of the work, in words: `10,000 rows as 200 tasks on 29 peers`.

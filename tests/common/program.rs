@@ -122,6 +122,11 @@ impl Program {
         let _ = kill(self.pid(), Signal::SIGTERM);
     }
 
+    /// Ends it as Ctrl-C does: SIGINT.
+    pub fn interrupt(&self) {
+        let _ = kill(self.pid(), Signal::SIGINT);
+    }
+
     /// Ends it and its process group: SIGKILL.
     pub fn kill(&self) {
         let _ = killpg(self.pid(), Signal::SIGKILL);
