@@ -71,7 +71,9 @@ fn a_task_is_handed_in_followed_and_fetched_over_http() {
     assert_eq!(get(master, "/api/v1/tasks/sum/stderr").text(), "");
     let result = get(master, &format!("/api/v1/tasks/{id}/result"));
     assert_eq!(result.header("content-type"), "application/zip");
-    assert_eq!(result.body, fs::read(desk.path("results/sum.zip")).unwrap());
+    let named = desk.path("results/sum.zip");
+    wait_until("the result has its name", PATIENCE, || named.exists());
+    assert_eq!(result.body, fs::read(named).unwrap());
     let page = get(master, "/api/v1/tasks?state=done&limit=1").json();
     assert_eq!(page["tasks"][0]["task_id"], id.as_str());
     let next = page["next"].as_str().unwrap();
