@@ -1,6 +1,6 @@
 //! Lets connections in, as many as there are seats, and gives each to whom it wants to speak.
 //!
-//! Rule: the first byte tells what is spoken: a letter of a method HTTP, anything else JSON.
+//! Rule: the first bytes tell what is spoken: a method of HTTP, or else JSON.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -134,9 +134,9 @@ impl Reception {
         let Ok(Ok(stream)) = timeout(FIRST_WORD_MAX, Begun::read(stream)).await else {
             return;
         };
-        match (stream.first_byte(), self.web) {
-            (None, _) => {}
-            (Some(b'A'..=b'Z'), Some(web)) => {
+        match self.web {
+            _ if stream.is_over() => {}
+            Some(web) if stream.speaks_http() => {
                 web.serve(stream, remote).await;
                 drop(seat);
             }

@@ -211,7 +211,7 @@ fn whatever_is_no_message_is_answered_with_an_error_and_the_next_honest_request_
         ("nested objects", br#"{"a":"#.repeat(5_000_000)),
         ("an endless string", endless(r#"{"action":""#, 20 << 20)),
         ("an endless payload", endless(endless_result, 100 << 20)),
-        ("no JSON", b"GET / HTTP/1.1\r\n\r\n".to_vec()),
+        ("no JSON", b"HELLO master\r\n\r\n".to_vec()),
         ("no UTF-8", b"{\"action\":\"\xff\xfe\"}".to_vec()),
         ("a number as the action", br#"{"action":7}"#.to_vec()),
         (

@@ -1,7 +1,7 @@
 //! How the parts of each group stand, counted as they move, so that whoever asks every second costs nothing.
 //!
 //! Rule: only tasks that are parts are counted. A group is remembered while one of its parts is open, and then while fewer
-//! than [`OVER_MAX`] ended after it; a name that is used again when all parts ended starts afresh.
+//! than `OVER_MAX` ended after it; a name that is used again when all parts ended starts afresh.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub struct Tally {
     pub parts: u32,
     /// How many stand how.
     pub counts: Counts,
-    /// The first reasons for which some failed, each with how many; at most [`REASONS_MAX`].
+    /// The first reasons for which some failed, each with how many; at most `REASONS_MAX`.
     pub reasons: Vec<(String, u64)>,
     newest: Option<TaskId>,
     /// Which in the order of those that are over, if it is.

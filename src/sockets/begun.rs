@@ -11,6 +11,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 /// What is read to tell what is spoken: most first messages whole, so that they cost no second read.
 const FIRST_READ: usize = 4096;
 
+/// How requests of HTTP begin (RFC 9110, RFC 5789).
+const METHODS: [&str; 9] = [
+    "GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "CONNECT ", "OPTIONS ", "TRACE ", "PATCH ",
+];
+
 /// A connection whose first bytes are known: they are read first.
 pub struct Begun {
     first: Bytes,
@@ -31,9 +36,18 @@ impl Begun {
         })
     }
 
-    /// The first byte, if there is one.
-    pub fn first_byte(&self) -> Option<u8> {
-        self.first.first().copied()
+    /// Whether the other side has closed without a word.
+    pub fn is_over(&self) -> bool {
+        self.first.is_empty()
+    }
+
+    /// Whether it begins as HTTP does, as far as that can be told from what has come.
+    pub fn speaks_http(&self) -> bool {
+        let begins = |method: &&str| {
+            let known = self.first.len().min(method.len());
+            self.first[..known] == method.as_bytes()[..known]
+        };
+        METHODS.iter().any(|method| begins(&method))
     }
 }
 
@@ -95,7 +109,7 @@ mod tests {
         let sent: Vec<u8> = (0..FIRST_READ * 3).map(|n| n as u8).collect();
         far.write_all(&sent).await.unwrap();
         let mut begun = Begun::read(Box::new(near)).await.unwrap();
-        assert_eq!(begun.first_byte(), Some(0));
+        assert!(!begun.is_over() && !begun.speaks_http());
         begun.write_all(b"pong").await.unwrap();
         let mut pong = [0; 4];
         far.read_exact(&mut pong).await.unwrap();
@@ -111,6 +125,25 @@ mod tests {
         let (near, far) = duplex(8);
         drop(far);
         let begun = Begun::read(Box::new(near)).await.unwrap();
-        assert_eq!(begun.first_byte(), None);
+        assert!(begun.is_over());
+    }
+
+    #[tokio::test]
+    async fn http_is_told_by_its_methods() {
+        let cases = [
+            ("GET / HTTP/1.1\r\n", true),
+            ("P", true),
+            ("OPTIONS * HTTP/1.1", true),
+            ("{\"action\":\"GET \"}", false),
+            ("GETTING", false),
+            ("HELLO", false),
+            (" GET /", false),
+        ];
+        for (words, is_http) in cases {
+            let (near, mut far) = duplex(64);
+            far.write_all(words.as_bytes()).await.unwrap();
+            let begun = Begun::read(Box::new(near)).await.unwrap();
+            assert_eq!(begun.speaks_http(), is_http, "{words}");
+        }
     }
 }

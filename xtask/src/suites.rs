@@ -92,6 +92,9 @@ pub const SUITES: [Suite; 7] = [
             "--package",
             "mutirao-sim",
             "--",
+            // The tests run the first hundred.
+            "--first",
+            "100",
             "--seeds",
             "200",
         ],
