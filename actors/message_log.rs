@@ -171,7 +171,7 @@ impl Ring {
         self.bodies.extend(&self.draft);
     }
 
-    fn lines_after(&mut self, seq: u64) -> Vec<Line> {
+    fn lines_after(&mut self, seq: u64, most: usize) -> Vec<Line> {
         // Numbers are given before letters are written, so two that are written at once may stand in either order.
         let newer = self
             .heads
@@ -187,11 +187,16 @@ impl Ring {
             .map(|(_, length)| length)
             .sum();
         let mut rest: &[u8] = &self.bodies.make_contiguous()[skipped..];
-        let lines = self.heads.iter().skip(older).map(|(head, length)| {
-            let (body, behind) = rest.split_at_checked(*length).unwrap_or_default();
-            rest = behind;
-            Line::new(*head, body)
-        });
+        let lines = self
+            .heads
+            .iter()
+            .skip(older)
+            .take(most)
+            .map(|(head, length)| {
+                let (body, behind) = rest.split_at_checked(*length).unwrap_or_default();
+                rest = behind;
+                Line::new(*head, body)
+            });
         lines.collect()
     }
 }
@@ -261,14 +266,14 @@ impl MessageLog {
 
     /// The newest records, oldest first.
     pub fn recent(&self) -> Vec<Line> {
-        self.since(0)
+        self.since(0, RING_MAX)
     }
 
-    /// Those of them that came after the letter of this number, oldest first. They need not follow it closely: the
-    /// oldest ones are forgotten.
-    pub fn since(&self, seq: u64) -> Vec<Line> {
+    /// The oldest so many of those that came after the letter of this number, oldest first. They need not follow it
+    /// closely: what is older is forgotten.
+    pub fn since(&self, seq: u64, most: usize) -> Vec<Line> {
         let mut ring = self.0.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.lines_after(seq)
+        ring.lines_after(seq, most)
     }
 
     /// The number of the newest letter; zero if there is none.
@@ -322,7 +327,7 @@ mod tests {
         for number in 0..=RING_MAX as u64 {
             push(&mut ring, number, &number.to_string());
         }
-        let lines = ring.lines_after(0);
+        let lines = ring.lines_after(0, RING_MAX);
         assert_eq!(lines.len(), RING_MAX);
         for (line, number) in lines.iter().zip(1..) {
             let body = format!("\"{number}\"");
@@ -330,10 +335,13 @@ mod tests {
         }
         let long = "x".repeat((64 << 10) - 2);
         (0..1_000).for_each(|number| push(&mut ring, number, &long));
-        assert_eq!(ring.lines_after(0).len(), RING_BYTES_MAX / (64 << 10));
+        assert_eq!(
+            ring.lines_after(0, RING_MAX).len(),
+            RING_BYTES_MAX / (64 << 10)
+        );
         assert_eq!(ring.bodies.len(), RING_BYTES_MAX);
         push(&mut ring, 1, &"x".repeat(RING_BYTES_MAX));
-        assert!(ring.lines_after(0).is_empty() && ring.bodies.is_empty());
+        assert!(ring.lines_after(0, RING_MAX).is_empty() && ring.bodies.is_empty());
     }
 
     #[test]
@@ -343,7 +351,7 @@ mod tests {
             push(&mut ring, number, &number.to_string());
         }
         let after = |ring: &mut Ring, seq| {
-            let lines = ring.lines_after(seq);
+            let lines = ring.lines_after(seq, 4);
             let told = lines.iter().map(|line| (line.seq(), line.body.to_string()));
             told.collect::<Vec<_>>()
         };
@@ -351,7 +359,8 @@ mod tests {
             after(&mut ring, 3),
             [(4, "\"4\"".into()), (5, "\"5\"".into())]
         );
-        assert_eq!(after(&mut ring, 0).len(), 5);
+        assert_eq!(after(&mut ring, 0).len(), 4);
+        assert_eq!(after(&mut ring, 0)[0].0, 1);
         assert_eq!(after(&mut ring, 9), []);
     }
 }

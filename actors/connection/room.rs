@@ -2,7 +2,8 @@
 //!
 //! Rule: what is read beyond [`FREE`] bytes is paid for before it is read, and given back when the message is
 //! answered. Who finds the room full waits for it, or for the one seat that is set aside for a message of any
-//! length, so that somebody always goes on, however little the others send.
+//! length, so that somebody always goes on, however little the others send. Long messages have the seat alone, and
+//! give back what they have paid: one connection never has all there is.
 
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ pub(super) const FREE: usize = 4 << 10;
 /// Paid bytes at a time, beside the one seat: as base64 and taken apart these and the longest message make
 /// 200 MB, which with the unpaid bytes is what strangers may make us use (promise R7).
 const PAID_MAX: usize = 24 << 20;
+/// So many connections at least share what is paid for.
+const SHARES_MIN: usize = 4;
 /// What is paid for at once; a finer unit would not change who fits.
 const UNIT: usize = 1 << 10;
 
@@ -23,6 +26,8 @@ const UNIT: usize = 1 << 10;
 pub struct Room {
     paid: Arc<Semaphore>,
     seat: Arc<Semaphore>,
+    /// Units that one message may pay for.
+    share: usize,
 }
 
 /// What one message has taken of it.
@@ -35,18 +40,20 @@ pub(super) struct Ticket {
 impl Room {
     /// An empty one, for connections that anybody may open.
     pub fn new() -> Self {
-        Self::of(PAID_MAX)
+        Self::of(PAID_MAX, SHARES_MIN)
     }
 
     /// One in which a message of any length finds room at once: for the one connection that we opened ourselves.
     pub fn of_one() -> Self {
-        Self::of(2 * PAYLOAD_MAX)
+        Self::of(2 * PAYLOAD_MAX, 1)
     }
 
-    fn of(bytes: usize) -> Self {
+    fn of(bytes: usize, shares: usize) -> Self {
+        let units = bytes / UNIT;
         Self {
-            paid: Arc::new(Semaphore::new(bytes / UNIT)),
+            paid: Arc::new(Semaphore::new(units)),
             seat: Arc::new(Semaphore::new(1)),
+            share: units / shares,
         }
     }
 
@@ -61,14 +68,18 @@ impl Room {
             return;
         }
         let missing = u32::try_from(units - held).unwrap_or(u32::MAX);
+        let is_short = units <= self.share;
         // Whichever comes first: who waits for the seat takes room that others have left. Nobody closes either queue.
         tokio::select! {
             biased;
-            more = Arc::clone(&self.paid).acquire_many_owned(missing) => match (&mut ticket.paid, more.ok()) {
+            more = Arc::clone(&self.paid).acquire_many_owned(missing), if is_short => match (&mut ticket.paid, more.ok()) {
                 (Some(paid), Some(more)) => paid.merge(more),
                 (paid, more) => *paid = paid.take().or(more),
             },
-            seat = Arc::clone(&self.seat).acquire_owned() => ticket.seat = seat.ok(),
+            seat = Arc::clone(&self.seat).acquire_owned() => {
+                ticket.seat = seat.ok();
+                ticket.paid = None;
+            }
         }
     }
 }
@@ -106,7 +117,7 @@ mod tests {
 
     #[test]
     fn who_waits_for_the_seat_takes_room_that_is_left() {
-        let room = Room::of(4 * UNIT);
+        let room = Room::of(4 * UNIT, 1);
         let mut tickets = [(); 3].map(|()| Ticket::default());
         let [paid, seated, waiting] = &mut tickets;
         room.pay(paid, FREE + 4 * UNIT).now_or_never().unwrap();
@@ -121,5 +132,20 @@ mod tests {
         );
         drop(pay);
         assert!(!waiting.has_seat());
+    }
+
+    #[test]
+    fn one_long_message_leaves_room_for_others_before_and_after_it_has_the_seat() {
+        let room = Room::of(8 * UNIT, 4);
+        let mut long = Ticket::default();
+        room.pay(&mut long, FREE + 2 * UNIT).now_or_never().unwrap();
+        assert!(!long.has_seat());
+        room.pay(&mut long, FREE + 3 * UNIT).now_or_never().unwrap();
+        assert!(long.has_seat());
+        let mut others = [(); 4].map(|()| Ticket::default());
+        for other in &mut others {
+            room.pay(other, FREE + 2 * UNIT).now_or_never().unwrap();
+            assert!(!other.has_seat());
+        }
     }
 }

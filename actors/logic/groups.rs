@@ -1,7 +1,8 @@
 //! Groups of tasks that give up together, once more of them have failed than may.
 //!
 //! Rule: only tasks that wish so (`max_fails`) take part, each by its own wish. A group is remembered while one of
-//! its tasks is open, so there are no more groups than open tasks, and a name that is used again starts afresh.
+//! its tasks is open, so there are no more groups than open tasks, and a name that is used again starts afresh. How many parts
+//! of a whole have failed is counted elsewhere, for they may end faster than they come.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -50,27 +51,40 @@ impl Groups {
         }
     }
 
-    /// A task ended: what follows for its group, if that gives up now.
-    pub fn ended(&mut self, task: &Task, has_failed: bool) -> Option<GivenUp> {
+    /// A task ended: what follows for its group, if that gives up now; `failed_parts` is how many have failed in all,
+    /// if it is part of a whole.
+    pub fn ended(
+        &mut self,
+        task: &Task,
+        has_failed: bool,
+        failed_parts: Option<u32>,
+    ) -> Option<GivenUp> {
         let most = task.kind.wishes.max_fails?;
         let group = self.groups.get_mut(&task.kind.group)?;
         group.open.remove(&task.id);
         group.failed = group.failed.saturating_add(u32::from(has_failed));
-        let failed = group.failed;
+        let failed = failed_parts.unwrap_or(group.failed);
         let gives_up = has_failed && failed > most;
         if !gives_up && !group.open.is_empty() {
             return None;
         }
         let group = self.groups.remove(&task.kind.group)?;
-        let tasks = if failed == 1 { "task" } else { "tasks" };
         gives_up.then(|| GivenUp {
             open: group.open.into_iter().collect(),
-            why: format!(
-                "group {} gave up: {failed} {tasks} failed, at most {most} may",
-                task.kind.group
-            ),
+            why: gave_up(task, failed, most),
         })
     }
+}
+
+/// Why a part that comes is too late, if so many parts have failed that its group has given up.
+pub fn too_late(task: &Task, failed_parts: Option<u32>) -> Option<String> {
+    let (failed, most) = (failed_parts?, task.kind.wishes.max_fails?);
+    (failed > most).then(|| gave_up(task, failed, most))
+}
+
+fn gave_up(task: &Task, failed: u32, most: u32) -> String {
+    let (group, tasks) = (&task.kind.group, if failed == 1 { "task" } else { "tasks" });
+    format!("group {group} gave up: {failed} {tasks} failed, at most {most} may")
 }
 
 #[cfg(test)]
@@ -90,9 +104,9 @@ mod tests {
         let mut groups = Groups::default();
         let tasks: Vec<Task> = (1..=5).map(|number| of_group(number, Some(1))).collect();
         tasks.iter().for_each(|task| groups.opened(task));
-        assert_eq!(groups.ended(&tasks[0], true), None);
-        assert_eq!(groups.ended(&tasks[1], false), None);
-        let given_up = groups.ended(&tasks[2], true).unwrap();
+        assert_eq!(groups.ended(&tasks[0], true, None), None);
+        assert_eq!(groups.ended(&tasks[1], false, None), None);
+        let given_up = groups.ended(&tasks[2], true, None).unwrap();
         assert_eq!(given_up.open, [tasks[3].id, tasks[4].id]);
         assert_eq!(
             given_up.why,
@@ -107,7 +121,7 @@ mod tests {
         for number in 1..=9 {
             let task = of_group(number, Some(1));
             groups.opened(&task);
-            assert_eq!(groups.ended(&task, true), None);
+            assert_eq!(groups.ended(&task, true, None), None);
         }
         assert!(groups.groups.is_empty());
     }
@@ -121,7 +135,10 @@ mod tests {
         groups.opened(&tasks[1]);
         groups.had_failed(&tasks[2]);
         groups.opened(&tasks[3]);
-        assert_eq!(groups.ended(&tasks[3], true).unwrap().open, [tasks[1].id]);
+        assert_eq!(
+            groups.ended(&tasks[3], true, None).unwrap().open,
+            [tasks[1].id]
+        );
     }
 
     #[test]
@@ -132,8 +149,8 @@ mod tests {
         for number in 2..=9 {
             let task = of_group(number, None);
             groups.opened(&task);
-            assert_eq!(groups.ended(&task, true), None);
+            assert_eq!(groups.ended(&task, true, None), None);
         }
-        assert_eq!(groups.ended(&strict, true).unwrap().open, []);
+        assert_eq!(groups.ended(&strict, true, None).unwrap().open, []);
     }
 }

@@ -129,6 +129,13 @@ impl Tallies {
         over.map(|number| self.over.remove(&number));
     }
 
+    /// How many parts failed for good of the group whose part this task is, if it is one.
+    pub fn failed_beside(&self, task: &Task) -> Option<u32> {
+        task.part()?;
+        let tally = self.groups.get(&task.kind.group)?;
+        Some(u32::try_from(tally.counts.failed).unwrap_or(u32::MAX))
+    }
+
     /// The group of this name, or of `last` the one whose newest part is the newest.
     pub fn find(&self, name: &str) -> Option<(&Arc<str>, &Tally)> {
         match name {

@@ -4,7 +4,7 @@
 //! since it was opened; where there is none, nobody wants it. After a restart a group that is not complete is made anew from
 //! the parts that are remembered.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind};
 use std::path::Path;
@@ -20,6 +20,7 @@ use mutirao_actors::wire::report::TaskState;
 use super::Folders;
 use super::kept::Kept;
 use super::places::Places;
+use super::plans::FAILED;
 use super::stay::Copies;
 use crate::disk::{DiskError, OnDisk as _};
 use crate::gather::{Gather, Part, Whole, is_complete_in};
@@ -51,13 +52,13 @@ struct Assembly {
     next: u32,
 }
 
-/// Groups that are not complete; no more than there are tasks.
+/// Groups that are not complete, and the names of those that are; no more than there are tasks.
 #[derive(Debug, Default)]
 pub(super) struct Assemblies {
     ending: HashMap<TaskId, Ending>,
     groups: HashMap<Arc<str>, Assembly>,
-    /// Which have something to be put in.
-    due: Vec<Arc<str>>,
+    /// Which have something to be put in, in turns: one that the disk refuses keeps no other waiting.
+    due: VecDeque<Arc<str>>,
     is_busy: bool,
 }
 
@@ -72,7 +73,9 @@ enum Assembled {
 impl Assemblies {
     /// A part has ended, and its files are to be put where they belong.
     pub fn ends(&mut self, task: TaskId, ended: EndedPart, name: &TaskName, end: &End) {
-        if TaskName::tamed(&ended.group).stem() != &*ended.group {
+        // The last output of tasks that failed is kept there.
+        let is_taken = &*ended.group == FAILED.trim_end_matches('/');
+        if is_taken || TaskName::tamed(&ended.group).stem() != &*ended.group {
             return;
         }
         let (state, reason) = told(end);
@@ -120,7 +123,7 @@ impl Assemblies {
         }
         assembly.ended.entry(ending.part.part).or_insert(ending);
         if assembly.ended.contains_key(&assembly.next) && !self.due.contains(&group) {
-            self.due.push(group);
+            self.due.push_back(group);
         }
     }
 
@@ -149,7 +152,7 @@ impl Assemblies {
         if self.is_busy {
             return None;
         }
-        let group = self.due.pop()?;
+        let group = self.due.pop_front()?;
         let assembly = self.groups.get_mut(&group)?;
         let mut batch = Vec::new();
         while batch.len() < BATCH_MAX
@@ -190,7 +193,7 @@ impl Assemblies {
                     let is_due = assembly.ended.contains_key(&assembly.next)
                         || assembly.next == assembly.parts;
                     if is_due && !self.due.contains(&group) {
-                        self.due.push(group);
+                        self.due.push_back(group);
                     }
                 }
             }
@@ -227,7 +230,7 @@ fn assemble(
     batch: Vec<Ending>,
 ) -> (Assembled, Option<DiskError>) {
     let folder = places.results.join(&whole.group);
-    let is_over = gather.is_none() && (!folder.is_dir() || is_complete_in(&folder));
+    let is_over = !folder.is_dir() || (gather.is_none() && is_complete_in(&folder));
     if is_over {
         return (Assembled::Over, None);
     }

@@ -2,7 +2,8 @@
 //!
 //! Rule: the first part that has a table says what the table of a part is: its `output.csv` if it made one, else what it
 //! printed, if every line has as many columns as the first. Later parts give the same, or nothing. The first row of a later
-//! part is left out if it is that of the first one, unless there is a number in it: then it is data.
+//! part is left out if it is that of the first one, unless there is a number in it, or no part had a row below it: then it is
+//! data.
 
 use std::io::{self, BufRead, BufReader, Read, Seek};
 
@@ -34,6 +35,8 @@ pub(super) struct Merging {
     source: Option<Source>,
     /// Shared by all parts, if the first row is one.
     header: Option<Vec<u8>>,
+    /// Whether a part had a row below it.
+    is_followed: bool,
 }
 
 impl Merging {
@@ -73,16 +76,18 @@ impl Merging {
         };
         let mut table = BufReader::new(table);
         let first_row = first_row(&mut table)?;
-        if self.source.is_none() {
+        let is_first = self.source.is_none();
+        if is_first {
             self.header = Some(first_row.clone()).filter(|row| is_header(row));
             self.source = Some(source);
-        } else if self
-            .header
-            .as_deref()
-            .is_some_and(|header| is_same(header, &first_row))
-        {
-            into.append_lines(table)?;
-            return Ok(Ok(()));
+        }
+        let header = self.header.as_deref();
+        if header.is_some_and(|header| is_same(header, &first_row)) {
+            self.is_followed |= !table.fill_buf()?.is_empty();
+            if !is_first && self.is_followed {
+                into.append_lines(table)?;
+                return Ok(Ok(()));
+            }
         }
         into.append_lines(first_row.chain(table))?;
         Ok(Ok(()))
@@ -158,11 +163,10 @@ fn is_header(row: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(row) else {
         return false;
     };
+    // `nan` and `inf` are numbers too, but may name a column.
     let is_number = |field: &str| {
-        field
-            .trim_matches(['"', ' ', '\r', '\n'])
-            .parse::<f64>()
-            .is_ok()
+        let field = field.trim_matches(['"', ' ', '\r', '\n']);
+        field.contains(|c: char| c.is_ascii_digit()) && field.parse::<f64>().is_ok()
     };
     row.len() <= HEADER_MAX
         && !text.trim().is_empty()

@@ -43,11 +43,10 @@ impl Begun {
 
     /// Whether it begins as HTTP does, as far as that can be told from what has come.
     pub fn speaks_http(&self) -> bool {
-        let begins = |method: &&str| {
+        METHODS.iter().any(|method| {
             let known = self.first.len().min(method.len());
             self.first[..known] == method.as_bytes()[..known]
-        };
-        METHODS.iter().any(|method| begins(&method))
+        })
     }
 }
 

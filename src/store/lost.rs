@@ -12,14 +12,13 @@ const SHOWN_MAX: usize = 10;
 /// The file of all lines, beside the damaged files.
 const LIST: &str = "lost.txt";
 
-/// Where masters put what they took, below their folder.
-const TRACES: [&str; 6] = [
+/// Where masters put what they took, below their folder. In `results/` others put something too.
+const TRACES: [&str; 5] = [
     ".mutirao/payloads",
     ".mutirao/unclaimed",
     ".mutirao/set-aside",
     "tasks/done",
     "tasks/failed",
-    "results",
 ];
 
 /// Writes the lines beside the damaged files, and says where in the first of them.

@@ -29,13 +29,15 @@ pub async fn check<B: MessageBody>(
 
 fn may(request: &HttpRequest, changes: Changes) -> Result<(), Problem> {
     let host = header(request, &HOST);
-    if !is_own_name(host) {
+    let is_safe = request.method().is_safe();
+    let is_ours = if is_safe { is_near } else { is_own };
+    if !is_ours(name_in(host)) {
         return Err(Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
             format!("{host:?} is no name of this master: ask by its address"),
         ));
     }
-    if request.method().is_safe() {
+    if is_safe {
         return Ok(());
     }
     let origin = header(request, &ORIGIN);
@@ -65,15 +67,31 @@ fn header<'a>(request: &'a HttpRequest, name: &HeaderName) -> &'a str {
         .unwrap_or_default()
 }
 
-/// Whether a browser that sends this name can have got it from nobody but its user: an address cannot be made to point
-/// here by somebody else, and neither can a name without dots, or one of the local network.
-fn is_own_name(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
+/// Whether this may be a name of a machine of the local network: an address, a name without dots, or one of `.local`. One of
+/// the wide world may have been made to point here by somebody else.
+fn is_near(name: &str) -> bool {
+    is_address(name) || !name.contains('.') || name.ends_with(".local")
+}
+
+/// Whether it is a name of this machine alone: who answers for the others of its network nobody can tell.
+fn is_own(name: &str) -> bool {
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    let host = host.to_string_lossy();
+    let bare = name.strip_suffix(".local").unwrap_or(name);
+    is_address(name) || name == "localhost" || bare.eq_ignore_ascii_case(&host)
+}
+
+fn is_address(name: &str) -> bool {
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    bare.parse::<IpAddr>().is_ok()
+}
+
+/// The name in a `Host` header.
+fn name_in(host: &str) -> &str {
+    match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
-    };
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    bare.parse::<IpAddr>().is_ok() || !name.contains('.') || name.ends_with(".local")
+    }
 }
 
 #[cfg(test)]
@@ -149,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_name_that_somebody_else_may_have_made_point_here_is_not_answered_to() {
-        let names = [
+        let near = [
             "",
             "localhost:1",
             "lab-3",
@@ -157,13 +175,26 @@ mod tests {
             "10.0.0.1",
             "[::1]:50020",
         ];
-        assert!(names.into_iter().all(is_own_name));
-        for name in [
+        assert!(near.into_iter().all(|host| is_near(name_in(host))));
+        for host in [
             "evil.example",
             "evil.example:50020",
             "10.0.0.1.evil.example",
         ] {
-            assert!(!is_own_name(name), "{name}");
+            assert!(!is_near(name_in(host)), "{host}");
+        }
+        let own = nix::unistd::gethostname().unwrap().into_string().unwrap();
+        for host in [
+            "localhost:1",
+            "10.0.0.1:50020",
+            "[::1]",
+            &own,
+            &format!("{own}.local:5"),
+        ] {
+            assert!(is_own(name_in(host)), "{host}");
+        }
+        for host in ["", "evil.local:50020", "evil"] {
+            assert!(!is_own(name_in(host)), "{host}");
         }
     }
 }

@@ -21,6 +21,8 @@ use super::problem::Problem;
 
 /// How often it is looked for news.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Lines that are taken at a time: a reader that is slow holds no more.
+const LINES_MAX: usize = 64;
 /// Looks without news after which a comment shows that the connection lives.
 const QUIET_LOOKS: u32 = 75;
 /// What is told when nothing else is wished: the lives of tasks and of peers.
@@ -56,11 +58,12 @@ impl Place {
             if let Some(line) = self.ready.pop_front() {
                 return event(&line);
             }
-            let news = self.log.since(self.seen);
+            let news = self.log.since(self.seen, LINES_MAX);
+            let is_all = news.len() < LINES_MAX;
             self.seen = news.last().map_or(self.seen, Line::seq);
             let is_wanted = |line: &Line| self.kinds.iter().any(|kind| kind == line.kind());
             self.ready.extend(news.into_iter().filter(is_wanted));
-            if self.ready.is_empty() {
+            if self.ready.is_empty() && is_all {
                 sleep(LOOK_EVERY).await;
             }
         }

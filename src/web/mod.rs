@@ -17,7 +17,10 @@ mod standing;
 mod submit;
 mod tasks;
 
-use std::net::SocketAddr;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_http::HttpService;
@@ -27,19 +30,31 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig, get, post, resource};
 use actix_web::{App, Resource, web};
 use mutirao_actors::clock::Clock;
+use mutirao_actors::connection::{Counted, Moved};
 use mutirao_actors::message_log::MessageLog;
 use mutirao_actors::peer_session::MasterDesk;
 use tokio::sync::Semaphore;
+use tokio::time::sleep;
 
 use crate::sockets::begun::Begun;
 use answers::Answers;
 
 /// Connections that speak HTTP at a time: enough for a room of people, and never the seats of the peers.
 const CONNECTIONS_MAX: usize = 256;
+/// Those of one address.
+const CONNECTIONS_OF_ONE_MAX: usize = 64;
 /// How long one may be quiet between two requests: browsers keep theirs for about as long.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long the head of a request may take.
+/// How long the head of the first request may take.
 const HEAD_MAX: Duration = Duration::from_secs(10);
+/// How long an answer that was not read whole is waited for to be read, before the connection is closed on it.
+const LINGER: Duration = Duration::from_secs(5);
+/// How often it is looked whether bytes have moved.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// Looks in a row without a byte after which a connection is cut: longer than any answer takes, or a quiet one is kept.
+const STILL_LOOKS_MAX: u32 = 3;
+/// Bytes of tasks that are being handed in at a time, in KiB: two of the longest, each twice as it grows.
+const BODIES_MAX_KIB: usize = 256 << 10;
 
 /// Who may change something over HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,16 +73,21 @@ struct Desk {
     log: MessageLog,
     answers: Answers,
     changes: Changes,
+    /// Room for tasks that are being handed in, in KiB.
+    bodies: Semaphore,
 }
 
 type Connections =
-    boxed::BoxService<(Begun, Option<SocketAddr>), (), actix_http::error::DispatchError>;
+    boxed::BoxService<(Counted<Begun>, Option<SocketAddr>), (), actix_http::error::DispatchError>;
 
 /// Serves HTTP on connections that were let in.
 pub struct Web {
     service: Option<Connections>,
-    room: Semaphore,
+    open: RefCell<HashMap<IpAddr, usize>>,
 }
+
+/// A connection's place among those that are open.
+struct Place<'a>(&'a RefCell<HashMap<IpAddr, usize>>, IpAddr);
 
 impl Web {
     /// Serves for this master.
@@ -83,6 +103,7 @@ impl Web {
             clock,
             log,
             changes,
+            bodies: Semaphore::new(BODIES_MAX_KIB),
         };
         let app = App::new()
             .app_data(Data::new(desk))
@@ -92,27 +113,64 @@ impl Web {
         let connections = HttpService::build()
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(HEAD_MAX)
+            .client_disconnect_timeout(LINGER)
             .h1(app);
         let service = connections.new_service(()).await;
         Self {
             // Neither our routes nor our middleware can fail to be made.
             service: service.ok().map(boxed::service),
-            room: Semaphore::new(CONNECTIONS_MAX),
+            open: RefCell::default(),
         }
     }
 
-    /// Serves one connection until it ends; one too many is closed.
+    /// Serves one connection until it ends or stands still; one too many is closed.
     pub async fn serve(&self, stream: Begun, remote: SocketAddr) {
-        let Ok(_place) = self.room.try_acquire() else {
-            tracing::warn!(%remote, "turned an HTTP connection away: {CONNECTIONS_MAX} are open");
+        let (Some(service), Some(_place)) = (&self.service, self.place(remote.ip())) else {
+            tracing::warn!(%remote, "turned an HTTP connection away: too many are open");
             return;
         };
-        let Some(service) = &self.service else {
-            return;
-        };
-        if let Err(error) = service.call((stream, Some(remote))).await {
-            tracing::debug!(%remote, "an HTTP connection ended: {error}");
+        let moved = Moved::default();
+        let stream = Counted::new(stream, Moved::clone(&moved));
+        let served = service.call((stream, Some(remote)));
+        tokio::select! {
+            biased;
+            ended = served => if let Err(error) = ended {
+                tracing::debug!(%remote, "an HTTP connection ended: {error}");
+            },
+            () = still(&moved) => tracing::debug!(%remote, "cut an HTTP connection that stood still"),
         }
+    }
+
+    fn place(&self, address: IpAddr) -> Option<Place<'_>> {
+        let mut open = self.open.borrow_mut();
+        let all: usize = open.values().sum();
+        let of_one = open.get(&address).copied().unwrap_or_default();
+        if all >= CONNECTIONS_MAX || of_one >= CONNECTIONS_OF_ONE_MAX {
+            return None;
+        }
+        open.insert(address, of_one + 1);
+        Some(Place(&self.open, address))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut open = self.0.borrow_mut();
+        match open.get_mut(&self.1) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(open.remove(&self.1)),
+        }
+    }
+}
+
+/// Comes back when no byte has moved for some looks.
+async fn still(moved: &Moved) {
+    let (mut before, mut looks) = (0, 0);
+    while looks < STILL_LOOKS_MAX {
+        sleep(LOOK_EVERY).await;
+        let now = moved.load(Ordering::Relaxed);
+        looks = if now == before { looks + 1 } else { 0 };
+        before = now;
     }
 }
 
@@ -153,4 +211,27 @@ fn at(path: &str, allowed: &'static str) -> Resource {
 /// A path that shows something.
 fn look(path: &str) -> Resource {
     at(path, "GET")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_stands_still_when_no_byte_moves_for_three_looks() {
+        let moved = Moved::default();
+        let moves = async {
+            for _ in 0..5 {
+                moved.fetch_add(1, Ordering::Relaxed);
+                sleep(2 * LOOK_EVERY).await;
+            }
+        };
+        tokio::select! {
+            () = still(&moved) => panic!("it moves"),
+            () = moves => {}
+        }
+        tokio::time::timeout(4 * LOOK_EVERY, still(&moved))
+            .await
+            .unwrap();
+    }
 }

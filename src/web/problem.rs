@@ -11,7 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Why a request was not done; nothing has changed.
+/// Why a request was not done. Nothing has changed, save after a 504: what was asked may still be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     /// The status in words.
@@ -52,7 +52,8 @@ impl Problem {
     pub fn silent(after: Duration) -> Self {
         let seconds = after.as_secs();
         let detail = format!(
-            "the master did not answer within {seconds} s: it is very busy, or its disk hangs"
+            "the master did not answer within {seconds} s: it is very busy, or its disk hangs. \
+             What was asked may still be done: look before you ask again"
         );
         Self::new(StatusCode::GATEWAY_TIMEOUT, detail)
     }

@@ -1,10 +1,12 @@
 //! What tasks left: their result's ZIP, and what they printed.
 
+use std::convert::Infallible;
 use std::io::{self, Read as _};
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_DISPOSITION, ETAG};
 use actix_web::web::{Bytes, Data, Path};
+use futures_util::Stream;
 use futures_util::stream::unfold;
 use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::LoadResult;
@@ -62,7 +64,16 @@ pub async fn archive(desk: Data<Desk>, path: Path<String>) -> Result<HttpRespons
             CONTENT_DISPOSITION,
             format!("attachment; filename=\"{file}\""),
         ))
-        .body(archive.bytes().clone()))
+        .no_chunking(archive.bytes().len() as u64)
+        .streaming(Box::pin(pieces_of(archive.bytes().clone()))))
+}
+
+/// The bytes in pieces: what is not read yet is not copied, and stays counted where it was loaded.
+fn pieces_of(bytes: Bytes) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    unfold(bytes, async |mut rest| {
+        let piece = rest.split_to(rest.len().min(PIECE));
+        (!piece.is_empty()).then_some((Ok(piece), rest))
+    })
 }
 
 /// What a task printed.
@@ -91,32 +102,52 @@ pub async fn stderr(desk: Data<Desk>, path: Path<String>) -> Result<HttpResponse
 
 /// One text of a result, inflated as fast as it is read.
 async fn text(desk: &Desk, typed: &str, file: &'static str) -> Result<HttpResponse, Problem> {
-    let (_, archive) = desk.result(typed).await?;
-    let (pieces, inflated) = mpsc::channel(PIECES_MAX);
+    let (name, archive) = desk.result(typed).await?;
+    let (pieces, mut inflated) = mpsc::channel(PIECES_MAX);
     spawn_blocking(move || {
         if let Err(error) = inflate(&archive, file, &pieces) {
-            // The response is cut short: whoever reads it sees that it is not whole.
+            // Where some was sent, the response is cut short: whoever reads it sees that it is not whole.
             let _ = pieces.blocking_send(Err(error));
         }
     });
-    let body = unfold(inflated, async |mut inflated| {
-        let piece = inflated.recv().await?;
-        Some((piece, inflated))
+    let first = match inflated.recv().await {
+        Some(Ok(first)) => first,
+        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Problem::not_found(format!("{name} has no {file}")));
+        }
+        Some(Err(error)) => {
+            return Err(Problem::refused(format!(
+                "{file} of {name} cannot be read: {error}"
+            )));
+        }
+        None => Bytes::new(),
+    };
+    let body = unfold((Some(first), inflated), async |(first, mut inflated)| {
+        let piece = match first {
+            Some(first) => Ok(first),
+            None => inflated.recv().await?,
+        };
+        Some((piece, (None, inflated)))
     });
     Ok(HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
         .streaming(Box::pin(body)))
 }
 
+/// Sends a text in pieces; it lies at the root, or in the one folder of the ZIP.
 fn inflate(
     archive: &Archive,
     file: &str,
     pieces: &mpsc::Sender<io::Result<Bytes>>,
 ) -> io::Result<()> {
     let mut zip = zip::ZipArchive::new(io::Cursor::new(archive.bytes()))?;
-    let Ok(mut entry) = zip.by_name(file) else {
-        return Ok(());
+    let is_it = |name: &str| match name.split_once('/') {
+        None => name == file,
+        Some((_, rest)) => rest == file,
     };
+    let found = zip.file_names().flatten().find(|name| is_it(name));
+    let name = found.map(String::from).ok_or(io::ErrorKind::NotFound)?;
+    let mut entry = zip.by_name(&name)?;
     loop {
         let mut piece = Vec::with_capacity(PIECE);
         entry.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;

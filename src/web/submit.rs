@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{BytesMut, Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::StreamExt as _;
@@ -13,6 +14,8 @@ use mutirao_actors::messages::{AdoptAfter, AdoptTask};
 use mutirao_actors::model::{Archive, PARTS_MAX, Part, TaskId, TaskName, Wishes};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 use serde::{Deserialize, Serialize};
+use tokio::sync::SemaphorePermit;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -118,6 +121,7 @@ pub struct Accepted {
         (status = 403, description = "Not from there", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It cannot be a task, or cannot be taken now; and why", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "It is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Many are being handed in", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
 pub async fn submit(
     desk: Data<Desk>,
@@ -128,7 +132,8 @@ pub async fn submit(
     let wanted = wanted.into_inner();
     wanted.check()?;
     let part = wanted.part()?;
-    let archive = Archive::new(read(body).await?.freeze());
+    let (bytes, _place) = read(&desk, &request, body).await?;
+    let archive = hashed(bytes).await?;
     let from = request.peer_addr().map(|from| from.ip().to_string());
     let after = wanted.after.map(TaskId);
     let wishes = Wishes {
@@ -176,26 +181,59 @@ pub(super) fn check_name(name: Option<&str>) -> Result<(), Problem> {
     }
 }
 
-/// The whole body, which may be slow but must not stand still.
-async fn read(mut body: Payload) -> Result<BytesMut, Problem> {
+/// Its digest is taken off the arbiter.
+async fn hashed(bytes: BytesMut) -> Result<Archive, Problem> {
+    let hashed = spawn_blocking(move || Archive::new(bytes.freeze())).await;
+    hashed.map_err(|_| Problem::strange())
+}
+
+/// The whole body, which may be slow but must not stand still, and its place in the room for bodies.
+async fn read<'a>(
+    desk: &'a Desk,
+    request: &HttpRequest,
+    mut body: Payload,
+) -> Result<(BytesMut, SemaphorePermit<'a>), Problem> {
+    let too_large = || {
+        let detail = format!("a task has at most {} MiB", ARCHIVE_MAX >> 20);
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    };
+    let said = request.headers().get(CONTENT_LENGTH);
+    let said = said.and_then(|said| said.to_str().ok()?.parse::<u64>().ok());
+    if said.is_some_and(|said| said > ARCHIVE_MAX as u64) {
+        return Err(too_large());
+    }
     let mut bytes = BytesMut::new();
+    let mut place = room_for(desk, 0)?;
     loop {
         let Ok(piece) = timeout(PIECE_MAX, body.next()).await else {
             let detail = format!("nothing of the body came for {} s", PIECE_MAX.as_secs());
             return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail));
         };
-        match piece {
-            None => return Ok(bytes),
+        let piece = match piece {
+            None => return Ok((bytes, place)),
             Some(Err(error)) => {
-                return Err(Problem::bad(format!(
-                    "the body did not come whole: {error}"
-                )));
+                let detail = format!("the body did not come whole: {error}");
+                return Err(Problem::bad(detail));
             }
-            Some(Ok(piece)) if bytes.len() + piece.len() > ARCHIVE_MAX => {
-                let detail = format!("a task has at most {} MiB", ARCHIVE_MAX >> 20);
-                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
-            }
-            Some(Ok(piece)) => bytes.extend_from_slice(&piece),
+            Some(Ok(piece)) => piece,
+        };
+        let length = bytes.len() + piece.len();
+        if length > ARCHIVE_MAX {
+            return Err(too_large());
         }
+        // Vectors grow by doubling.
+        let wanted = 2 * length.div_ceil(1 << 10);
+        if wanted > place.num_permits() {
+            place.merge(room_for(desk, wanted - place.num_permits())?);
+        }
+        bytes.extend_from_slice(&piece);
     }
+}
+
+fn room_for(desk: &Desk, kib: usize) -> Result<SemaphorePermit<'_>, Problem> {
+    let kib = u32::try_from(kib).unwrap_or(u32::MAX);
+    desk.bodies.try_acquire_many(kib).map_err(|_| {
+        let detail = "many tasks are being handed in: try again in a few seconds";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    })
 }

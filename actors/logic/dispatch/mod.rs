@@ -23,7 +23,7 @@ use waiting::Waiting;
 
 use super::effect::{Asker, Effect, End};
 use super::fault::Fault;
-use super::groups::Groups;
+use super::groups::{self, Groups};
 use super::health::Health;
 use super::leaders::Leaders;
 use super::ledger::{Ledger, State};
@@ -143,8 +143,11 @@ impl<P: Policy> Dispatch<P> {
         if self.ledger.get(&id).is_none() {
             self.groups.opened(&task);
         }
-        if self.ledger.insert(task) {
+        if self.ledger.insert(Arc::clone(&task)) {
             self.enqueue(&id);
+            let failed_parts = self.ledger.tallies().failed_beside(&task);
+            let too_late = groups::too_late(&task, failed_parts);
+            self.doomed.extend(too_late.map(|why| (id, why)));
         }
         let mut effects = self.end_doomed();
         effects.extend(self.serve_waiting(now));

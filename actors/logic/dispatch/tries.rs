@@ -151,7 +151,9 @@ impl<P: Policy> Dispatch<P> {
             }
             effects.push(Effect::End(*task, entry.task.name.clone(), end));
             let ended = Arc::clone(&entry.task);
-            if let Some(GivenUp { open, why }) = self.groups.ended(&ended, has_failed) {
+            let failed_parts = self.ledger.tallies().failed_beside(&ended);
+            let given_up = self.groups.ended(&ended, has_failed, failed_parts);
+            if let Some(GivenUp { open, why }) = given_up {
                 let given_up = open.into_iter().map(|id| (id, why.clone()));
                 self.doomed.extend(given_up);
             }

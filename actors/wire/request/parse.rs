@@ -11,6 +11,8 @@ use crate::wire::fields::{DIGEST, Fields, PORT, UUID, WHOLE, number_of, text_of}
 use crate::wire::request::{Address, PeerOffer, Request, Spoken};
 
 /// What a peer's id must be.
+/// Longest reason, in characters.
+const REASON_MAX: usize = 500;
 const PEER: &str = "a string of 1 to 128 printable characters";
 
 /// Reads one whole request.
@@ -90,7 +92,7 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
         },
         "CANCEL_GROUP" => Request::CancelGroup {
             group: fields.need_text("group")?,
-            reason: fields.text("reason")?,
+            reason: read_reason(fields)?,
         },
         "TASK_STATUS" => Request::TaskStatus {
             task: match fields.text("task")? {
@@ -183,6 +185,19 @@ fn read_part(fields: &Fields<'_>) -> Result<Option<Part>, WireError> {
         1..=PARTS_MAX => wrong("part", "a whole number below `parts`"),
         _ => wrong("parts", "a whole number from 1 to 1000000"),
     })
+}
+
+/// Why a group is taken back: a line for readers, which each of its tasks keeps.
+fn read_reason<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, WireError> {
+    let reason = fields.text("reason")?;
+    let is_long = |reason: &Cow<'_, str>| reason.chars().nth(REASON_MAX).is_some();
+    match reason.as_ref().is_some_and(is_long) {
+        true => Err(WireError::Field {
+            field: "reason",
+            wanted: "at most 500 characters",
+        }),
+        false => Ok(reason),
+    }
 }
 
 /// How many of a group may run at a time, if the task says so.

@@ -1,7 +1,10 @@
 //! What a long queue costs: memory, the rate of handing out, and the time of a restart, beside a short queue.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
+use mutirao_actors::wire::report::QueueReport;
 use mutirao_rig::clock;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -14,9 +17,14 @@ use crate::load::peer::Peer;
 use crate::serve::Lane;
 use crate::server::{Server, folder};
 use crate::stage::Stage;
+use crate::status;
 
 /// The short queue; all of it is handed out.
 const FEW: usize = 1_000;
+/// So many tasks a master takes over the wire.
+const SENT_MAX: usize = 200_000;
+/// How long it may take to look at all that lies in its folder.
+const TAKEN_WITHIN: Duration = Duration::from_secs(1800);
 /// Peers at a time.
 const PEERS: usize = 64;
 /// Tasks that each holds at most: they only take, and together all that is handed out in any bench.
@@ -33,7 +41,7 @@ pub fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     let home = folder(stage, "many")?;
     let mut master = Server::ours(stage, &home, &[])?;
     let empty = master.process.rss()?;
-    accept(&master, &task, many)?;
+    queue(&master, &home, &task, many)?;
     let full = master.process.rss()?;
     let (mut at_few, mut at_many, mut restarts) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..stage.rounds {
@@ -68,6 +76,20 @@ pub fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
         Figure::new("killed, to its first task", Unit::Millis, restarts)
             .target(Target::AtMost(5000.0)),
     ])
+}
+
+/// Queues so many tasks: by the wire as many as a master takes there, the others by its folder.
+fn queue(master: &Server, home: &Path, task: &[u8], count: usize) -> anyhow::Result<()> {
+    let sent = count.min(SENT_MAX);
+    accept(master, task, sent)?;
+    for number in sent..count {
+        let hidden = home.join("tasks/.next");
+        fs::write(&hidden, task)?;
+        fs::rename(hidden, home.join(format!("tasks/t{number}.zip")))?;
+    }
+    let is_queued = |queue: &QueueReport| queue.tasks.queued == count as u64;
+    load::run(status::until(master.address, TAKEN_WITHIN, is_queued))?;
+    master.process.quiet().map(drop)
 }
 
 /// Takes as many tasks as the short queue has: tasks a second.

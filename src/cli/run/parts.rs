@@ -45,7 +45,12 @@ pub async fn run(args: Run) -> anyhow::Result<ExitCode> {
     let code = tokio::select! {
         code = all((wanted, &mut work, first), (address, from), &opened, &mut control) => code,
         _ = signals.next() => {
-            eprintln!("interrupted; {}", left_behind(embedded.is_some(), opened.take()));
+            let group = opened.take();
+            let made = from.zip(group.as_deref()).and_then(|(root, group)| rescue(root, group, wanted));
+            eprintln!("interrupted; {}", left_behind(embedded.is_some(), group));
+            if let Some(made) = made {
+                println!("{}/", made.display());
+            }
             Ok(ExitCode::from(INTERRUPTED))
         }
     };
@@ -64,10 +69,19 @@ pub fn cut(wanted: &Wanted) -> anyhow::Result<(Work, Archive)> {
     Ok((work, first))
 }
 
+/// Brings what our own master has put together so far, if that is something.
+fn rescue(root: &Path, group: &str, wanted: &Wanted) -> Option<PathBuf> {
+    let folder = root.join("results").join(group);
+    let is_something = folder.join("manifest.json").is_file();
+    let brought = is_something.then(|| bring(&folder, &wanted.name()))?;
+    let told = |error: &io::Error| eprintln!("failed to leave what was made in results/: {error}");
+    brought.inspect_err(told).ok()
+}
+
 /// What becomes of the group when this command is interrupted.
 fn left_behind(is_embedded: bool, group: Option<String>) -> String {
     match (is_embedded, group) {
-        (true, _) => "what ran is stopped".into(),
+        (true, _) => "what ran is stopped; what was put together so far is kept".into(),
         (false, Some(group)) => {
             format!("what was handed in goes on: mutirao wait last, or mutirao cancel {group}")
         }

@@ -192,16 +192,20 @@ fn all_that_was_lost_is_in_a_file_and_the_log_says_which() {
 fn a_store_that_is_gone_is_missed_where_an_earlier_master_left_something() {
     let root = folder();
     let folder = root.path().join(crate::store::FOLDER);
-    fs::create_dir_all(root.path().join("results")).unwrap();
+    for place in ["results", "tasks/done"] {
+        fs::create_dir_all(root.path().join(place)).unwrap();
+    }
+    // What a command leaves there that never had a master of this folder.
+    fs::write(root.path().join("results/t.zip"), b"x").unwrap();
     let never = crate::store::check::find(root.path()).unwrap_err();
     assert!(matches!(never, StoreError::Missing(_)), "{never}");
-    fs::write(root.path().join("results/t.zip"), b"x").unwrap();
+    fs::write(root.path().join("tasks/done/t.zip"), b"x").unwrap();
     let gone = crate::store::check::find(root.path()).unwrap_err();
     assert!(matches!(gone, StoreError::Gone { .. }), "{gone}");
     let (_, recalled) = open(&folder);
     assert!(recalled.has_lost && recalled.damage.len() == 1);
     assert!(
-        recalled.damage[0].contains("results is left"),
+        recalled.damage[0].contains("tasks/done is left"),
         "{:?}",
         recalled.damage
     );

@@ -89,7 +89,8 @@ impl Day {
         let slowest = self.machines.iter().map(|machine| machine.takes).max();
         // Whoever is idle asks at least this often.
         let step = (slowest.unwrap_or(0) / 8 + 1).min(60);
-        for turn in 0..20_000 {
+        // Each of three tries of thirty tasks may be owed for ten minutes by the only one who could take another.
+        for turn in 0..60_000 {
             let first = usize::from(order[turn % order.len()]);
             for machine in 0..self.machines.len() {
                 self.turn((first + machine) % self.machines.len());

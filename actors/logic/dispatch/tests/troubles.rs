@@ -6,7 +6,7 @@ use crate::logic::fixtures::{
     Desk, by_name, cancels, ends, keeps, kind_of, offered, ours, plain, task, verdicts,
 };
 use crate::logic::ledger::State;
-use crate::model::{Attempt, Ending};
+use crate::model::{Attempt, Ending, Part, Task};
 
 #[test]
 fn a_failed_run_is_tried_again_after_a_rest_that_doubles() {
@@ -238,4 +238,34 @@ fn a_group_in_which_too_many_tasks_failed_is_cancelled_also_what_runs_of_it() {
     let third = &offers[2];
     assert_eq!(cancels(&effects), [(ours("a"), third.task, third.attempt)]);
     assert_eq!(desk.mind.ledger().counts().open(), 1, "of another group");
+}
+
+#[test]
+fn parts_that_end_faster_than_they_come_are_given_up_together_with_those_that_come_later() {
+    let mut desk = Desk::with(&[&ours("a")]);
+    let part = |number: u32| {
+        let mut row = task(u128::from(number) + 1);
+        kind_of(&mut row).group = "rows".into();
+        kind_of(&mut row).wishes.retries = Some(0);
+        kind_of(&mut row).wishes.max_fails = Some(1);
+        row.set_part(Part::new(number, 4));
+        row
+    };
+    for number in [0, 1] {
+        desk.arrive(part(number));
+        let offer = desk.take(&ours("a"));
+        desk.fail(&ours("a"), &offer);
+        assert_eq!(ends(&desk.kept(offer.task)).len(), 1);
+    }
+    for number in [2, 3] {
+        desk.arrive(part(number));
+    }
+    let counts = desk.mind.ledger().counts();
+    assert_eq!((counts.failed, counts.cancelled, counts.open()), (2, 2, 0));
+    // The same name once more is another group.
+    desk.arrive(Task {
+        id: task(9).id,
+        ..part(0)
+    });
+    assert_eq!(desk.mind.ledger().counts().open(), 1);
 }
