@@ -1,6 +1,7 @@
 //! `store-damage`: the master starts again over a database, or a pack of small ZIPs, that is cut, zeroed, flipped or longer
 //! than it was.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -87,6 +88,8 @@ struct Spoiled {
     words: String,
     /// Accepted tasks that may be gone for it, or whose result may.
     owed: u64,
+    /// The ZIPs that it took, by their SHA-256.
+    lost: BTreeSet<String>,
 }
 
 fn is_of_pack(number: u64) -> bool {
@@ -114,7 +117,11 @@ fn trial(
         };
         prepare(&mut trial, end)?;
         let words = spoil(&trial.master.folder.join(STORE), &mut dice)?;
-        Spoiled { words, owed: 0 }
+        Spoiled {
+            words,
+            owed: 0,
+            lost: BTreeSet::new(),
+        }
     };
     let mut judged = start_and_drain(&mut trial, &damage);
     drop(workers);
@@ -165,6 +172,8 @@ fn start_and_drain(trial: &mut Trial, damage: &Spoiled) -> anyhow::Result<Judged
     let has_told = news.any(|line| line.contains(" WARN ") || line.contains("ERROR "));
     let _worker = Worker::start(&trial.tasks, RESULT);
     trial.drained(PATIENCE);
+    // A result that was written down before the kill, and of which its peer hears only now, is gone all the same.
+    let heard_late = packs::unpromise(&trial.tasks, &damage.lost)?;
     let mut counts = trial.counts();
     // A task whose name was in a lost record runs under another: it is one that is missing under its own.
     let nameless = zips_in(&trial.master.folder.join("results"))
@@ -179,7 +188,7 @@ fn start_and_drain(trial: &mut Trial, damage: &Spoiled) -> anyhow::Result<Judged
     Ok(Judged {
         counts,
         has_told,
-        owed: damage.owed,
+        owed: damage.owed + heard_late,
     })
 }
 

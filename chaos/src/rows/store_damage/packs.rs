@@ -114,6 +114,7 @@ pub fn spoil(trial: &Trial, dice: &mut Dice) -> anyhow::Result<Spoiled> {
     Ok(Spoiled {
         words: format!("{}, {hit} of {all} ZIPs hit", damage.words),
         owed: unpromise(&trial.tasks, &lost)?,
+        lost,
     })
 }
 
@@ -147,7 +148,7 @@ fn read(bytes: &[u8]) -> anyhow::Result<(Range<u64>, Vec<Packed>)> {
 }
 
 /// A task whose ZIP, or whose result, is among these may be gone, if that is told; how many there are.
-fn unpromise(tasks: &Tasks, lost: &BTreeSet<String>) -> anyhow::Result<u64> {
+pub fn unpromise(tasks: &Tasks, lost: &BTreeSet<String>) -> anyhow::Result<u64> {
     let mut owed = 0;
     let accepted: Vec<_> = tasks.history().accepted.iter().cloned().collect();
     for key in accepted {
