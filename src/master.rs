@@ -27,9 +27,10 @@ use mutirao_actors::wire::{CAPABILITIES, PROTOCOL};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use crate::disk::Volume;
 use crate::doorway::Doorway;
 use crate::folders::claim::{Claim, ClaimError};
-use crate::folders::{self, Folders, Ports};
+use crate::folders::{self, Folders, Places, Ports};
 use crate::ground::Ground;
 use crate::sockets::SocketError;
 use crate::sockets::net::{Net, RealNet};
@@ -116,8 +117,12 @@ pub struct Footing {
 impl Memory {
     /// Reads what earlier lives wrote down, and says what of it cannot be read any more.
     async fn open(root: &Path, clock: &Clock) -> Result<Self, StoreError> {
-        let (folder, clock) = (root.join(store::FOLDER), clock.clone());
-        let open = tokio::task::spawn_blocking(move || SqliteStore::open(&folder, clock));
+        let (root, clock) = (root.to_owned(), clock.clone());
+        let open = tokio::task::spawn_blocking(move || {
+            let (mut store, mut recalled) = SqliteStore::open(&root.join(store::FOLDER), clock)?;
+            reopen(&root, &mut store, &mut recalled)?;
+            Ok::<_, StoreError>((store, recalled))
+        });
         // Only a bug panics there, and it is one here as well.
         let opened = open
             .await
@@ -129,6 +134,29 @@ impl Memory {
         let store = Box::new(store);
         Ok(Self { store, recalled })
     }
+}
+
+/// Has the tasks run again whose result a disk has damaged, and writes that down.
+fn reopen(root: &Path, store: &mut SqliteStore, recalled: &mut Recalled) -> Result<(), StoreError> {
+    let places = Places::under(root, Volume::real().into());
+    let records = match folders::reopen_damaged(&places, &mut recalled.tasks) {
+        Ok(records) => records,
+        // The folders say what is wrong when they are opened.
+        Err(error) => {
+            tracing::warn!("{error}; whether results that lay there are whole is not known");
+            return Ok(());
+        }
+    };
+    if !records.is_empty() {
+        store.commit(&records.concat())?;
+        let reopened = records.len() as u64;
+        recalled.counts.done -= reopened;
+        recalled.counts.queued += reopened;
+        tracing::warn!(
+            "{reopened} done tasks run once more: their results were damaged on the disk before they lay in results/"
+        );
+    }
+    Ok(())
 }
 
 impl Master {

@@ -58,6 +58,11 @@ pub enum Record {
         /// How.
         fate: Fate,
     },
+    /// The result of a done task was damaged on the disk before it lay where it belongs: the task is open again.
+    Reopened {
+        /// Which.
+        task: TaskId,
+    },
     /// The files of a terminal task lie where they belong.
     Settled {
         /// Which.

@@ -68,6 +68,7 @@ mod packs;
 mod places;
 mod plans;
 mod probing;
+mod reopening;
 mod restart;
 mod settling;
 mod stay;
@@ -77,6 +78,7 @@ mod watch;
 pub use intake::{ZIP_DAMAGED, ZIP_DELETED, ZIP_REPLACED};
 
 pub(crate) use self::places::Places;
+pub(crate) use self::reopening::reopen_damaged;
 pub(crate) use self::strangers::Strangers;
 
 /// The folders' name in the message log.

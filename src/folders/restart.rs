@@ -122,7 +122,7 @@ fn end_of(fate: &Fate) -> Option<End> {
     }
 }
 
-fn kept_of(known: &Remembered) -> Option<Kept> {
+pub(super) fn kept_of(known: &Remembered) -> Option<Kept> {
     let kept = |submitted: &Submitted, file: &str, success| Kept {
         file: file.to_owned(),
         sha256: submitted.sha256,

@@ -1,7 +1,7 @@
 //! What each record does to the rows.
 //!
 //! Rule: the same records again end in the same, for after an error nobody knows how far a commit came; and nothing
-//! but where its files lie changes about a terminal task.
+//! but where its files lie changes about a terminal task, unless they are damaged before that is settled.
 
 use mutirao_actors::logic::fault::Fault;
 use mutirao_actors::logic::ledger::{CONFLICTS_MAX, TRIES_MAX};
@@ -51,6 +51,7 @@ impl Writing<'_> {
                 fault,
             } => self.end_try(*task, *attempt, fault)?,
             Record::Ended { task, fate } => self.end(*task, fate)?,
+            Record::Reopened { task } => self.reopen(*task)?,
             Record::Settled { task, file } => self.settle(*task, file.as_deref())?,
             Record::Conflict {
                 task,
@@ -251,6 +252,21 @@ impl Writing<'_> {
         if !row.state.is_terminal() {
             row.state = standing;
             row.attempt = attempt.map(|attempt| attempt.0);
+        }
+        self.put(row)?;
+        Ok(true)
+    }
+
+    fn reopen(&mut self, task: TaskId) -> Result<bool, Fail> {
+        let Some(mut row) = self.task(task)? else {
+            return Ok(false);
+        };
+        if row.state == Standing::Done && !row.settled {
+            row.state = Standing::Queued;
+            (row.attempt, row.ended_at) = (None, None);
+            self.under_way.results.forget(task);
+            let sql = "DELETE FROM result WHERE task = ?";
+            self.base.execute(sql, [task.0.as_bytes()])?;
         }
         self.put(row)?;
         Ok(true)

@@ -52,4 +52,9 @@ impl<R: Sealed> Kept<R> {
         self.0.insert(task, row);
         Ok(())
     }
+
+    /// Keeps the row of a task no longer.
+    pub fn forget(&mut self, task: TaskId) {
+        self.0.remove(&task);
+    }
 }

@@ -1,7 +1,6 @@
 //! `store-damage`: the master starts again over a database, or a pack of small ZIPs, that is cut, zeroed, flipped or longer
 //! than it was.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -69,7 +68,7 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     }
     verdict.require(told > 0, "not one damage was told of");
     verdict.figure(format_args!(
-        "{damages} damages ({packs} of packs, which took what {owed} tasks had there) · {told} told · {again} ended tasks \
+        "{damages} damages ({packs} of packs, which took the ZIPs of {owed} tasks) · {told} told · {again} ended tasks \
          run again after those"
     ));
     Ok(verdict)
@@ -86,10 +85,8 @@ struct Judged {
 struct Spoiled {
     /// In words for a reader.
     words: String,
-    /// Accepted tasks that may be gone for it, or whose result may.
+    /// Accepted tasks that may be gone for it.
     owed: u64,
-    /// The ZIPs that it took, by their SHA-256.
-    lost: BTreeSet<String>,
 }
 
 fn is_of_pack(number: u64) -> bool {
@@ -117,11 +114,7 @@ fn trial(
         };
         prepare(&mut trial, end)?;
         let words = spoil(&trial.master.folder.join(STORE), &mut dice)?;
-        Spoiled {
-            words,
-            owed: 0,
-            lost: BTreeSet::new(),
-        }
+        Spoiled { words, owed: 0 }
     };
     let mut judged = start_and_drain(&mut trial, &damage);
     drop(workers);
@@ -172,8 +165,6 @@ fn start_and_drain(trial: &mut Trial, damage: &Spoiled) -> anyhow::Result<Judged
     let has_told = news.any(|line| line.contains(" WARN ") || line.contains("ERROR "));
     let _worker = Worker::start(&trial.tasks, RESULT);
     trial.drained(PATIENCE);
-    // A result that was written down before the kill, and of which its peer hears only now, is gone all the same.
-    let heard_late = packs::unpromise(&trial.tasks, &damage.lost)?;
     let mut counts = trial.counts();
     // A task whose name was in a lost record runs under another: it is one that is missing under its own.
     let nameless = zips_in(&trial.master.folder.join("results"))
@@ -188,7 +179,7 @@ fn start_and_drain(trial: &mut Trial, damage: &Spoiled) -> anyhow::Result<Judged
     Ok(Judged {
         counts,
         has_told,
-        owed: damage.owed + heard_late,
+        owed: damage.owed,
     })
 }
 

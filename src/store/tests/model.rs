@@ -25,6 +25,7 @@ impl Model {
             | Record::TakenUp { task, .. }
             | Record::TryEnded { task, .. }
             | Record::Ended { task, .. }
+            | Record::Reopened { task }
             | Record::Settled { task, .. }
             | Record::Conflict { task, .. } => *task,
         };
@@ -65,6 +66,7 @@ impl Model {
                 }
             }
             Record::Ended { fate, .. } => known.fate = fate,
+            Record::Reopened { .. } => known.fate = Fate::Queued,
             Record::Settled { file, .. } => {
                 known.settled = true;
                 if let (
@@ -143,6 +145,9 @@ impl Model {
                 ))
             }
             5 if !open => Some(settled(number, (how.is_multiple_of(2)).then_some("y.zip"))),
+            7 if matches!(known.fate, Fate::Done { .. }) && !known.settled => {
+                Some(Record::Reopened { task: id(number) })
+            }
             6 if known.conflicts.len() < CONFLICTS_MAX => Some(Record::Conflict {
                 task: id(number),
                 attempt: Attempt(one_of()?),

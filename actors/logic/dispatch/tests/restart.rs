@@ -18,6 +18,7 @@ pub(super) fn read_back(records: Vec<Record>) -> Vec<Remembered> {
             | Record::TakenUp { task, .. }
             | Record::TryEnded { task, .. }
             | Record::Ended { task, .. }
+            | Record::Reopened { task }
             | Record::Settled { task, .. }
             | Record::Conflict { task, .. } => *task,
         };
@@ -74,6 +75,7 @@ pub(super) fn read_back(records: Vec<Record>) -> Vec<Remembered> {
                 tried.unwrap().fault = Some(fault);
             }
             (Record::Ended { fate, .. }, Some(known)) => known.fate = fate,
+            (Record::Reopened { .. }, Some(known)) => known.fate = Fate::Queued,
             (
                 Record::Conflict {
                     attempt,

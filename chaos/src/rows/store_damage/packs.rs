@@ -114,7 +114,6 @@ pub fn spoil(trial: &Trial, dice: &mut Dice) -> anyhow::Result<Spoiled> {
     Ok(Spoiled {
         words: format!("{}, {hit} of {all} ZIPs hit", damage.words),
         owed: unpromise(&trial.tasks, &lost)?,
-        lost,
     })
 }
 
@@ -147,20 +146,18 @@ fn read(bytes: &[u8]) -> anyhow::Result<(Range<u64>, Vec<Packed>)> {
     Ok((0..u64::try_from(end)?, packed))
 }
 
-/// A task whose ZIP, or whose result, is among these may be gone, if that is told; how many there are.
-pub fn unpromise(tasks: &Tasks, lost: &BTreeSet<String>) -> anyhow::Result<u64> {
+/// A task whose ZIP is among these may be gone, if that is told; how many there are. One whose result is among them is to
+/// be done again, with another result.
+fn unpromise(tasks: &Tasks, lost: &BTreeSet<String>) -> anyhow::Result<u64> {
     let mut owed = 0;
     let accepted: Vec<_> = tasks.history().accepted.iter().cloned().collect();
     for key in accepted {
         let zip = sha256(&tasks.make(&key, "")?);
         let mut history = tasks.history();
-        let acked = history.acked.get_mut(&key);
-        let has_lost = acked.is_some_and(|acked| {
-            let before = acked.len();
+        if let Some(acked) = history.acked.get_mut(&key) {
             acked.retain(|digest| !lost.contains(digest));
-            acked.len() < before
-        });
-        if has_lost || lost.contains(&zip) {
+        }
+        if lost.contains(&zip) {
             history.accepted.remove(&key);
             history.unsure.insert(key);
             owed += 1;
