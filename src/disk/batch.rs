@@ -61,6 +61,15 @@ impl Batch for Together {
     }
 }
 
+/// Has all that lies on the file system of a folder written, where one call does so.
+pub(super) fn write_out(folder: &Path) -> io::Result<()> {
+    let folder = File::open(folder)?;
+    match flushes_whole(&folder) {
+        true => flush_whole(&folder),
+        false => Ok(()),
+    }
+}
+
 #[cfg(target_os = "linux")]
 fn flush_whole(folder: &File) -> io::Result<()> {
     Ok(nix::unistd::syncfs(folder)?)

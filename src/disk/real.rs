@@ -8,7 +8,7 @@ use std::path::Path;
 use mutirao_actors::model::Stamp;
 use nix::fcntl::OFlag;
 
-use super::batch::Together;
+use super::batch::{Together, write_out};
 use super::new_file::{stamp_of, write_new};
 use super::{Batch, Contents, Disk, Names, Stat};
 
@@ -71,6 +71,10 @@ impl Disk for RealDisk {
 
     fn sync_file(&self, path: &Path) -> io::Result<()> {
         open_plain(path)?.sync_all()
+    }
+
+    fn write_out(&self, folder: &Path) -> io::Result<()> {
+        write_out(folder)
     }
 
     fn sync_dir(&self, folder: &Path) -> io::Result<()> {

@@ -118,6 +118,10 @@ impl Disk for Ailing {
         RealDisk.sync_file(path)
     }
 
+    fn write_out(&self, folder: &Path) -> io::Result<()> {
+        RealDisk.write_out(folder)
+    }
+
     fn sync_dir(&self, folder: &Path) -> io::Result<()> {
         is_due(&self.folder, folder)?;
         RealDisk.sync_dir(folder)

@@ -12,9 +12,9 @@ use mutirao_actors::model::{Archive, Digest, Moment, Stamp, TaskId};
 use super::Folders;
 use super::answers::answer;
 use super::intake::{Deed, Leaving, Reading};
-use super::jobs::{self, Hold, Read, Refused};
+use super::jobs::{self, Hold, Read, Refused, Unread};
 use super::kept::Kept;
-use crate::disk::DiskError;
+use crate::disk::{DiskError, Mark};
 
 /// A ZIP on our disk that somebody needs.
 pub(super) struct Payload {
@@ -61,25 +61,57 @@ impl Folders {
         answer(&reply, name, loaded, cause);
     }
 
-    /// Has a file read that may be a task.
-    pub(super) fn read(&mut self, name: OsString, stamp: Stamp, ctx: &mut Context<Self>) {
-        let (places, file, id) = (Arc::clone(&self.places), name.clone(), self.ids.task());
-        let how = self.how_to_hold(&name);
-        let ids = (id, self.intake.open_as(&name));
-        let read = move || jobs::read(&places, &file, stamp, ids, how);
-        self.work(ctx, read, move |desk, read, ctx| {
-            desk.hear_of("read", &name, read.as_ref().err());
-            let read = read.unwrap_or_else(|_| Read::of(Reading::Unread));
-            let deeds = desk.intake.read(desk.clock.now(), &name, stamp, read.told);
-            desk.remember(&deeds, read.archive);
+    /// Has files read that may be tasks.
+    pub(super) fn read(&mut self, batch: Vec<(OsString, Stamp)>, ctx: &mut Context<Self>) {
+        let since = self.mark_of_flushes();
+        let unread = |(name, stamp): (OsString, Stamp)| Unread {
+            id: self.ids.task(),
+            open: self.intake.open_as(&name),
+            how: self.how_to_hold(&name),
+            name,
+            stamp,
+        };
+        let files: Vec<_> = batch.into_iter().map(unread).collect();
+        let places = Arc::clone(&self.places);
+        let read = move || (jobs::read_together(&places, &files, since), files);
+        self.work(ctx, read, |desk, (told, files), ctx| {
+            let tasks = &desk.places.tasks;
+            desk.troubles.hear("flush", tasks, told.as_ref().err());
+            let told = told.unwrap_or_default().into_iter().map(Some);
+            let told = told.chain(std::iter::repeat_with(|| None));
+            let mut deeds = Vec::new();
+            let mut copied = Vec::new();
+            for (file, told) in files.iter().zip(told) {
+                deeds.extend(desk.hear_read(file, told, &mut copied));
+            }
+            deeds.extend(desk.intake.batch_read());
             desk.carry_out(deeds, ctx);
-            if let Some((task, sha256)) = read.copied {
+            for (task, sha256) in copied {
                 match desk.intake.settled(task).cloned() {
                     Some(task) => desk.lay_over(task),
                     None => desk.drop_copy(task, sha256, ctx),
                 }
             }
         });
+    }
+
+    /// What reading one of them showed; nothing if what served all of them failed.
+    fn hear_read(
+        &mut self,
+        file: &Unread,
+        told: Option<Result<Read, DiskError>>,
+        copied: &mut Vec<(TaskId, Digest)>,
+    ) -> Vec<Deed> {
+        if let Some(told) = &told {
+            self.hear_of("read", &file.name, told.as_ref().err());
+        }
+        let read = told.and_then(Result::ok);
+        let read = read.unwrap_or_else(|| Read::of(Reading::Unread));
+        copied.extend(read.copied);
+        let (now, name) = (self.clock.now(), &file.name);
+        let deeds = self.intake.read(now, name, file.stamp, read.told);
+        self.remember(&deeds, read.archive);
+        deeds
     }
 
     /// Has a copy removed of a file that has changed meanwhile.
@@ -91,15 +123,20 @@ impl Folders {
         });
     }
 
-    /// How a file that somebody put into `tasks/` is made to last.
-    fn how_to_hold(&mut self, name: &OsStr) -> Hold {
+    /// A mark of now; what was seen before a flush that failed since the last one is doubted.
+    fn mark_of_flushes(&mut self) -> Mark {
         let mark = self.places.volume.mark();
         if std::mem::replace(&mut self.flushed_well, mark) != mark {
             self.intake.doubt();
         }
+        mark
+    }
+
+    /// How a file that somebody put into `tasks/` is made to last.
+    fn how_to_hold(&self, name: &OsStr) -> Hold {
         match self.intake.is_doubted(name) {
             true => Hold::Rewrite,
-            false => Hold::Flush(mark),
+            false => Hold::Flush,
         }
     }
 

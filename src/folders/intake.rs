@@ -38,8 +38,12 @@ pub const TASKS_MAX: usize = 1_000_000;
 /// With so many, no task is taken over the wire: anybody may send some with the longest names, each of a group of its own, and
 /// such a one takes four times the memory of another (promise R7).
 const SUBMITTED_MAX: usize = 200_000;
-/// Files read at a time: two keep the disk and one core busy, and leave the other workers to sessions.
+/// Batches of files read at a time: two keep the disk and one core busy, and leave the other workers to sessions.
 pub const READS_MAX: usize = 2;
+/// Files in a batch, which are flushed together: with so many a flush costs each next to nothing.
+pub const READ_FILES_MAX: usize = 64;
+/// A batch takes no more files once it has so many bytes: those that came first are not kept waiting for the others.
+const READ_BYTES_MAX: u64 = 8 << 20;
 /// Two looks count as two only this far apart: a copy that pauses for less is still a copy.
 pub const STILL: Duration = Duration::from_millis(250);
 /// A file that is no task is rejected when nothing changed for this long: a copy over Wi-Fi may pause for seconds.
@@ -147,19 +151,43 @@ impl Intake {
         self.motion(self.files.find(name.as_bytes())?)
     }
 
-    /// The next file to read, as long as not too many are being read.
-    pub fn next_to_read(&mut self) -> Option<(OsString, Stamp)> {
-        while self.reading < READS_MAX {
-            let name = self.ready.pop_front()?;
+    /// The next batch of files to read, as long as not too many are being read; then it has none.
+    pub fn next_to_read(&mut self) -> Vec<(OsString, Stamp)> {
+        let (mut batch, mut bytes) = (Vec::new(), 0_u64);
+        if self.reading == READS_MAX {
+            return batch;
+        }
+        while batch.len() < READ_FILES_MAX
+            && bytes < READ_BYTES_MAX
+            && let Some((name, stamp)) = self.next_ready()
+        {
+            bytes = bytes.saturating_add(stamp.size);
+            batch.push((name, stamp));
+        }
+        self.reading += usize::from(!batch.is_empty());
+        batch
+    }
+
+    fn next_ready(&mut self) -> Option<(OsString, Stamp)> {
+        while let Some(name) = self.ready.pop_front() {
             if let Some(motion) = self.motion_of(&name)
                 && let Phase::Ready(stamp) = motion.phase
             {
                 motion.phase = Phase::Reading(stamp);
-                self.reading += 1;
                 return Some((name, stamp));
             }
         }
         None
+    }
+
+    /// All files of a batch were read.
+    pub fn batch_read(&mut self) -> Vec<Deed> {
+        self.reading = self.reading.saturating_sub(1);
+        let mut deeds = Vec::new();
+        if self.reading == 0 && self.ready.is_empty() {
+            self.count(&mut deeds);
+        }
+        deeds
     }
 
     /// A flush has failed. What lay there then is seen in the next look at the latest.
@@ -190,7 +218,6 @@ impl Intake {
 
     /// What reading showed of a file that [`next_to_read`](Self::next_to_read) gave.
     pub fn read(&mut self, now: Moment, name: &OsStr, stamp: Stamp, told: Reading) -> Vec<Deed> {
-        self.reading = self.reading.saturating_sub(1);
         let mut deeds = Vec::new();
         let as_read = |seat: &Seat| {
             let file = self.files.at(*seat);
@@ -213,9 +240,6 @@ impl Intake {
                 }
                 motion.phase = phase;
             }
-        }
-        if self.reading == 0 && self.ready.is_empty() {
-            self.count(&mut deeds);
         }
         deeds
     }

@@ -134,14 +134,13 @@ impl Folders {
 
     /// Does what the mind says, and has read what it wants read.
     pub(super) fn carry_out(&mut self, deeds: Vec<Deed>, ctx: &mut Context<Self>) {
+        let adopted: Vec<_> = deeds.iter().filter_map(adopted).collect();
+        if !adopted.is_empty() {
+            self.write_down(adopted, Cause::OUTSIDE);
+        }
         for deed in deeds {
             match deed {
-                Deed::Arrive(task, lies) => {
-                    let adopted = Record::Adopted {
-                        task: Arc::clone(&task),
-                        lies,
-                    };
-                    self.write_down(vec![adopted], Cause::OUTSIDE);
+                Deed::Arrive(task, _) => {
                     self.once_written_down(|desk| {
                         desk.scheduler.tell(TaskArrived { task }, Cause::OUTSIDE);
                     });
@@ -168,8 +167,23 @@ impl Folders {
                 ),
             }
         }
-        while let Some((name, stamp)) = self.intake.next_to_read() {
-            self.read(name, stamp, ctx);
+        loop {
+            let batch = self.intake.next_to_read();
+            if batch.is_empty() {
+                break;
+            }
+            self.read(batch, ctx);
         }
     }
+}
+
+/// What is to be written down of a deed.
+fn adopted(deed: &Deed) -> Option<Record> {
+    let Deed::Arrive(task, lies) = deed else {
+        return None;
+    };
+    Some(Record::Adopted {
+        task: Arc::clone(task),
+        lies: lies.clone(),
+    })
 }

@@ -263,6 +263,10 @@ impl Disk for SimDisk {
         state.flush_file(path)
     }
 
+    fn write_out(&self, _: &Path) -> io::Result<()> {
+        self.state().begin()
+    }
+
     fn sync_dir(&self, folder: &Path) -> io::Result<()> {
         let mut state = self.state();
         state.begin()?;

@@ -95,11 +95,11 @@ impl Stage {
 
     /// Looks until something is to be read, and gives the answer.
     fn read(&mut self, told: Reading) -> Vec<Deed> {
-        let mut next = self.intake.next_to_read();
+        let mut next = self.intake.next_ready();
         for _ in 0..2 {
             next = next.or_else(|| {
                 assert_eq!(self.look(), []);
-                self.intake.next_to_read()
+                self.intake.next_ready()
             });
         }
         let (name, stamp) = next.expect("nothing is to be read");
@@ -132,14 +132,11 @@ fn a_file_is_read_only_when_two_looks_saw_the_same() {
     for size in 1..5 {
         stage.put("a.zip", size);
         stage.look();
-        assert_eq!(stage.intake.next_to_read(), None, "it grows");
+        assert_eq!(stage.intake.next_ready(), None, "it grows");
         assert_eq!(stage.begin_glance([]), ["a.zip"], "it is seen again soon");
     }
     stage.look();
-    assert_eq!(
-        stage.intake.next_to_read(),
-        Some(("a.zip".into(), stamp(4)))
-    );
+    assert_eq!(stage.intake.next_ready(), Some(("a.zip".into(), stamp(4))));
 }
 
 #[test]
@@ -168,7 +165,7 @@ fn two_looks_at_the_same_instant_are_one() {
     stage.look();
     stage.intake.begin_look();
     stage.intake.look(stage.now, &stage.listing());
-    assert_eq!(stage.intake.next_to_read(), None);
+    assert_eq!(stage.intake.next_ready(), None);
 }
 
 #[test]
@@ -176,7 +173,7 @@ fn a_sound_file_is_one_task_until_it_is_deleted() {
     let mut stage = Stage::default();
     let id = stage.open("a.zip", 1);
     assert_eq!(stage.look(), []);
-    assert_eq!(stage.intake.next_to_read(), None);
+    assert_eq!(stage.intake.next_ready(), None);
     assert_eq!(stage.intake.find(id).unwrap().0, "a.zip");
     stage.lying.clear();
     assert_eq!(withdrawn(&stage.look()), [id]);
@@ -212,7 +209,7 @@ fn a_file_of_a_task_that_ended_before_the_restart_is_no_new_task() {
     for _ in 0..3 {
         assert_eq!(stage.look(), []);
     }
-    assert_eq!(stage.intake.next_to_read(), None);
+    assert_eq!(stage.intake.next_ready(), None);
     stage.intake.left("a.zip".as_ref());
     stage.open("a.zip", 1);
 }
@@ -287,7 +284,7 @@ fn a_reading_of_what_has_changed_since_counts_for_nothing() {
     stage.put("a.zip", 1);
     stage.look();
     stage.look();
-    let (name, read) = stage.intake.next_to_read().unwrap();
+    let (name, read) = stage.intake.next_ready().unwrap();
     stage.put("a.zip", 2);
     stage.look();
     let told = Reading::Sound(task("a.zip", 1), None);
@@ -297,7 +294,7 @@ fn a_reading_of_what_has_changed_since_counts_for_nothing() {
         "{deeds:?}"
     );
     stage.look();
-    assert_eq!(stage.intake.next_to_read(), Some((name, stamp(2))));
+    assert_eq!(stage.intake.next_ready(), Some((name, stamp(2))));
 }
 
 #[test]
@@ -305,10 +302,10 @@ fn an_unread_file_is_tried_again_at_the_next_look_without_hurry() {
     let mut stage = Stage::default();
     stage.put("a.zip", 1);
     assert_eq!(stage.read(Reading::Unread), []);
-    assert_eq!(stage.intake.next_to_read(), None);
+    assert_eq!(stage.intake.next_ready(), None);
     assert!(stage.begin_glance([]).is_empty());
     stage.look();
-    assert!(stage.intake.next_to_read().is_some());
+    assert!(stage.intake.next_ready().is_some());
 }
 
 #[test]
@@ -319,7 +316,7 @@ fn the_same_name_after_the_end_is_a_new_task() {
     assert_eq!(leaving.file, "a.zip");
     assert_eq!(leaving.sha256, Some(Digest::of(&[1])));
     assert_eq!(stage.look(), [], "it is being moved");
-    assert_eq!(stage.intake.next_to_read(), None);
+    assert_eq!(stage.intake.next_ready(), None);
     stage.intake.left(&leaving.file);
     let second = stage.open("a.zip", 1);
     assert_ne!(first, second);
@@ -339,7 +336,7 @@ fn what_leaves_is_what_was_adopted_whatever_lies_there_now() {
     stage.look();
     stage.look();
     assert_eq!(
-        stage.intake.next_to_read(),
+        stage.intake.next_ready(),
         None,
         "not before that is settled"
     );
@@ -364,12 +361,12 @@ fn a_resting_file_is_read_again_when_its_copy_is_gone() {
     let rested = Reading::Sound(task("a.zip", 1), Some(copy.clone()));
     assert_eq!(stage.read(rested), []);
     assert_eq!(stage.look(), []);
-    assert_eq!(stage.intake.next_to_read(), None);
+    assert_eq!(stage.intake.next_ready(), None);
     assert_eq!(stage.intake.begin_look(), [("a.zip".into(), copy)]);
     let mut listing = stage.listing();
     Arc::make_mut(&mut listing.awake).insert("a.zip".into());
     assert_eq!(stage.look_at(&listing), []);
-    assert!(stage.intake.next_to_read().is_some());
+    assert!(stage.intake.next_ready().is_some());
 }
 
 #[test]
@@ -383,15 +380,15 @@ fn what_we_write_ourselves_is_adopted_once() {
     for _ in 0..3 {
         stage.look();
     }
-    assert_eq!(stage.intake.next_to_read().unwrap().0, "a.zip");
-    assert_eq!(stage.intake.next_to_read(), None, "the other is ours");
+    assert_eq!(stage.intake.next_ready().unwrap().0, "a.zip");
+    assert_eq!(stage.intake.next_ready(), None, "the other is ours");
     let ours = task("a.2.zip", 2);
     stage.intake.adopt(stamp(1), (*ours).clone());
     assert_eq!(stage.look(), []);
     let lies = stage.intake.laid(ours.id, stamp(2)).unwrap();
     assert_eq!((&*lies.file, lies.stamp), (&b"a.2.zip"[..], stamp(2)));
     assert_eq!(stage.look(), []);
-    assert_eq!(stage.intake.next_to_read(), None);
+    assert_eq!(stage.intake.next_ready(), None);
     assert_eq!(stage.intake.find(ours.id).unwrap().0, "a.2.zip");
 }
 
@@ -448,18 +445,31 @@ fn a_cut_listing_withdraws_nothing() {
 }
 
 #[test]
-fn no_more_files_are_read_at_a_time_than_allowed() {
+fn no_more_batches_are_read_at_a_time_than_allowed() {
     let mut stage = Stage::default();
-    for n in 0..READS_MAX + 3 {
-        stage.put(&format!("{n}.zip"), 1);
+    for n in 0..READS_MAX * READ_FILES_MAX + 3 {
+        stage.put(&format!("{n:03}.zip"), 1);
     }
     stage.look();
     stage.look();
-    let reading: Vec<_> = std::iter::from_fn(|| stage.intake.next_to_read()).collect();
-    assert_eq!(reading.len(), READS_MAX);
-    let (name, stamp) = &reading[0];
-    stage.intake.read(stage.now, name, *stamp, Reading::Changed);
-    assert!(stage.intake.next_to_read().is_some());
+    for _ in 0..READS_MAX {
+        assert_eq!(stage.intake.next_to_read().len(), READ_FILES_MAX);
+    }
+    assert_eq!(stage.intake.next_to_read(), []);
+    assert_eq!(stage.intake.batch_read(), [], "others are being read");
+    assert_eq!(stage.intake.next_to_read().len(), 3);
+}
+
+#[test]
+fn a_batch_ends_with_the_file_that_makes_it_long() {
+    let mut stage = Stage::default();
+    for (name, size) in [("a", READ_BYTES_MAX - 1), ("b", READ_BYTES_MAX), ("c", 1)] {
+        stage.put(&format!("{name}.zip"), size);
+    }
+    stage.look();
+    stage.look();
+    let sizes = std::iter::from_fn(|| Some(stage.intake.next_to_read().len()));
+    assert_eq!(sizes.take(2).collect::<Vec<_>>(), [2, 1]);
 }
 
 #[test]
@@ -478,11 +488,13 @@ fn what_arrives_is_counted_and_told_when_the_count_changes() {
     stage.put("a.zip", 1);
     assert_eq!(look(&mut stage), [Deed::Count(1)]);
     assert_eq!(look(&mut stage), []);
-    let (name, stamp) = stage.intake.next_to_read().unwrap();
+    let (name, stamp) = stage.intake.next_ready().unwrap();
     let told = Reading::Sound(task("a.zip", 1), None);
     let deeds = stage.intake.read(stage.now, &name, stamp, told);
-    assert!(
-        matches!(deeds[..], [Deed::Arrive(..), Deed::Count(0)]),
+    assert!(matches!(deeds[..], [Deed::Arrive(..)]));
+    assert_eq!(
+        stage.intake.batch_read(),
+        [Deed::Count(0)],
         "the task comes first"
     );
 }

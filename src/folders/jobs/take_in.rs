@@ -1,28 +1,22 @@
-//! What comes in: listing `tasks/`, reading what lies there, writing what came over the wire.
+//! What comes in: listing `tasks/`, and what makes a task of a ZIP.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mutirao_actors::model::{Archive, Digest, Kind, Part, Stamp, Task, TaskId, TaskName, Wishes};
-use mutirao_actors::wire::scanner::ARCHIVE_MAX;
+use mutirao_actors::model::{Archive, Kind, Part, Task, TaskId, TaskName, Wishes};
 
-use super::lasting::{Hold, hold};
 use super::{MaybeEnded, Places, bring_back};
-use crate::archive::{Refusal, TaskContents, inspect_task};
-use crate::disk::{DiskError, Names, OnDisk as _, Volume, is_absent};
-use crate::folders::hot::Hot;
-use crate::folders::intake::{Glance, Listing, Reading, TASKS_MAX};
+use crate::archive::TaskContents;
+use crate::disk::{DiskError, Names, OnDisk as _};
+use crate::folders::intake::{Glance, Listing, TASKS_MAX};
 use crate::folders::stay;
 use crate::folders::strangers::{Strangers, is_named_like_a_task};
 
 /// Names that are listed before the desk hears of them: some milliseconds of work, and half a megabyte.
 const PART_MAX: usize = 4096;
-/// The group of the tasks that were put into the folder by hand.
-const GROUP: &str = "tasks";
-
 /// A task that came over the wire, to be written.
 #[derive(Debug, Clone)]
 pub(in crate::folders) struct Draft {
@@ -137,82 +131,6 @@ fn list(places: &Places, name: &OsStr, part: &mut Listing) -> Result<bool, DiskE
     Ok(true)
 }
 
-/// What reading a file of `tasks/` gave.
-#[derive(Debug)]
-pub(in crate::folders) struct Read {
-    /// What it is.
-    pub told: Reading,
-    /// Its ZIP, if that is worth remembering.
-    pub archive: Option<Archive>,
-    /// As whose its ZIP was written among the payloads too, to be put over it from there.
-    pub copied: Option<(TaskId, Digest)>,
-}
-
-impl Read {
-    /// Of a file that is no task.
-    pub fn of(told: Reading) -> Self {
-        Self {
-            told,
-            archive: None,
-            copied: None,
-        }
-    }
-}
-
-/// Reads one file of `tasks/` that was listed with this stamp; a task gets this id, and is made to last.
-pub(in crate::folders) fn read(
-    places: &Places,
-    name: &OsStr,
-    stamp: Stamp,
-    (id, open): (TaskId, Option<(TaskId, Digest)>),
-    how: Hold,
-) -> Result<Read, DiskError> {
-    let volume = &*places.volume;
-    let path = places.tasks.join(name);
-    if stamp.size > ARCHIVE_MAX as u64 {
-        return Ok(Read::of(Reading::Unsound(Refusal::TooLong.to_string())));
-    }
-    let Some(bytes) = read_listed(volume, &path, stamp).on_disk("read", &path)? else {
-        return Ok(Read::of(Reading::Changed));
-    };
-    let contents = match inspect_task(&bytes) {
-        Ok(contents) => contents,
-        Err(refusal) => return Ok(Read::of(Reading::Unsound(refusal.to_string()))),
-    };
-    let name = name.to_string_lossy();
-    let draft = Draft {
-        id,
-        name: task_name(&name),
-        archive: Archive::new(bytes),
-        group: GROUP.into(),
-        wishes: Wishes::default(),
-        part: None,
-    };
-    let archive = draft.archive.clone();
-    let sha256 = archive.digest();
-    let task = task_of(draft, contents);
-    let copy = if stay::names(volume, &places.tasks)?.contains(&*name) {
-        stay::find_copy(
-            volume,
-            &[places.done(), places.failed()],
-            &name,
-            task.size.into(),
-            task.sha256,
-        )?
-    } else {
-        None
-    };
-    // The same bytes again are of the same task.
-    let same = open.filter(|(_, known)| *known == sha256);
-    let of = same.map_or(id, |(task, _)| task);
-    let is_copied = copy.is_none() && hold(places, how, &path, of, &archive)?;
-    Ok(Read {
-        told: Reading::Sound(Box::new(task), copy),
-        archive: Hot::takes(&archive).then_some(archive),
-        copied: is_copied.then_some((of, sha256)),
-    })
-}
-
 /// The name towards others: `Meu teste.ZIP` is `Meu_teste.zip`.
 pub(super) fn task_name(file: &str) -> TaskName {
     TaskName::tamed(file.rsplit_once('.').map_or(file, |(stem, _)| stem))
@@ -248,14 +166,4 @@ pub(super) fn task_of(draft: Draft, contents: TaskContents) -> Task {
     };
     task.set_part(draft.part);
     task
-}
-
-/// The content that was listed; none when the file is another, or changes while it is read.
-fn read_listed(volume: &Volume, path: &Path, stamp: Stamp) -> io::Result<Option<Vec<u8>>> {
-    let contents = match volume.read(path, stamp.size) {
-        Err(error) if is_absent(&error) => return Ok(None),
-        contents => contents?,
-    };
-    let is_whole = contents.bytes.len() as u64 == stamp.size;
-    Ok((is_whole && contents.stamp == Some(stamp)).then_some(contents.bytes))
 }

@@ -1,4 +1,3 @@
-use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -97,8 +96,15 @@ fn a_rewrite_that_hides_its_time_still_changes_the_stamp() {
 
 /// Reads a file before any flush has failed.
 fn read_first(places: &Places, name: &str, stamp: Stamp) -> Read {
-    let how = Hold::Flush(places.volume.mark());
-    read(places, OsStr::new(name), stamp, (TaskId::new(), None), how).unwrap()
+    let file = Unread {
+        name: name.into(),
+        stamp,
+        id: TaskId::new(),
+        open: None,
+        how: Hold::Flush,
+    };
+    let mut read = read_together(places, &[file], places.volume.mark()).unwrap();
+    read.remove(0).unwrap()
 }
 
 #[test]
@@ -108,20 +114,28 @@ fn a_file_whose_flush_failed_is_held_by_a_copy_that_takes_its_place() {
         let (stamp, id) = (put(&places, "a.zip", &zip()), TaskId::new());
         let open = (id, Digest::of(&zip()));
         // A file of an open task that holds the same bytes again is still of that task.
-        let ids = if folder_fails {
-            (id, None)
-        } else {
-            (TaskId::new(), Some(open))
+        let (new, open_as) = match folder_fails {
+            true => (id, None),
+            false => (TaskId::new(), Some(open)),
         };
-        let read = |how| read(&places, OsStr::new("a.zip"), stamp, ids, how);
         let before = places.volume.mark();
+        let read = |how| {
+            let file = Unread {
+                name: "a.zip".into(),
+                stamp,
+                id: new,
+                open: open_as,
+                how,
+            };
+            read_together(&places, &[file], before)?.remove(0)
+        };
         match folder_fails {
             true => disk.fail_flush_of("tasks"),
             false => disk.fail_flush_of_file("a.zip"),
         }
-        read(Hold::Flush(before)).unwrap_err();
+        read(Hold::Flush).unwrap_err();
         assert_ne!(places.volume.mark(), before, "it is heard of");
-        read(Hold::Flush(before)).unwrap_err();
+        read(Hold::Flush).unwrap_err();
         let copied = read(Hold::Rewrite).unwrap();
         assert_eq!(copied.copied, Some(open));
         assert!(matches!(copied.told, Reading::Sound(..)));
@@ -134,6 +148,41 @@ fn a_file_whose_flush_failed_is_held_by_a_copy_that_takes_its_place() {
         assert!(matches!(laid[..], [Ok(Laid::Here(lies))] if lies.inode != stamp.inode));
         assert_eq!(fs::read(places.tasks.join("a.zip")).unwrap(), zip());
         assert_eq!(fs::read_dir(places.payloads()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn files_that_are_read_together_are_each_judged_alone() {
+    let (_temp, places, disk) = ailing();
+    let names = ["a", "b", "c", "d", "e", "f", "gone", "odd"].map(|name| format!("{name}.zip"));
+    let mut files = Vec::new();
+    for name in &names {
+        let bytes = if name == "odd.zip" {
+            b"no ZIP".to_vec()
+        } else {
+            zip()
+        };
+        files.push(Unread {
+            name: name.into(),
+            stamp: put(&places, name, &bytes),
+            id: TaskId::new(),
+            open: None,
+            how: Hold::Flush,
+        });
+    }
+    fs::remove_file(places.tasks.join("gone.zip")).unwrap();
+    disk.fail_flush_of_file("c.zip");
+    let mark = places.volume.mark();
+    read_together(&places, &files, mark).unwrap_err();
+    let told = read_together(&places, &files, places.volume.mark()).unwrap();
+    for (name, read) in names.iter().zip(told) {
+        let told = read.unwrap().told;
+        let is_right = match name.as_str() {
+            "gone.zip" => matches!(told, Reading::Changed),
+            "odd.zip" => matches!(told, Reading::Unsound(_)),
+            _ => matches!(told, Reading::Sound(_, None)),
+        };
+        assert!(is_right, "{name}: {told:?}");
     }
 }
 

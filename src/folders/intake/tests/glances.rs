@@ -6,13 +6,13 @@ fn a_glance_sees_what_happened_with_one_file_among_many() {
     let other = stage.open("other.zip", 1);
     stage.put("a.zip", 1);
     assert_eq!(stage.glance(["a.zip"]), []);
-    assert_eq!(stage.intake.next_to_read(), None, "it was seen once");
+    assert_eq!(stage.intake.next_ready(), None, "it was seen once");
     assert_eq!(stage.glance([]), [], "it is seen again without news");
     let id = stage.open("a.zip", 1);
     stage.put("a.zip", 2);
     stage.glance(["a.zip"]);
     stage.glance([]);
-    let (name, stamp) = stage.intake.next_to_read().unwrap();
+    let (name, stamp) = stage.intake.next_ready().unwrap();
     let told = Reading::Sound(task("a.zip", 2), None);
     let deeds = stage.intake.read(stage.now, &name, stamp, told);
     assert_eq!(withdrawn(&deeds), [id]);
