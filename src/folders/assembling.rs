@@ -52,11 +52,17 @@ struct Assembly {
     next: u32,
 }
 
-/// Groups that are not complete, and the names of those that are; no more than there are tasks.
+/// Groups that are put together, whose names are remembered: a part of one that is handed in again is passed over. One of an
+/// older group is held until the next start, beside nothing else of it.
+const OVER_MAX: usize = 10_000;
+
+/// Groups that are not complete, no more than there are tasks, and the names of the newest that are.
 #[derive(Debug, Default)]
 pub(super) struct Assemblies {
     ending: HashMap<TaskId, Ending>,
     groups: HashMap<Arc<str>, Assembly>,
+    /// Those of them that are over, the oldest first.
+    over: VecDeque<Arc<str>>,
     /// Which have something to be put in, in turns: one that the disk refuses keeps no other waiting.
     due: VecDeque<Arc<str>>,
     is_busy: bool,
@@ -177,11 +183,16 @@ impl Assemblies {
         };
         let (group, parts) = (Arc::clone(group), assembly.parts);
         match assembled {
-            // It is kept without its parts, for one of them may be handed in again.
             Assembled::Over => {
                 if let Some(assembly) = self.groups.get_mut(&group) {
                     assembly.next = parts;
-                    assembly.ended.clear();
+                    assembly.ended = BTreeMap::new();
+                    self.over.push_back(group);
+                }
+                if self.over.len() > OVER_MAX
+                    && let Some(oldest) = self.over.pop_front()
+                {
+                    self.groups.remove(&oldest);
                 }
             }
             Assembled::Open(gather, left) => {
@@ -408,6 +419,24 @@ mod tests {
         assert_eq!(stage.text("merged.csv"), "0\n2\n");
         assert_eq!(stage.text("failed.csv"), "h\n1\n");
         assert!(is_complete_in(&stage.places.results.join("main-1")));
+    }
+
+    #[test]
+    fn the_names_of_groups_that_are_over_do_not_pile_up() {
+        let mut stage = Stage::new();
+        for number in 0..OVER_MAX + 10 {
+            let group: Arc<str> = format!("group-{number}").into();
+            let assembly = Assembly {
+                parts: 1,
+                gather: None,
+                ended: BTreeMap::new(),
+                next: 0,
+            };
+            stage.assemblies.groups.insert(Arc::clone(&group), assembly);
+            stage.assemblies.ended(&group, Assembled::Over);
+        }
+        assert_eq!(stage.assemblies.groups.len(), OVER_MAX);
+        assert!(!stage.assemblies.groups.contains_key("group-0"));
     }
 
     #[test]

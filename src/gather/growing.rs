@@ -16,7 +16,8 @@ const CHUNK: usize = 64 << 10;
 pub(super) struct Growing {
     hidden: PathBuf,
     seen: PathBuf,
-    file: File,
+    /// None while nothing is done with it.
+    file: Option<File>,
     /// In bytes.
     length: u64,
     last: Option<u8>,
@@ -31,7 +32,7 @@ impl Growing {
     /// An empty one; what an earlier life left of it is gone, but not what is seen.
     pub fn begin(folder: &Path, name: &str) -> io::Result<Self> {
         let (hidden, seen) = (folder.join(format!(".{name}.growing")), folder.join(name));
-        let file = File::create(&hidden)?;
+        let file = Some(File::create(&hidden)?);
         Ok(Self {
             shown: fs::metadata(&seen).map_or(0, |metadata| metadata.len()),
             hidden,
@@ -44,9 +45,27 @@ impl Growing {
         })
     }
 
+    /// The hidden file, to write at its end.
+    fn file(&mut self) -> io::Result<&mut File> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => {
+                let mut file = File::options().write(true).open(&self.hidden)?;
+                file.seek(SeekFrom::Start(self.length))?;
+                file
+            }
+        };
+        Ok(self.file.insert(file))
+    }
+
+    /// Is not held open until something is done with it again.
+    pub fn rest(&mut self) {
+        self.file = None;
+    }
+
     /// Adds bytes.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
+        self.file()?.write_all(bytes)?;
         self.length += bytes.len() as u64;
         self.last = bytes.last().copied().or(self.last);
         Ok(())
@@ -92,8 +111,10 @@ impl Growing {
     /// What was added since the last [`keep`](Self::keep) is taken back.
     pub fn take_back(&mut self) -> io::Result<()> {
         (self.length, self.last) = self.kept;
-        self.file.set_len(self.length)?;
-        self.file.seek(SeekFrom::Start(self.length)).map(drop)
+        let length = self.length;
+        let file = self.file()?;
+        file.set_len(length)?;
+        file.seek(SeekFrom::Start(length)).map(drop)
     }
 
     /// Shows a copy with this at its end, if there is much that is new or nothing more comes; and says whether it did. A
@@ -128,9 +149,11 @@ impl Growing {
                 removed => removed,
             }),
             _ => self
-                .file
-                .write_all(tail)
-                .and_then(|()| self.file.sync_all())
+                .file()
+                .and_then(|file| {
+                    file.write_all(tail)?;
+                    file.sync_all()
+                })
                 .and_then(|()| fs::rename(&self.hidden, &self.seen)),
         };
         match shown {

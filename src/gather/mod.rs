@@ -114,11 +114,17 @@ impl Gather {
         Ok(())
     }
 
-    /// Shows what has grown by half, or everything when all parts are in.
+    /// Shows what has grown by half, or everything when all parts are in; holds no file open until the next part.
     ///
     /// # Errors
     /// Whatever the disk refuses; what was shown before is still there.
     pub fn show(&mut self) -> io::Result<()> {
+        let shown = self.try_show();
+        self.files().into_iter().for_each(Growing::rest);
+        shown
+    }
+
+    fn try_show(&mut self) -> io::Result<()> {
         self.take_back()?;
         let is_last = self.is_complete();
         let mut tail = String::new();

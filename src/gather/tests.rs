@@ -61,6 +61,26 @@ fn gathered(results: &[Zip]) -> BTreeMap<String, String> {
 }
 
 #[test]
+fn a_group_that_waits_for_parts_holds_no_file_open() {
+    let home = tempfile::tempdir().unwrap();
+    let held = || {
+        let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let paths = open.filter_map(|entry| fs::read_link(entry.path()).ok());
+        paths.filter(|path| path.starts_with(home.path())).count()
+    };
+    let mut gather = Gather::begin(home.path(), whole(2)).unwrap();
+    for number in 0..2 {
+        let result = zip(&[("stdout.txt", "1\n")]);
+        let part = part(number, TaskState::Done);
+        gather.add(&part, Some(result), None).unwrap();
+        assert!(held() > 0, "the check sees them");
+        gather.show().unwrap();
+        assert_eq!(held(), 0);
+    }
+    assert_eq!(seen(home.path())["stdout.txt"], "1\n1\n");
+}
+
+#[test]
 fn printed_tables_become_one_with_one_header() {
     let files = gathered(&[
         zip(&[("stdout.txt", "a,b\n1,\"x\ny\"\n")]),
