@@ -35,6 +35,9 @@ mod ours;
 /// Files of `tasks/` that are known at a time; what lies there beyond waits. The largest queue that a restart must open
 /// within seconds (promise R11); with all that the scheduler knows of it, it is remembered in some 200 MB.
 pub const TASKS_MAX: usize = 1_000_000;
+/// Files with which something goes on, at a time: more is known of these, some 20 MB in all. What lies beside so many is
+/// taken in by later looks.
+const MOVING_MAX: usize = 100_000;
 /// With so many, no task is taken over the wire: anybody may send some with the longest names, each of a group of its own, and
 /// such a one takes four times the memory of another (promise R7).
 const SUBMITTED_MAX: usize = 200_000;
@@ -75,6 +78,9 @@ pub struct Intake {
     ignored: BTreeSet<OsString>,
     /// Those of the look that is under way.
     ignoring: BTreeSet<OsString>,
+    /// Files that the last look passed over because too many were moving, and that the one under way did.
+    passed_over: u32,
+    passing: u32,
     counted: Option<u32>,
     hurried: bool,
     overflows: bool,
@@ -283,7 +289,7 @@ impl Intake {
     /// Counts what is not at rest.
     fn count(&mut self, deeds: &mut Vec<Deed>) {
         let files = self.moving.iter().filter_map(|seat| self.files.at(*seat));
-        let (mut count, mut changing) = (0_u32, false);
+        let (mut count, mut changing) = (self.passed_over, false);
         for phase in files.map(File::phase).filter(|phase| !phase.is_at_rest()) {
             count = count.saturating_add(1);
             changing |= *phase == Phase::Changing;
@@ -292,6 +298,11 @@ impl Intake {
         if self.counted.replace(count) != Some(count) {
             deeds.push(Deed::Count(count));
         }
+    }
+
+    /// Whether the last look passed over files that another may take in.
+    pub fn has_passed_over(&self) -> bool {
+        self.passed_over > 0
     }
 
     /// Whether anything is known of a file of this name.

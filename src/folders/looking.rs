@@ -24,7 +24,7 @@ const RESCAN: Duration = Duration::from_secs(2);
 const REST: u32 = 49;
 /// Unless the rest would be longer than this: a file of which there is no news must not wait for minutes.
 const REST_MAX: Duration = Duration::from_secs(30);
-/// Then it may cost a fifth.
+/// Then it may cost a fifth, and so where files wait for the next look.
 const REST_LEAST: u32 = 4;
 
 impl Folders {
@@ -104,8 +104,6 @@ impl Folders {
         let now = self.clock.now();
         self.looking = false;
         let took = now.since(began);
-        let rest = (took * REST).min(REST_MAX.max(took * REST_LEAST));
-        self.soonest = now.after(rest);
         let places = Arc::clone(&self.places);
         self.troubles
             .hear("look", &places.tasks, listed.as_ref().err());
@@ -120,6 +118,12 @@ impl Folders {
             self.forget_troubles(&listing);
             self.carry_out(deeds, ctx);
         }
+        let least = took * REST_LEAST;
+        let rest = match self.intake.has_passed_over() {
+            true => least,
+            false => (took * REST).min(REST_MAX.max(least)),
+        };
+        self.soonest = now.after(rest);
     }
 
     /// A file that nobody sees or remembers troubles nobody.

@@ -51,6 +51,10 @@ impl Intake {
                 deeds.extend(self.lose(seat));
             }
         }
+        // Some of them may be counted twice until the next look at all.
+        self.passed_over = self
+            .passed_over
+            .saturating_add(std::mem::take(&mut self.passing));
         self.count(&mut deeds);
         deeds
     }

@@ -9,13 +9,14 @@ use mutirao_actors::logic::seats::Seat;
 use mutirao_actors::model::{Moment, Stamp};
 
 use super::nouns::{Deed, File, Leaving, Listing, Mark, Phase};
-use super::{Intake, SETTLING, STILL, TASKS_MAX, ZIP_DAMAGED, ZIP_DELETED};
+use super::{Intake, MOVING_MAX, SETTLING, STILL, TASKS_MAX, ZIP_DAMAGED, ZIP_DELETED};
 
 impl Intake {
     /// A look begins: gives the resting files with their copies, which it is to check.
     pub fn begin_look(&mut self) -> Vec<(OsString, PathBuf)> {
         self.looks += 1;
         self.seen.clear();
+        self.passing = 0;
         self.ignoring.clear();
         let resting = |seat: &Seat| {
             let file = self.files.at(*seat)?;
@@ -55,6 +56,7 @@ impl Intake {
             deeds.push(Deed::SayFull);
         }
         self.overflows = cut;
+        self.passed_over = std::mem::take(&mut self.passing);
         self.count(deeds);
     }
 
@@ -101,6 +103,10 @@ impl Intake {
         let seat = match self.files.find(name.as_bytes()) {
             Some(seat) => seat,
             None if self.files.len() >= TASKS_MAX => return None,
+            None if self.moving.len() >= MOVING_MAX => {
+                self.passing = self.passing.saturating_add(1);
+                return None;
+            }
             None => self.add(File::new(name, mark, now, self.looks, Phase::Changing))?,
         };
         if self.seen.len() <= seat.index() {

@@ -461,6 +461,36 @@ fn no_more_batches_are_read_at_a_time_than_allowed() {
 }
 
 #[test]
+fn files_beside_too_many_others_are_counted_and_taken_in_when_those_are_still() {
+    let mut stage = Stage::default();
+    let count = MOVING_MAX + 2;
+    for n in 0..count {
+        stage.put(&format!("{n:06}.zip"), 1);
+    }
+    let look = |stage: &mut Stage| {
+        stage.now = stage.now.after(STILL);
+        stage.intake.begin_look();
+        stage.intake.look(stage.now, &stage.listing())
+    };
+    let all = u32::try_from(count).unwrap();
+    assert_eq!(look(&mut stage), [Deed::Count(all)]);
+    assert_eq!(look(&mut stage), []);
+    let mut arrived = 0;
+    while let Some((name, stamp)) = stage.intake.next_ready() {
+        let told = Reading::Sound(task(&name.to_string_lossy(), 1), None);
+        arrived += stage.intake.read(stage.now, &name, stamp, told).len();
+    }
+    assert_eq!(arrived, MOVING_MAX);
+    // A look sees those that are open as they were, and so has room for others.
+    assert!(stage.intake.has_passed_over());
+    assert_eq!(look(&mut stage), [Deed::Count(2)]);
+    assert!(!stage.intake.has_passed_over());
+    look(&mut stage);
+    let rest = std::iter::from_fn(|| stage.intake.next_ready());
+    assert_eq!(rest.count(), 2);
+}
+
+#[test]
 fn a_batch_ends_with_the_file_that_makes_it_long() {
     let mut stage = Stage::default();
     for (name, size) in [("a", READ_BYTES_MAX - 1), ("b", READ_BYTES_MAX), ("c", 1)] {
