@@ -74,15 +74,12 @@ impl Folders {
         let files: Vec<_> = batch.into_iter().map(unread).collect();
         let places = Arc::clone(&self.places);
         let read = move || (jobs::read_together(&places, &files, since), files);
-        self.work(ctx, read, |desk, (told, files), ctx| {
+        self.work(ctx, read, |desk, (read, files), ctx| {
             let tasks = &desk.places.tasks;
-            desk.troubles.hear("flush", tasks, told.as_ref().err());
-            let told = told.unwrap_or_default().into_iter().map(Some);
-            let told = told.chain(std::iter::repeat_with(|| None));
-            let mut deeds = Vec::new();
-            let mut copied = Vec::new();
-            for (file, told) in files.iter().zip(told) {
-                deeds.extend(desk.hear_read(file, told, &mut copied));
+            desk.troubles.hear("flush", tasks, read.trouble.as_ref());
+            let (mut deeds, mut copied) = (Vec::new(), Vec::new());
+            for (file, read) in files.iter().zip(read.each) {
+                deeds.extend(desk.hear_read(file, read, &mut copied));
             }
             deeds.extend(desk.intake.batch_read());
             desk.carry_out(deeds, ctx);
@@ -95,18 +92,15 @@ impl Folders {
         });
     }
 
-    /// What reading one of them showed; nothing if what served all of them failed.
+    /// What reading one of them showed.
     fn hear_read(
         &mut self,
         file: &Unread,
-        told: Option<Result<Read, DiskError>>,
+        read: Result<Read, DiskError>,
         copied: &mut Vec<(TaskId, Digest)>,
     ) -> Vec<Deed> {
-        if let Some(told) = &told {
-            self.hear_of("read", &file.name, told.as_ref().err());
-        }
-        let read = told.and_then(Result::ok);
-        let read = read.unwrap_or_else(|| Read::of(Reading::Unread));
+        self.hear_of("read", &file.name, read.as_ref().err());
+        let read = read.unwrap_or_else(|_| Read::of(Reading::Unread));
         copied.extend(read.copied);
         let (now, name) = (self.clock.now(), &file.name);
         let deeds = self.intake.read(now, name, file.stamp, read.told);

@@ -69,36 +69,67 @@ impl Read {
     }
 }
 
+/// What reading some files gave.
+#[derive(Debug)]
+pub(in crate::folders) struct ReadTogether {
+    /// Of each, in their order.
+    pub each: Vec<Result<Read, DiskError>>,
+    /// What the disk refused that serves several of them, which are then unread.
+    pub trouble: Option<DiskError>,
+}
+
 /// Reads files of `tasks/`, all of them first seen after the mark but those that are held by a copy; those that are tasks
 /// are made to last.
-///
-/// # Errors
-/// When the disk refuses what serves all of them; then each is to be read anew.
 pub(in crate::folders) fn read_together(
     places: &Places,
     files: &[Unread],
     since: Mark,
-) -> Result<Vec<Result<Read, DiskError>>, DiskError> {
-    let staying = stay::names(&places.volume, &places.tasks)?;
+) -> ReadTogether {
+    let staying = match stay::names(&places.volume, &places.tasks) {
+        Ok(staying) => staying,
+        Err(error) => {
+            let unread = |_| Ok(Read::of(Reading::Unread));
+            return ReadTogether {
+                each: files.iter().map(unread).collect(),
+                trouble: Some(error),
+            };
+        }
+    };
     let one = |file| read(places, file, &staying);
-    let mut told: Vec<_> = files.iter().map(one).collect();
+    let mut each: Vec<_> = files.iter().map(one).collect();
     let is_flushed = |(file, read): &(&Unread, &mut Result<Read, DiskError>)| {
         let is_task = |read: &Read| matches!(read.told, Reading::Sound(_, None));
         file.how == Hold::Flush && read.as_ref().is_ok_and(is_task)
     };
-    let tasks: Vec<_> = files.iter().zip(&mut told).filter(is_flushed).collect();
-    if !tasks.is_empty() {
-        let path = |(file, _): &(&Unread, _)| places.tasks.join(&file.name);
-        let paths: Vec<_> = tasks.iter().map(path).collect();
-        let flushed = places.volume.sync_files(&places.tasks, &paths)?;
-        for ((_, read), flushed) in tasks.into_iter().zip(flushed) {
-            if let Err(error) = flushed {
-                *read = Err(error);
-            }
+    let mut tasks: Vec<_> = files.iter().zip(&mut each).filter(is_flushed).collect();
+    let flushed = flush(places, &mut tasks, since);
+    if flushed.is_err() {
+        for (_, read) in tasks {
+            *read = Ok(Read::of(Reading::Unread));
         }
-        places.volume.sync_since(&places.tasks, since)?;
     }
-    Ok(told)
+    let trouble = flushed.err();
+    ReadTogether { each, trouble }
+}
+
+/// Flushes the files of these tasks, and their names.
+fn flush(
+    places: &Places,
+    tasks: &mut [(&Unread, &mut Result<Read, DiskError>)],
+    since: Mark,
+) -> Result<(), DiskError> {
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    let path = |(file, _): &(&Unread, _)| places.tasks.join(&file.name);
+    let paths: Vec<_> = tasks.iter().map(path).collect();
+    let flushed = places.volume.sync_files(&places.tasks, &paths)?;
+    for ((_, read), flushed) in tasks.iter_mut().zip(flushed) {
+        if let Err(error) = flushed {
+            **read = Err(error);
+        }
+    }
+    places.volume.sync_since(&places.tasks, since)
 }
 
 fn read(places: &Places, file: &Unread, staying: &BTreeSet<String>) -> Result<Read, DiskError> {

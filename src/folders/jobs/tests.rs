@@ -103,8 +103,8 @@ fn read_first(places: &Places, name: &str, stamp: Stamp) -> Read {
         open: None,
         how: Hold::Flush,
     };
-    let mut read = read_together(places, &[file], places.volume.mark()).unwrap();
-    read.remove(0).unwrap()
+    let mut read = read_together(places, &[file], places.volume.mark());
+    read.each.remove(0).unwrap()
 }
 
 #[test]
@@ -127,7 +127,11 @@ fn a_file_whose_flush_failed_is_held_by_a_copy_that_takes_its_place() {
                 open: open_as,
                 how,
             };
-            read_together(&places, &[file], before)?.remove(0)
+            let mut read = read_together(&places, &[file], before);
+            match read.trouble {
+                Some(trouble) => Err(trouble),
+                None => read.each.remove(0),
+            }
         };
         match folder_fails {
             true => disk.fail_flush_of("tasks"),
@@ -172,10 +176,27 @@ fn files_that_are_read_together_are_each_judged_alone() {
     }
     fs::remove_file(places.tasks.join("gone.zip")).unwrap();
     disk.fail_flush_of_file("c.zip");
-    let mark = places.volume.mark();
-    read_together(&places, &files, mark).unwrap_err();
-    let told = read_together(&places, &files, places.volume.mark()).unwrap();
-    for (name, read) in names.iter().zip(told) {
+    files.push(Unread {
+        name: "held.zip".into(),
+        stamp: put(&places, "held.zip", &zip()),
+        id: TaskId::new(),
+        open: None,
+        how: Hold::Rewrite,
+    });
+    let mut failed = read_together(&places, &files, places.volume.mark());
+    assert!(failed.trouble.is_some());
+    let held = failed.each.pop().unwrap().unwrap();
+    assert!(
+        held.copied.is_some(),
+        "what was copied is known all the same"
+    );
+    for read in failed.each {
+        assert!(!matches!(read.unwrap().told, Reading::Sound(..)));
+    }
+    files.pop();
+    let told = read_together(&places, &files, places.volume.mark());
+    assert!(told.trouble.is_none());
+    for (name, read) in names.iter().zip(told.each) {
         let told = read.unwrap().told;
         let is_right = match name.as_str() {
             "gone.zip" => matches!(told, Reading::Changed),
