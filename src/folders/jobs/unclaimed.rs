@@ -1,7 +1,13 @@
 //! Payloads that an earlier life left, and that no task has.
+//!
+//! Rule: one of a task whose ZIP lies in `tasks/` all the same is a copy that was to take its place, and makes no second task.
 
+use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use mutirao_actors::model::Digest;
 
 use super::touched::Touched;
 use super::{ARCHIVE_MAX, Places};
@@ -33,6 +39,7 @@ pub(in crate::folders) fn clear_payloads(
         },
     )?;
     let mut found: Vec<_> = packed.into_iter().collect();
+    let lying = Lying::default();
     let names = match volume.list(&folder) {
         Err(error) if is_no_folder(&error) => return Ok(found),
         names => names.on_disk("list", &folder)?,
@@ -49,7 +56,7 @@ pub(in crate::folders) fn clear_payloads(
         } else if past_is_whole {
             volume.remove(&path)?;
         } else {
-            save(places, &path)?;
+            save(places, &path, &lying)?;
         }
     }
     // One may lie in a pack and beside it.
@@ -79,10 +86,14 @@ fn save_packed(places: &Places, name: &str, bytes: &[u8]) -> Result<(), DiskErro
 }
 
 /// Puts a payload where it is of use: a task is open again, and a result waits for a person.
-fn save(places: &Places, path: &Path) -> Result<(), DiskError> {
+fn save(places: &Places, path: &Path, lying: &Lying) -> Result<(), DiskError> {
     let volume = &places.volume;
     let read = volume.read(path, ARCHIVE_MAX as u64 + 1);
-    let is_task = is_task(&read.on_disk("read", path)?.bytes);
+    let bytes = read.on_disk("read", path)?.bytes;
+    let is_task = is_task(&bytes);
+    if is_task && lying.has(places, &bytes)? {
+        return volume.remove(path);
+    }
     let (folder, name) = match is_task {
         true => (places.tasks.clone(), OsStr::new(RECOVERED)),
         false => (places.unclaimed(), path.file_name().unwrap_or_default()),
@@ -96,6 +107,48 @@ fn save(places: &Places, path: &Path) -> Result<(), DiskError> {
         false => tell_unclaimed(places, &name),
     }
     Ok(())
+}
+
+/// What lies in `tasks/`, by its length in bytes; listed when it is first asked for.
+#[derive(Default)]
+struct Lying(OnceCell<HashMap<u64, Vec<PathBuf>>>);
+
+impl Lying {
+    /// Whether a file there holds these bytes.
+    fn has(&self, places: &Places, bytes: &[u8]) -> Result<bool, DiskError> {
+        let by_size = match self.0.get() {
+            Some(by_size) => by_size,
+            None => {
+                let listed = list_by_size(places)?;
+                self.0.get_or_init(|| listed)
+            }
+        };
+        let (size, sha256) = (bytes.len() as u64, Digest::of(bytes));
+        for path in by_size.get(&size).into_iter().flatten() {
+            let read = places.volume.read(path, size);
+            if Digest::of(&read.on_disk("read", path)?.bytes) == sha256 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn list_by_size(places: &Places) -> Result<HashMap<u64, Vec<PathBuf>>, DiskError> {
+    let (volume, tasks) = (&places.volume, &places.tasks);
+    let mut by_size: HashMap<_, Vec<_>> = HashMap::new();
+    let names = match volume.list(tasks) {
+        Err(error) if is_no_folder(&error) => return Ok(by_size),
+        names => names.on_disk("list", tasks)?,
+    };
+    for name in names {
+        let path = tasks.join(name.on_disk("list", tasks)?);
+        let stat = volume.stat(&path).on_disk("look at", &path)?;
+        if stat.is_file {
+            by_size.entry(stat.stamp.size).or_default().push(path);
+        }
+    }
+    Ok(by_size)
 }
 
 fn tell_recovered(places: &Places, name: &str) {
