@@ -3,9 +3,10 @@
 //! Rule: `syncfs` flushes a whole file system, and tells whoever opened a file there of each write that failed since. Where
 //! the system or the file system does less than that, each file is flushed for itself.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use mutirao_actors::model::Stamp;
 
@@ -14,6 +15,9 @@ use super::new_file::write_new;
 
 /// Files of a batch that are flushed one by one: up to so many that costs no more than flushing what others wrote too.
 const FEW_MAX: usize = 4;
+
+/// What was changed longer ago was written by the system itself: by default it does so after half a minute.
+const WRITTEN_AFTER: Duration = Duration::from_secs(60);
 
 /// The files of a batch.
 #[derive(Debug)]
@@ -61,8 +65,16 @@ impl Batch for Together {
     }
 }
 
-/// Has all that lies on the file system of a folder written, where one call does so.
-pub(super) fn write_out(folder: &Path) -> io::Result<()> {
+/// Has all that lies on the file system of a folder written, where one call does so, if enough of these files may not be on
+/// the disk yet: the call writes what others left there too.
+pub(super) fn write_out(folder: &Path, files: &[PathBuf]) -> io::Result<()> {
+    let is_fresh = |path: &&PathBuf| {
+        let changed = fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
+        changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age < WRITTEN_AFTER))
+    };
+    if files.iter().filter(is_fresh).nth(FEW_MAX).is_none() {
+        return Ok(());
+    }
     let folder = File::open(folder)?;
     match flushes_whole(&folder) {
         true => flush_whole(&folder),

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mutirao_actors::model::Stamp;
 
@@ -120,12 +120,12 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// Whatever the system refuses; then some of them may be lost, whatever a second flush says.
     fn sync_file(&self, path: &Path) -> io::Result<()>;
 
-    /// Has what was written into a folder put on the disk, all at once where that can be done: to flush many files one by
-    /// one after it costs little. It promises nothing.
+    /// Has files of a folder that are to be flushed put on the disk, all at once where that can be done and pays: to flush
+    /// one after the other after it costs little. It promises nothing.
     ///
     /// # Errors
-    /// Whatever the system refuses; then some of it may be lost, whatever a later flush says.
-    fn write_out(&self, folder: &Path) -> io::Result<()>;
+    /// Whatever the system refuses; then some of them may be lost, whatever a later flush says.
+    fn write_out(&self, folder: &Path, files: &[PathBuf]) -> io::Result<()>;
 
     /// Flushes the names in a folder: what was renamed, made or removed there outlasts a power cut.
     ///

@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mutirao_actors::model::Stamp;
 use nix::fcntl::OFlag;
@@ -73,8 +73,8 @@ impl Disk for RealDisk {
         open_plain(path)?.sync_all()
     }
 
-    fn write_out(&self, folder: &Path) -> io::Result<()> {
-        write_out(folder)
+    fn write_out(&self, folder: &Path, files: &[PathBuf]) -> io::Result<()> {
+        write_out(folder, files)
     }
 
     fn sync_dir(&self, folder: &Path) -> io::Result<()> {

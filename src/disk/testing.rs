@@ -118,8 +118,8 @@ impl Disk for Ailing {
         RealDisk.sync_file(path)
     }
 
-    fn write_out(&self, folder: &Path) -> io::Result<()> {
-        RealDisk.write_out(folder)
+    fn write_out(&self, folder: &Path, files: &[PathBuf]) -> io::Result<()> {
+        RealDisk.write_out(folder, files)
     }
 
     fn sync_dir(&self, folder: &Path) -> io::Result<()> {

@@ -16,9 +16,6 @@ use super::{Contents, Disk, DiskError, Names, OnDisk as _, Part, RealDisk, Stat,
 /// left half-written stands in the way: a few at a time each.
 const PARTS_MAX: u64 = 1024;
 
-/// Files that are flushed one by one: with more it costs less to have all written before, though others wrote too.
-const SYNC_FEW_MAX: usize = 4;
-
 /// Folders that are remembered as flushed: the program has some ten, and a peer looks for its seat among more.
 /// Beyond this many all are forgotten, and flushed once more.
 const FIRM_MAX: usize = 8192;
@@ -212,10 +209,8 @@ impl Volume {
         folder: &Path,
         paths: &[PathBuf],
     ) -> Result<Vec<Result<(), DiskError>>, DiskError> {
-        if paths.len() > SYNC_FEW_MAX {
-            let written = self.heard_flush(self.disk.write_out(folder));
-            written.on_disk("flush what lies in", folder)?;
-        }
+        let written = self.heard_flush(self.disk.write_out(folder, paths));
+        written.on_disk("flush what lies in", folder)?;
         Ok(paths.iter().map(|path| self.sync_file(path)).collect())
     }
 

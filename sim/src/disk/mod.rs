@@ -263,7 +263,7 @@ impl Disk for SimDisk {
         state.flush_file(path)
     }
 
-    fn write_out(&self, _: &Path) -> io::Result<()> {
+    fn write_out(&self, _: &Path, _: &[PathBuf]) -> io::Result<()> {
         self.state().begin()
     }
 
