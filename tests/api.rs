@@ -14,27 +14,12 @@ use std::time::Duration;
 use common::archives::{SUM_OF_42, put_task};
 use common::desk::Desk;
 use common::http::{ask, get, open};
-use common::program::Program;
 use common::wait_until;
 
 /// Long enough for the slowest machine; a test that passes does not wait for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Desk {
-    /// A master with a peer in one, and where it serves.
-    fn up(&self) -> (Program, SocketAddr) {
-        let up = self.start(&["up", "--name", "lab"]);
-        let serves = up.wait_line(|line| line.contains("serving \"lab\""), PATIENCE);
-        let (_, port) = serves
-            .split(' ')
-            .find_map(|word| word.split_once(':').filter(|(ip, _)| ip.contains('.')))
-            .unwrap();
-        (
-            up,
-            SocketAddr::from(([127, 0, 0, 1], port.parse().unwrap())),
-        )
-    }
-
     /// The bytes of a task that prints 42.
     fn task(&self) -> Vec<u8> {
         put_task(&self.path("made"), "sum.zip", &SUM_OF_42);

@@ -13,13 +13,14 @@ use common::archives::text_in;
 use zip::ZipArchive;
 
 /// The pages that name commands.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "README.md",
     "README.pt-BR.md",
     "docs/groups.md",
     "docs/operations.md",
     "docs/message-log.md",
     "docs/store.md",
+    "clients/python/README.md",
 ];
 
 /// What a newcomer types, and nothing else.

@@ -1,6 +1,6 @@
 //! A folder to start the program in, apart from all others.
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -36,6 +36,11 @@ impl Desk {
         }
     }
 
+    /// Where its masters answer questions.
+    pub fn discovery(&self) -> u16 {
+        self.discovery
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -63,6 +68,21 @@ impl Desk {
 
     pub fn start(&self, words: &[&str]) -> Program {
         Program::spawn(words[0], &mut self.command(words))
+    }
+
+    /// A master with a peer in one, and where it serves.
+    #[track_caller]
+    pub fn up(&self) -> (Program, SocketAddr) {
+        let up = self.start(&["up", "--name", "lab"]);
+        let serves = up.wait_line(|line| line.contains("serving \"lab\""), PATIENCE);
+        let (_, port) = serves
+            .split(' ')
+            .find_map(|word| word.split_once(':').filter(|(ip, _)| ip.contains('.')))
+            .unwrap();
+        (
+            up,
+            SocketAddr::from(([127, 0, 0, 1], port.parse().unwrap())),
+        )
     }
 
     /// A master, once it serves.

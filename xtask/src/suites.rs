@@ -81,6 +81,10 @@ pub const SUITES: [Suite; 7] = [
                 name: "the HTTP API against its description",
                 needs: &[Tool::Schemathesis],
             },
+            Part {
+                name: "types and package of the Python client",
+                needs: &[Tool::Mypy],
+            },
         ],
     },
     Suite {

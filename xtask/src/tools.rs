@@ -18,12 +18,30 @@ pub enum Tool {
     Namespaces,
     /// Calls the HTTP API in all ways that its description allows.
     Schemathesis,
+    /// Checks the types of the Python client.
+    Mypy,
 }
 
-/// Where it is put.
-const SCHEMATHESIS: &str = "target/tools/schemathesis";
-/// In which version.
-const REQUIREMENTS: &str = "tests/api/requirements.txt";
+/// A Python program in an environment of its own.
+#[derive(Debug, Clone, Copy)]
+struct Venv {
+    name: &'static str,
+    /// Where it is put.
+    folder: &'static str,
+    /// In which version.
+    requirements: &'static str,
+}
+
+const SCHEMATHESIS: Venv = Venv {
+    name: "schemathesis",
+    folder: "target/tools/schemathesis",
+    requirements: "tests/api/requirements.txt",
+};
+const MYPY: Venv = Venv {
+    name: "mypy",
+    folder: "target/tools/mypy",
+    requirements: "tests/python/requirements.txt",
+};
 
 impl Tool {
     /// Makes sure of it.
@@ -48,7 +66,8 @@ impl Tool {
             Self::Clippy => works(cargo(&["clippy", "--version"])),
             Self::Python => works(program("python3", &["--version"])),
             Self::Namespaces => has_unshare() && makes_namespaces(),
-            Self::Schemathesis => has_schemathesis(),
+            Self::Schemathesis => SCHEMATHESIS.is_here(),
+            Self::Mypy => MYPY.is_here(),
         }
     }
 
@@ -62,7 +81,8 @@ impl Tool {
             }
             // The programs are here: what is missing is a right, which cannot be installed.
             Self::Namespaces => {}
-            Self::Schemathesis => install_schemathesis(),
+            Self::Schemathesis => SCHEMATHESIS.install(),
+            Self::Mypy => MYPY.install(),
         }
     }
 
@@ -75,31 +95,39 @@ impl Tool {
             Self::Schemathesis => {
                 "schemathesis cannot be installed: install Python's venv, and let pip reach its index"
             }
+            Self::Mypy => {
+                "mypy cannot be installed: install Python's venv, and let pip reach its index"
+            }
             Self::Namespaces => "it makes network namespaces, for which it must be root on Linux",
         }
     }
 }
 
-/// The copy of the requirements says which version was put there.
-fn has_schemathesis() -> bool {
-    let wanted = fs::read(root().join(REQUIREMENTS)).ok();
-    let there = fs::read(root().join(SCHEMATHESIS).join("requirements.txt")).ok();
-    wanted.is_some() && wanted == there
-}
-
-fn install_schemathesis() {
-    let venv = || works(program("python3", &["-m", "venv", "--clear", SCHEMATHESIS]));
-    if !venv() {
-        apt_get(&["python3-venv"]);
-        venv();
+impl Venv {
+    /// The copy of the requirements says which version was put there.
+    fn is_here(self) -> bool {
+        let wanted = fs::read(root().join(self.requirements)).ok();
+        let there = fs::read(root().join(self.folder).join("requirements.txt")).ok();
+        wanted.is_some() && wanted == there
     }
-    println!("installing schemathesis");
-    let folder = root().join(SCHEMATHESIS);
-    let pip = folder.join("bin/pip");
-    let install = ["install", "--quiet", "--requirement", REQUIREMENTS];
-    if works(program(&pip.to_string_lossy(), &install)) {
-        // If it cannot be written, it is installed once more next time.
-        let _ = fs::copy(root().join(REQUIREMENTS), folder.join("requirements.txt"));
+
+    fn install(self) {
+        let make = || works(program("python3", &["-m", "venv", "--clear", self.folder]));
+        if !make() {
+            apt_get(&["python3-venv"]);
+            make();
+        }
+        println!("installing {}", self.name);
+        let folder = root().join(self.folder);
+        let pip = folder.join("bin/pip");
+        let install = ["install", "--quiet", "--requirement", self.requirements];
+        if works(program(&pip.to_string_lossy(), &install)) {
+            // If it cannot be written, it is installed once more next time.
+            let _ = fs::copy(
+                root().join(self.requirements),
+                folder.join("requirements.txt"),
+            );
+        }
     }
 }
 
