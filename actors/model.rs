@@ -320,12 +320,22 @@ pub struct Stamp {
     pub inode: u64,
 }
 
+/// Characters of what a run said that went wrong: some lines of a terminal, and enough to tell it from others.
+pub const ERROR_CHARS_MAX: usize = 300;
+
 /// How one run of a script ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// It ended by itself with this exit code; 0 is success.
     Exit(i32),
+    /// It ended by itself with this exit code, which is not 0, and said why.
+    Raised {
+        /// The exit code.
+        code: i32,
+        /// The one line of what it printed as errors that tells: `ValueError: no number: 'x' (main.py:7)`.
+        error: String,
+    },
     /// A signal that we did not send ended it.
     Signal(i32),
     /// There was not as much memory as it wanted.
@@ -347,12 +357,26 @@ impl Ending {
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Exit(0) | Self::Unsaid)
     }
+
+    /// The same run, which also said what went wrong: kept on one line, cut to [`ERROR_CHARS_MAX`], and of a run that failed
+    /// by itself only.
+    #[must_use]
+    pub fn saying(self, error: Option<&str>) -> Self {
+        let printable = error.unwrap_or_default().trim().chars();
+        let printable = printable.filter(|char| !char.is_control());
+        let error: String = printable.take(ERROR_CHARS_MAX).collect();
+        match self {
+            Self::Exit(code) if code != 0 && !error.is_empty() => Self::Raised { code, error },
+            ending => ending,
+        }
+    }
 }
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exit(code) => write!(f, "exit code {code}"),
+            Self::Raised { code, error } => write!(f, "exit code {code}: {error}"),
             Self::Signal(signal) => write!(f, "killed by signal {signal}"),
             Self::OutOfMemory => f.write_str("out of memory"),
             Self::TimeLimit => f.write_str("time limit passed"),

@@ -119,7 +119,11 @@ impl Fault {
             Self::Run(Ending::OutOfMemory) => Sequel::OUT_OF_MEMORY,
             Self::Run(Ending::TimeLimit) => Sequel::TIME_LIMIT,
             Self::Run(
-                Ending::Exit(_) | Ending::Signal(_) | Ending::NotStarted(_) | Ending::Unsaid,
+                Ending::Exit(_)
+                | Ending::Raised { .. }
+                | Ending::Signal(_)
+                | Ending::NotStarted(_)
+                | Ending::Unsaid,
             )
             | Self::BadResult(_)
             | Self::GivenUp => Sequel::FAILED,

@@ -27,4 +27,5 @@ pub mod seeking;
 pub mod silence;
 pub mod standing;
 pub mod tallies;
+pub mod traceback;
 pub mod withheld;

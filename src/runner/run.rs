@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::mem;
 use std::sync::Arc;
 
+use mutirao_actors::logic::traceback::{LAST_WORDS_MAX, last_words};
 use mutirao_actors::model::{Archive, Ending, Moment, Outcome};
 use mutirao_actors::runner::{Finished, Job};
 use tokio::task::{JoinError, spawn_blocking};
@@ -107,7 +108,7 @@ fn plan(config: &Config, job: &Job, place: &mut Place, marker: String) -> Plan {
 /// Packs what the run left. An output that could not be kept whole is no success, whatever the script thinks.
 async fn finish(config: &Config, job: &Job, place: Place, started: Moment, ran: Ran) -> Finished {
     let ended = config.clock.now();
-    let ((stdout, printed), (stderr, errors)) = (ran.stdout, ran.stderr);
+    let ((stdout, printed), (stderr, mut errors)) = (ran.stdout, ran.stderr);
     let lost = stdout.failed.as_ref().or(stderr.failed.as_ref());
     let ending = match lost {
         Some(why) if ran.ending.is_success() => {
@@ -115,8 +116,12 @@ async fn finish(config: &Config, job: &Job, place: Place, started: Moment, ran: 
         }
         _ => ran.ending,
     };
+    let error = match ending.is_success() {
+        true => None,
+        false => last_words(&errors.end(LAST_WORDS_MAX)),
+    };
     let outcome = Outcome {
-        ending,
+        ending: ending.clone().saying(error.as_deref()),
         took: ended.since(started),
         peak_rss: ran.peak_rss,
     };
@@ -125,7 +130,7 @@ async fn finish(config: &Config, job: &Job, place: Place, started: Moment, ran: 
         attempt: job.attempt,
         name: job.name.clone(),
         peer: config.peer.clone(),
-        ending: outcome.ending.clone(),
+        ending,
         summary: outcome.ending.to_string(),
         started: config.clock.wall(started),
         ended: config.clock.wall(ended),

@@ -102,6 +102,7 @@ fn shown(key: &str, value: &Value) -> Option<String> {
         // An outcome with its detail: `{"failed":"exit code 1"}`.
         ("verdict" | "end" | "ending", Value::Object(variant)) => {
             let (name, detail) = variant.iter().next()?;
+            let detail = detail.get("error").unwrap_or(detail);
             Some(format!("{name}:{}", shown("", detail)?))
         }
         _ => None,

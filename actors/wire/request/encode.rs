@@ -164,6 +164,10 @@ fn write_offer(offer: &PeerOffer<'_>, writer: Writer) -> Writer {
 fn write_outcome(outcome: &Outcome, writer: Writer) -> Writer {
     let writer = match &outcome.ending {
         Ending::Exit(code) => writer.field("ending", "exit").field("exit_code", code),
+        Ending::Raised { code, error } => writer
+            .field("ending", "exit")
+            .field("exit_code", code)
+            .field("error", error),
         Ending::Signal(signal) => writer.field("ending", "signal").field("signal", signal),
         Ending::OutOfMemory => writer.field("ending", "out_of_memory"),
         Ending::TimeLimit => writer.field("ending", "time_limit"),

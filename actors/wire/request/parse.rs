@@ -223,8 +223,10 @@ fn read_outcome(fields: &Fields<'_>) -> Result<Option<Outcome>, WireError> {
         let code = fields.number(key, "a whole number")?;
         code.ok_or(WireError::Missing(key))
     };
+    // Of another shape it is a stranger's.
+    let error = fields.text("error").ok().flatten();
     let ending = match ending.as_ref() {
-        "exit" => Ending::Exit(code("exit_code")?),
+        "exit" => Ending::Exit(code("exit_code")?).saying(error.as_deref()),
         "signal" => Ending::Signal(code("signal")?),
         "out_of_memory" => Ending::OutOfMemory,
         "time_limit" => Ending::TimeLimit,

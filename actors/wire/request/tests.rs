@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::model::{Ending, PARTS_MAX, Part, TaskName};
+use crate::model::{ERROR_CHARS_MAX, Ending, PARTS_MAX, Part, TaskName};
 use crate::wire::dialect::answer_to;
 use crate::wire::error::WireError;
 use crate::wire::scanner::{Caps, Scanner};
@@ -48,6 +48,27 @@ fn an_error_names_the_field_and_what_it_wants() {
         told(r#"{"peer_id":"a"}"#),
         "the message says neither `action` nor `type` nor `status`"
     );
+}
+
+#[test]
+fn what_a_run_says_went_wrong_is_one_line_and_a_strangers_error_is_none() {
+    let ending = |error: &str| {
+        let text = format!(
+            r#"{{"action":"SUBMIT_RESULT","peer_id":"p","result_name":"a.zip","result_data":"","ending":"exit","exit_code":1,"error":{error}}}"#
+        );
+        match request(&text) {
+            Request::SubmitResult { outcome, .. } => outcome.unwrap().ending.to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(
+        ending(r#""KeyError:\n 'x'\u0007""#),
+        "exit code 1: KeyError: 'x'"
+    );
+    assert_eq!(ending("7"), "exit code 1");
+    assert_eq!(ending(r#""  ""#), "exit code 1");
+    let long = format!("\"{}\"", "x".repeat(999));
+    assert_eq!(ending(&long).len(), "exit code 1: ".len() + ERROR_CHARS_MAX);
 }
 
 #[test]
@@ -228,6 +249,7 @@ fn digest() -> impl Strategy<Value = Digest> {
 fn outcome() -> impl Strategy<Value = Outcome> {
     let ending = prop_oneof![
         any::<i32>().prop_map(Ending::Exit),
+        (1.., "[a-z]{1,20}").prop_map(|(code, error)| Ending::Raised { code, error }),
         any::<i32>().prop_map(Ending::Signal),
         Just(Ending::TimeLimit),
         Just(Ending::Cancelled),
