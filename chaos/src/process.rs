@@ -1,6 +1,6 @@
 //! A program under the harness: it writes its words to a file, and is ended by its own id when dropped.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -38,11 +38,24 @@ impl Process {
         let _ = kill(self.pid(), signal);
     }
 
+    /// A line of what the kernel tells of its memory, in KiB; an error once it has ended.
+    pub fn memory(&self, what: &str) -> anyhow::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(what));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        Ok(number.context("the kernel does not tell")?.parse()?)
+    }
+
     /// Kills it and waits until it is gone.
     pub fn kill(&mut self) {
         // Both fail only for a child that was reaped.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+
+    /// Whether it has ended, and well.
+    pub fn ended_well(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(Some(status)) if status.success())
     }
 
     /// Whether it has not ended yet.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use mutirao_rig::clock;
 use nix::unistd::Pid;
 use serde_json::json;
@@ -49,10 +48,9 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     let mut trial = Trial::new(scope, "trial", 0)?;
     trial.master.files = Some(FILES);
     trial.master.serve()?;
-    let pid = trial.master.process()?.pid();
     let _peer = trial.peer("peer", &["--slots", "2"])?;
-    let at_rest = memory(pid, "VmRSS")?;
-    let files = Files::watch(pid);
+    let at_rest = trial.master.process()?.memory("VmRSS")?;
+    let files = Files::watch(trial.master.process()?.pid());
     let honest = Asking::start(&trial.master, json!({"action": "STATUS"}));
     let load = Load::start(&trial.tasks, TASK_EVERY, "");
     let strangers = Strangers::start(&trial.master, &scope.dice())?;
@@ -65,7 +63,8 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
     drop((strangers, load));
     trial.drained(PATIENCE);
     let (honest, files) = (honest.end(), files.most());
-    let grown = memory(pid, "VmHWM")?.saturating_sub(at_rest);
+    let peak = trial.master.process()?.memory("VmHWM")?;
+    let grown = peak.saturating_sub(at_rest);
     let mut verdict = Verdict::default();
     verdict.require(trial.master.is_running(), "the master ended");
     let log = fs::read_to_string(&trial.master.log)?;
@@ -115,14 +114,6 @@ fn is_found(trial: &Trial) -> anyhow::Result<bool> {
         }
         heard => Ok(heard? > 0),
     }
-}
-
-/// A line of what the kernel tells of a process's memory, in KiB.
-fn memory(pid: Pid, what: &str) -> anyhow::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(what));
-    let number = line.and_then(|line| line.split_whitespace().nth(1));
-    Ok(number.context("the kernel does not tell")?.parse()?)
 }
 
 /// Looks again and again how many files a process has open.

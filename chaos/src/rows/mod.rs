@@ -10,6 +10,7 @@ mod kill_master;
 mod kill_peer;
 #[cfg(target_arch = "x86_64")]
 mod kill_points;
+mod large_csv;
 mod master_away;
 mod partitions;
 mod poison;
@@ -56,6 +57,7 @@ const ROWS: &[Row] = &[
     power_cut::ROW,
     full_disk::ROW,
     kill_peer::ROW,
+    large_csv::ROW,
     stop_cont::ROW,
     partitions::ROW,
     store_damage::ROW,
