@@ -18,7 +18,7 @@ use crate::model::{
 };
 use crate::port::{Ear, Hears, Port};
 use crate::runner::Job;
-use crate::wire::report::{GroupReport, PeerReport, PeerRow, QueueReport, TaskReport, TaskState};
+use crate::wire::report::{GroupReport, PeerReport, PeerRow, QueueReport, Sought, TaskReport};
 
 /// Makes the inbox of an actor: the compiler says what whoever stands behind it must hear. It knows the actor once,
 /// however much that hears, for each connection has one.
@@ -174,7 +174,10 @@ inbox! {
         DescribeQueue,
         DescribeTask,
         CancelTask,
-    ListTasks, DescribeGroup, CancelGroup,
+        ListTasks,
+        ListGroups,
+        DescribeGroup,
+        CancelGroup,
         TallyPeers,
         CloseQueue,
         WrittenDown,
@@ -354,11 +357,22 @@ pub struct CancelTask {
 /// Somebody wants to know how many tasks stand, the newest first.
 #[derive(Debug, Serialize)]
 pub struct ListTasks {
-    /// In these states only; in any if it names none.
-    pub states: Vec<TaskState>,
+    /// Which.
+    pub sought: Sought,
     /// Those that came before this one, if it is said: the last of the page before.
     pub before: Option<TaskId>,
-    /// So many; never more than [`REPORT_ROWS_MAX`](crate::wire::report::REPORT_ROWS_MAX).
+    /// So many; never more than [`LIST_ROWS_MAX`](crate::wire::report::LIST_ROWS_MAX).
+    pub limit: usize,
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
+/// Somebody wants to know how the groups stand, the one with the newest part first.
+#[derive(Debug, Serialize)]
+pub struct ListGroups {
+    /// Those behind this one, if it is said: the last of the page before.
+    pub before: Option<String>,
+    /// So many; never more than [`LIST_ROWS_MAX`](crate::wire::report::LIST_ROWS_MAX).
     pub limit: usize,
     /// Who asks.
     pub reply: ReplyTo,
@@ -578,7 +592,9 @@ inbox! {
         PeerDescribed,
         QueueDescribed,
         TaskDescribed,
-    TasksListed, GroupDescribed,
+        TasksListed,
+        GroupsListed,
+        GroupDescribed,
         TaskAccepted,
         GroupOpened,
         PeerReported,
@@ -702,6 +718,15 @@ pub struct TasksListed {
     pub request: RequestId,
     /// The newest first.
     pub tasks: Vec<TaskReport>,
+}
+
+/// How groups stand.
+#[derive(Debug, Serialize)]
+pub struct GroupsListed {
+    /// Answers this.
+    pub request: RequestId,
+    /// The one with the newest part first.
+    pub groups: Vec<GroupReport>,
 }
 
 /// How the parts of a group stand.

@@ -39,6 +39,9 @@ pub const TRIES_MAX: usize = 64;
 /// Conflicting results of one task that are remembered: enough to see who sends them.
 pub const CONFLICTS_MAX: usize = 16;
 
+/// Shortest beginning of an id that is looked for: less is likelier the slip of a name.
+const BEGINNING_MIN: usize = 4;
+
 /// How a task stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum State {
@@ -316,6 +319,29 @@ impl Ledger {
         let named = |entry: &&Entry| name.is_none_or(|name| entry.task.name == *name);
         let named = self.entries.iter().filter(named);
         named.max_by_key(|entry| entry.task.id)
+    }
+
+    /// The task whose id begins so, if that is the beginning of one: hexadecimal, with the dashes of ids. Looks at every
+    /// task.
+    ///
+    /// # Errors
+    /// How many there are, if more than one is.
+    pub fn beginning(&self, id: &str) -> Result<Option<&Entry>, usize> {
+        let is_of_id = |c: char| c.is_ascii_hexdigit() || c == '-';
+        if id.len() < BEGINNING_MIN || !id.chars().all(is_of_id) {
+            return Ok(None);
+        }
+        let mut spelled = [0; uuid::fmt::Hyphenated::LENGTH];
+        let mut begins = |entry: &&Entry| {
+            let whole = entry.task.id.0.as_hyphenated().encode_lower(&mut spelled);
+            let begins = whole.as_bytes().get(..id.len());
+            begins.is_some_and(|begins| begins.eq_ignore_ascii_case(id.as_bytes()))
+        };
+        let mut found = self.entries.iter().filter(|entry| begins(entry));
+        match (found.next(), found.count()) {
+            (first, 0) => Ok(first),
+            (_, more) => Err(more + 1),
+        }
     }
 
     /// The newest tasks that are wanted, of those that came before one, newest first; looks at every task.

@@ -136,6 +136,21 @@ impl Tallies {
         Some(u32::try_from(tally.counts.failed).unwrap_or(u32::MAX))
     }
 
+    /// So many groups, the one with the newest part first; behind this one, if it is said and known.
+    pub fn page(&self, before: Option<&str>, limit: usize) -> Vec<(&Arc<str>, &Tally)> {
+        let before = before.and_then(|before| self.groups.get_key_value(before));
+        let place = |(name, tally): (&Arc<str>, &Tally)| (tally.newest, Arc::clone(name));
+        let before = before.map(place);
+        let is_behind = |group: &(&Arc<str>, &Tally)| {
+            let before = before.as_ref();
+            before.is_none_or(|before| place(*group) < *before)
+        };
+        let mut page: Vec<_> = self.groups.iter().filter(is_behind).collect();
+        page.sort_unstable_by_key(|group| std::cmp::Reverse(place(*group)));
+        page.truncate(limit);
+        page
+    }
+
     /// The group of this name, or of `last` the one whose newest part is the newest.
     pub fn find(&self, name: &str) -> Option<(&Arc<str>, &Tally)> {
         match name {
@@ -216,6 +231,23 @@ mod tests {
         assert_eq!(tallies.groups.len(), OVER_MAX + 1);
         assert!(tallies.find("open").is_some() && tallies.find("0").is_none());
         assert_eq!(tallies.over.len(), OVER_MAX);
+    }
+
+    #[test]
+    fn pages_of_groups_hold_each_once_and_the_newest_first() {
+        let mut tallies = Tallies::default();
+        for number in 0..7 {
+            tallies.add(&part(&format!("g-{number}"), number, 8), &State::Waiting);
+        }
+        let (mut names, mut before) = (Vec::new(), None);
+        loop {
+            let page = tallies.page(before.as_deref(), 3);
+            let Some((last, _)) = page.last() else { break };
+            before = Some(last.to_string());
+            names.extend(page.iter().map(|(name, _)| name.to_string()));
+        }
+        let all: Vec<_> = (0..7).rev().map(|number| format!("g-{number}")).collect();
+        assert_eq!(names, all);
     }
 
     #[test]

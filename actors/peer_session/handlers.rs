@@ -4,9 +4,10 @@ use actix::{Context, Handler};
 
 use super::PeerSession;
 use crate::messages::{
-    AttemptCancelled, GroupDescribed, GroupOpened, HangUp, NothingWaits, PayloadLoaded,
-    PeerDescribed, PeerReported, PeerWelcomed, PeersListed, PredecessorUnknown, QueueDescribed,
-    RequestRefused, ResultAnswered, TaskAccepted, TaskDescribed, TaskOffered, TasksListed,
+    AttemptCancelled, GroupDescribed, GroupOpened, GroupsListed, HangUp, NothingWaits,
+    PayloadLoaded, PeerDescribed, PeerReported, PeerWelcomed, PeersListed, PredecessorUnknown,
+    QueueDescribed, RequestRefused, ResultAnswered, TaskAccepted, TaskDescribed, TaskOffered,
+    TasksListed,
 };
 use crate::port::Letter;
 use crate::wire::{Dialect, Extension, Reply, encode_reply};
@@ -148,8 +149,19 @@ impl Handler<Letter<TaskDescribed>> for PeerSession {
 impl Handler<Letter<TasksListed>> for PeerSession {
     type Result = ();
 
-    /// Nothing on the wire asks for it.
-    fn handle(&mut self, _: Letter<TasksListed>, _: &mut Context<Self>) {}
+    fn handle(&mut self, letter: Letter<TasksListed>, _: &mut Context<Self>) {
+        let (TasksListed { request, tasks }, _) = letter.open();
+        self.answer(request, &Reply::report(&tasks));
+    }
+}
+
+impl Handler<Letter<GroupsListed>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<GroupsListed>, _: &mut Context<Self>) {
+        let (GroupsListed { request, groups }, _) = letter.open();
+        self.answer(request, &Reply::report(&groups));
+    }
 }
 
 impl Handler<Letter<GroupDescribed>> for PeerSession {

@@ -9,6 +9,7 @@ use crate::model::{
     Wishes,
 };
 use crate::wire::dialect::answer_to;
+use crate::wire::report::{LIST_ROWS_MAX, Sought};
 use crate::wire::request::{Address, PeerOffer};
 use crate::wire::{Dialect, Extensions, Message, Payload, Request, WireError};
 
@@ -51,6 +52,10 @@ pub enum Wanted {
     NewTask(NewTask),
     /// One more group, whose name is to begin with this one.
     NewGroup(TaskName),
+    /// Reports on tasks that came before one, so many at most.
+    Tasks(Sought, Option<TaskId>, usize),
+    /// Reports on groups behind one, so many at most.
+    Groups(Option<String>, usize),
     /// A report on the parts of one group.
     GroupStatus(String),
     /// The end of one group, for this reason if one is said.
@@ -229,6 +234,14 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
             part,
         }),
         Request::OpenGroup { name } => Wanted::NewGroup(TaskName::tamed(&name)),
+        Request::ListTasks {
+            sought,
+            before,
+            limit,
+        } => Wanted::Tasks(sought, before, rows(limit)),
+        Request::ListGroups { before, limit } => {
+            Wanted::Groups(before.map(Into::into), rows(limit))
+        }
         Request::GroupStatus { group } => Wanted::GroupStatus(group.into_owned()),
         Request::CancelGroup { group, reason } => {
             Wanted::CancelGroup(group.into_owned(), reason.map(Into::into))
@@ -238,6 +251,12 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
         Request::CancelTask { task_id } => Wanted::Cancel(task_id),
         Request::Unknown { action } => Wanted::Unknown(action.into_owned()),
     })
+}
+
+/// How many rows are listed at most, if so many are asked for.
+fn rows(limit: Option<u32>) -> usize {
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+    limit.map_or(LIST_ROWS_MAX, |limit| limit.min(LIST_ROWS_MAX))
 }
 
 fn introduction(address: Option<Address<'_>>, ours: Option<PeerOffer<'_>>) -> Introduction {

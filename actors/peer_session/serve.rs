@@ -13,8 +13,8 @@ use crate::logic::standing::HOLDS_MAX;
 use crate::message_log::Cause;
 use crate::messages::{
     AdoptAfter, AdoptTask, CancelGroup, CancelTask, DescribeGroup, DescribePeer, DescribePeerSelf,
-    DescribeQueue, DescribeTask, ListPeers, LoadResult, OpenGroup, PeerHeard, PeerRegistered,
-    PeerSaidGoodbye, ReplyTo, ResultSubmitted, TaskRequested,
+    DescribeQueue, DescribeTask, ListGroups, ListPeers, ListTasks, LoadResult, OpenGroup,
+    PeerHeard, PeerRegistered, PeerSaidGoodbye, ReplyTo, ResultSubmitted, TaskRequested,
 };
 use crate::model::{Endpoint, Life, PeerId, RequestId};
 use crate::wire::{Dialect, Extension, Reply};
@@ -152,6 +152,23 @@ impl PeerSession {
                 }
             }
             Wanted::NewGroup(name) => desk.folders.tell(OpenGroup { name, reply }, cause),
+            Wanted::Tasks(sought, before, limit) => {
+                let list = ListTasks {
+                    sought,
+                    before,
+                    limit,
+                    reply,
+                };
+                desk.scheduler.tell(list, cause);
+            }
+            Wanted::Groups(before, limit) => {
+                let list = ListGroups {
+                    before,
+                    limit,
+                    reply,
+                };
+                desk.scheduler.tell(list, cause);
+            }
             Wanted::GroupStatus(group) => {
                 desk.scheduler.tell(DescribeGroup { group, reply }, cause);
             }

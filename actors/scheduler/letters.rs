@@ -10,13 +10,13 @@ use crate::logic::policy::Policy;
 use crate::message_log::Cause;
 use crate::messages::{
     AdoptAfter, CancelGroup, CancelTask, CloseQueue, DescribeGroup, DescribeQueue, DescribeTask,
-    FoldersChanged, GroupDescribed, IntakeCounted, ListTasks, OfferFailed, PeerJoined, PeerLeft,
-    PeersListed, PredecessorUnknown, QueueDescribed, ReplyTo, RequestRefused, ResultKept,
-    ResultRefused, ResultSubmitted, SessionClosed, StoreChanged, TallyPeers, TaskArrived,
-    TaskDescribed, TaskRequested, TaskWithdrawn, TasksListed, WrittenDown,
+    FoldersChanged, GroupDescribed, GroupsListed, IntakeCounted, ListGroups, ListTasks,
+    OfferFailed, PeerJoined, PeerLeft, PeersListed, PredecessorUnknown, QueueDescribed, ReplyTo,
+    RequestRefused, ResultKept, ResultRefused, ResultSubmitted, SessionClosed, StoreChanged,
+    TallyPeers, TaskArrived, TaskDescribed, TaskRequested, TaskWithdrawn, TasksListed, WrittenDown,
 };
 use crate::model::{RequestId, TaskChoice};
-use crate::wire::report::{GroupReport, REPORT_ROWS_MAX, TaskReport};
+use crate::wire::report::{GroupReport, LIST_ROWS_MAX, TaskReport};
 
 impl<P: Policy> Takes<AdoptAfter> for Desk<P> {
     fn take(&mut self, AdoptAfter { after, adopt }: AdoptAfter, cause: Cause) {
@@ -171,36 +171,49 @@ impl<P: Policy> Takes<DescribeQueue> for Desk<P> {
 impl<P: Policy> Takes<DescribeTask> for Desk<P> {
     fn take(&mut self, message: DescribeTask, cause: Cause) {
         let DescribeTask { task, why, reply } = message;
-        let ledger = self.mind.ledger();
-        let entry = match task {
-            TaskChoice::Id(id) => ledger.get(&id),
-            TaskChoice::Named(name) => ledger.newest(Some(&name)),
-            TaskChoice::Last => ledger.newest(None),
-        };
-        let report = entry.map(|entry| match why {
-            true => report::in_full(&self.mind, entry, self.now()),
-            false => report::of_task(entry),
+        let report = self.chosen(&task).map(|entry| {
+            entry.map(|entry| match why {
+                true => report::in_full(&self.mind, entry, self.now()),
+                false => report::of_task(entry),
+            })
         });
-        self.report(move |_| describe_task(report, reply, cause));
+        self.report(move |_| match report {
+            Ok(report) => describe_task(report, reply, cause),
+            Err(why) => refuse(&reply, why, cause),
+        });
     }
 }
 
 impl<P: Policy> Takes<ListTasks> for Desk<P> {
     fn take(&mut self, message: ListTasks, cause: Cause) {
         let ListTasks {
-            states,
+            sought,
             before,
             limit,
             reply,
         } = message;
-        let is_wanted = |entry: &Entry| {
-            states.is_empty() || states.contains(&report::state_of(&entry.story.state))
-        };
-        let limit = limit.min(REPORT_ROWS_MAX);
+        let is_wanted = |entry: &Entry| report::is_sought(entry, &sought);
+        let limit = limit.min(LIST_ROWS_MAX);
         let page = self.mind.ledger().page(before, limit, is_wanted);
-        let tasks = page.into_iter().map(report::of_task).collect();
+        let tasks = page.into_iter().map(report::in_short).collect();
         let ReplyTo { session, request } = reply;
         let listed = TasksListed { request, tasks };
+        self.report(move |_| session.used_by(NAME).tell(listed, cause));
+    }
+}
+
+impl<P: Policy> Takes<ListGroups> for Desk<P> {
+    fn take(&mut self, message: ListGroups, cause: Cause) {
+        let ListGroups {
+            before,
+            limit,
+            reply,
+        } = message;
+        let limit = limit.min(LIST_ROWS_MAX);
+        let page = self.mind.ledger().tallies().page(before.as_deref(), limit);
+        let groups = page.into_iter().map(report::of_tally).collect();
+        let ReplyTo { session, request } = reply;
+        let listed = GroupsListed { request, groups };
         self.report(move |_| session.used_by(NAME).tell(listed, cause));
     }
 }
@@ -286,11 +299,31 @@ impl<P: Policy> Desk<P> {
             return false;
         };
         let why = format!("the master cannot write down that {what} is cancelled: {trouble}");
-        let request = reply.request;
-        let refused = RequestRefused { request, why };
-        reply.session.used_by(NAME).tell(refused, cause);
+        refuse(reply, why, cause);
         true
     }
+
+    /// The task that is meant; in words, if the beginning of an id does not tell which.
+    fn chosen(&self, choice: &TaskChoice) -> Result<Option<&Entry>, String> {
+        let ledger = self.mind.ledger();
+        match choice {
+            TaskChoice::Id(id) => Ok(ledger.get(id)),
+            TaskChoice::Last => Ok(ledger.newest(None)),
+            TaskChoice::Named(name) => match ledger.newest(Some(name)) {
+                Some(entry) => Ok(Some(entry)),
+                None => ledger.beginning(name.stem()).map_err(|tasks| {
+                    let stem = name.stem();
+                    format!("{tasks} tasks have an id that begins with {stem}: give more of it")
+                }),
+            },
+        }
+    }
+}
+
+fn refuse(reply: &ReplyTo, why: String, cause: Cause) {
+    let request = reply.request;
+    let refused = RequestRefused { request, why };
+    reply.session.used_by(NAME).tell(refused, cause);
 }
 
 fn describe_group(report: Option<GroupReport>, reply: ReplyTo, cause: Cause) {

@@ -1,5 +1,7 @@
 //! What a scheduler's mind knows, as reports for readers.
 
+use std::sync::Arc;
+
 use crate::logic::dispatch::Dispatch;
 use crate::logic::effect::End;
 use crate::logic::fault::Blame;
@@ -7,15 +9,18 @@ use crate::logic::health::Quarantine;
 use crate::logic::ledger::{Entry, Lease, State, Tried};
 use crate::logic::policy::Policy;
 use crate::logic::standing::Mishap;
+use crate::logic::tallies::Tally;
 use crate::model::{Endpoint, Moment, Part};
 use crate::wire::report::{
     Against, ConflictRow, FailureRow, FailuresRow, GroupReport, PeerFaultRow, PeerRow,
-    QuarantineRow, QueueReport, REPORT_ROWS_MAX, RunningRow, TaskCounts, TaskReport, TaskState,
-    TryRow,
+    QuarantineRow, QueueReport, REPORT_ROWS_MAX, RunningRow, Sought, TaskCounts, TaskReport,
+    TaskState, TryRow,
 };
 
 /// Peers whose faults are told at a time: with those of all, the list of a large cluster would not fit a reply.
 const FAULTY_TOLD_MAX: usize = 200;
+/// Longest reason in a list of tasks, in characters: some say what a ZIP is like, and a list is to fit a reply.
+const LISTED_WORDS_MAX: usize = 200;
 /// Longest text of one such fault, in characters: some say what a ZIP of theirs is like.
 const FAULT_WORDS_MAX: usize = 120;
 
@@ -100,12 +105,16 @@ pub fn state_of(state: &State) -> TaskState {
 
 /// How the parts of a group stand; none if it is not known.
 pub fn of_group<P: Policy>(mind: &Dispatch<P>, name: &str) -> Option<GroupReport> {
-    let (group, tally) = mind.ledger().tallies().find(name)?;
+    mind.ledger().tallies().find(name).map(of_tally)
+}
+
+/// How the parts of a group stand.
+pub fn of_tally((group, tally): (&Arc<str>, &Tally)) -> GroupReport {
     let failures = tally.reasons.iter().map(|(reason, tasks)| FailuresRow {
         reason: reason.clone(),
         tasks: *tasks,
     });
-    Some(GroupReport {
+    GroupReport {
         group: group.as_ref().to_owned(),
         parts: tally.parts,
         waiting: tally.counts.queued,
@@ -115,7 +124,30 @@ pub fn of_group<P: Policy>(mind: &Dispatch<P>, name: &str) -> Option<GroupReport
         cancelled: tally.counts.cancelled,
         failures: failures.collect(),
         complete: tally.is_complete(),
-    })
+    }
+}
+
+/// Whether a task is one of those that are to be listed.
+pub fn is_sought(entry: &Entry, sought: &Sought) -> bool {
+    let Sought {
+        states,
+        group,
+        single,
+    } = sought;
+    let task = &entry.task;
+    (states.is_empty() || states.contains(&state_of(&entry.story.state)))
+        && group
+            .as_deref()
+            .is_none_or(|group| *task.kind.group == *group)
+        && !(*single && task.part().is_some())
+}
+
+/// How one task stands, as a line of a list.
+pub fn in_short(entry: &Entry) -> TaskReport {
+    let mut report = of_task(entry);
+    let cut = |reason: String| reason.chars().take(LISTED_WORDS_MAX).collect();
+    report.reason = report.reason.map(cut);
+    report
 }
 
 /// How one task stands.

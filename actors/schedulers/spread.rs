@@ -15,9 +15,9 @@ use crate::logic::dispatch::Ask;
 use crate::message_log::Cause;
 use crate::messages::{
     AdoptAfter, CancelGroup, CancelTask, CloseQueue, DescribeGroup, DescribeQueue, DescribeTask,
-    FoldersChanged, IntakeCounted, ListTasks, OfferFailed, PeerJoined, PeerLeft, ResultKept,
-    ResultRefused, ResultSubmitted, SchedulerInbox, SessionClosed, StoreChanged, TallyPeers,
-    TaskArrived, TaskRequested, TaskWithdrawn, WrittenDown,
+    FoldersChanged, IntakeCounted, ListGroups, ListTasks, OfferFailed, PeerJoined, PeerLeft,
+    ResultKept, ResultRefused, ResultSubmitted, SchedulerInbox, SessionClosed, StoreChanged,
+    TallyPeers, TaskArrived, TaskRequested, TaskWithdrawn, WrittenDown,
 };
 use crate::model::Moment;
 use crate::port::Letter;
@@ -155,5 +155,5 @@ impl Handler<Letter<SessionClosed>> for Spread {
 leave_to_desk! { Spread:
     TaskWithdrawn, IntakeCounted, OfferFailed, ResultSubmitted, ResultKept, ResultRefused, PeerJoined, DescribeQueue,
     DescribeTask, CancelTask, ListTasks, TallyPeers, CloseQueue, WrittenDown, StoreChanged, AdoptAfter, DescribeGroup,
-    CancelGroup, FoldersChanged,
+    ListGroups, CancelGroup, FoldersChanged,
 }

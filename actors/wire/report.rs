@@ -8,6 +8,8 @@ use crate::model::{Attempt, Digest, PeerId, TaskId, TaskName};
 
 /// Longest list of running tasks or failures in a report: more than a reader takes in, and well below the size cap.
 pub const REPORT_ROWS_MAX: usize = 100;
+/// Longest list of tasks or groups that is answered with at a time: some hundred KiB.
+pub const LIST_ROWS_MAX: usize = 500;
 
 /// A master's answer to `STATUS`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -317,7 +319,43 @@ pub enum TaskState {
     Cancelled,
 }
 
+/// Which tasks are to be listed; any if nothing is said.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Sought {
+    /// In these states only; in any if it names none.
+    pub states: Vec<TaskState>,
+    /// Of this group only.
+    pub group: Option<String>,
+    /// Without those that are parts of a group.
+    pub single: bool,
+}
+
 impl TaskState {
+    /// Every state, in the order of a life.
+    pub const ALL: [Self; 5] = [
+        Self::Queued,
+        Self::Leased,
+        Self::Done,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// The word for it, which is that of the reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Leased => "leased",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The state of this word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+
     /// Whether nothing more will happen to the task.
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled)

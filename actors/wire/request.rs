@@ -11,6 +11,7 @@ use std::num::NonZeroU32;
 
 use super::dialect::Dialect;
 use super::payload::Payload;
+use super::report::Sought;
 use crate::model::{Attempt, BootId, Digest, Outcome, Part, PeerId, TaskChoice, TaskId};
 
 pub use encode::{encode_request, pack_request};
@@ -118,6 +119,22 @@ pub enum Request<'a> {
     OpenGroup {
         /// What its name is to begin with.
         name: Cow<'a, str>,
+    },
+    /// `LIST_TASKS`, control: how many tasks stand, the newest first.
+    ListTasks {
+        /// Which: by `states`, `group`, and `single`.
+        sought: Sought,
+        /// Those that came before this one.
+        before: Option<TaskId>,
+        /// So many at most.
+        limit: Option<u32>,
+    },
+    /// `LIST_GROUPS`, control: how the groups stand, the one with the newest part first.
+    ListGroups {
+        /// Those behind this `group`.
+        before: Option<Cow<'a, str>>,
+        /// So many at most.
+        limit: Option<u32>,
     },
     /// `GROUP_STATUS`, control: how the parts of a group stand.
     GroupStatus {

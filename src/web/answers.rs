@@ -12,10 +12,10 @@ use std::time::Duration;
 use actix::{Actor, Context, Handler};
 use mutirao_actors::message_log::{MessageLog, Name};
 use mutirao_actors::messages::{
-    AttemptCancelled, GroupDescribed, GroupOpened, HangUp, NothingWaits, PayloadLoaded,
-    PeerDescribed, PeerReported, PeerWelcomed, PeersListed, PredecessorUnknown, QueueDescribed,
-    ReplyTo, RequestRefused, ResultAnswered, SessionInbox, TaskAccepted, TaskDescribed,
-    TaskOffered, TasksListed,
+    AttemptCancelled, GroupDescribed, GroupOpened, GroupsListed, HangUp, NothingWaits,
+    PayloadLoaded, PeerDescribed, PeerReported, PeerWelcomed, PeersListed, PredecessorUnknown,
+    QueueDescribed, ReplyTo, RequestRefused, ResultAnswered, SessionInbox, TaskAccepted,
+    TaskDescribed, TaskOffered, TasksListed,
 };
 use mutirao_actors::model::{Archive, RequestId, TaskId, TaskName};
 use mutirao_actors::port::{Letter, Port};
@@ -45,6 +45,8 @@ pub enum Answer {
     Peers(Vec<PeerRow>),
     /// A task was taken in.
     Accepted(TaskId, TaskName),
+    /// How groups stand.
+    Groups(Vec<GroupReport>),
     /// How a group stands, if it is known.
     Group(Option<GroupReport>),
     /// A group has this name and a folder.
@@ -142,6 +144,7 @@ answers! {
     PeersListed(listed) => Answer::Peers(listed.peers),
     TaskAccepted(accepted) => Answer::Accepted(accepted.task, accepted.name),
     PredecessorUnknown(unknown) => Answer::Refused(format!("no task {} is known to wait for", unknown.after)),
+    GroupsListed(listed) => Answer::Groups(listed.groups),
     GroupDescribed(described) => Answer::Group(described.report),
     GroupOpened(opened) => Answer::Opened(opened.group),
     PayloadLoaded(loaded) => Answer::Payload(loaded.name, loaded.archive),

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Json, Path, Query};
 use mutirao_actors::message_log::Cause;
-use mutirao_actors::messages::{CancelGroup, DescribeGroup, OpenGroup};
+use mutirao_actors::messages::{CancelGroup, DescribeGroup, ListGroups, OpenGroup};
 use mutirao_actors::model::TaskName;
 use mutirao_actors::wire::report::GroupReport;
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use super::Desk;
 use super::answers::Answer;
 use super::problem::Problem;
 use super::submit::check_name;
+use super::tasks::check_limit;
 
 /// Longest reason, in characters: a line for a reader.
 const REASON_MAX: usize = 500;
@@ -35,6 +36,27 @@ pub struct Reason {
     /// In words for a reader
     #[param(max_length = 500)]
     reason: Option<String>,
+}
+
+/// Which groups to list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// Those behind this one: `next` of the page before
+    before: Option<String>,
+    /// So many at most
+    #[param(minimum = 1, maximum = 100, default = 100)]
+    limit: Option<usize>,
+}
+
+/// A page of groups.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Page {
+    /// The one with the newest part first.
+    pub groups: Vec<GroupReport>,
+    /// Where the next page begins, if there may be one.
+    pub next: Option<String>,
 }
 
 /// A group that has a name and a folder.
@@ -62,6 +84,31 @@ pub async fn open(desk: Data<Desk>, named: Query<Named>) -> Result<HttpResponse,
         Answer::Opened(group) => Ok(HttpResponse::Created().json(Opened { group })),
         _ => Err(Problem::strange()),
     }
+}
+
+/// The groups that are remembered, the one with the newest part first.
+#[utoipa::path(get, path = "/api/v1/groups", tag = "groups", params(Wanted), responses(
+    (status = 200, description = "A page of them", body = Page),
+    (status = 400, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
+    (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
+pub async fn list(desk: Data<Desk>, wanted: Query<Wanted>) -> Result<Json<Page>, Problem> {
+    let limit = check_limit(wanted.limit)?;
+    let before = wanted.into_inner().before;
+    let list = |reply| ListGroups {
+        before,
+        limit,
+        reply,
+    };
+    let scheduler = &desk.master.scheduler;
+    let asked = desk
+        .answers
+        .ask(|reply| scheduler.tell(list(reply), Cause::OUTSIDE));
+    let Answer::Groups(groups) = asked.await? else {
+        return Err(Problem::strange());
+    };
+    let last = groups.last().filter(|_| groups.len() == limit);
+    let next = last.map(|group| group.group.clone());
+    Ok(Json(Page { groups, next }))
 }
 
 /// How the parts of a group stand.

@@ -196,7 +196,11 @@ fn routes(config: &mut ServiceConfig) {
         .service(look("/api/v1/tasks/{task}/result").route(get().to(results::archive)))
         .service(look("/api/v1/tasks/{task}/stdout").route(get().to(results::stdout)))
         .service(look("/api/v1/tasks/{task}/stderr").route(get().to(results::stderr)))
-        .service(at("/api/v1/groups", "POST").route(post().to(groups::open)))
+        .service(
+            at("/api/v1/groups", "GET, POST")
+                .route(get().to(groups::list))
+                .route(post().to(groups::open)),
+        )
         .service(look("/api/v1/groups/{group}").route(get().to(groups::one)))
         .service(at("/api/v1/groups/{group}/cancel", "POST").route(post().to(groups::cancel)))
         .default_service(web::to(problem::nothing_there));

@@ -23,6 +23,7 @@ use super::{events, groups, metrics, peers, results, standing, submit, tasks};
         submit::submit,
         tasks::one,
         tasks::cancel,
+        groups::list,
         groups::open,
         groups::one,
         groups::cancel,

@@ -4,7 +4,7 @@ use actix_web::web::{Data, Json, Path, Query};
 use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::{CancelTask, DescribeTask, ListTasks};
 use mutirao_actors::model::{TaskChoice, TaskId};
-use mutirao_actors::wire::report::{REPORT_ROWS_MAX, TaskReport, TaskState};
+use mutirao_actors::wire::report::{REPORT_ROWS_MAX, Sought, TaskReport, TaskState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -20,6 +20,10 @@ use super::problem::Problem;
 pub struct Wanted {
     /// In this state only
     state: Option<TaskState>,
+    /// Of this group only
+    group: Option<String>,
+    /// Without those that are parts of a group
+    single: Option<bool>,
     /// Those that came before this one: `next` of the page before
     before: Option<Uuid>,
     /// So many at most
@@ -47,10 +51,20 @@ impl Desk {
         match asked.await? {
             Answer::Task(Some(report)) => Ok(report),
             Answer::Task(None) => Err(Problem::not_found(format!(
-                "no task {typed:?} is known here: it is the id of one, its name, or `last`"
+                "no task {typed:?} is known here: it is the id of one or its beginning, its name, or `last`"
             ))),
             _ => Err(Problem::strange()),
         }
+    }
+}
+
+/// How many rows a page has at most.
+pub(super) fn check_limit(wanted: Option<usize>) -> Result<usize, Problem> {
+    match wanted.unwrap_or(REPORT_ROWS_MAX) {
+        limit @ 1..=REPORT_ROWS_MAX => Ok(limit),
+        limit => Err(Problem::bad(format!(
+            "limit is 1 to {REPORT_ROWS_MAX}, not {limit}"
+        ))),
     }
 }
 
@@ -60,14 +74,14 @@ impl Desk {
     (status = 400, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
     (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
 pub async fn list(desk: Data<Desk>, wanted: Query<Wanted>) -> Result<Json<Page>, Problem> {
-    let limit = wanted.limit.unwrap_or(REPORT_ROWS_MAX);
-    if limit == 0 || limit > REPORT_ROWS_MAX {
-        return Err(Problem::bad(format!(
-            "limit is 1 to {REPORT_ROWS_MAX}, not {limit}"
-        )));
-    }
-    let list = |reply| ListTasks {
+    let limit = check_limit(wanted.limit)?;
+    let sought = Sought {
         states: wanted.state.into_iter().collect(),
+        group: wanted.group.clone(),
+        single: wanted.single.unwrap_or(false),
+    };
+    let list = |reply| ListTasks {
+        sought,
         before: wanted.before.map(TaskId),
         limit,
         reply,
@@ -84,12 +98,13 @@ pub async fn list(desk: Data<Desk>, wanted: Query<Wanted>) -> Result<Json<Page>,
     Ok(Json(Page { tasks, next }))
 }
 
-/// One task: its id, its name, or `last`.
+/// One task: its id or the beginning of it, its name, or `last`.
 #[utoipa::path(get, path = "/api/v1/tasks/{task}", tag = "tasks",
     params(("task" = String, Path, description = "Its id, its name, or `last`", example = "last")),
     responses(
         (status = 200, description = "How it stands, and how it came to that", body = TaskReport),
         (status = 404, description = "There is no such task", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Several ids begin so", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
 pub async fn one(desk: Data<Desk>, path: Path<String>) -> Result<Json<TaskReport>, Problem> {
     desk.task(&path).await.map(Json)

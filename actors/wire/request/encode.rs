@@ -30,6 +30,8 @@ fn word<'r>(request: &'r Request<'_>) -> &'r str {
         Request::Peers => "PEERS",
         Request::SubmitTask { .. } => "SUBMIT_TASK",
         Request::OpenGroup { .. } => "OPEN_GROUP",
+        Request::ListTasks { .. } => "LIST_TASKS",
+        Request::ListGroups { .. } => "LIST_GROUPS",
         Request::GroupStatus { .. } => "GROUP_STATUS",
         Request::CancelGroup { .. } => "CANCEL_GROUP",
         Request::TaskStatus { .. } => "TASK_STATUS",
@@ -117,6 +119,23 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
             .maybe("after", *after)
             .maybe("max_running", *max_running),
         Request::OpenGroup { name } => writer.field("name", name),
+        Request::ListTasks {
+            sought,
+            before,
+            limit,
+        } => {
+            let states = || sought.states.iter().map(|state| state.word());
+            let states = (!sought.states.is_empty()).then(|| states().collect::<Vec<_>>());
+            writer
+                .maybe("states", states)
+                .maybe("group", sought.group.as_deref())
+                .maybe("single", sought.single.then_some(true))
+                .maybe("before", *before)
+                .maybe("limit", *limit)
+        }
+        Request::ListGroups { before, limit } => writer
+            .maybe("group", before.as_deref())
+            .maybe("limit", *limit),
         Request::GroupStatus { group } => writer.field("group", group),
         Request::CancelGroup { group, reason } => writer
             .field("group", group)

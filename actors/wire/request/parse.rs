@@ -8,11 +8,12 @@ use crate::model::{Attempt, BootId, Ending, Outcome, PARTS_MAX, Part, PeerId, Ta
 use crate::wire::dialect::{self, Dialect};
 use crate::wire::error::WireError;
 use crate::wire::fields::{DIGEST, Fields, PORT, UUID, WHOLE, number_of, text_of};
+use crate::wire::report::{Sought, TaskState};
 use crate::wire::request::{Address, PeerOffer, Request, Spoken};
 
-/// What a peer's id must be.
 /// Longest reason, in characters.
 const REASON_MAX: usize = 500;
+/// What a peer's id must be.
 const PEER: &str = "a string of 1 to 128 printable characters";
 
 /// Reads one whole request.
@@ -86,6 +87,15 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
         },
         "OPEN_GROUP" => Request::OpenGroup {
             name: fields.need_text("name")?,
+        },
+        "LIST_TASKS" => Request::ListTasks {
+            sought: read_sought(fields)?,
+            before: fields.spelled("before", UUID)?.map(TaskId),
+            limit: fields.number("limit", WHOLE)?,
+        },
+        "LIST_GROUPS" => Request::ListGroups {
+            before: fields.text("group")?,
+            limit: fields.number("limit", WHOLE)?,
         },
         "GROUP_STATUS" => Request::GroupStatus {
             group: fields.need_text("group")?,
@@ -166,6 +176,21 @@ fn read_holds(fields: &Fields<'_>) -> Result<Vec<(TaskId, Attempt)>, WireError> 
         Some((TaskId(task.parse().ok()?), Attempt(attempt.parse().ok()?)))
     });
     held.map(|held| held.ok_or_else(wrong)).collect()
+}
+
+/// Which tasks are to be listed.
+fn read_sought(fields: &Fields<'_>) -> Result<Sought, WireError> {
+    let wrong = WireError::Field {
+        field: "states",
+        wanted: "a list of queued, leased, done, failed and cancelled",
+    };
+    let states = fields.texts("states")?;
+    let states = states.iter().map(|word| TaskState::of_word(word));
+    Ok(Sought {
+        states: states.collect::<Option<_>>().ok_or(wrong)?,
+        group: fields.text("group")?.map(Cow::into_owned),
+        single: fields.flag("single")?,
+    })
 }
 
 /// Which part of its group a task is, if it says so.

@@ -11,6 +11,7 @@ use super::*;
 use crate::model::{ERROR_CHARS_MAX, Ending, PARTS_MAX, Part, TaskName};
 use crate::wire::dialect::answer_to;
 use crate::wire::error::WireError;
+use crate::wire::report::TaskState;
 use crate::wire::scanner::{Caps, Scanner};
 
 fn refusal(message: &str) -> WireError {
@@ -297,6 +298,15 @@ fn task_choice() -> impl Strategy<Value = TaskChoice> {
     ]
 }
 
+fn sought() -> impl Strategy<Value = Sought> {
+    let states = proptest::sample::subsequence(TaskState::ALL.to_vec(), 0..=5);
+    (states, option::of("[a-z]{1,9}"), any::<bool>()).prop_map(|(states, group, single)| Sought {
+        states,
+        group,
+        single,
+    })
+}
+
 fn any_request() -> impl Strategy<Value = Request<'static>> {
     let address = (text(), any::<u16>()).prop_map(|(host, port)| Address {
         host: Some(host),
@@ -368,6 +378,15 @@ fn any_request() -> impl Strategy<Value = Request<'static>> {
                 max_running: wished.4.1,
             }),
         text().prop_map(|name| Request::OpenGroup { name }),
+        (sought(), option::of(task()), any::<Option<u32>>()).prop_map(|(sought, before, limit)| {
+            Request::ListTasks {
+                sought,
+                before,
+                limit,
+            }
+        }),
+        (option::of(text()), any::<Option<u32>>())
+            .prop_map(|(before, limit)| Request::ListGroups { before, limit }),
         text().prop_map(|group| Request::GroupStatus { group }),
         (text(), option::of(text()))
             .prop_map(|(group, reason)| Request::CancelGroup { group, reason }),
