@@ -13,10 +13,11 @@ use common::archives::text_in;
 use zip::ZipArchive;
 
 /// The pages that name commands.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "README.pt-BR.md",
     "docs/groups.md",
+    "docs/follow.md",
     "docs/operations.md",
     "docs/message-log.md",
     "docs/store.md",

@@ -1,4 +1,4 @@
-//! `mutirao cancel`: take back a group or a task.
+//! `mutirao cancel`: take back groups and tasks.
 
 use std::process::ExitCode;
 
@@ -10,17 +10,17 @@ use mutirao_actors::wire::{Reply, Request};
 
 use super::FAILED;
 use super::options::{FindOptions, NoMaster};
+use super::select::{Meant, Selection};
 use super::status::read_report;
-use super::wait::{Meant, meant};
 use super::work::counted;
 use crate::control::{Control, ControlError};
 
-/// Take back a group or a task
+/// Take back groups and tasks
 #[derive(Debug, Clone, Args)]
 pub struct Cancel {
-    /// A group, a task's name or id, or `last` for the newest, with its group if it is of one
-    what: String,
-    /// Why, for those who ask later; of a group
+    #[command(flatten)]
+    selection: Selection,
+    /// Why, for those who ask later; of groups
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
@@ -31,31 +31,37 @@ pub struct Cancel {
 pub async fn run(args: Cancel) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
-    match meant(&args.what, &mut control).await? {
-        Meant::Task(task_id) => {
-            ensure!(
-                args.reason.is_none(),
-                "{} is a task; --reason goes with a group",
-                args.what
-            );
-            let report = cancel_task(task_id, &mut control).await?;
-            if report.state != TaskState::Cancelled {
-                eprintln!("{} has ended already", report.task_name);
-                return Ok(ExitCode::from(FAILED));
+    let found = args.selection.find(&mut control).await?;
+    let is_task = |meant: &Meant| matches!(meant, Meant::Task(_));
+    ensure!(
+        args.reason.is_none() || !found.iter().any(is_task),
+        "a task is among what is to be taken back; --reason goes with groups"
+    );
+    let mut code = ExitCode::SUCCESS;
+    for meant in found {
+        match meant {
+            Meant::Task(task) => {
+                let report = cancel_task(task.task_id, &mut control).await?;
+                if report.state == TaskState::Cancelled {
+                    println!("{} is cancelled", report.task_name);
+                } else {
+                    eprintln!("{} has ended already", report.task_name);
+                    code = ExitCode::from(FAILED);
+                }
             }
-            println!("{} is cancelled", report.task_name);
-        }
-        Meant::Group(group) => {
-            let request = Request::CancelGroup {
-                group: group.as_str().into(),
-                reason: args.reason.as_deref().map(Into::into),
-            };
-            let report: GroupReport = control.ask(&request, read_report).await?;
-            let parts = counted(report.cancelled, "part", "parts");
-            println!("{parts} of {group} are cancelled, {} are done", report.done);
+            Meant::Group(group) => {
+                let request = Request::CancelGroup {
+                    group: group.group.as_str().into(),
+                    reason: args.reason.as_deref().map(Into::into),
+                };
+                let report: GroupReport = control.ask(&request, read_report).await?;
+                let (group, done) = (&report.group, report.done);
+                let parts = counted(report.cancelled, "part", "parts");
+                println!("{parts} of {group} are cancelled, {done} are done");
+            }
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 async fn cancel_task(task_id: TaskId, control: &mut Control) -> Result<TaskReport, ControlError> {

@@ -1,15 +1,20 @@
 //! What may be typed: one file a subcommand, and here what they share.
 
 mod cancel;
+mod cat;
 mod completions;
 mod config;
 mod group;
 mod house;
+mod info;
+mod list;
 mod master;
+mod near;
 mod options;
 mod peer;
 mod peers;
 mod run;
+mod select;
 mod status;
 mod store;
 mod submit;
@@ -104,9 +109,15 @@ enum Command {
     Run(run::Run),
     /// Hand in what `run` runs, and do not wait for it
     Submit(submit::Submit),
-    /// Wait for a group or a task that was handed in
+    /// Wait for groups and tasks that were handed in
     Wait(wait::Wait),
-    /// Take back a group or a task
+    /// List tasks and groups, the newest first
+    List(list::List),
+    /// Tell all that is known of tasks and groups
+    Info(info::Info),
+    /// Print what tasks printed
+    Cat(cat::Cat),
+    /// Take back groups and tasks
     Cancel(cancel::Cancel),
     /// Show how the queue of a master stands, or what a peer does
     Status(status::Status),
@@ -155,6 +166,9 @@ impl Cli {
             Command::Run(args) => in_system(run::run(args)),
             Command::Submit(args) => in_system(submit::run(args)),
             Command::Wait(args) => in_system(wait::run(args)),
+            Command::List(args) => in_system(list::run(args)),
+            Command::Info(args) => in_system(info::run(args)),
+            Command::Cat(args) => in_system(cat::run(args)),
             Command::Cancel(args) => in_system(cancel::run(args)),
             Command::Status(args) => in_system(status::run(args)),
             Command::Peers(args) => in_system(peers::run(args)),
@@ -183,6 +197,7 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
         );
     let refused = error.is::<TraceError>()
         || error.is::<why::NotFound>()
+        || error.is::<select::NotFound>()
         || error.is::<group::Unfinished>()
         || matches!(error.downcast_ref(), Some(ControlError::Refused(_)));
     ExitCode::from(match (no_master, refused) {

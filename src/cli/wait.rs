@@ -1,37 +1,30 @@
-//! `mutirao wait`: wait for a group or a task that was handed in.
+//! `mutirao wait`: wait for groups and tasks that were handed in.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Args;
-use mutirao_actors::model::{TaskChoice, TaskId};
 use mutirao_actors::wire::report::GroupReport;
 
 use super::FAILED;
-use super::group::{self, follow, group_status, is_well, status};
+use super::group::{self, follow, is_well};
 use super::house::Signals;
 use super::options::{FindOptions, NoMaster};
 use super::peer::INTERRUPTED;
 use super::run::{finish, wait_and_print};
-use crate::control::{Control, ControlError};
+use super::select::{Meant, Selection};
+use crate::control::Control;
 
-/// Wait for a group or a task that was handed in
+/// Wait for groups and tasks that were handed in, one after the other
 #[derive(Debug, Clone, Args)]
 pub struct Wait {
-    /// A group, a task's name or id, or `last` for the newest, with its group if it is of one
-    what: String,
+    #[command(flatten)]
+    selection: Selection,
     #[command(flatten)]
     find: FindOptions,
-    /// Print how a group stands in the end, as one JSON object
+    /// Print how each group stands in the end, as one JSON object a line
     #[arg(long)]
     json: bool,
-}
-
-/// What was meant.
-pub enum Meant {
-    /// All parts of the group of this name.
-    Group(String),
-    /// One task.
-    Task(TaskId),
 }
 
 /// Waits, and says how it went.
@@ -40,43 +33,40 @@ pub async fn run(args: Wait) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
     let waiting = async {
-        match meant(&args.what, &mut control).await? {
-            Meant::Task(task) => wait_and_print(task, &mut control).await,
-            Meant::Group(group) => {
-                let report = follow(&group, &mut control).await?;
-                let folder = group::folder_here(&report.group, address);
-                match args.json {
-                    true => print(&report),
-                    false => finish(&report, folder, &mut control).await,
-                }
+        let mut worst = ExitCode::SUCCESS;
+        for meant in args.selection.find(&mut control).await? {
+            let code = one(meant, &args, address, &mut control).await?;
+            if code != ExitCode::SUCCESS {
+                worst = code;
             }
         }
+        Ok(worst)
     };
     tokio::select! {
         code = waiting => code,
         _ = signals.next() => {
-            eprintln!("interrupted; what was handed in goes on: mutirao wait {}", args.what);
+            eprintln!("interrupted; what was handed in goes on: mutirao wait, with the same words");
             Ok(ExitCode::from(INTERRUPTED))
         }
     }
 }
 
-/// What goes by this name: a task, or else a group; `last` is the group of the newest task, if that is of one.
-///
-/// # Errors
-/// When the master cannot be reached, or knows nothing of the name.
-pub async fn meant(what: &str, control: &mut Control) -> Result<Meant, ControlError> {
-    match status(TaskChoice::typed(what), control).await {
-        Ok(report) => Ok(match report.group {
-            Some(group) if what == "last" => Meant::Group(group),
-            _ => Meant::Task(report.task_id),
-        }),
-        Err(ControlError::Refused(why)) => match group_status(what, control).await {
-            Ok(report) => Ok(Meant::Group(report.group)),
-            Err(ControlError::Refused(_)) => Err(ControlError::Refused(why)),
-            Err(error) => Err(error),
-        },
-        Err(error) => Err(error),
+async fn one(
+    meant: Meant,
+    args: &Wait,
+    master: SocketAddr,
+    control: &mut Control,
+) -> anyhow::Result<ExitCode> {
+    match meant {
+        Meant::Task(task) => wait_and_print(task.task_id, control).await,
+        Meant::Group(group) => {
+            let report = follow(&group.group, control).await?;
+            let folder = group::folder_here(&report.group, master);
+            match args.json {
+                true => print(&report),
+                false => finish(&report, folder, control).await,
+            }
+        }
     }
 }
 

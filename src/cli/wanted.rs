@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 use clap::Args;
-use mutirao_actors::model::{Archive, Part, TaskChoice, TaskId, TaskName};
+use mutirao_actors::model::{Archive, Part, TaskId, TaskName};
 use mutirao_actors::wire::{Payload, Reply, Request};
 
 use super::options::duration;
+use super::select;
 use super::typed::{pack, stem};
 use super::work::{CutOptions, Work};
 use crate::control::{Control, ControlError};
@@ -140,15 +141,7 @@ impl Wanted {
         let Some(after) = &self.after else {
             return Ok(None);
         };
-        let status = Request::TaskStatus {
-            task: TaskChoice::typed(after),
-            why: false,
-        };
-        let report = control.ask(&status, |reply| match reply {
-            Reply::TaskState(report) => Some(report),
-            _ => None,
-        });
-        match report.await {
+        match select::task(after, false, control).await {
             Ok(report) => Ok(Some(report.task_id)),
             Err(ControlError::Refused(why)) => bail!("it cannot wait for {after}: {why}"),
             Err(error) => Err(error.into()),
@@ -174,7 +167,9 @@ impl Wanted {
             *group = self.group.as_deref().map(Into::into);
             *max_fails = self.max_fails.map(|fails| fails.of(1));
         }
-        accepted(&request, control).await
+        let accepted = accepted(&request, control).await?;
+        select::remember(accepted.0);
+        Ok(accepted)
     }
 
     /// Hands in a part of a group, from 0.
@@ -201,7 +196,12 @@ impl Wanted {
             *max_fails = self.max_fails.map(|fails| fails.of(place.parts));
             *part = Part::new(number, place.parts);
         }
-        Ok(accepted(&request, control).await?.0)
+        let task = accepted(&request, control).await?.0;
+        // The first for who is interrupted soon, the last for it is known the longest.
+        if number == 0 || number + 1 == place.parts {
+            select::remember(task);
+        }
+        Ok(task)
     }
 
     fn request<'a>(&self, name: &'a str, task: &Archive, after: Option<TaskId>) -> Request<'a> {

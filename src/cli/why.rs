@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use mutirao_actors::model::TaskChoice;
+use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::{Against, PeerRow, TaskReport, TaskState};
-use mutirao_actors::wire::{Reply, Request};
 
+use super::near::did_you_mean;
 use super::options::{FindOptions, NoMaster};
+use super::select;
 use super::status::{in_words, read_report};
 use crate::control::{Control, ControlError};
 use crate::folders::{ZIP_DAMAGED, ZIP_DELETED, ZIP_REPLACED};
@@ -19,7 +20,7 @@ use crate::folders::{ZIP_DAMAGED, ZIP_DELETED, ZIP_REPLACED};
 /// Tell why a task waits or failed, or how a peer fares
 #[derive(Debug, Clone, Args)]
 pub struct Why {
-    /// A task's name or id, `last` for the newest task, or a peer's id or the beginning of it
+    /// A task's name, its id or the beginning of it, `last` for what was handed in last from here, or a peer's id or its beginning
     what: String,
     #[command(flatten)]
     find: FindOptions,
@@ -31,11 +32,11 @@ pub struct Why {
 /// Nothing goes by that name.
 #[derive(Debug, thiserror::Error)]
 pub enum NotFound {
-    /// Neither a task nor a peer.
+    /// Neither a task nor a peer; and which of them may have been meant.
     #[error(
-        "the master knows no task and no peer {0:?}; `mutirao status` and `mutirao peers` show what there is"
+        "the master knows no task and no peer {0:?}{1}; `mutirao list` and `mutirao peers` show what there is"
     )]
-    Nothing(String),
+    Nothing(String, String),
     /// More than one peer.
     #[error("{1} peers begin with {0:?}; give more of the id")]
     Several(String, usize),
@@ -45,19 +46,20 @@ pub enum NotFound {
 pub async fn run(args: Why) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
-    let status = Request::TaskStatus {
-        task: TaskChoice::typed(&args.what),
-        why: true,
-    };
-    let task = control.ask(&status, |reply| match reply {
-        Reply::TaskState(report) => Some(report),
-        _ => None,
-    });
-    let (json, text) = match task.await {
+    let (json, text) = match select::task(&args.what, true, &mut control).await {
         Ok(report) => (serde_json::to_string(&report)?, of_task(&report)),
         Err(ControlError::Refused(_)) => {
             let peers: Vec<PeerRow> = control.ask(&Request::Peers, read_report).await?;
-            let peer = named(&args.what, &peers)?;
+            let peer = match named(&args.what, &peers) {
+                Err(NotFound::Nothing(what, _)) => {
+                    let names = select::names(&mut control).await?;
+                    let peers = peers.iter().map(|peer| peer.peer_id.as_str());
+                    let known = names.iter().map(String::as_str).chain(peers);
+                    let near = did_you_mean(&what, known);
+                    return Err(NotFound::Nothing(what, near).into());
+                }
+                peer => peer?,
+            };
             (serde_json::to_string(peer)?, of_peer(peer))
         }
         Err(error) => return Err(error.into()),
@@ -77,7 +79,7 @@ fn named<'p>(what: &str, peers: &'p [PeerRow]) -> Result<&'p PeerRow, NotFound> 
     let exact = found.iter().find(|peer| peer.peer_id.as_str() == what);
     match (exact, found.as_slice()) {
         (Some(peer), _) | (None, [peer]) => Ok(peer),
-        (None, []) => Err(NotFound::Nothing(what.to_owned())),
+        (None, []) => Err(NotFound::Nothing(what.to_owned(), String::new())),
         (None, several) => Err(NotFound::Several(what.to_owned(), several.len())),
     }
 }
@@ -314,6 +316,6 @@ mod tests {
         assert_eq!(named("b", &peers).unwrap().peer_id.as_str(), "bob");
         assert_eq!(named("ana", &peers).unwrap().peer_id.as_str(), "ana");
         assert!(matches!(named("an", &peers), Err(NotFound::Several(_, 2))));
-        assert!(matches!(named("x", &peers), Err(NotFound::Nothing(_))));
+        assert!(matches!(named("x", &peers), Err(NotFound::Nothing(..))));
     }
 }

@@ -1,0 +1,90 @@
+//! `mutirao cat`: what tasks printed, one after the other.
+//!
+//! Rule: one result is in memory at a time, and is written before the next is fetched. Parts of a group come in their order.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Args;
+use mutirao_actors::model::{Archive, TaskId};
+use mutirao_actors::wire::report::{Sought, TaskReport, TaskState};
+
+use super::FAILED;
+use super::list::state;
+use super::options::{FindOptions, NoMaster};
+use super::run::{fetch, text_of};
+use super::select::{self, Meant, Selection};
+use super::work::counted;
+use crate::control::{Control, ControlError};
+
+/// Print what tasks printed; of a failed one what its last try did
+#[derive(Debug, Clone, Args)]
+pub struct Cat {
+    #[command(flatten)]
+    selection: Selection,
+    /// What they printed as errors instead
+    #[arg(long)]
+    stderr: bool,
+    #[command(flatten)]
+    find: FindOptions,
+}
+
+/// Fetches and prints.
+pub async fn run(args: Cat) -> anyhow::Result<ExitCode> {
+    let address = args.find.find().await?.ok_or(NoMaster)?;
+    let mut control = Control::connect(address).await?;
+    let file = if args.stderr {
+        "stderr.txt"
+    } else {
+        "stdout.txt"
+    };
+    let mut is_whole = true;
+    for meant in args.selection.find(&mut control).await? {
+        let printed = match meant {
+            Meant::Task(task) => {
+                let why = print(task.task_id, file, &mut control).await?;
+                let untold = |why| eprintln!("{} ({}): {why}", task.task_name, state(task.state));
+                why.map(untold).is_none()
+            }
+            Meant::Group(group) => parts(&group.group, file, &mut control).await?,
+        };
+        is_whole &= printed;
+    }
+    Ok(match is_whole {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(FAILED),
+    })
+}
+
+/// Prints all parts of a group that have ended; whether these are all.
+async fn parts(group: &str, file: &str, control: &mut Control) -> anyhow::Result<bool> {
+    let sought = Sought {
+        group: Some(group.to_owned()),
+        ..Sought::default()
+    };
+    let listed = select::tasks(&sought, None, usize::MAX, control).await?;
+    let is_over = |task: &&TaskReport| matches!(task.state, TaskState::Done | TaskState::Failed);
+    let over = listed.tasks.iter().filter(is_over);
+    let mut over: Vec<_> = over.map(|task| (task.part, task.task_id)).collect();
+    over.sort_unstable();
+    let mut missing = listed.tasks.len() - over.len();
+    for (_, task) in over {
+        missing += usize::from(print(task, file, control).await?.is_some());
+    }
+    if missing > 0 {
+        let parts = counted(missing as u64, "part", "parts");
+        eprintln!("nothing is here of {parts} of {group}: mutirao info {group}");
+    }
+    Ok(missing == 0)
+}
+
+/// Prints what one task printed; why that is not here, if so.
+async fn print(task: TaskId, file: &str, control: &mut Control) -> anyhow::Result<Option<String>> {
+    let archive: Archive = match fetch(task, control).await {
+        Ok((_, archive)) => archive,
+        Err(ControlError::Refused(why)) => return Ok(Some(why)),
+        Err(error) => return Err(error.into()),
+    };
+    io::stdout().write_all(&text_of(&archive, file)?)?;
+    Ok(None)
+}

@@ -1,0 +1,162 @@
+//! `mutirao list`: the tasks and groups of a master, the newest first.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use mutirao_actors::model::TaskId;
+use mutirao_actors::wire::report::{GroupReport, Sought, TaskReport, TaskState};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::options::{FindOptions, NoMaster};
+use super::select::{self, Only};
+use crate::control::Control;
+
+/// Most tasks that are listed at once: more is for programs, which go on with `--before`.
+const LIMIT_MAX: u64 = 10_000;
+/// Characters of a peer's id that are shown, which tell it from others as a rule.
+const PEER_SHOWN: usize = 8;
+
+/// List tasks and groups, the newest first; parts of groups only where a state or a group is named
+#[derive(Debug, Clone, Args)]
+pub struct List {
+    #[command(flatten)]
+    only: Only,
+    /// So many tasks, and so many groups
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = RangedU64ValueParser::<u64>::new().range(1..=LIMIT_MAX))]
+    limit: u64,
+    /// Only tasks that came before the one with this id: the next page
+    #[arg(long, value_name = "ID")]
+    before: Option<Uuid>,
+    #[command(flatten)]
+    find: FindOptions,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is listed; with `--json`, exactly this.
+#[derive(Debug, Serialize)]
+struct Listing {
+    /// The one with the newest part first; none where only some tasks are wanted.
+    groups: Vec<GroupReport>,
+    /// Whether there may be more groups.
+    more_groups: bool,
+    /// The newest first.
+    tasks: Vec<TaskReport>,
+    /// `--before` of the next page of tasks, if there may be one.
+    next: Option<TaskId>,
+}
+
+/// Asks and prints.
+pub async fn run(args: List) -> anyhow::Result<ExitCode> {
+    let address = args.find.find().await?.ok_or(NoMaster)?;
+    let mut control = Control::connect(address).await?;
+    let limit = usize::try_from(args.limit)?;
+    let is_all = args.only.is_all();
+    let (groups, more_groups) = match is_all && args.before.is_none() {
+        true => select::groups(limit, &mut control).await?,
+        false => (Vec::new(), false),
+    };
+    let sought = Sought {
+        single: is_all,
+        ..args.only.sought()
+    };
+    let before = args.before.map(TaskId);
+    let listed = select::tasks(&sought, before, limit, &mut control).await?;
+    let listing = Listing {
+        groups,
+        more_groups,
+        tasks: listed.tasks,
+        next: listed.next,
+    };
+    let mut out = io::stdout().lock();
+    match args.json {
+        true => writeln!(out, "{}", serde_json::to_string(&listing)?)?,
+        false => write!(out, "{}", in_words(&listing))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn in_words(listing: &Listing) -> String {
+    let mut text = String::new();
+    if listing.groups.is_empty() && listing.tasks.is_empty() {
+        return "nothing is there; hand something in with `mutirao run` or `mutirao submit`\n"
+            .into();
+    }
+    if !listing.groups.is_empty() {
+        let _ = writeln!(text, "{}", groups(&listing.groups));
+    }
+    if listing.more_groups {
+        let _ = writeln!(text, "→ more groups: --limit with a larger number");
+    }
+    if !listing.tasks.is_empty() {
+        let gap = if text.is_empty() { "" } else { "\n" };
+        let _ = writeln!(text, "{gap}{}", tasks(&listing.tasks));
+    }
+    if let Some(next) = listing.next {
+        let _ = writeln!(text, "→ older ones: the same with --before {next}");
+    }
+    text
+}
+
+fn groups(rows: &[GroupReport]) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header([
+        "GROUP",
+        "PARTS",
+        "WAITING",
+        "RUNNING",
+        "DONE",
+        "FAILED",
+        "CANCELLED",
+    ]);
+    for row in rows {
+        table.add_row([
+            row.group.as_str(),
+            &row.parts.to_string(),
+            &row.waiting.to_string(),
+            &row.running.to_string(),
+            &row.done.to_string(),
+            &row.failed.to_string(),
+            &row.cancelled.to_string(),
+        ]);
+    }
+    table.trim_fmt()
+}
+
+fn tasks(rows: &[TaskReport]) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(NOTHING)
+        .set_header(["TASK", "STATE", "PEER", "TRIES", "ID", "WHY"]);
+    for row in rows {
+        let peer: String = match &row.peer {
+            Some(peer) => peer.as_str().chars().take(PEER_SHOWN).collect(),
+            None => String::new(),
+        };
+        table.add_row([
+            row.task_name.stem(),
+            state(row.state),
+            &peer,
+            &row.attempts.to_string(),
+            &row.task_id.to_string(),
+            row.reason.as_deref().unwrap_or_default(),
+        ]);
+    }
+    table.trim_fmt()
+}
+
+/// A state in the words of the options.
+pub fn state(state: TaskState) -> &'static str {
+    match state {
+        TaskState::Queued => "waiting",
+        TaskState::Leased => "running",
+        TaskState::Done | TaskState::Failed | TaskState::Cancelled => state.word(),
+    }
+}
