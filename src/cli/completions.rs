@@ -3,10 +3,12 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _};
+use anyhow::anyhow;
+use clap::{Args, Command, CommandFactory as _};
 use clap_complete::Shell;
 
 use super::Cli;
+use super::near::did_you_mean;
 
 /// Print what a shell completes: mutirao completions bash > ~/.local/share/bash-completion/completions/mutirao
 #[derive(Debug, Clone, Args)]
@@ -41,7 +43,8 @@ pub fn man(args: Man) -> anyhow::Result<ExitCode> {
             let sub = command.find_subcommand(&name).cloned();
             let full = format!("mutirao-{name}");
             sub.map(|sub| sub.name(full)).ok_or_else(|| {
-                anyhow::anyhow!("there is no subcommand {name:?}; `mutirao --help` lists them")
+                let meant = did_you_mean(&name, command.get_subcommands().map(Command::get_name));
+                anyhow!("there is no subcommand {name:?}; `mutirao --help` lists them{meant}")
             })?
         }
     };

@@ -30,9 +30,11 @@ pub mod trace;
 
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
+use self::near::nearest;
 use crate::config as settings;
 use crate::control::ControlError;
 use crate::logging::{self, LogFormat};
@@ -140,7 +142,10 @@ impl Cli {
     /// When a settings file cannot be read.
     pub fn read() -> anyhow::Result<Self> {
         let command = settings::apply(Self::command(), &settings::files())?;
-        let matches = command.get_matches();
+        let known = command.get_subcommands();
+        let known: Vec<_> = known.map(|known| known.get_name().to_owned()).collect();
+        let matches = command.try_get_matches();
+        let matches = matches.unwrap_or_else(|error| with_the_nearest(error, &known).exit());
         Ok(Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()))
     }
 
@@ -176,6 +181,20 @@ impl Cli {
             Command::Masters(args) => in_system(masters::run(args)),
         }
     }
+}
+
+/// The error for a subcommand that there is not, with the one that was likely meant: clap finds none for a slip in a short word.
+fn with_the_nearest(mut error: clap::Error, known: &[String]) -> clap::Error {
+    let typed = match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(typed))) => typed.clone(),
+        _ => return error,
+    };
+    let nearest = nearest(&typed, known.iter().map(String::as_str));
+    if let (Some(nearest), None) = (nearest, error.get(ContextKind::SuggestedSubcommand)) {
+        let meant = ContextValue::Strings(vec![nearest.to_owned()]);
+        error.insert(ContextKind::SuggestedSubcommand, meant);
+    }
+    error
 }
 
 /// One thread with an actix system: every actor and every socket lives in it.

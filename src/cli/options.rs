@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -226,6 +227,12 @@ fn schedulers_help() -> String {
         "Which task goes next; {}",
         rows.collect::<Vec<_>>().join("; ")
     )
+}
+
+/// A whole number from 1 on; of a type that has no other.
+pub fn from_one<T: FromStr>(text: &str) -> Result<T, String> {
+    let wrong = |_| "it takes a whole number from 1 on, such as 100".to_owned();
+    text.parse().map_err(wrong)
 }
 
 /// `90s`, `10m`, `2h`, `1.5s`, or a number of seconds.

@@ -1,12 +1,16 @@
 //! What was typed after `mutirao run`: a script with its input, a folder or a ZIP becomes a task with a name.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
+use super::near::did_you_mean;
 use crate::archive::{Refusal, pack_folder, pack_script};
+
+/// Names that are compared with one that is not there: more than a folder of somebody's own work holds.
+const BESIDE_MAX: usize = 10_000;
 
 /// The task's ZIP.
 ///
@@ -14,7 +18,8 @@ use crate::archive::{Refusal, pack_folder, pack_script};
 /// What was typed is not there, cannot be read, or can be no task.
 pub fn pack(what: &Path, input: Option<&Path>) -> anyhow::Result<Vec<u8>> {
     let shown = what.display();
-    let kind = fs::metadata(what).with_context(|| format!("failed to find {shown}"))?;
+    let kind = look_at(what)?;
+    input.map(look_at).transpose()?;
     let ends_in = |ending| {
         what.extension()
             .is_some_and(|own| own.eq_ignore_ascii_case(ending))
@@ -36,6 +41,24 @@ pub fn pack(what: &Path, input: Option<&Path>) -> anyhow::Result<Vec<u8>> {
     }
 }
 
+/// What is there under this name.
+///
+/// # Errors
+/// When there is nothing; with the name beside it that was likely meant.
+pub fn look_at(path: &Path) -> anyhow::Result<Metadata> {
+    fs::metadata(path).map_err(|error| {
+        let folder = path.parent().filter(|folder| *folder != Path::new(""));
+        let beside = fs::read_dir(folder.unwrap_or(Path::new(".")));
+        let names = beside.into_iter().flatten().flatten().take(BESIDE_MAX);
+        let names: Vec<_> = names
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        let typed = path.file_name().unwrap_or_default().to_string_lossy();
+        let meant = did_you_mean(&typed, names.iter().map(String::as_str));
+        anyhow!("failed to find {}: {error}{meant}", path.display())
+    })
+}
+
 /// What the task is called: the folder's own name where `.` or `..` was typed.
 pub fn stem(what: &Path) -> String {
     let named = |path: &Path| Some(path.file_stem()?.to_string_lossy().into_owned());
@@ -55,6 +78,15 @@ mod tests {
         fs::write(&table, "a,b\n").unwrap();
         let error = pack(&table, None).unwrap_err().to_string();
         assert!(error.contains("name the script first"), "{error}");
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_is_asked_about() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("main.py"), "").unwrap();
+        let told = |name| look_at(&home.path().join(name)).unwrap_err().to_string();
+        assert!(told("mian.py").ends_with("; did you mean main.py?"));
+        assert!(told("other.csv").ends_with("(os error 2)"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use clap::Args;
 use mutirao_actors::model::{Archive, Part, TaskId, TaskName};
 use mutirao_actors::wire::{Payload, Reply, Request};
 
-use super::options::duration;
+use super::options::{duration, from_one};
 use super::select;
 use super::typed::{pack, stem};
 use super::work::{CutOptions, Work};
@@ -44,7 +44,7 @@ pub struct Wanted {
     #[arg(long, value_name = "N|N%")]
     max_fails: Option<Fails>,
     /// Run at most so many tasks of the group at a time
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = from_one::<NonZeroU32>)]
     max_running: Option<NonZeroU32>,
     /// Begin when this task is done: its name or id, or `last`
     #[arg(long, value_name = "TASK")]

@@ -9,6 +9,8 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
+use super::options::from_one;
+use super::typed::look_at;
 use crate::archive::{pack_files, task_files};
 use crate::cut::{
     self, Cut, PARTS_MAX, Param, Setting, Sizes, Table, Total, filled, setting, settings_count,
@@ -18,10 +20,10 @@ use crate::cut::{
 #[derive(Debug, Clone, Args)]
 pub struct CutOptions {
     /// Cut the input into tasks of so many rows
-    #[arg(long, value_name = "K", group = "cut")]
+    #[arg(long, value_name = "K", value_parser = from_one::<NonZeroU64>, group = "cut")]
     rows: Option<NonZeroU64>,
     /// Cut the input into so many tasks
-    #[arg(long, value_name = "N", group = "cut")]
+    #[arg(long, value_name = "N", value_parser = from_one::<NonZeroU32>, group = "cut")]
     split: Option<NonZeroU32>,
     /// One task for each file of this name, such as 'data/*.csv'; the script finds it beside it, and its name as its argument
     #[arg(long, value_name = "GLOB", group = "cut", conflicts_with = "input")]
@@ -88,6 +90,7 @@ impl Work {
     /// What was typed is not there, cannot be read, or makes no sense.
     pub fn of(what: &Path, input: Option<&Path>, cut: &CutOptions) -> anyhow::Result<Self> {
         let (mut files, inner) = files_of(what)?;
+        input.map(look_at).transpose()?;
         let input = match (input, inner) {
             (Some(_), Some(_)) => bail!("there is an input.csv in {} already", what.display()),
             (Some(input), None) => Some(input.to_owned()),
@@ -257,8 +260,7 @@ impl Work {
 /// The files of a script or a folder, and the `input.csv` of the folder.
 fn files_of(what: &Path) -> anyhow::Result<(Files, Option<PathBuf>)> {
     let shown = what.display();
-    let kind = fs::metadata(what).with_context(|| format!("failed to find {shown}"))?;
-    if kind.is_dir() {
+    if look_at(what)?.is_dir() {
         let mut files = task_files(what)?;
         let input = take(&mut files, "input.csv");
         return Ok((files, input));

@@ -24,6 +24,18 @@ pub enum CutError {
     /// There are no rows.
     #[error("it holds a header and no rows: there is nothing to cut")]
     NoRows,
+    /// It is in another encoding.
+    #[error(
+        "its text is no UTF-8, but UTF-16: save it as \"CSV UTF-8\", or convert it with \
+         `iconv -f UTF-16 -t UTF-8 OLD.csv > NEW.csv`"
+    )]
+    Utf16,
+    /// It is one line.
+    #[error(
+        "its lines end with a carriage return alone, as on old Macs: convert them with \
+         `tr '\\r' '\\n' < OLD.csv > NEW.csv`"
+    )]
+    OldMac,
     /// The header does not end.
     #[error(
         "its header is longer than {} KiB: is there a quote in it that never closes?",
@@ -209,15 +221,22 @@ impl<R: BufRead> Table<R> {
             let mut chunk = Vec::new();
             if !self.read(&mut chunk)? {
                 return Err(match (begun, self.scan.is_quoted()) {
+                    _ if is_old_mac(&self.header) => CutError::OldMac,
                     (false, _) => CutError::Empty,
                     (_, true) => CutError::UnclosedHeader,
                     _ => CutError::NoRows,
                 });
             }
             let is_first = self.header.is_empty();
+            if is_utf16(&chunk) {
+                return Err(CutError::Utf16);
+            }
             self.header.extend_from_slice(&chunk);
             if self.header.len() > HEADER_MAX {
-                return Err(CutError::LongHeader);
+                return Err(match is_old_mac(&self.header) {
+                    true => CutError::OldMac,
+                    false => CutError::LongHeader,
+                });
             }
             let line = if is_first { unmarked(&chunk) } else { &chunk };
             if !begun && (line.is_empty() || is_blank(line)) {
@@ -251,6 +270,20 @@ impl<R: BufRead> Table<R> {
 /// Whether it is a line with nothing in it.
 fn is_blank(line: &[u8]) -> bool {
     matches!(line, b"\n" | b"\r\n" | b"\r")
+}
+
+/// Whether every other byte of some text is likely zero: what stands in a header is mostly of the Latin alphabet.
+fn is_utf16(chunk: &[u8]) -> bool {
+    chunk.starts_with(b"\xff\xfe") || chunk.starts_with(b"\xfe\xff") || chunk.contains(&0)
+}
+
+/// Whether a text without a line feed has lines all the same.
+fn is_old_mac(header: &[u8]) -> bool {
+    let end = header.iter().position(|byte| *byte == b'\r');
+    let rest = end
+        .and_then(|end| header.get(end + 1..))
+        .unwrap_or_default();
+    !header.contains(&b'\n') && !rest.is_empty()
 }
 
 #[cfg(test)]
@@ -317,6 +350,20 @@ mod tests {
         for text in ["a,b", "a,b\n", "a,b\n\n\r\n"] {
             assert!(refusal(text).contains("a header and no rows"), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_table_of_another_kind_is_told_with_how_to_convert_it() {
+        for text in ["\u{0}a\u{0},\u{0}b\u{0}\n", "a\u{0},\u{0}b\u{0}\n\u{0}"] {
+            assert!(refusal(text).contains("iconv -f UTF-16"), "{text:?}");
+        }
+        let marked = Table::open(&b"\xff\xfe\xe9\x20\n\x20"[..]);
+        assert!(matches!(marked, Err(CutError::Utf16)));
+        let long = "1,2\r".repeat(HEADER_MAX / 2);
+        for text in ["a,b\r1,2\r", "a\r\r", &long] {
+            assert!(refusal(text).contains("tr '\\r' '\\n'"), "{}", text.len());
+        }
+        assert!(refusal("a,b\r").contains("a header and no rows"));
     }
 
     #[test]

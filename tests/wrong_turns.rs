@@ -1,0 +1,182 @@
+//! The wrong turns that a newcomer takes, with the real binary: each ends in a message that says what to do.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod common;
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::Output;
+
+use common::archives::put_task;
+use common::desk::{Desk, err};
+
+/// Exit codes.
+const FAILED: i32 = 1;
+const USAGE: i32 = 2;
+const NO_MASTER: i32 = 3;
+
+/// A folder as a newcomer has it.
+fn desk() -> Desk {
+    let desk = Desk::new();
+    fs::write(desk.path("main.py"), "print(1)").unwrap();
+    fs::write(desk.path("input.csv"), "a,b\n1,2\n3,4\n").unwrap();
+    desk
+}
+
+#[track_caller]
+fn assert_says(output: &Output, code: i32, words: &[&str]) {
+    let said = err(output);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    for words in words {
+        assert!(said.contains(words), "`{words}` is not said: {said}");
+    }
+    assert!(!said.contains("panicked"), "{said}");
+    assert!(said.lines().count() < 12, "it is one message: {said}");
+}
+
+#[test]
+fn a_slip_of_the_pen_is_told_with_what_was_likely_meant() {
+    let desk = desk();
+    let cases: [(&[&str], &str); 6] = [
+        (&["rnu", "main.py"], "'run'"),
+        (&["run", "main.py", "input.csv", "--row", "3"], "'--rows'"),
+        (&["run", "mian.py"], "did you mean main.py?"),
+        (&["run", "main.py", "inptu.csv"], "did you mean input.csv?"),
+        (
+            &["run", "main.py", "inptu.csv", "--rows", "2"],
+            "did you mean input.csv?",
+        ),
+        (&["man", "rnu"], "did you mean run?"),
+    ];
+    for (words, meant) in cases {
+        assert_says(&desk.output(words), USAGE, &[meant]);
+    }
+}
+
+#[test]
+fn what_can_be_no_task_is_told_with_what_one_is() {
+    let desk = desk();
+    fs::write(desk.path("no.zip"), "no ZIP").unwrap();
+    put_task(desk.folder.path(), "bare.zip", &[("script.py", "1")]);
+    fs::create_dir(desk.path("folder")).unwrap();
+    let cases: [(&[&str], &str); 6] = [
+        (&["run"], "Usage: mutirao run"),
+        (&["run", "nothing.py"], "failed to find nothing.py"),
+        (&["run", "no.zip"], "copy or pack it again"),
+        (
+            &["run", "bare.zip"],
+            "a task ZIP holds main.py at its root or in its one folder",
+        ),
+        (&["run", "folder"], "folder holds no main.py"),
+        (
+            &["run", "input.csv"],
+            "name the script first, as in `mutirao run main.py input.csv`",
+        ),
+    ];
+    for (words, told) in cases {
+        assert_says(&desk.output(words), USAGE, &[told]);
+    }
+}
+
+#[test]
+fn a_table_that_cannot_be_cut_is_told_with_how_to_mend_it() {
+    let desk = desk();
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf16: Vec<u8> = wide("\u{feff}a,b\n1,2\n");
+    fs::write(desk.path("empty.csv"), "").unwrap();
+    fs::write(desk.path("bare.csv"), "a,b\n").unwrap();
+    fs::write(desk.path("utf16.csv"), utf16).unwrap();
+    fs::write(desk.path("mac.csv"), "a,b\r1,2\r3,4\r").unwrap();
+    fs::write(desk.path("open.csv"), "a,b\n1,\"2\n3,4\n").unwrap();
+    let cases = [
+        ("empty.csv", "it is empty"),
+        ("bare.csv", "a header and no rows"),
+        ("utf16.csv", "iconv -f UTF-16 -t UTF-8"),
+        ("mac.csv", "tr '\\r' '\\n'"),
+        ("open.csv", "a quote that opens in row 1"),
+    ];
+    for (table, told) in cases {
+        let output = desk.output(&["run", "main.py", table, "--rows", "1"]);
+        assert_says(&output, USAGE, &[table, "cannot be cut", told]);
+    }
+    for number in ["0", "-1", "many"] {
+        let rows = format!("--rows={number}");
+        let output = desk.output(&["run", "main.py", "input.csv", &rows]);
+        assert_says(&output, USAGE, &["--rows", "a whole number from 1 on"]);
+    }
+    let output = desk.output(&["run", "main.py", "--rows", "2"]);
+    assert_says(&output, USAGE, &["name it behind the script"]);
+}
+
+#[test]
+fn without_python_it_is_told_how_to_name_one() {
+    let desk = desk();
+    for words in [&["run", "main.py"][..], &["peer"], &["up", "--drain"]] {
+        let bare = desk.command(words).env("PATH", "/nowhere").output();
+        assert_says(
+            &bare.unwrap(),
+            USAGE,
+            &["install Python 3", "--python PATH"],
+        );
+        let named = [words, &["--python", "/nowhere/python3"]].concat();
+        let output = desk.output(&named);
+        assert_says(&output, USAGE, &["/nowhere/python3", "name another"]);
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_the_option_for_another() {
+    let desk = desk();
+    let taken = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for command in ["master", "up"] {
+        let output = desk.output(&[command, "--port", &port]);
+        assert_says(
+            &output,
+            USAGE,
+            &[&port, "is taken", "give another port with --port"],
+        );
+    }
+}
+
+#[test]
+fn without_a_master_it_is_told_how_to_start_or_name_one() {
+    let desk = desk();
+    let commands: [&[&str]; 6] = [
+        &["status"],
+        &["peers"],
+        &["submit", "main.py"],
+        &["wait", "last"],
+        &["cancel", "last"],
+        &["why", "last"],
+    ];
+    for words in commands {
+        let told = ["mutirao master", "--master HOST:PORT"];
+        assert_says(&desk.output(words), NO_MASTER, &told);
+        let gone = [words, &["--master", "127.0.0.1:1"]].concat();
+        assert_says(&desk.output(&gone), NO_MASTER, &["127.0.0.1:1"]);
+    }
+    // A script needs none, and the person is told so.
+    assert_says(&desk.output(&["run", "main.py"]), 0, &["running it here"]);
+}
+
+#[test]
+fn a_second_master_in_a_folder_is_told_who_is_there() {
+    let desk = desk();
+    let _master = desk.master();
+    assert_says(&desk.output(&["master"]), USAGE, &["master"]);
+}
+
+#[test]
+fn a_bug_of_the_script_is_shown_and_where_its_output_lies() {
+    let desk = desk();
+    fs::write(desk.path("main.py"), "print(1 / 0)").unwrap();
+    let output = desk.output(&["run", "main.py", "--retries", "0"]);
+    let told = [
+        "ZeroDivisionError",
+        "failed after 1 try",
+        "results/failed/main.zip",
+    ];
+    assert_says(&output, FAILED, &told);
+}
