@@ -339,7 +339,7 @@ pub struct DescribeQueue {
 pub struct DescribeTask {
     /// Which.
     pub task: TaskChoice,
-    /// Whether it is to be told in full: its tries, its conflicts and what it waits for.
+    /// Whether it is to be told in full: its tries, its conflicts, and why it waits, runs or failed.
     pub why: bool,
     /// Who asks.
     pub reply: ReplyTo,
@@ -383,6 +383,8 @@ pub struct ListGroups {
 pub struct DescribeGroup {
     /// Its name, or `last`.
     pub group: String,
+    /// Whether it is to be told in full: why its parts wait, run or failed.
+    pub why: bool,
     /// Who asks.
     pub reply: ReplyTo,
 }

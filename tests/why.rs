@@ -44,10 +44,13 @@ fn why_tells_of_tasks_that_wait_and_fail_and_of_peers() {
 
     let (_, waits, _) = desk.ask(&["why", "sim"]);
     assert!(waits.starts_with("sim.zip waits\n"), "{waits}");
-    assert!(waits.contains("no peer is here: start one"), "{waits}");
+    assert!(waits.contains("no peer is here → mutirao peer"), "{waits}");
     let (code, _, error) = desk.ask(&["why", "nobody"]);
     assert_eq!(code, Some(1));
-    assert!(error.contains("no task and no peer \"nobody\""), "{error}");
+    assert!(
+        error.contains("no task, group or peer \"nobody\""),
+        "{error}"
+    );
 
     let _peer = desk.start(&["peer", "--slots", "1"]);
     wait_until("the task is failed", PATIENCE, || {

@@ -300,16 +300,17 @@ impl Ledger {
         &self.tallies
     }
 
+    /// The tasks of a group that are remembered, in no order; looks at every task.
+    pub fn of_group(&self, group: &str) -> impl Iterator<Item = &Entry> {
+        let is_meant = |entry: &&Entry| *entry.task.kind.group == *group;
+        self.entries.iter().filter(is_meant)
+    }
+
     /// The open tasks of a group, in the order of their ids; looks at every task.
     pub fn open_of(&self, group: &str) -> Vec<TaskId> {
-        let is_meant =
-            |entry: &&Entry| *entry.task.kind.group == *group && !entry.story.state.is_terminal();
-        let mut open: Vec<_> = self
-            .entries
-            .iter()
-            .filter(is_meant)
-            .map(|entry| entry.task.id)
-            .collect();
+        let is_open = |entry: &&Entry| !entry.story.state.is_terminal();
+        let open = self.of_group(group).filter(is_open);
+        let mut open: Vec<_> = open.map(|entry| entry.task.id).collect();
         open.sort_unstable();
         open
     }

@@ -5,6 +5,7 @@
 pub mod answering;
 pub mod attribution;
 pub mod client;
+pub mod diagnosis;
 pub mod dispatch;
 pub mod effect;
 pub mod ended;

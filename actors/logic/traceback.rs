@@ -11,6 +11,13 @@ pub const LAST_WORDS_MAX: usize = 16 << 10;
 /// Characters of a file's name in it.
 const FILE_CHARS_MAX: usize = 60;
 
+/// How a traceback begins.
+const TRACEBACK: &str = "Traceback (most recent call last)";
+/// Lines of a traceback that are shown: a screen.
+const SHOWN_MAX: usize = 30;
+/// Lines that are shown where there is none.
+const UNTRACED_MAX: usize = 5;
+
 /// Parts of paths of which what runs there is not the task's own.
 const LIBRARIES: [&str; 4] = ["/site-packages/", "/dist-packages/", "/lib/python", "<"];
 
@@ -34,6 +41,20 @@ pub fn last_words(stderr: &[u8]) -> Option<String> {
     })
 }
 
+/// The last traceback in what was printed as errors, or its last lines where there is none; at most [`SHOWN_MAX`] lines,
+/// of a longer one the last.
+pub fn last_lines(stderr: &[u8]) -> Vec<String> {
+    let from = stderr.len().saturating_sub(LAST_WORDS_MAX);
+    let text = String::from_utf8_lossy(stderr.get(from..).unwrap_or_default());
+    let lines: Vec<&str> = text.lines().collect();
+    let begins = |line: &&str| line.contains(TRACEBACK);
+    let from = lines.iter().rposition(begins);
+    let from = from.unwrap_or(lines.len().saturating_sub(UNTRACED_MAX));
+    let from = from.max(lines.len().saturating_sub(SHOWN_MAX));
+    let shown = lines.get(from..).unwrap_or_default().iter();
+    shown.map(|line| printable(line, LAST_WORDS_MAX)).collect()
+}
+
 /// The place that a line of [`last_words`] ends with, and what stands before it.
 pub fn apart(error: &str) -> (&str, Option<&str>) {
     let place = error.strip_suffix(')').and_then(|error| {
@@ -46,9 +67,13 @@ pub fn apart(error: &str) -> (&str, Option<&str>) {
 
 /// As it may be shown and stored: on one line, and not too long.
 fn tamed(line: &str) -> Option<String> {
-    let printable = line.trim().chars().filter(|char| !char.is_control());
-    let line: String = printable.take(WORDS_CHARS_MAX).collect();
+    let line = printable(line.trim(), WORDS_CHARS_MAX);
     (!line.is_empty()).then_some(line)
+}
+
+fn printable(line: &str, most: usize) -> String {
+    let printable = line.chars().filter(|char| !char.is_control());
+    printable.take(most).collect()
 }
 
 /// A line without the frame that Python draws around the members of an exception group.
@@ -73,7 +98,7 @@ fn frame(line: &str) -> Option<(&str, u32)> {
 
 /// The innermost place in the task's own code, by the frames of the last traceback in these lines.
 fn place(lines: &[&str]) -> Option<(String, u32)> {
-    let begins = |line: &&str| line.contains("Traceback (most recent call last)");
+    let begins = |line: &&str| line.contains(TRACEBACK);
     let from = lines.iter().rposition(begins).unwrap_or_default();
     let frames = lines.get(from..).unwrap_or_default().iter().rev();
     let mut frames = frames.filter_map(|line| frame(line));
@@ -146,6 +171,20 @@ mod tests {
         assert_eq!(words(" \n\n"), None);
         assert_eq!(words(&"x".repeat(99_999)).unwrap().len(), WORDS_CHARS_MAX);
         assert_eq!(apart("main.py: error (7)"), ("main.py: error (7)", None));
+    }
+
+    #[test]
+    fn the_last_traceback_is_shown_and_of_a_long_one_its_end() {
+        let one =
+            "noise\nTraceback (most recent call last):\n  File \"a\", line 1\nKeyError: 'a'\n";
+        assert_eq!(
+            last_lines([one, one].concat().as_bytes()),
+            one.lines().skip(1).collect::<Vec<_>>()
+        );
+        let long = format!("{one}{}", "more\n".repeat(99));
+        assert_eq!(last_lines(long.as_bytes()), vec!["more"; SHOWN_MAX]);
+        assert_eq!(last_lines(b"a\nb\x1b[0m\n"), ["a", "b[0m"]);
+        assert!(last_lines(b"").is_empty());
     }
 
     proptest! {

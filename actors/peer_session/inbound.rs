@@ -56,8 +56,8 @@ pub enum Wanted {
     Tasks(Sought, Option<TaskId>, usize),
     /// Reports on groups behind one, so many at most.
     Groups(Option<String>, usize),
-    /// A report on the parts of one group.
-    GroupStatus(String),
+    /// A report on the parts of one group, maybe in full.
+    GroupStatus(String, bool),
     /// The end of one group, for this reason if one is said.
     CancelGroup(String, Option<String>),
     /// A report on one task, maybe in full.
@@ -242,7 +242,7 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
         Request::ListGroups { before, limit } => {
             Wanted::Groups(before.map(Into::into), rows(limit))
         }
-        Request::GroupStatus { group } => Wanted::GroupStatus(group.into_owned()),
+        Request::GroupStatus { group, why } => Wanted::GroupStatus(group.into_owned(), why),
         Request::CancelGroup { group, reason } => {
             Wanted::CancelGroup(group.into_owned(), reason.map(Into::into))
         }

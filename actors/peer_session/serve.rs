@@ -169,8 +169,9 @@ impl PeerSession {
                 };
                 desk.scheduler.tell(list, cause);
             }
-            Wanted::GroupStatus(group) => {
-                desk.scheduler.tell(DescribeGroup { group, reply }, cause);
+            Wanted::GroupStatus(group, why) => {
+                desk.scheduler
+                    .tell(DescribeGroup { group, why, reply }, cause);
             }
             Wanted::CancelGroup(group, reason) => {
                 let why = reason.unwrap_or_else(|| "cancelled by command".to_owned());

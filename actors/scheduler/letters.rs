@@ -232,8 +232,11 @@ impl<P: Policy> Takes<CancelTask> for Desk<P> {
 }
 
 impl<P: Policy> Takes<DescribeGroup> for Desk<P> {
-    fn take(&mut self, DescribeGroup { group, reply }: DescribeGroup, cause: Cause) {
-        let report = report::of_group(&self.mind, &group);
+    fn take(&mut self, DescribeGroup { group, why, reply }: DescribeGroup, cause: Cause) {
+        let report = match why {
+            true => report::of_group_in_full(&self.mind, &group, self.now()),
+            false => report::of_group(&self.mind, &group),
+        };
         self.report(move |_| describe_group(report, reply, cause));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::logic::diagnosis::Diagnosis;
 use crate::logic::dispatch::Dispatch;
 use crate::logic::effect::End;
 use crate::logic::fault::Blame;
@@ -12,7 +13,7 @@ use crate::logic::standing::Mishap;
 use crate::logic::tallies::Tally;
 use crate::model::{Endpoint, Moment, Part};
 use crate::wire::report::{
-    Against, ConflictRow, FailureRow, FailuresRow, GroupReport, PeerFaultRow, PeerRow,
+    Against, ConflictRow, FailureRow, FailuresRow, Findings, GroupReport, PeerFaultRow, PeerRow,
     QuarantineRow, QueueReport, REPORT_ROWS_MAX, RunningRow, Sought, TaskCounts, TaskReport,
     TaskState, TryRow,
 };
@@ -124,6 +125,7 @@ pub fn of_tally((group, tally): (&Arc<str>, &Tally)) -> GroupReport {
         cancelled: tally.counts.cancelled,
         failures: failures.collect(),
         complete: tally.is_complete(),
+        why: None,
     }
 }
 
@@ -148,6 +150,26 @@ pub fn in_short(entry: &Entry) -> TaskReport {
     let cut = |reason: String| reason.chars().take(LISTED_WORDS_MAX).collect();
     report.reason = report.reason.map(cut);
     report
+}
+
+/// How the parts of a group stand, and why they wait, run or failed; none if it is not known.
+pub fn of_group_in_full<P: Policy>(
+    mind: &Dispatch<P>,
+    name: &str,
+    now: Moment,
+) -> Option<GroupReport> {
+    let report = of_group(mind, name)?;
+    let mut diagnosis = Diagnosis::default();
+    let entries = mind.ledger().of_group(&report.group);
+    entries.for_each(|entry| diagnosis.look_at(entry));
+    let why = Findings {
+        waits: mind.group_waits_for(&report.group, now),
+        ..diagnosis.of_all(now)
+    };
+    Some(GroupReport {
+        why: Some(Box::new(why)),
+        ..report
+    })
 }
 
 /// How one task stands.
@@ -183,7 +205,7 @@ pub fn of_task(entry: &Entry) -> TaskReport {
         parts: part.map(Part::of),
         tries: Vec::new(),
         conflicts: Vec::new(),
-        waits_for: Vec::new(),
+        why: None,
     }
 }
 
@@ -203,9 +225,25 @@ pub fn in_full<P: Policy>(mind: &Dispatch<P>, entry: &Entry, now: Moment) -> Tas
     TaskReport {
         tries: tries.collect(),
         conflicts: conflicts.collect(),
-        waits_for: mind.waits_for(&entry.task.id, now),
+        why: Some(Box::new(Findings {
+            waits: mind.waits_for(&entry.task.id, now),
+            ..diagnosis(mind, entry).of_one(entry, now)
+        })),
         ..of_task(entry)
     }
+}
+
+/// A task seen beside the other parts of its group, if it is of one; and else alone, for others have other code.
+fn diagnosis<'a, P: Policy>(mind: &'a Dispatch<P>, entry: &'a Entry) -> Diagnosis<'a> {
+    let mut diagnosis = Diagnosis::default();
+    match entry.task.part() {
+        None => diagnosis.look_at(entry),
+        Some(_) => {
+            let group = mind.ledger().of_group(&entry.task.kind.group);
+            group.for_each(|entry| diagnosis.look_at(entry));
+        }
+    }
+    diagnosis
 }
 
 /// What became of the result that a try handed in, in words for a reader; none if it did not, or was not believed.

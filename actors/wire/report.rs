@@ -6,6 +6,13 @@ use uuid::Uuid;
 
 use crate::model::{Attempt, Digest, PeerId, TaskId, TaskName};
 
+mod findings;
+
+pub use findings::{
+    Culprit, EXAMPLES_MAX, ExampleRow, FINDINGS_MAX, Findings, ReasonRow, RunRow, UsualRow,
+    VerdictRow,
+};
+
 /// Longest list of running tasks or failures in a report: more than a reader takes in, and well below the size cap.
 pub const REPORT_ROWS_MAX: usize = 100;
 /// Longest list of tasks or groups that is answered with at a time: some hundred KiB.
@@ -229,9 +236,9 @@ pub struct TaskReport {
     /// In full only: results that came and are not the one that was taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<ConflictRow>,
-    /// In full only: what it waits for, in words for readers.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub waits_for: Vec<String>,
+    /// In full only: why it waits, runs or failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Box<Findings>>,
 }
 
 /// A master's answer to `GROUP_STATUS` and `CANCEL_GROUP`: how the parts of a group stand.
@@ -256,6 +263,9 @@ pub struct GroupReport {
     pub failures: Vec<FailuresRow>,
     /// Whether all parts have ended.
     pub complete: bool,
+    /// In full only: why parts wait, run or failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Box<Findings>>,
 }
 
 /// Parts of a group that failed for the same reason.

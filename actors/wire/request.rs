@@ -140,6 +140,8 @@ pub enum Request<'a> {
     GroupStatus {
         /// Its name, or `last`.
         group: Cow<'a, str>,
+        /// Whether it is to be told in full.
+        why: bool,
     },
     /// `CANCEL_GROUP`, control: all of it that is open.
     CancelGroup {

@@ -126,10 +126,21 @@ pub async fn status(task: TaskChoice, control: &mut Control) -> Result<TaskRepor
 /// # Errors
 /// When the master cannot be reached, or does not know it.
 pub async fn group_status(group: &str, control: &mut Control) -> Result<GroupReport, ControlError> {
+    ask(group, false, control).await
+}
+
+/// The same in full: why parts of it wait, run or failed.
+///
+/// # Errors
+/// When the master cannot be reached, or does not know it.
+pub async fn why(group: &str, control: &mut Control) -> Result<GroupReport, ControlError> {
+    ask(group, true, control).await
+}
+
+async fn ask(group: &str, why: bool, control: &mut Control) -> Result<GroupReport, ControlError> {
     let group = group.into();
-    control
-        .ask(&Request::GroupStatus { group }, read_report)
-        .await
+    let request = Request::GroupStatus { group, why };
+    control.ask(&request, read_report).await
 }
 
 /// Comes back when every part has ended; until then a line tells how they stand.

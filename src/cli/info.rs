@@ -89,10 +89,8 @@ fn of_task(report: &TaskReport) -> String {
         lines.say("group", format!("{group}, part {part} of {parts}"));
     }
     lines.maybe("reason", report.reason.as_ref());
-    report
-        .waits_for
-        .iter()
-        .for_each(|why| lines.say("waits for", why));
+    let waits = report.why.iter().flat_map(|why| &why.waits);
+    waits.for_each(|why| lines.say("waits for", &why.reason));
     for tried in &report.tries {
         let (number, peer, ended) = (tried.attempt, &tried.peer_id, &tried.ended);
         lines.say("try", format!("{number} on {peer}: {ended}"));

@@ -64,7 +64,7 @@ async fn one(
             let folder = group::folder_here(&report.group, master);
             match args.json {
                 true => print(&report),
-                false => finish(&report, folder, control).await,
+                false => finish(&report, folder, true, control).await,
             }
         }
     }

@@ -1,27 +1,35 @@
-//! `mutirao why`: why a task waits, runs or failed, and how a peer fares.
+//! `mutirao why`: why a task or a group waits, runs or failed, and how a peer fares.
+
+pub mod findings;
+mod task;
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Args;
-use comfy_table::Table;
-use comfy_table::presets::NOTHING;
 use mutirao_actors::wire::Request;
-use mutirao_actors::wire::report::{Against, PeerRow, TaskReport, TaskState};
+use mutirao_actors::wire::report::{GroupReport, PeerRow, TaskReport, TaskState};
 
+use super::group;
 use super::near::did_you_mean;
 use super::options::{FindOptions, NoMaster};
+use super::run::{fetch, text_of};
 use super::select;
 use super::status::{in_words, read_report};
 use crate::control::{Control, ControlError};
-use crate::folders::{ZIP_DAMAGED, ZIP_DELETED, ZIP_REPLACED};
+use findings::Shown;
 
-/// Tell why a task waits or failed, or how a peer fares
+/// Tell why a task or a group waits, runs or failed, or how a peer fares
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Why {
-    /// A task's name, its id or the beginning of it, `last` for what was handed in last from here, or a peer's id or its beginning
+    /// A group, a task's name, its id or the beginning of it, `last` for what was handed in last from here, or a peer's id or its beginning
+    #[arg(default_value = "last")]
     what: String,
+    /// Only what failed
+    #[arg(long)]
+    failed: bool,
     #[command(flatten)]
     find: FindOptions,
     /// Print one JSON object
@@ -29,12 +37,19 @@ pub struct Why {
     json: bool,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  mutirao why                  what was handed in last: what it waits for, where it runs, why it failed
+  mutirao why main-7 --failed  what failed of a group, and what is to blame: code, row, machine or environment
+  mutirao why main-7.12        one task: its tries, and the end of its traceback
+  mutirao why 3f2a             a peer, by the beginning of its id";
+
 /// Nothing goes by that name.
 #[derive(Debug, thiserror::Error)]
 pub enum NotFound {
-    /// Neither a task nor a peer; and which of them may have been meant.
+    /// Neither a task nor a group nor a peer; and which of them may have been meant.
     #[error(
-        "the master knows no task and no peer {0:?}{1}; `mutirao list` and `mutirao peers` show what there is"
+        "the master knows no task, group or peer {0:?}{1}; `mutirao list` and `mutirao peers` show what there is"
     )]
     Nothing(String, String),
     /// More than one peer.
@@ -42,35 +57,59 @@ pub enum NotFound {
     Several(String, usize),
 }
 
+/// What was asked for.
+enum Told {
+    Task(TaskReport),
+    Group(GroupReport),
+    Peer(PeerRow),
+}
+
 /// Asks and prints.
 pub async fn run(args: Why) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
-    let (json, text) = match select::task(&args.what, true, &mut control).await {
-        Ok(report) => (serde_json::to_string(&report)?, of_task(&report)),
-        Err(ControlError::Refused(_)) => {
-            let peers: Vec<PeerRow> = control.ask(&Request::Peers, read_report).await?;
-            let peer = match named(&args.what, &peers) {
-                Err(NotFound::Nothing(what, _)) => {
-                    let names = select::names(&mut control).await?;
-                    let peers = peers.iter().map(|peer| peer.peer_id.as_str());
-                    let known = names.iter().map(String::as_str).chain(peers);
-                    let near = did_you_mean(&what, known);
-                    return Err(NotFound::Nothing(what, near).into());
-                }
-                peer => peer?,
-            };
-            (serde_json::to_string(peer)?, of_peer(peer))
+    let told = ask(&args.what, &mut control).await?;
+    let text = match (&told, args.json) {
+        (Told::Task(report), true) => serde_json::to_string(report)? + "\n",
+        (Told::Group(report), true) => serde_json::to_string(report)? + "\n",
+        (Told::Peer(row), true) => serde_json::to_string(row)? + "\n",
+        (Told::Task(report), false) => {
+            task::in_words(report, &last_words(report, &mut control).await)
         }
+        (Told::Group(report), false) => of_group(report, Shown::of(args.failed)),
+        (Told::Peer(row), false) => of_peer(row),
+    };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What goes by this name: a task, or else a group, or else a peer; `last` is the group of the task, if that is of one.
+async fn ask(what: &str, control: &mut Control) -> anyhow::Result<Told> {
+    let group = match select::task(what, true, control).await {
+        Ok(TaskReport {
+            group: Some(group), ..
+        }) if what == "last" => group,
+        Ok(report) => return Ok(Told::Task(report)),
+        Err(ControlError::Refused(_)) => what.to_owned(),
         Err(error) => return Err(error.into()),
     };
-    let mut out = io::stdout().lock();
-    if args.json {
-        writeln!(out, "{json}")?;
-    } else {
-        write!(out, "{text}")?;
+    match group::why(&group, control).await {
+        Ok(report) => return Ok(Told::Group(report)),
+        Err(ControlError::Refused(_)) => {}
+        Err(error) => return Err(error.into()),
     }
-    Ok(ExitCode::SUCCESS)
+    let peers: Vec<PeerRow> = control.ask(&Request::Peers, read_report).await?;
+    match named(what, &peers) {
+        Ok(peer) => Ok(Told::Peer(peer.clone())),
+        Err(NotFound::Nothing(what, _)) => {
+            let names = select::names(control).await?;
+            let peers = peers.iter().map(|peer| peer.peer_id.as_str());
+            let known = names.iter().map(String::as_str).chain(peers);
+            let near = did_you_mean(&what, known);
+            Err(NotFound::Nothing(what, near).into())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn named<'p>(what: &str, peers: &'p [PeerRow]) -> Result<&'p PeerRow, NotFound> {
@@ -84,93 +123,41 @@ fn named<'p>(what: &str, peers: &'p [PeerRow]) -> Result<&'p PeerRow, NotFound> 
     }
 }
 
-/// The verdict, the tries, the conflicts, and what to do next.
-fn of_task(report: &TaskReport) -> String {
-    let mut text = format!("{} {}\n", report.task_name, verdict(report));
-    for reason in &report.waits_for {
-        let _ = writeln!(text, "  {reason}");
+/// The end of what a task that is over printed as errors; nothing where that cannot be had.
+async fn last_words(report: &TaskReport, control: &mut Control) -> Vec<u8> {
+    let is_over = matches!(report.state, TaskState::Done | TaskState::Failed);
+    if !is_over || report.result_file.is_none() {
+        return Vec::new();
     }
-    if !report.tries.is_empty() {
-        text.push('\n');
-        text.push_str(&tries(report));
-        text.push_str("\n\n");
-    }
-    for conflict in &report.conflicts {
-        let _ = writeln!(
-            text,
-            "try {} on {} handed in another result, which was not taken: sha256 {}",
-            conflict.attempt, conflict.peer_id, conflict.sha256
-        );
-    }
-    if let Some(next) = next(report) {
-        let _ = writeln!(text, "→ {next}");
+    // The verdict is told all the same when the result is gone.
+    let Ok((_, archive)) = fetch(report.task_id, control).await else {
+        return Vec::new();
+    };
+    text_of(&archive, "stderr.txt").unwrap_or_default()
+}
+
+/// How the parts stand, and what was found out.
+fn of_group(report: &GroupReport, shown: Shown) -> String {
+    let mut text = format!(
+        "{}: {} parts · {} waiting · {} running · {} done · {} failed · {} cancelled\n",
+        report.group,
+        report.parts,
+        report.waiting,
+        report.running,
+        report.done,
+        report.failed,
+        report.cancelled,
+    );
+    let Some(why) = &report.why else {
+        return text;
+    };
+    text.push_str(&findings::in_words(why, shown));
+    if report.done == u64::from(report.parts) {
+        let _ = writeln!(text, "→ what they made: results/{}/", report.group);
+    } else if why.verdicts.is_empty() && shown == Shown::Failures {
+        text.push_str("nothing of it has failed\n");
     }
     text
-}
-
-fn verdict(report: &TaskReport) -> String {
-    let reason = report.reason.as_deref();
-    let because = reason.map(|why| format!(": {why}")).unwrap_or_default();
-    let last = reason
-        .map(|why| format!(" · last try: {why}"))
-        .unwrap_or_default();
-    match (report.state, &report.peer) {
-        (TaskState::Queued, _) => format!("waits{last}"),
-        (TaskState::Leased, Some(peer)) => format!("runs on {peer}{last}"),
-        (TaskState::Leased, None) => format!("runs{last}"),
-        (TaskState::Done, _) => "is done".into(),
-        (TaskState::Failed, _) => format!("failed for good{because}"),
-        (TaskState::Cancelled, _) => format!("was cancelled{because}"),
-    }
-}
-
-fn tries(report: &TaskReport) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(NOTHING)
-        .set_header(["TRY", "PEER", "HOW IT ENDED", "COUNTS AGAINST"]);
-    for tried in &report.tries {
-        let against = match tried.against {
-            None => "",
-            Some(Against::Task) => "the task",
-            Some(Against::Peer) => "the peer",
-            Some(Against::Nobody) => "nobody",
-        };
-        table.add_row([
-            &tried.attempt.to_string(),
-            tried.peer_id.as_str(),
-            &tried.ended,
-            against,
-        ]);
-    }
-    table.trim_fmt()
-}
-
-/// The command that comes next, in the master's folder.
-fn next(report: &TaskReport) -> Option<String> {
-    let name = &report.task_name;
-    match (report.state, &report.result_file) {
-        (TaskState::Done, Some(file)) => Some(format!(
-            "what it printed: unzip -p results/{file} stdout.txt"
-        )),
-        (TaskState::Failed, Some(file)) => Some(format!(
-            "what it printed last: unzip -p results/{file} stderr.txt"
-        )),
-        (TaskState::Cancelled, None) if is_zip_gone(report) => {
-            Some("to try it again, put its ZIP into tasks/ again".into())
-        }
-        (TaskState::Failed | TaskState::Cancelled, None) => {
-            Some("to try it again, move its ZIP from tasks/failed/ back into tasks/".into())
-        }
-        (TaskState::Leased, _) => Some(format!("its way so far: mutirao trace --task {name}")),
-        _ => None,
-    }
-}
-
-/// Whether the task was cancelled because its ZIP was taken away: then none lies in `tasks/failed/`.
-fn is_zip_gone(report: &TaskReport) -> bool {
-    let reason = report.reason.as_deref();
-    reason.is_some_and(|why| [ZIP_DAMAGED, ZIP_DELETED, ZIP_REPLACED].contains(&why))
 }
 
 fn of_peer(row: &PeerRow) -> String {
@@ -203,81 +190,10 @@ fn of_peer(row: &PeerRow) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mutirao_actors::model::{Attempt, Digest, TaskId};
-    use mutirao_actors::wire::report::{ConflictRow, PeerFaultRow, TryRow};
+    use mutirao_actors::model::{Attempt, TaskId};
+    use mutirao_actors::wire::report::{Findings, PeerFaultRow};
 
     use super::*;
-
-    fn report(state: TaskState) -> TaskReport {
-        let tried = |attempt, peer: &str, ended: &str, against| TryRow {
-            attempt: Attempt(attempt),
-            peer_id: peer.parse().unwrap(),
-            ended: ended.into(),
-            against,
-        };
-        TaskReport {
-            task_id: TaskId(uuid::Uuid::from_u128(7)),
-            task_name: "sim.zip".parse().unwrap(),
-            state,
-            peer: Some("bob".parse().unwrap()),
-            attempts: 2,
-            reason: Some("exit code 1 on ana".into()),
-            result_file: None,
-            took_ms: None,
-            group: None,
-            part: None,
-            parts: None,
-            tries: vec![
-                tried(1, "ana", "exit code 1", Some(Against::Task)),
-                tried(2, "bob", "runs", None),
-            ],
-            conflicts: Vec::new(),
-            waits_for: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_task_that_waits_says_what_for() {
-        let mut queued = report(TaskState::Queued);
-        queued.waits_for = vec!["2 peers are busy".into()];
-        queued.tries.clear();
-        assert_eq!(
-            of_task(&queued),
-            "sim.zip waits · last try: exit code 1 on ana\n  2 peers are busy\n"
-        );
-    }
-
-    #[test]
-    fn a_failed_task_shows_its_tries_and_where_its_output_lies() {
-        let mut failed = report(TaskState::Failed);
-        failed.result_file = Some("failed/sim.zip".into());
-        failed.conflicts.push(ConflictRow {
-            peer_id: "eve".parse().unwrap(),
-            attempt: Attempt(2),
-            sha256: Digest::of(b"other"),
-        });
-        let text = of_task(&failed);
-        let lines: Vec<_> = text.lines().map(str::trim_end).collect();
-        assert_eq!(lines[0], "sim.zip failed for good: exit code 1 on ana");
-        assert!(lines[3].contains("ana") && lines[3].ends_with("the task"));
-        assert!(lines[6].starts_with("try 2 on eve handed in another result"));
-        assert_eq!(
-            lines[7],
-            "→ what it printed last: unzip -p results/failed/sim.zip stderr.txt"
-        );
-    }
-
-    #[test]
-    fn a_cancelled_task_says_where_its_zip_is_to_come_from() {
-        let mut cancelled = report(TaskState::Cancelled);
-        let advice = |report: &TaskReport| next(report).unwrap();
-        cancelled.reason = Some("cancelled by command".into());
-        assert!(advice(&cancelled).contains("from tasks/failed/ back into tasks/"));
-        for gone in [ZIP_DAMAGED, ZIP_DELETED, ZIP_REPLACED] {
-            cancelled.reason = Some(gone.into());
-            assert!(advice(&cancelled).ends_with("put its ZIP into tasks/ again"));
-        }
-    }
 
     fn row(peer: &str) -> PeerRow {
         PeerRow {
@@ -317,5 +233,27 @@ mod tests {
         assert_eq!(named("ana", &peers).unwrap().peer_id.as_str(), "ana");
         assert!(matches!(named("an", &peers), Err(NotFound::Several(_, 2))));
         assert!(matches!(named("x", &peers), Err(NotFound::Nothing(..))));
+    }
+
+    #[test]
+    fn a_group_without_failures_says_so_only_to_whoever_asks_for_those() {
+        let mut report = GroupReport {
+            group: "main-7".into(),
+            parts: 4,
+            waiting: 1,
+            running: 0,
+            done: 3,
+            failed: 0,
+            cancelled: 0,
+            failures: Vec::new(),
+            complete: false,
+            why: Some(Box::<Findings>::default()),
+        };
+        let stands = "main-7: 4 parts · 1 waiting · 0 running · 3 done · 0 failed · 0 cancelled\n";
+        assert_eq!(of_group(&report, Shown::All), stands);
+        let failures = of_group(&report, Shown::Failures);
+        assert_eq!(failures, format!("{stands}nothing of it has failed\n"));
+        (report.waiting, report.done) = (0, 4);
+        assert!(of_group(&report, Shown::All).ends_with("→ what they made: results/main-7/\n"));
     }
 }

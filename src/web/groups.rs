@@ -111,18 +111,35 @@ pub async fn list(desk: Data<Desk>, wanted: Query<Wanted>) -> Result<Json<Page>,
     Ok(Json(Page { groups, next }))
 }
 
+/// How a group is to be told.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// In full: also why parts wait, run or failed
+    #[serde(default)]
+    #[param(required = false)]
+    why: bool,
+}
+
 /// How the parts of a group stand.
 #[utoipa::path(get, path = "/api/v1/groups/{group}", tag = "groups",
-    params(("group" = String, Path, description = "Its name, or `last`", example = "last")),
+    params(("group" = String, Path, description = "Its name, or `last`", example = "last"), Asked),
     responses(
+        (status = 400, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
         (status = 200, description = "How many parts stand how", body = GroupReport),
         (status = 404, description = "There is no such group", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
-pub async fn one(desk: Data<Desk>, path: Path<String>) -> Result<Json<GroupReport>, Problem> {
+pub async fn one(
+    desk: Data<Desk>,
+    path: Path<String>,
+    wanted: Query<Asked>,
+) -> Result<Json<GroupReport>, Problem> {
+    let why = wanted.why;
     let (group, scheduler) = (path.into_inner(), &desk.master.scheduler);
     let asked = desk.answers.ask(|reply| {
         let group = group.clone();
-        scheduler.tell(DescribeGroup { group, reply }, Cause::OUTSIDE);
+        scheduler.tell(DescribeGroup { group, why, reply }, Cause::OUTSIDE);
     });
     report(asked.await?, &group)
 }

@@ -146,17 +146,28 @@ impl<P: Policy> Dispatch<P> {
         self.queue.gate_of(self.ledger.seat(&task.id)?, task)
     }
 
-    /// Why a task that waits may not be handed out to anybody, in words for a reader.
-    pub(super) fn held_for(&self, task: &Task) -> Option<String> {
+    /// Why a task that waits may not be handed out to anybody, and what helps, in words for a reader.
+    pub(super) fn held(&self, task: &Task) -> Option<(String, Option<String>)> {
         Some(match self.gate_of(task)? {
             Gate::After(before) => match self.ledger.get(&before) {
-                Some(entry) => format!("it waits for {} to be done", entry.task.name),
-                None => format!("it waits for the task {before} to be done"),
+                Some(entry) => {
+                    let name = &entry.task.name;
+                    let help = format!("mutirao why {}", name.stem());
+                    (format!("it waits for {name} to be done"), Some(help))
+                }
+                None => (format!("it waits for the task {before} to be done"), None),
             },
             Gate::Room(group) => {
                 let (inside, most) = (self.rooms.inside(task), task.kind.wishes.max_running);
                 let most = most.map_or(0, std::num::NonZero::get);
-                format!("of group {group} {inside} run or are next, and at most {most} may")
+                let more = format!(
+                    "hand it in with --max-running {} or more",
+                    most.saturating_add(1)
+                );
+                let help = format!("{more}, or wait: mutirao wait {group}");
+                let held =
+                    format!("of group {group} {inside} run or are next, and at most {most} may");
+                (held, Some(help))
             }
         })
     }

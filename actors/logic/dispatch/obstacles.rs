@@ -7,7 +7,11 @@ use super::{Dispatch, Due};
 use crate::logic::ledger::{Entry, State};
 use crate::logic::policy::Policy;
 use crate::logic::standing::Standing;
-use crate::model::{Endpoint, Moment, TaskId};
+use crate::model::{Endpoint, Moment, PeerId, TaskId};
+use crate::wire::report::ReasonRow;
+
+/// Tasks of a group that wait to be tried again of which each is asked what keeps the peers from it.
+const TRIED_MAX: usize = 64;
 
 /// What keeps a peer that is here from a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +26,15 @@ enum Obstacle {
 }
 
 impl Obstacle {
+    /// What helps, where one of those peers is this.
+    fn help(self, peer: &PeerId) -> Option<String> {
+        match self {
+            Self::Busy => Some("mutirao peer, on one more machine".into()),
+            Self::Quarantined | Self::NotAsking => Some(format!("mutirao why {peer}")),
+            Self::Tried | Self::Leaving | Self::Pausing | Self::Owing => None,
+        }
+    }
+
     fn of(self, peers: usize) -> String {
         let (one, more) = match self {
             Self::Busy => ("is busy", "are busy"),
@@ -48,60 +61,134 @@ impl Obstacle {
     }
 }
 
+/// Why tasks wait, as it is counted: the reason, and what helps.
+type Reason = (String, Option<String>);
+
 impl<P: Policy> Dispatch<P> {
-    /// What a task waits for, in words for a reader; nothing if it does not wait.
-    pub fn waits_for(&self, task: &TaskId, now: Moment) -> Vec<String> {
+    /// What a task waits for; nothing if it does not wait.
+    pub fn waits_for(&self, task: &TaskId, now: Moment) -> Vec<ReasonRow> {
         let Some(entry) = self.ledger.get(task) else {
             return Vec::new();
         };
-        let mut reasons = Vec::new();
-        match entry.story.state {
+        let rests = match entry.story.state {
             State::Resting => {
                 let rested = |(_, due): &&(Moment, Due)| *due == Due::Rested(*task);
-                if let Some((until, _)) = self.due.iter().find(rested) {
+                let until = self.due.iter().find(rested).map(|(until, _)| *until);
+                until.map(|until| {
                     let left = until.since(now).as_secs() + 1;
-                    reasons.push(format!("it rests for {left} s before it is tried again"));
-                }
+                    (
+                        format!("it rests for {left} s before it is tried again"),
+                        None,
+                    )
+                })
             }
-            State::Waiting => {}
-            _ => return reasons,
+            State::Waiting => None,
+            _ => return Vec::new(),
+        };
+        let mut reasons = self.general();
+        reasons.extend(rests);
+        match self.held(&entry.task) {
+            Some(held) => reasons.push(held),
+            None => {
+                reasons.extend(self.peers_in_words(entry, now));
+                reasons.extend(self.others(entry));
+            }
         }
+        let row = |(reason, help)| row(reason, help, 1);
+        reasons.into_iter().map(row).collect()
+    }
+
+    /// What those of a group wait for that do, each reason with how many. Those that have not been tried are kept from every
+    /// peer by the same, so that is looked up once; of the others so many are asked as a reader may mend.
+    pub fn group_waits_for(&self, group: &str, now: Moment) -> Vec<ReasonRow> {
+        let mut counts: BTreeMap<Reason, u64> = BTreeMap::new();
+        let (mut untried, mut tried) = (None, Vec::new());
+        let mut waiting = 0;
+        for entry in self.ledger.of_group(group) {
+            let story = &*entry.story;
+            match story.state {
+                State::Resting => {
+                    let rests = "it rests for up to a minute before it is tried again".into();
+                    *counts.entry((rests, None)).or_default() += 1;
+                }
+                State::Waiting => match self.held(&entry.task) {
+                    Some(held) => *counts.entry(held).or_default() += 1,
+                    None if story.tries.is_empty() => {
+                        let (_, count) = untried.get_or_insert((entry, 0));
+                        *count += 1;
+                    }
+                    None if tried.len() < TRIED_MAX => tried.push((entry, 1)),
+                    None => {}
+                },
+                _ => continue,
+            }
+            waiting += 1;
+        }
+        for (entry, count) in untried.into_iter().chain(tried) {
+            for reason in self.peers_in_words(entry, now) {
+                *counts.entry(reason).or_default() += count;
+            }
+        }
+        let general = self.general().into_iter().filter(|_| waiting > 0);
+        let general = general.map(|(reason, help)| row(reason, help, waiting));
+        let counted = counts
+            .into_iter()
+            .map(|((reason, help), tasks)| row(reason, help, tasks));
+        general.chain(counted).collect()
+    }
+
+    /// What keeps every task from being handed out.
+    fn general(&self) -> Vec<Reason> {
+        let mut reasons = Vec::new();
         if self.closed {
-            reasons.push("the master is about to end and hands nothing out".into());
+            let ends = "the master is about to end and hands nothing out";
+            reasons.push((
+                ends.into(),
+                Some("mutirao master, once it has ended".into()),
+            ));
         }
-        if self.stalled || now < self.disk_rests_until {
-            reasons.push("the master's disk takes nothing, so nothing is handed out".into());
+        if self.stalled {
+            let disk = "the master's disk takes nothing, so nothing is handed out";
+            reasons.push((
+                disk.into(),
+                Some("mutirao status says what the disk refuses".into()),
+            ));
         }
         if self.peers.present() == 0 {
-            reasons.push("no peer is here: start one with `mutirao peer`".into());
-        }
-        if let Some(held) = self.held_for(&entry.task) {
-            reasons.push(held);
-            return reasons;
-        }
-        reasons.extend(self.peers_in_words(entry, now));
-        let others = self.queue.len().saturating_sub(1);
-        if others > 0 && entry.story.state == State::Waiting {
-            let tasks = if others == 1 {
-                "task waits"
-            } else {
-                "tasks wait"
-            };
-            reasons.push(format!("{others} other {tasks} too"));
+            let nobody = "no peer is here";
+            reasons.push((
+                nobody.into(),
+                Some("mutirao peer starts one, on any machine".into()),
+            ));
         }
         reasons
     }
 
-    fn peers_in_words(&self, entry: &Entry, now: Moment) -> Vec<String> {
-        let mut counts: BTreeMap<Obstacle, usize> = BTreeMap::new();
+    fn others(&self, entry: &Entry) -> Option<Reason> {
+        let others = self.queue.len().saturating_sub(1);
+        if others == 0 || entry.story.state != State::Waiting {
+            return None;
+        }
+        let tasks = match others {
+            1 => "task waits",
+            _ => "tasks wait",
+        };
+        Some((format!("{others} other {tasks} too"), None))
+    }
+
+    fn peers_in_words(&self, entry: &Entry, now: Moment) -> Vec<Reason> {
+        let mut counts: BTreeMap<Obstacle, (usize, &PeerId)> = BTreeMap::new();
         let workers = Workers::new();
         for peer in self.peers.here() {
             if let Some(obstacle) = self.obstacle(entry, peer, &workers, now) {
-                *counts.entry(obstacle).or_default() += 1;
+                let (count, _) = counts.entry(obstacle).or_insert((0, &peer.0.peer));
+                *count += 1;
             }
         }
         let counts = counts.into_iter();
-        counts.map(|(obstacle, peers)| obstacle.of(peers)).collect()
+        counts
+            .map(|(obstacle, (count, first))| (obstacle.of(count), obstacle.help(first)))
+            .collect()
     }
 
     /// None if the peer gets it as soon as it asks and the task's turn has come.
@@ -131,5 +218,13 @@ impl<P: Policy> Dispatch<P> {
         } else {
             (!self.works(peer, standing, now)).then_some(Obstacle::NotAsking)
         }
+    }
+}
+
+fn row(reason: String, help: Option<String>, tasks: u64) -> ReasonRow {
+    ReasonRow {
+        reason,
+        tasks,
+        help,
     }
 }

@@ -81,7 +81,7 @@ async fn a_task_waits_for_another_which_must_be_known_and_says_so() {
         let _peer = world.peer(1, 2, &Cable::default());
         world.until("it runs", |world| !world.stage.said("LoadTask").is_empty()).await;
         let waits = report(&mut control, &waiter).await;
-        assert_eq!(waits["waits_for"][0], "it waits for a.zip to be done", "{waits}");
+        assert_eq!(waits["why"]["waits"][0]["reason"], "it waits for a.zip to be done", "{waits}");
         assert_eq!(waits["attempts"], 0, "{waits}");
         world.until("both ended", |world| ended(world) == 2).await;
         assert_eq!(report(&mut control, &waiter).await["state"], "done");

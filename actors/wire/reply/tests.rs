@@ -119,7 +119,7 @@ fn task_report() -> impl Strategy<Value = TaskReport> {
             parts: Some(9),
             tries: Vec::new(),
             conflicts: Vec::new(),
-            waits_for: vec!["1 peer is busy".into()],
+            why: Some(Box::default()),
         }
     })
 }

@@ -136,7 +136,9 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
         Request::ListGroups { before, limit } => writer
             .maybe("group", before.as_deref())
             .maybe("limit", *limit),
-        Request::GroupStatus { group } => writer.field("group", group),
+        Request::GroupStatus { group, why } => writer
+            .field("group", group)
+            .maybe("why", why.then_some(true)),
         Request::CancelGroup { group, reason } => writer
             .field("group", group)
             .maybe("reason", reason.as_deref()),

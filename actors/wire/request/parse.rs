@@ -99,6 +99,7 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
         },
         "GROUP_STATUS" => Request::GroupStatus {
             group: fields.need_text("group")?,
+            why: fields.flag("why")?,
         },
         "CANCEL_GROUP" => Request::CancelGroup {
             group: fields.need_text("group")?,

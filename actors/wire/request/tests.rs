@@ -387,7 +387,7 @@ fn any_request() -> impl Strategy<Value = Request<'static>> {
         }),
         (option::of(text()), any::<Option<u32>>())
             .prop_map(|(before, limit)| Request::ListGroups { before, limit }),
-        text().prop_map(|group| Request::GroupStatus { group }),
+        (text(), any::<bool>()).prop_map(|(group, why)| Request::GroupStatus { group, why }),
         (text(), option::of(text()))
             .prop_map(|(group, reason)| Request::CancelGroup { group, reason }),
         (task_choice(), any::<bool>()).prop_map(|(task, why)| Request::TaskStatus { task, why }),

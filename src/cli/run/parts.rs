@@ -23,6 +23,7 @@ use crate::cli::options::FindOptions;
 use crate::cli::peer::INTERRUPTED;
 use crate::cli::status::read_report;
 use crate::cli::wanted::Wanted;
+use crate::cli::why::findings::{self, Shown};
 use crate::cli::work::{Work, counted};
 use crate::control::{Control, ControlError};
 use crate::disk::numbers::free_number;
@@ -113,7 +114,7 @@ async fn all(
         }
         None => group::folder_here(&report.group, master),
     };
-    finish(&report, folder, control).await
+    finish(&report, folder, own.is_none(), control).await
 }
 
 /// Waits for the first part and tells what it printed first, or why it was not done.
@@ -170,13 +171,15 @@ fn first_line(text: &[u8]) -> Option<String> {
     Some(cut)
 }
 
-/// Waits until what was made lies in its folder, if that is here, and says how it went.
+/// Waits until what was made lies in its folder, if that is here, and says how it went; and where to ask more, if the
+/// master `stays`.
 ///
 /// # Errors
 /// When the master cannot be asked, or its disk refuses it.
 pub async fn finish(
     report: &GroupReport,
     folder: Option<PathBuf>,
+    stays: bool,
     control: &mut Control,
 ) -> anyhow::Result<ExitCode> {
     match &folder {
@@ -202,11 +205,16 @@ pub async fn finish(
         }
     }
     eprintln!("{said}");
-    for row in &report.failures {
-        eprintln!("  {} failed: {}", row.tasks, row.reason);
-    }
+    let why = group::why(&report.group, control).await?.why;
+    eprint!(
+        "{}",
+        findings::in_words(&why.unwrap_or_default(), Shown::InShort)
+    );
     if folder.is_some_and(|folder| folder.join("failed.csv").is_file()) {
         eprintln!("their rows are in failed.csv there, ready to be handed in again");
+    }
+    if stays {
+        eprintln!("→ mutirao why {}", report.group);
     }
     Ok(ExitCode::from(FAILED))
 }

@@ -49,7 +49,8 @@ fn restarted(desk: &mut Desk, tasks: &[Task]) -> Desk {
 }
 
 fn reasons(desk: &Desk, number: u128) -> Vec<String> {
-    desk.mind.waits_for(&task(number).id, desk.now)
+    let waits = desk.mind.waits_for(&task(number).id, desk.now);
+    waits.into_iter().map(|wait| wait.reason).collect()
 }
 
 #[test]

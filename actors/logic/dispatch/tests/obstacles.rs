@@ -1,19 +1,22 @@
 //! What is said of a task that waits.
 
-use crate::logic::fixtures::{Desk, ours, plain, task};
+use std::num::NonZero;
+
+use crate::logic::fixtures::{Desk, kind_of, ours, plain, task};
 
 fn reasons(desk: &Desk, number: u128) -> String {
-    desk.mind.waits_for(&task(number).id, desk.now).join(" · ")
+    let waits = desk.mind.waits_for(&task(number).id, desk.now);
+    let reasons: Vec<_> = waits.into_iter().map(|wait| wait.reason).collect();
+    reasons.join(" · ")
 }
 
 #[test]
 fn where_nobody_is_it_says_how_to_start_a_peer() {
     let mut desk = Desk::with(&[]);
     desk.arrive(task(1));
-    assert_eq!(
-        reasons(&desk, 1),
-        "no peer is here: start one with `mutirao peer`"
-    );
+    let waits = desk.mind.waits_for(&task(1).id, desk.now);
+    assert_eq!(waits[0].reason, "no peer is here");
+    assert!(waits[0].help.as_ref().unwrap().starts_with("mutirao peer"));
     assert_eq!(reasons(&desk, 99), "", "of a task that is not known");
 }
 
@@ -65,4 +68,33 @@ fn a_master_that_hands_nothing_out_says_so() {
         "the master is about to end and hands nothing out · \
          the master's disk takes nothing, so nothing is handed out"
     );
+}
+
+#[test]
+fn the_reasons_of_a_group_are_counted_over_all_that_wait() {
+    let mut desk = Desk::with(&[&ours("a"), &ours("b")]);
+    for number in 1..=9 {
+        let mut part = task(number);
+        kind_of(&mut part).wishes.max_running = NonZero::new(2).filter(|_| number > 4);
+        kind_of(&mut part).group = "rows".into();
+        desk.arrive(part);
+    }
+    desk.arrive(task(10));
+    let first = desk.take(&ours("a"));
+    desk.fail(&ours("a"), &first);
+    desk.take(&ours("b"));
+    let waits = desk.mind.group_waits_for("rows", desk.now);
+    let told: Vec<_> = waits
+        .iter()
+        .map(|wait| (wait.tasks, &*wait.reason))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (4, "1 peer is busy"),
+            (1, "it rests for up to a minute before it is tried again"),
+            (3, "of group rows 2 run or are next, and at most 2 may"),
+        ]
+    );
+    assert!(waits[2].help.as_ref().unwrap().contains("--max-running 3"));
 }

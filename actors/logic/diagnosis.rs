@@ -1,0 +1,337 @@
+//! What is to blame when tasks fail or run for long: the code, the row, the machine, what is installed, or chance.
+//!
+//! Rule: failures that look alike are judged together, by where they happened and by what passed beside them. Nothing is
+//! remembered for this: the tries that the ledger knows are looked at when somebody asks, each once, so a group of 100,000
+//! parts costs some ten milliseconds.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::ledger::{Entry, Lease, State};
+use crate::model::{Moment, Part, PeerId, Task};
+use crate::wire::report::{
+    Culprit, EXAMPLES_MAX, ExampleRow, FINDINGS_MAX, Findings, ReasonRow, RunRow, UsualRow,
+    VerdictRow,
+};
+
+mod symptom;
+mod words;
+
+use symptom::{Kind, Symptom};
+
+/// Failures that are told apart: where there are more kinds, the first thousand are enough to choose the largest from.
+const CLUSTERS_MAX: usize = 1000;
+/// So many times as long as the longest of its group: what runs on then is no mere outlier.
+const SLOW_TIMES: u64 = 3;
+/// What takes less than this is slow to nobody, in milliseconds: a machine hesitates for so long now and then.
+const SLOW_MS: u64 = 5000;
+/// Tasks that must be done before it is known how long they take.
+const USUAL_OF: usize = 3;
+
+/// Failures that look alike.
+#[derive(Debug, Default)]
+struct Cluster<'a> {
+    /// The words of the first of them.
+    error: String,
+    /// Tasks that failed so.
+    tasks: u64,
+    /// Of these, those that failed for good.
+    failed: u64,
+    /// Of these, those that passed on a peer where they had not failed so.
+    elsewhere: u64,
+    /// Of these, those that passed where they had failed before.
+    again: u64,
+    /// Of these, those that failed so on several peers, and are not done.
+    everywhere: u64,
+    tries: u64,
+    peers: BTreeMap<&'a PeerId, u64>,
+    examples: Vec<&'a Task>,
+}
+
+/// The tries of tasks that belong together, as they are looked at.
+#[derive(Debug, Default)]
+pub struct Diagnosis<'a> {
+    clusters: BTreeMap<Symptom, Cluster<'a>>,
+    untold: u64,
+    /// How many tasks passed where.
+    passes: HashMap<&'a PeerId, u64>,
+    /// Tasks that were tried.
+    tried: u64,
+    took_ms: Vec<u64>,
+    runs: Vec<(&'a Task, &'a Lease)>,
+    /// Why tasks were cancelled, and how many.
+    cancelled: BTreeMap<&'a str, u64>,
+}
+
+impl<'a> Diagnosis<'a> {
+    /// Looks at one task.
+    pub fn look_at(&mut self, entry: &'a Entry) {
+        let story = &*entry.story;
+        self.tried += u64::from(!story.tries.is_empty());
+        let passed = match &story.state {
+            State::Done { submitted, .. } => {
+                *self.passes.entry(&submitted.peer).or_default() += 1;
+                let took = u64::try_from(submitted.took.as_millis());
+                self.took_ms.push(took.unwrap_or(u64::MAX));
+                Some(submitted)
+            }
+            State::Leased(lease) => {
+                self.runs.push((&entry.task, lease));
+                None
+            }
+            State::Cancelled { why } => {
+                if self.cancelled.len() < CLUSTERS_MAX || self.cancelled.contains_key(&**why) {
+                    *self.cancelled.entry(why).or_default() += 1;
+                }
+                None
+            }
+            _ => None,
+        };
+        let mut looks: BTreeMap<Symptom, (String, Vec<&PeerId>)> = BTreeMap::new();
+        for tried in &story.tries {
+            let was_taken = passed.is_some_and(|passed| passed.attempt == tried.attempt);
+            let fault = tried.fault.as_ref().filter(|_| !was_taken);
+            if let Some((fault, symptom)) =
+                fault.and_then(|fault| Some((fault, Symptom::of(fault)?)))
+            {
+                let look = looks.entry(symptom);
+                let (_, peers) = look.or_insert_with(|| (fault.to_string(), Vec::new()));
+                peers.push(&tried.holder.peer);
+            }
+        }
+        for (symptom, (error, peers)) in looks {
+            let Some(cluster) = self.cluster(symptom) else {
+                self.untold += peers.len() as u64;
+                continue;
+            };
+            if cluster.error.is_empty() {
+                cluster.error = error;
+            }
+            cluster.add(entry, &peers, passed.map(|passed| &passed.peer));
+        }
+    }
+
+    fn cluster(&mut self, symptom: Symptom) -> Option<&mut Cluster<'a>> {
+        let is_known = self.clusters.contains_key(&symptom);
+        let has_room = is_known || self.clusters.len() < CLUSTERS_MAX;
+        has_room.then(|| self.clusters.entry(symptom).or_default())
+    }
+
+    /// What is found out about all that was looked at.
+    pub fn of_all(self, now: Moment) -> Findings {
+        self.findings(|_| true, |_| true, now)
+    }
+
+    /// What is found out about one of the tasks, in the light of the others.
+    pub fn of_one(self, entry: &Entry, now: Moment) -> Findings {
+        let faults = entry.story.tries.iter();
+        let faults = faults.filter_map(|tried| tried.fault.as_ref());
+        let symptoms: BTreeSet<Symptom> = faults.filter_map(Symptom::of).collect();
+        let has = |symptom: &Symptom| symptoms.contains(symptom) || symptom.kind == Kind::Slow;
+        self.findings(has, |task| task.id == entry.task.id, now)
+    }
+
+    fn findings(
+        mut self,
+        is_of_interest: impl Fn(&Symptom) -> bool,
+        is_meant: impl Fn(&Task) -> bool,
+        now: Moment,
+    ) -> Findings {
+        let usual = self.usual();
+        self.runs.retain(|(task, _)| is_meant(task));
+        self.runs
+            .sort_by_key(|(task, lease)| (lease.granted, task.id));
+        self.find_slow(usual, now);
+        let clusters = std::mem::take(&mut self.clusters);
+        let mut clusters: Vec<_> = clusters
+            .into_iter()
+            .filter(|(symptom, _)| is_of_interest(symptom))
+            .collect();
+        clusters.sort_by_key(|(_, cluster)| Reverse((cluster.failed, cluster.tasks)));
+        let beyond = clusters.iter().skip(FINDINGS_MAX);
+        let beyond: u64 = beyond.map(|(_, cluster)| cluster.tries).sum();
+        clusters.truncate(FINDINGS_MAX);
+        let verdicts = clusters
+            .into_iter()
+            .map(|(symptom, cluster)| self.verdict(&symptom, cluster));
+        let mut cancelled: Vec<_> = self.cancelled.iter().collect();
+        cancelled.sort_by_key(|(_, tasks)| Reverse(**tasks));
+        let cancelled = cancelled.into_iter().take(FINDINGS_MAX);
+        let cancelled = cancelled.map(|(why, tasks)| ReasonRow {
+            reason: (*why).to_owned(),
+            tasks: *tasks,
+            help: None,
+        });
+        let cancelled = cancelled.collect();
+        let runs = self.runs.iter().take(FINDINGS_MAX);
+        Findings {
+            verdicts: verdicts.collect(),
+            untold: self.untold + beyond,
+            waits: Vec::new(),
+            cancelled,
+            runs: runs.map(|run| run_row(*run, usual, now)).collect(),
+            usual,
+        }
+    }
+
+    fn usual(&mut self) -> Option<UsualRow> {
+        let tasks = self.took_ms.len();
+        let (_, median, _) = match tasks {
+            0 => return None,
+            _ => self.took_ms.select_nth_unstable(tasks / 2),
+        };
+        let median_ms = *median;
+        Some(UsualRow {
+            tasks: tasks as u64,
+            median_ms,
+            longest_ms: self.took_ms.iter().copied().max().unwrap_or_default(),
+        })
+    }
+
+    /// What runs for far too long is a failure that is not over yet.
+    fn find_slow(&mut self, usual: Option<UsualRow>, now: Moment) {
+        let is_slow = |(_, lease): &&(&Task, &Lease)| slow(usual, lease, now);
+        let slow: Vec<_> = self.runs.iter().filter(is_slow).copied().collect();
+        let (Some(usual), false) = (usual, slow.is_empty()) else {
+            return;
+        };
+        let mut cluster = Cluster {
+            error: format!(
+                "still runs; {} took {} ms at most",
+                words::tasks(usual.tasks),
+                usual.longest_ms
+            ),
+            ..Cluster::default()
+        };
+        for (task, lease) in slow {
+            cluster.tasks += 1;
+            cluster.tried_on(&[&lease.holder.peer]);
+            cluster.show(task, false);
+        }
+        self.clusters.insert(Symptom::only(Kind::Slow), cluster);
+    }
+
+    fn verdict(&self, symptom: &Symptom, cluster: Cluster<'a>) -> VerdictRow {
+        let culprit = self.judge(&symptom.kind, &cluster);
+        let mut peers: Vec<_> = cluster.peers.iter().collect();
+        peers.sort_by_key(|(_, tries)| Reverse(**tries));
+        let examples = cluster.examples.iter().map(|task| ExampleRow {
+            task_id: task.id,
+            task_name: task.name.clone(),
+            part: task.part().map(Part::number),
+        });
+        VerdictRow {
+            culprit,
+            words: words::of(culprit, &symptom.kind, &cluster, self),
+            helps: words::helps(culprit, &symptom.kind, &cluster),
+            tasks: cluster.tasks,
+            failed: cluster.failed,
+            done: cluster.elsewhere + cluster.again,
+            tries: cluster.tries,
+            peers: peers
+                .into_iter()
+                .take(FINDINGS_MAX)
+                .map(|(peer, _)| (*peer).clone())
+                .collect(),
+            peers_total: cluster.peers.len() as u64,
+            examples: examples.collect(),
+            error: cluster.error,
+        }
+    }
+
+    /// What is to blame. First what the failure says itself; then whether these tasks passed when they were tried again, and
+    /// where; then what else passed, and where.
+    fn judge(&self, kind: &Kind, cluster: &Cluster<'_>) -> Culprit {
+        let here: u64 = cluster.peers.keys().map(|peer| self.passed(peer)).sum();
+        let all: u64 = self.passes.values().sum();
+        match kind {
+            Kind::Module(_) | Kind::Program => return Culprit::Environment,
+            Kind::Trouble => return Culprit::Machine,
+            Kind::Slow if here > 0 => return Culprit::Row,
+            Kind::Slow => return Culprit::Machine,
+            Kind::Lost if cluster.everywhere == 0 => return Culprit::Machine,
+            _ => {}
+        }
+        let done = cluster.elsewhere + cluster.again;
+        let stuck = cluster.failed.max(cluster.everywhere);
+        if all == 0 {
+            return Culprit::Code;
+        }
+        if done > stuck {
+            let fails_more = here < cluster.tries;
+            return match cluster.elsewhere > cluster.again && fails_more {
+                true => Culprit::Machine,
+                false => Culprit::Chance,
+            };
+        }
+        // One that passes nothing, where others do, and several tasks fail alike of which none was tried elsewhere.
+        let only_here = here == 0 && cluster.everywhere == 0 && cluster.tasks > 1;
+        match only_here {
+            true => Culprit::Machine,
+            false => Culprit::Row,
+        }
+    }
+
+    fn passed(&self, peer: &PeerId) -> u64 {
+        self.passes.get(peer).copied().unwrap_or_default()
+    }
+}
+
+impl<'a> Cluster<'a> {
+    /// A task failed so on these peers, one for each try; and may have passed.
+    fn add(&mut self, entry: &'a Entry, peers: &[&'a PeerId], passed: Option<&PeerId>) {
+        let has_failed = matches!(entry.story.state, State::Failed { .. });
+        let several = peers.iter().any(|peer| Some(peer) != peers.first());
+        self.tasks += 1;
+        self.failed += u64::from(has_failed);
+        match passed {
+            Some(passed) if peers.contains(&passed) => self.again += 1,
+            Some(_) => self.elsewhere += 1,
+            None => self.everywhere += u64::from(several),
+        }
+        self.tried_on(peers);
+        self.show(&entry.task, has_failed);
+    }
+
+    fn tried_on(&mut self, peers: &[&'a PeerId]) {
+        self.tries += peers.len() as u64;
+        for peer in peers {
+            *self.peers.entry(peer).or_default() += 1;
+        }
+    }
+
+    /// Takes a task as an example: those that failed for good first.
+    fn show(&mut self, task: &'a Task, has_failed: bool) {
+        if has_failed && self.failed <= EXAMPLES_MAX as u64 {
+            self.examples
+                .insert(self.failed.saturating_sub(1) as usize, task);
+            self.examples.truncate(EXAMPLES_MAX);
+        } else if self.examples.len() < EXAMPLES_MAX {
+            self.examples.push(task);
+        }
+    }
+}
+
+fn run_row((task, lease): (&Task, &Lease), usual: Option<UsualRow>, now: Moment) -> RunRow {
+    RunRow {
+        task_id: task.id,
+        task_name: task.name.clone(),
+        part: task.part().map(Part::number),
+        attempt: lease.attempt,
+        peer_id: lease.holder.peer.clone(),
+        for_s: now.since(lease.granted).as_secs(),
+        is_slow: slow(usual, lease, now),
+    }
+}
+
+/// Whether a task runs for much longer than any of its group took.
+fn slow(usual: Option<UsualRow>, lease: &Lease, now: Moment) -> bool {
+    let for_ms = now.since(lease.granted).as_millis();
+    usual.is_some_and(|usual| {
+        let longest = usual.longest_ms.saturating_mul(SLOW_TIMES).max(SLOW_MS);
+        usual.tasks >= USUAL_OF as u64 && for_ms > u128::from(longest)
+    })
+}
+
+#[cfg(test)]
+mod tests;

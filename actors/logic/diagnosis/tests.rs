@@ -1,0 +1,305 @@
+//! Whole worlds in which it is known what is to blame.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::logic::fault::Fault;
+use crate::logic::fixtures::{kind_of, ours, task};
+use crate::logic::ledger::{Story, Submitted, Tried};
+use crate::logic::rare::Rare;
+use crate::model::{Attempt, Digest, Ending};
+
+/// How a run of a part on a peer goes in a world.
+type Run<'w> = &'w dyn Fn(u128, &str) -> Option<Fault>;
+
+fn raised(error: &str) -> Fault {
+    Fault::Run(Ending::Exit(1).saying(Some(error)))
+}
+
+fn now() -> Moment {
+    Moment(0).after(Duration::from_secs(1000))
+}
+
+fn part(number: u128, of: u32) -> Task {
+    let mut part = task(number);
+    kind_of(&mut part).group = "rows".into();
+    part.set_part(Part::new(u32::try_from(number).unwrap(), of));
+    part
+}
+
+fn entry(task: Task, story: Story) -> Entry {
+    let mut told = Rare::default();
+    *told_of(&mut told) = story;
+    Entry {
+        task: Arc::new(task),
+        story: told,
+    }
+}
+
+fn told_of(story: &mut Rare<Story>) -> &mut Story {
+    story.told()
+}
+
+/// A part that was tried on these peers in turn, until it passed.
+fn tried(number: u128, of: u32, peers: &[&str], run: Run<'_>) -> Entry {
+    let mut story = Story::default();
+    for (attempt, peer) in (1..).zip(peers) {
+        let fault = run(number, peer);
+        story.tries.push(Tried {
+            attempt: Attempt(attempt),
+            name: task(number).name,
+            holder: ours(peer),
+            fault: fault.clone(),
+            refusals: 0,
+        });
+        let Some(fault) = fault else {
+            story.state = State::Done {
+                submitted: submitted(attempt, peer, 100),
+                file: "a.zip".into(),
+            };
+            return entry(part(number, of), story);
+        };
+        story.state = State::Failed {
+            why: fault.to_string(),
+            output: None,
+        };
+    }
+    entry(part(number, of), story)
+}
+
+fn submitted(attempt: u32, peer: &str, took_ms: u64) -> Submitted {
+    Submitted {
+        attempt: Attempt(attempt),
+        peer: peer.parse().unwrap(),
+        sha256: Digest::of(b"result"),
+        size: 1,
+        took: Duration::from_millis(took_ms),
+        failure: None,
+    }
+}
+
+fn findings(entries: &[Entry]) -> Findings {
+    let mut diagnosis = Diagnosis::default();
+    entries.iter().for_each(|entry| diagnosis.look_at(entry));
+    diagnosis.of_all(now())
+}
+
+fn culprits(entries: &[Entry]) -> Vec<Culprit> {
+    let verdicts = findings(entries).verdicts.into_iter();
+    verdicts.map(|verdict| verdict.culprit).collect()
+}
+
+const PEERS: [&str; 4] = ["ana", "bob", "eva", "ivo"];
+
+/// The peers in the order in which a part comes to them.
+fn turns(number: u128, first: usize) -> Vec<&'static str> {
+    let first = (number as usize + first) % PEERS.len();
+    let turns = PEERS.iter().cycle().skip(first).take(3);
+    turns.copied().collect()
+}
+
+fn world(parts: u128, first: usize, run: Run<'_>) -> Vec<Entry> {
+    let of = u32::try_from(parts).unwrap();
+    let part = |number| tried(number, of, &turns(number, first), run);
+    (0..parts).map(part).collect()
+}
+
+proptest! {
+    #[test]
+    fn where_nothing_passes_it_is_the_code(parts in 1_u128..30, first in 0_usize..4) {
+        let run = |number: u128, _: &str| Some(raised(&format!("KeyError: '{number}' (main.py:3)")));
+        let found = findings(&world(parts, first, &run));
+        prop_assert_eq!(found.verdicts.len(), 1);
+        let verdict = &found.verdicts[0];
+        prop_assert_eq!((verdict.culprit, verdict.failed), (Culprit::Code, parts as u64));
+        prop_assert!(verdict.helps[0].starts_with("mutirao why task-"), "{:?}", verdict.helps);
+    }
+
+    #[test]
+    fn what_fails_wherever_it_runs_beside_others_that_pass_is_the_row(
+        parts in 4_u128..60, bad in prop::collection::btree_set(0_u128..60, 1..4), first in 0_usize..4,
+    ) {
+        let bad: Vec<_> = bad.into_iter().map(|bad| bad % (parts - 1)).collect();
+        let run = |number: u128, _: &str| bad.contains(&number).then(|| raised("ValueError: x (main.py:3)"));
+        let found = findings(&world(parts, first, &run));
+        prop_assert_eq!(found.verdicts.len(), 1);
+        prop_assert_eq!(found.verdicts[0].culprit, Culprit::Row, "{:?}", found);
+        prop_assert!(found.verdicts[0].helps.iter().any(|help| help.contains("results/rows/failed.csv")));
+    }
+
+    #[test]
+    fn what_fails_at_one_and_passes_elsewhere_is_the_machine(
+        parts in 4_u128..60, first in 0_usize..4, sick in 0_usize..4,
+    ) {
+        let run = |_: u128, peer: &str| (peer == PEERS[sick]).then(|| raised("OSError: [Errno 5] disk (main.py:3)"));
+        let found = findings(&world(parts, first, &run));
+        prop_assert_eq!(found.verdicts.len(), 1);
+        prop_assert_eq!(found.verdicts[0].culprit, Culprit::Machine, "{:?}", found);
+        prop_assert_eq!(found.verdicts[0].peers[0].as_str(), PEERS[sick]);
+        prop_assert_eq!(&found.verdicts[0].helps[0], &format!("mutirao why {}", PEERS[sick]));
+    }
+
+    #[test]
+    fn a_bad_row_a_sick_machine_and_a_missing_module_are_told_apart(
+        parts in 16_u128..60, first in 0_usize..4,
+    ) {
+        let run = |number: u128, peer: &str| match (number, peer) {
+            (_, "ivo") => Some(raised("ModuleNotFoundError: No module named 'numpy' (main.py:1)")),
+            (_, "eva") => Some(Fault::Run(Ending::TimeLimit)),
+            (3, _) => Some(raised("ValueError: x (main.py:3)")),
+            _ => None,
+        };
+        let found = findings(&world(parts, first, &run));
+        let of = |culprit| found.verdicts.iter().find(|verdict| verdict.culprit == culprit);
+        let (row, slow) = (of(Culprit::Row).unwrap(), of(Culprit::Machine).unwrap());
+        prop_assert_eq!(row.tasks, 1);
+        prop_assert!(slow.words.contains("eva is too slow"), "{}", slow.words);
+        let lacks = of(Culprit::Environment).unwrap();
+        prop_assert!(lacks.helps[0].starts_with("python3 -m pip install numpy (on ivo)"), "{:?}", lacks.helps);
+    }
+
+    #[test]
+    fn what_passes_where_it_failed_is_chance(parts in 8_u128..60) {
+        let of = u32::try_from(parts).unwrap();
+        let flaky = |number| {
+            let mut entry = tried(number, of, &["ana"], &|_, _| None);
+            if number % 4 == 0 {
+                let mut first = entry.story.tries[0].clone();
+                first.fault = Some(raised("TimeoutError: (main.py:9)"));
+                let story = entry.story.told();
+                story.tries.insert(0, first);
+                story.tries[1].attempt = Attempt(2);
+                story.state = State::Done { submitted: submitted(2, "ana", 1), file: String::new() };
+            }
+            entry
+        };
+        let entries: Vec<_> = (0..parts).map(flaky).collect();
+        prop_assert_eq!(culprits(&entries), [Culprit::Chance]);
+    }
+
+    #[test]
+    fn whatever_happened_the_order_does_not_matter_and_nothing_is_counted_twice(
+        fails in prop::collection::vec(prop::collection::vec(0_u8..6, 3), 1..40), first in 0_usize..4,
+    ) {
+        let run = |number: u128, peer: &str| {
+            let at = PEERS.iter().position(|known| *known == peer).unwrap() % 3;
+            match fails[number as usize][at] {
+                0 => None,
+                1 => Some(Fault::Late),
+                2 => Some(Fault::HandedBack("it leaves".into())),
+                kind => Some(raised(&format!("Error{kind}: x (main.py:1)"))),
+            }
+        };
+        let mut entries = world(fails.len() as u128, first, &run);
+        let found = findings(&entries);
+        let faults = entries.iter().flat_map(|entry| entry.story.tries.iter());
+        let counted = faults.filter_map(|tried| tried.fault.as_ref());
+        let counted = counted.filter_map(Symptom::of).count() as u64;
+        let told: u64 = found.verdicts.iter().map(|verdict| verdict.tries).sum();
+        prop_assert_eq!(told + found.untold, counted);
+        entries.reverse();
+        let again = findings(&entries);
+        let sums = |found: &Findings| {
+            let sum = |verdict: &VerdictRow| (verdict.culprit, verdict.tasks, verdict.failed, verdict.tries);
+            let mut sums: Vec<_> = found.verdicts.iter().map(sum).map(|sum| format!("{sum:?}")).collect();
+            sums.sort();
+            sums
+        };
+        prop_assert_eq!(sums(&found), sums(&again));
+    }
+}
+
+#[test]
+fn one_that_passes_nothing_is_to_blame_though_what_it_failed_was_tried_nowhere_else() {
+    let run = |_: u128, peer: &str| (peer == "ivo").then(|| raised("OSError: x (main.py:3)"));
+    let peer = |number: u128| PEERS[number as usize % 4];
+    let part = |number| tried(number, 20, &[peer(number)], &run);
+    assert_eq!(
+        culprits(&(0..20).map(part).collect::<Vec<_>>()),
+        [Culprit::Machine]
+    );
+}
+
+#[test]
+fn a_task_alone_is_judged_by_its_own_tries() {
+    let run = |_: u128, _: &str| Some(raised("KeyError: 'a' (main.py:3)"));
+    let failed = tried(1, 2, &["ana", "bob"], &run);
+    assert_eq!(culprits(std::slice::from_ref(&failed)), [Culprit::Code]);
+}
+
+#[test]
+fn of_one_task_only_its_own_failures_are_told_in_the_light_of_the_others() {
+    let run = |number: u128, _: &str| match number {
+        3 => Some(raised("ValueError: x (main.py:3)")),
+        4 => Some(raised("KeyError: x (main.py:4)")),
+        _ => None,
+    };
+    let entries = world(9, 0, &run);
+    let mut diagnosis = Diagnosis::default();
+    entries.iter().for_each(|entry| diagnosis.look_at(entry));
+    let verdicts = diagnosis.of_one(&entries[3], now()).verdicts;
+    assert_eq!(verdicts.len(), 1);
+    assert_eq!(verdicts[0].error, "exit code 1: ValueError: x (main.py:3)");
+    assert_eq!(verdicts[0].culprit, Culprit::Row);
+}
+
+fn running(number: u128, peer: &str, for_s: u64) -> Entry {
+    let lease = Lease {
+        attempt: Attempt(1),
+        holder: ours(peer),
+        granted: Moment(now().0 - for_s * 1_000_000),
+        deadline: None,
+        confirmed: true,
+    };
+    let state = State::Leased(lease);
+    let story = Story {
+        state,
+        ..Story::default()
+    };
+    entry(part(number, 9), story)
+}
+
+#[test]
+fn what_runs_far_longer_than_the_others_took_is_slow_and_the_peer_that_passed_none_is_to_blame() {
+    let mut entries: Vec<_> = (0..3)
+        .map(|number| tried(number, 9, &["ana"], &|_, _| None))
+        .collect();
+    entries.push(running(4, "ana", 4));
+    assert_eq!(culprits(&entries), [], "nobody waits for that");
+    entries.push(running(5, "bob", 60));
+    let found = findings(&entries);
+    assert_eq!(found.verdicts[0].culprit, Culprit::Machine);
+    assert_eq!(found.verdicts[0].helps, ["mutirao why bob"]);
+    let slow: Vec<_> = found
+        .runs
+        .iter()
+        .map(|run| (run.for_s, run.is_slow))
+        .collect();
+    assert_eq!(slow, [(60, true), (4, false)]);
+    assert_eq!(found.usual.unwrap().longest_ms, 100);
+    entries.pop();
+    entries.push(running(5, "ana", 60));
+    let found = findings(&entries);
+    assert_eq!(found.verdicts[0].culprit, Culprit::Row);
+    assert_eq!(found.verdicts[0].helps, ["mutirao cancel task-5"]);
+}
+
+#[test]
+fn the_findings_of_a_group_of_any_size_stay_small() {
+    let run = |number: u128, _: &str| {
+        let error = format!("Error{number}: {} (main.py:{number})", "x".repeat(200));
+        Some(raised(&error))
+    };
+    let peers: Vec<String> = (0..500).map(|peer| format!("peer-{peer}")).collect();
+    let peer = |number: u128| &*peers[number as usize % peers.len()];
+    let part = |number| tried(number, 100_000, &[peer(number), peer(number + 1)], &run);
+    let entries: Vec<_> = (0..100_000).map(part).collect();
+    let found = findings(&entries);
+    assert_eq!(found.verdicts.len(), FINDINGS_MAX);
+    let told: u64 = found.verdicts.iter().map(|verdict| verdict.tries).sum();
+    assert_eq!(told + found.untold, 200_000);
+    assert!(serde_json::to_string(&found).unwrap().len() < 64 << 10);
+}

@@ -1,0 +1,150 @@
+//! Verdicts in words for readers, and what helps.
+
+use super::symptom::Kind;
+use super::{Cluster, Diagnosis};
+use crate::model::{PeerId, Task};
+use crate::wire::report::Culprit;
+
+/// Peers that are named; the others are counted.
+const NAMED_MAX: usize = 3;
+
+/// What is to blame, and what speaks for that.
+pub(super) fn of(
+    culprit: Culprit,
+    kind: &Kind,
+    cluster: &Cluster<'_>,
+    all: &Diagnosis<'_>,
+) -> String {
+    let peers = named(cluster);
+    let failing = tasks(cluster.tasks);
+    let others = all.passes.len() as u64;
+    match (culprit, kind) {
+        (Culprit::Environment, Kind::Module(module)) => {
+            let lacking = |peer: &&PeerId| cluster.peers.contains_key(peer);
+            let having = all.passes.keys().filter(|peer| !lacking(peer)).count() as u64;
+            match having {
+                0 => format!("the environment: the module {module} is missing on {peers}"),
+                _ => format!(
+                    "the environment: the module {module} is missing on {peers}, and not where others passed ({})",
+                    counted(having, "peer", "peers")
+                ),
+            }
+        }
+        (Culprit::Environment, _) => {
+            format!("the environment: the program cannot be started on {peers}")
+        }
+        (Culprit::Code, _) => {
+            format!("the code: {failing} failed so on {peers}, and nothing has passed")
+        }
+        (Culprit::Machine, Kind::Slow) => {
+            format!("the machine: {peers} is too slow for it, or it hangs there")
+        }
+        (Culprit::Row, Kind::Slow) => {
+            format!("the row: {failing} on {peers} where others took no longer than usual")
+        }
+        (Culprit::Machine, Kind::Time) => format!(
+            "the machine: {peers} is too slow, what passes its time limit there is done in time elsewhere"
+        ),
+        (Culprit::Machine, Kind::Lost) => format!("the machine: {peers} was lost"),
+        (Culprit::Machine, Kind::Trouble) => format!("the machine: {peers} is in trouble"),
+        (Culprit::Machine, _) => format!(
+            "the machine: {failing} failed so on {peers}, and {} elsewhere",
+            match cluster.elsewhere {
+                0 => "others pass".to_owned(),
+                passed => format!("{passed} of these passed"),
+            }
+        ),
+        (Culprit::Row, _) => {
+            let passed: u64 = all.passes.values().sum();
+            format!(
+                "the row: {} of {} fail so wherever they run ({peers}), and {passed} passed on {}",
+                cluster.tasks,
+                tasks(all.tried),
+                counted(others, "peer", "peers"),
+            )
+        }
+        (Culprit::Chance, _) => format!(
+            "chance: {} of {failing} passed when tried again",
+            cluster.elsewhere + cluster.again
+        ),
+    }
+}
+
+/// Commands, or what to do.
+pub(super) fn helps(culprit: Culprit, kind: &Kind, cluster: &Cluster<'_>) -> Vec<String> {
+    let example = cluster.examples.first().copied();
+    let peer = cluster.peers.iter().max_by_key(|(_, tries)| **tries);
+    let peer = peer.map(|(peer, _)| format!("mutirao why {peer}"));
+    let mut helps = Vec::new();
+    match (culprit, kind) {
+        (Culprit::Environment, Kind::Module(module)) => helps.push(format!(
+            "python3 -m pip install {module} (on {}), or put the module beside main.py",
+            named(cluster)
+        )),
+        (Culprit::Environment, _) => {
+            helps.push(format!("install it on {}", named(cluster)));
+        }
+        (Culprit::Machine, _) => helps.extend(peer),
+        (Culprit::Code | Culprit::Row, Kind::Slow) => {
+            helps.extend(example.map(|task| format!("mutirao cancel {}", task.name.stem())));
+        }
+        (Culprit::Code | Culprit::Row, Kind::Time) => {
+            helps.push("mutirao run … --time-limit TIME gives it longer".into());
+        }
+        (Culprit::Code | Culprit::Row, Kind::Memory) => {
+            helps
+                .push("mutirao peer --slots 1 runs one task at a time, with all the memory".into());
+        }
+        (Culprit::Code, _) => helps.extend(traceback(example)),
+        (Culprit::Row, _) => {
+            helps.extend(traceback(example));
+            helps.extend(example.and_then(failed_rows));
+        }
+        (Culprit::Chance, _) => helps.push("mutirao run … --retries N tries it more often".into()),
+    }
+    helps
+}
+
+fn traceback(example: Option<&Task>) -> Option<String> {
+    example.map(|task| format!("mutirao why {} shows where", task.name.stem()))
+}
+
+/// Where the rows of failed parts lie, to be mended and handed in again.
+fn failed_rows(task: &Task) -> Option<String> {
+    task.part()?;
+    let group = &task.kind.group;
+    Some(format!(
+        "mend results/{group}/failed.csv, then: mutirao run main.py results/{group}/failed.csv"
+    ))
+}
+
+/// `ana, bob and 3 more peers`.
+fn named(cluster: &Cluster<'_>) -> String {
+    let names: Vec<_> = cluster
+        .peers
+        .keys()
+        .take(NAMED_MAX)
+        .map(|peer| peer.as_str())
+        .collect();
+    let more = cluster.peers.len().saturating_sub(NAMED_MAX) as u64;
+    match more {
+        0 => names.join(", "),
+        more => format!(
+            "{} and {}",
+            names.join(", "),
+            counted(more, "more peer", "more peers")
+        ),
+    }
+}
+
+/// `1 task`, `7 tasks`.
+pub(super) fn tasks(count: u64) -> String {
+    counted(count, "task", "tasks")
+}
+
+fn counted(count: u64, one: &str, more: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {more}"),
+    }
+}

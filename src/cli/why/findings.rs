@@ -1,0 +1,132 @@
+//! What was found out about a task or a group, in words.
+
+use std::fmt::Write as _;
+
+use mutirao_actors::wire::report::{Findings, ReasonRow, RunRow, UsualRow, VerdictRow};
+
+use crate::cli::status::in_words as seconds;
+
+/// What is of interest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// All of a group.
+    All,
+    /// What failed of a group.
+    Failures,
+    /// What failed of a group and what is to blame, without what helps.
+    InShort,
+    /// One task.
+    OfOne,
+}
+
+impl Shown {
+    /// By what was typed of a group.
+    pub fn of(failed: bool) -> Self {
+        match failed {
+            true => Self::Failures,
+            false => Self::All,
+        }
+    }
+}
+
+/// What waits, what runs, what failed; each with what helps.
+pub fn in_words(why: &Findings, shown: Shown) -> String {
+    let mut text = String::new();
+    if matches!(shown, Shown::All | Shown::OfOne) {
+        why.waits
+            .iter()
+            .for_each(|row| waits(&mut text, row, shown));
+        why.runs.iter().for_each(|row| runs(&mut text, row));
+        if let Some(usual) = &why.usual
+            && !why.runs.is_empty()
+        {
+            took(&mut text, usual);
+        }
+    }
+    why.verdicts
+        .iter()
+        .for_each(|row| failed(&mut text, row, shown));
+    if why.untold > 0 {
+        let _ = writeln!(text, "  {} more tries failed in other ways", why.untold);
+    }
+    if shown != Shown::OfOne {
+        for ReasonRow { reason, tasks, .. } in &why.cancelled {
+            let _ = writeln!(text, "  cancelled  {tasks}: {reason}");
+        }
+    }
+    text
+}
+
+fn waits(text: &mut String, row: &ReasonRow, shown: Shown) {
+    let count = match shown {
+        Shown::OfOne => String::new(),
+        _ => format!("{}: ", row.tasks),
+    };
+    let help = row.help.as_ref().map(|help| format!(" → {help}"));
+    let _ = writeln!(
+        text,
+        "  waits  {count}{}{}",
+        row.reason,
+        help.unwrap_or_default()
+    );
+}
+
+fn runs(text: &mut String, row: &RunRow) {
+    let name = row.task_name.as_str();
+    let slow = if row.is_slow {
+        ", far longer than usual"
+    } else {
+        ""
+    };
+    let _ = writeln!(
+        text,
+        "  runs   {name}  try {} on {} for {}{slow}",
+        row.attempt,
+        row.peer_id,
+        seconds(row.for_s)
+    );
+}
+
+fn took(text: &mut String, usual: &UsualRow) {
+    let _ = writeln!(
+        text,
+        "  usual  {} that are done took {} at most, half of them {} at most",
+        usual.tasks,
+        milliseconds(usual.longest_ms),
+        milliseconds(usual.median_ms)
+    );
+}
+
+/// `0.25 s`, `3.1 s`, `3 min 5 s`.
+fn milliseconds(ms: u64) -> String {
+    match ms {
+        0..1000 => format!("0.{:02} s", ms / 10),
+        1000..60_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        _ => seconds(ms / 1000),
+    }
+}
+
+fn failed(text: &mut String, row: &VerdictRow, shown: Shown) {
+    let _ = writeln!(text, "  {}", row.error);
+    let _ = writeln!(text, "    {}", row.words);
+    if shown == Shown::InShort {
+        return;
+    }
+    if shown != Shown::OfOne {
+        let names = row
+            .examples
+            .iter()
+            .map(|example| example.task_name.as_str());
+        let names: Vec<_> = names.collect();
+        let more = row.tasks.saturating_sub(names.len() as u64);
+        let more = if more == 0 {
+            String::new()
+        } else {
+            format!(" and {more} more")
+        };
+        let _ = writeln!(text, "    {}{more}", names.join(", "));
+    }
+    for help in &row.helps {
+        let _ = writeln!(text, "    → {help}");
+    }
+}
