@@ -133,6 +133,11 @@ impl Kinds {
         kind
     }
 
+    /// Those that are known, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Kind> {
+        self.known.iter().map(|kind| &**kind)
+    }
+
     /// The task with the kind that it shares with others.
     pub fn share_in(&mut self, mut task: Task) -> Arc<Task> {
         task.kind = self.share(task.kind);

@@ -133,6 +133,12 @@ impl Assemblies {
         }
     }
 
+    /// The names of the groups that are known.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let ending = self.ending.values().map(|ending| &*ending.group);
+        ending.chain(self.groups.keys().map(|group| &**group))
+    }
+
     /// A part that has ended in an earlier life.
     pub fn recall(&mut self, known: &Remembered, end: &End, kept: Option<&Kept>) {
         let Some(part) = known.task.part() else {

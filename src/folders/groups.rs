@@ -19,7 +19,10 @@ impl Handler<Letter<OpenGroup>> for Folders {
             return;
         }
         let places = Arc::clone(&self.places);
-        let open = move || jobs::open_group(&places, &name).map_err(Refused::Disk);
+        // The folder of a group may be gone while its tasks are known by its name.
+        let known = self.intake.groups().chain(self.assemblies.names());
+        let taken = jobs::numbers_of_groups(&name, known);
+        let open = move || jobs::open_group(&places, &name, &taken).map_err(Refused::Disk);
         self.work(ctx, open, move |desk, opened, _| {
             match desk.heard("open a group", 0, opened) {
                 Ok(group) => {

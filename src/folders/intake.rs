@@ -106,6 +106,11 @@ impl Intake {
         self.add(File::new(name, mark, Moment::default(), 0, Phase::Leaving));
     }
 
+    /// The groups of tasks that are open; may name some of tasks that were.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        self.kinds.iter().map(|kind| &*kind.group)
+    }
+
     fn add(&mut self, file: File) -> Option<Seat> {
         self.drop_file(file.key());
         let is_in_motion = file.is_in_motion();

@@ -9,7 +9,7 @@ use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
 pub(super) use self::bring_back::{MaybeEnded, bring_back};
 pub(super) use self::ended::Settling;
-pub(super) use self::groups::open_group;
+pub(super) use self::groups::{numbers as numbers_of_groups, open_group};
 pub(super) use self::keep::{Keeping, keep, keep_together};
 pub(super) use self::lay::{Adopted, Laid, Unlaid, adopt_together, lay, load_unlaid};
 pub(super) use self::put_away::{Shelved, reject};

@@ -1,5 +1,7 @@
 //! New groups of tasks get their names, which are those of their folders below `results/`.
 
+use std::collections::BTreeSet;
+
 use mutirao_actors::model::TaskName;
 
 use super::Places;
@@ -10,23 +12,43 @@ use crate::disk::{DiskError, OnDisk as _};
 /// the name of a task.
 const STEM_MAX: usize = 80;
 /// Numbers tried after the first that looked free: each failure means that somebody took one just then.
-const CLAIMS_MAX: u64 = 64;
+const CLAIMS_MAX: usize = 64;
 
-/// Makes the folder of a new group, `main-7` for `main.zip`, so that it outlasts a power cut, and gives its name. An
-/// empty one that a crash leaves, of which nobody was told, is in nobody's way.
+/// What the names of groups begin with that are made for tasks of this name.
+fn stem_of(name: &TaskName) -> &str {
+    let stem = name.stem();
+    &stem[..stem.len().min(STEM_MAX)]
+}
+
+/// The numbers of those of these groups that are named like a new one.
+pub(in crate::folders) fn numbers<'a>(
+    name: &TaskName,
+    groups: impl Iterator<Item = &'a str>,
+) -> BTreeSet<u64> {
+    let number_of = |group: &str| {
+        let number = group.strip_prefix(stem_of(name))?.strip_prefix('-')?;
+        number.parse().ok()
+    };
+    groups.filter_map(number_of).collect()
+}
+
+/// Makes the folder of a new group, `main-7` for `main.zip`, so that it outlasts a power cut, and gives its name: none
+/// whose number is taken. An empty one that a crash leaves, of which nobody was told, is in nobody's way.
 ///
 /// # Errors
 /// Whatever the disk refuses.
 pub(in crate::folders) fn open_group(
     places: &Places,
     name: &TaskName,
+    taken: &BTreeSet<u64>,
 ) -> Result<String, DiskError> {
     let (volume, results) = (&*places.volume, &places.results);
-    let stem = name.stem();
-    let stem = &stem[..stem.len().min(STEM_MAX)];
+    let stem = stem_of(name);
     let named = |number| format!("{stem}-{number}");
-    let first = free_number(|number| volume.stat(&results.join(named(number))).is_ok());
-    for number in first..first + CLAIMS_MAX {
+    let lies = |number| volume.stat(&results.join(named(number))).is_ok();
+    let first = free_number(|number| taken.contains(&number) || lies(number));
+    let free = (first..).filter(|number| !taken.contains(number));
+    for number in free.take(CLAIMS_MAX) {
         let group = named(number);
         if volume.make_new_folder(&results.join(&group))? {
             return Ok(group);
@@ -38,7 +60,6 @@ pub(in crate::folders) fn open_group(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::fs;
     use std::sync::Arc;
 
@@ -54,7 +75,7 @@ mod tests {
     }
 
     fn open(places: &Places, name: &str) -> String {
-        open_group(places, &TaskName::tamed(name)).unwrap()
+        open_group(places, &TaskName::tamed(name), &BTreeSet::new()).unwrap()
     }
 
     #[test]
@@ -66,6 +87,21 @@ mod tests {
         assert_eq!(open(&places, "main.zip"), "main-4");
         assert_eq!(open(&places, "../mão"), "_m_o-1");
         assert!(places.results.join("_m_o-1").is_dir());
+    }
+
+    #[test]
+    fn a_name_that_is_known_is_given_to_no_second_group_though_its_folder_is_gone() {
+        let (_temp, places, _) = ailing();
+        let name = TaskName::tamed("main");
+        let known = [
+            "main-1", "main-2", "main-10", "main-x", "main", "other-99", "main-1.5",
+        ];
+        let taken = numbers(&name, known.into_iter());
+        assert_eq!(taken, BTreeSet::from([1, 2, 10]));
+        for expected in ["main-3", "main-4"] {
+            assert_eq!(open_group(&places, &name, &taken).unwrap(), expected);
+        }
+        assert!(numbers(&TaskName::tamed("new"), known.into_iter()).is_empty());
     }
 
     #[test]
@@ -91,7 +127,7 @@ mod tests {
         let (_temp, places, disk) = ailing();
         assert_eq!(open(&places, "main"), "main-1");
         disk.fail_flush_of("results");
-        open_group(&places, &TaskName::tamed("main")).unwrap_err();
+        open_group(&places, &TaskName::tamed("main"), &BTreeSet::new()).unwrap_err();
         assert!(!places.results.join("main-2").exists());
         assert_eq!(open(&places, "main"), "main-2");
     }
