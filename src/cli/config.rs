@@ -3,11 +3,11 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 
-use super::Cli;
+use super::grammar;
 use crate::config::{files, survey};
 
 /// Show each setting with its value and where that comes from
@@ -20,7 +20,7 @@ pub struct Config {
 
 /// Prints them.
 pub fn run(args: Config) -> anyhow::Result<ExitCode> {
-    let settings = survey(Cli::command(), &files())?;
+    let settings = survey(grammar(), &files())?;
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&settings)?)?;

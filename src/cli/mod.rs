@@ -4,6 +4,7 @@ mod cancel;
 mod cat;
 mod completions;
 mod config;
+mod examples;
 mod group;
 mod house;
 mod info;
@@ -34,6 +35,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
+use self::examples::with_examples;
 use self::near::nearest;
 use crate::config as settings;
 use crate::control::ControlError;
@@ -49,22 +51,13 @@ const NO_MASTER: u8 = 3;
 
 /// Run Python tasks on the machines of a local network, with nothing to configure
 #[derive(Debug, Parser)]
-#[command(name = "mutirao", version = crate::VERSION, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(name = "mutirao", version = crate::VERSION, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
     logs: Logs,
 }
-
-const EXAMPLES: &str = "\
-Examples:
-  mutirao master                    on one machine: hands out what lies in tasks/
-  mutirao peer                      on the others: find the master and work for it
-  mutirao run main.py input.csv     run a script somewhere and print what it printed
-  mutirao run main.py input.csv --rows 1000
-                                    cut the input, run the parts on all peers, put it together
-  mutirao up --drain                master and peer in one: do what lies in tasks/ and end";
 
 /// How much is told while the program runs, and how.
 #[derive(Debug, Clone, Args)]
@@ -141,7 +134,7 @@ impl Cli {
     /// # Errors
     /// When a settings file cannot be read.
     pub fn read() -> anyhow::Result<Self> {
-        let command = settings::apply(Self::command(), &settings::files())?;
+        let command = settings::apply(grammar(), &settings::files())?;
         let known = command.get_subcommands();
         let known: Vec<_> = known.map(|known| known.get_name().to_owned()).collect();
         let matches = command.try_get_matches();
@@ -181,6 +174,11 @@ impl Cli {
             Command::Masters(args) => in_system(masters::run(args)),
         }
     }
+}
+
+/// All that may be typed, with examples.
+fn grammar() -> clap::Command {
+    with_examples(Cli::command())
 }
 
 /// The error for a subcommand that there is not, with the one that was likely meant: clap finds none for a slip in a short word.

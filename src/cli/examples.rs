@@ -1,0 +1,463 @@
+//! Examples for `--help`, which shows them first, and for the manual pages: one table for all subcommands.
+//!
+//! Rule: every subcommand has an entry, and every line of one can be typed; the tests below hold both.
+
+use clap::Command;
+
+/// What is typed, and what it is for.
+type Example = (&'static str, &'static str);
+
+/// Examples before usage and options: whoever looks for help mostly wants to type something like them.
+const TEMPLATE: &str = "\
+{before-help}{about}{after-help}
+
+{usage-heading} {usage}
+
+{all-args}";
+
+/// Of the program itself.
+const FIRST: &[Example] = &[
+    (
+        "mutirao master",
+        "on one machine: hands out what lies in tasks/",
+    ),
+    (
+        "mutirao peer",
+        "on the others: find the master and work for it",
+    ),
+    (
+        "mutirao run main.py input.csv",
+        "run a script somewhere and print what it printed",
+    ),
+    (
+        "mutirao run main.py input.csv --rows 1000",
+        "cut the input, run the parts on all peers, put it together",
+    ),
+    (
+        "mutirao up --drain",
+        "master and peer in one: do what lies in tasks/ and end",
+    ),
+];
+
+/// Of each subcommand, by its name and those above it.
+const EXAMPLES: &[(&str, &[Example])] = &[
+    (
+        "up",
+        &[
+            ("mutirao up", "serve and work here, until Ctrl-C"),
+            ("mutirao up --drain", "do what lies in tasks/ and end"),
+            (
+                "mutirao up --slots 2 --time-limit 10m",
+                "two scripts at a time, ten minutes each",
+            ),
+        ],
+    ),
+    (
+        "master",
+        &[
+            (
+                "mutirao master",
+                "hand out what lies in tasks/; peers find it by themselves",
+            ),
+            (
+                "mutirao master --name lab --scheduler priority",
+                "under this name, urgent tasks first",
+            ),
+            (
+                "mutirao master --open-api",
+                "take tasks over HTTP from other machines too",
+            ),
+        ],
+    ),
+    (
+        "peer",
+        &[
+            (
+                "mutirao peer",
+                "find a master and run its tasks, as many as there are CPUs",
+            ),
+            (
+                "mutirao peer --slots 2 --python .venv/bin/python",
+                "two at a time, with this Python",
+            ),
+            (
+                "mutirao peer --discover 10.0.7.3",
+                "ask this host too, for a master that broadcasts do not reach",
+            ),
+            (
+                "mutirao peer --master lab-pc:50020",
+                "work for this master and no other",
+            ),
+        ],
+    ),
+    (
+        "run",
+        &[
+            (
+                "mutirao run main.py input.csv",
+                "run it somewhere; here if there is no master",
+            ),
+            (
+                "mutirao run simulation/",
+                "a folder that holds a main.py, with all that lies in it",
+            ),
+            (
+                "mutirao run main.py input.csv --rows 1000",
+                "1000 rows a task, on all peers, put together again",
+            ),
+            (
+                "mutirao run main.py --each 'photos/*.txt'",
+                "a task for each file",
+            ),
+            (
+                "mutirao run sim.py --param rate=0.1,0.2 --param seed=1..5 -- --rate {rate}",
+                "a task for each combination",
+            ),
+            (
+                "mutirao run main.py input.csv --rows 1000 --dry-run",
+                "say what would be made, and make nothing",
+            ),
+        ],
+    ),
+    (
+        "submit",
+        &[
+            ("mutirao submit main.py input.csv", "hand it in and go on"),
+            (
+                "mutirao submit main.py input.csv --rows 1000 --max-fails 5%",
+                "give up when more than a twentieth failed",
+            ),
+            (
+                "mutirao submit plot.py --after last",
+                "begin when that is done which was handed in before",
+            ),
+            (
+                "mutirao submit night.zip --priority -1 --time-limit 8h",
+                "behind the others, and no longer than eight hours",
+            ),
+        ],
+    ),
+    (
+        "wait",
+        &[
+            (
+                "mutirao wait last",
+                "wait for what was handed in last from here, and show how it went",
+            ),
+            (
+                "mutirao wait main-7 sim",
+                "wait for this group and for this task",
+            ),
+            (
+                "mutirao wait main-7 --json",
+                "print in the end how it stands, for a program",
+            ),
+        ],
+    ),
+    (
+        "list",
+        &[
+            ("mutirao list", "groups and tasks, the newest first"),
+            ("mutirao list --failed", "what failed, parts of groups too"),
+            (
+                "mutirao list --group main-7 --running",
+                "which parts of a group run",
+            ),
+        ],
+    ),
+    (
+        "info",
+        &[
+            (
+                "mutirao info last",
+                "all that is known of what was handed in last from here",
+            ),
+            (
+                "mutirao info main-7 sim --json",
+                "of a group and a task, for a program",
+            ),
+        ],
+    ),
+    (
+        "cat",
+        &[
+            ("mutirao cat last", "what it printed"),
+            (
+                "mutirao cat main-7",
+                "what the parts of a group printed, in their order",
+            ),
+            (
+                "mutirao cat --failed --stderr",
+                "the errors of all that failed",
+            ),
+        ],
+    ),
+    (
+        "cancel",
+        &[
+            (
+                "mutirao cancel last",
+                "take back what was handed in last from here",
+            ),
+            (
+                "mutirao cancel main-7 --waiting",
+                "of a group what has not begun",
+            ),
+            (
+                "mutirao cancel main-7 --reason 'wrong input'",
+                "and tell those who ask why",
+            ),
+        ],
+    ),
+    (
+        "status",
+        &[
+            ("mutirao status", "what waits, runs and failed"),
+            (
+                "mutirao status --master lab-pc:50020 --json",
+                "of this master, for a program",
+            ),
+        ],
+    ),
+    (
+        "peers",
+        &[
+            (
+                "mutirao peers",
+                "who is here, how each fares and what it did",
+            ),
+            ("mutirao peers --json", "for a program"),
+        ],
+    ),
+    (
+        "why",
+        &[
+            ("mutirao why last", "why it waits or failed, and what to do"),
+            ("mutirao why sim", "of a task"),
+            ("mutirao why 3f2a", "how the peer fares whose id begins so"),
+        ],
+    ),
+    (
+        "masters",
+        &[
+            (
+                "mutirao masters",
+                "who answers on this network, and whom a peer would choose",
+            ),
+            (
+                "mutirao masters --wait 10 --discover 10.0.7.3",
+                "listen longer, and ask this host too",
+            ),
+        ],
+    ),
+    (
+        "trace",
+        &[
+            (
+                "mutirao trace --task example.zip --ascii",
+                "the way of a task through all actors, drawn",
+            ),
+            (
+                "mutirao trace --since 10m --peer 3f2a",
+                "what was said about a peer in the last ten minutes",
+            ),
+            (
+                "mutirao trace --follow --actor scheduler",
+                "what is said to the scheduler and by it, as it happens",
+            ),
+        ],
+    ),
+    (
+        "store",
+        &[
+            (
+                "mutirao store check",
+                "look whether all that the master wrote down is whole",
+            ),
+            ("mutirao store export", "print it, one JSON object a task"),
+        ],
+    ),
+    (
+        "store check",
+        &[
+            (
+                "mutirao store check",
+                "look at every record, and at every file of which one tells",
+            ),
+            (
+                "mutirao store check --repair",
+                "mend the database as a start of the master does",
+            ),
+        ],
+    ),
+    (
+        "store export",
+        &[(
+            "mutirao store export",
+            "all tasks with their tries, one JSON object a line",
+        )],
+    ),
+    (
+        "config",
+        &[
+            (
+                "mutirao config",
+                "each setting, its value, and where that comes from",
+            ),
+            ("mutirao config --json", "for a program"),
+        ],
+    ),
+    (
+        "completions",
+        &[
+            (
+                "mutirao completions bash > ~/.local/share/bash-completion/completions/mutirao",
+                "for bash",
+            ),
+            (
+                "mutirao completions fish > ~/.config/fish/completions/mutirao.fish",
+                "for fish",
+            ),
+        ],
+    ),
+    (
+        "man",
+        &[
+            (
+                "mutirao man > ~/.local/share/man/man1/mutirao.1",
+                "the page of the program",
+            ),
+            (
+                "mutirao man store check > ~/.local/share/man/man1/mutirao-store-check.1",
+                "of a subcommand",
+            ),
+        ],
+    ),
+];
+
+/// The program with its examples.
+pub fn with_examples(program: Command) -> Command {
+    let program = described(program, FIRST);
+    with_those_of(program, "")
+}
+
+/// Gives each subcommand its examples.
+fn with_those_of(mut command: Command, above: &str) -> Command {
+    let names: Vec<_> = command
+        .get_subcommands()
+        .map(|sub| sub.get_name().to_owned())
+        .collect();
+    for name in names {
+        let path = format!("{above}{name}");
+        command = command.mut_subcommand(name, |sub| {
+            let of_it = EXAMPLES.iter().find(|(name, _)| *name == path);
+            let sub = with_those_of(sub, &format!("{path} "));
+            described(sub, of_it.map_or(&[], |(_, examples)| examples))
+        });
+    }
+    command
+}
+
+fn described(command: Command, examples: &[Example]) -> Command {
+    let width = |typed: &str| typed.chars().count();
+    let widest = examples
+        .iter()
+        .map(|(typed, _)| width(typed))
+        .filter(|width| *width < WIDE)
+        .max();
+    let pad = widest.unwrap_or_default();
+    let mut text = "Examples:".to_owned();
+    for (typed, told) in examples {
+        match width(typed) < WIDE {
+            true => text.push_str(&format!("\n  {typed:pad$}  {told}")),
+            // It stands on a line of its own, and what it is for below.
+            false => text.push_str(&format!("\n  {typed}\n  {:pad$}  {told}", "")),
+        }
+    }
+    command.help_template(TEMPLATE).after_help(text)
+}
+
+/// An example of so many characters leaves no room beside it.
+const WIDE: usize = 45;
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    /// Every subcommand, as it is typed, and those below it.
+    fn all(command: &Command, above: &str) -> Vec<String> {
+        let subs = command
+            .get_subcommands()
+            .filter(|sub| sub.get_name() != "help");
+        let named = subs.flat_map(|sub| {
+            let path = format!("{above}{}", sub.get_name());
+            let below = all(sub, &format!("{path} "));
+            [path].into_iter().chain(below)
+        });
+        named.collect()
+    }
+
+    /// What a shell makes of it: words, some of them in quotes, up to where the output goes.
+    fn words(typed: &str) -> Vec<String> {
+        let typed = typed.split(" > ").next().unwrap();
+        let mut words = vec![String::new()];
+        for (at, part) in typed.split('\'').enumerate() {
+            let mut pieces = if at % 2 == 0 {
+                part.split(' ').collect()
+            } else {
+                vec![part]
+            }
+            .into_iter();
+            words.last_mut().unwrap().push_str(pieces.next().unwrap());
+            words.extend(pieces.map(str::to_owned));
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    #[test]
+    fn every_subcommand_has_examples_and_every_example_a_subcommand() {
+        let mut known = all(&Cli::command(), "");
+        let mut told: Vec<_> = EXAMPLES
+            .iter()
+            .map(|(name, _)| (*name).to_owned())
+            .collect();
+        known.sort();
+        told.sort();
+        assert_eq!(told, known);
+        assert!(EXAMPLES.iter().all(|(_, examples)| !examples.is_empty()));
+    }
+
+    #[test]
+    fn every_example_can_be_typed() {
+        for (name, examples) in EXAMPLES.iter().chain([&("", FIRST)]) {
+            for (typed, _) in *examples {
+                assert!(typed.starts_with(&format!("mutirao {name}")), "{typed}");
+                let parsed = Cli::command().try_get_matches_from(words(typed));
+                parsed.unwrap_or_else(|error| panic!("{typed}: {error}"));
+            }
+        }
+    }
+
+    #[test]
+    fn help_shows_the_examples_before_the_options() {
+        let mut program = with_examples(Cli::command());
+        program.build();
+        for path in all(&Cli::command(), "") {
+            let mut command = &mut program;
+            for name in path.split(' ') {
+                command = command.find_subcommand_mut(name).unwrap();
+            }
+            let help = command.render_help().to_string();
+            let at = |text: &str| {
+                help.find(text)
+                    .unwrap_or_else(|| panic!("{path}: no {text}: {help}"))
+            };
+            assert!(at("Examples:\n") < at("Usage: "), "{help}");
+            assert!(at("Usage: ") < at("Options:"), "{help}");
+        }
+    }
+}
