@@ -1,19 +1,16 @@
 //! A group from the outside: handed in, followed to its end, and where what it made lies.
 
-use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressStyle};
-use jiff::{SignedDuration, Zoned};
 use mutirao_actors::model::{Archive, TaskChoice, TaskId};
 use mutirao_actors::wire::report::{GroupReport, TaskReport};
 use mutirao_actors::wire::{Reply, Request};
 
 use super::master::{LOOK_EVERY, report};
 use super::options::root;
+use super::progress::{Progress, bar, ended};
 use super::status::read_report;
 use super::wanted::{Place, Wanted};
 use super::work::{Work, counted};
@@ -149,28 +146,23 @@ async fn ask(group: &str, why: bool, control: &mut Control) -> Result<GroupRepor
 /// When the master cannot be asked, or parts are missing of which nobody hands in any more.
 pub async fn follow(group: &str, control: &mut Control) -> anyhow::Result<GroupReport> {
     let mut report = group_status(group, control).await?;
-    let line = bar(report.parts, "");
+    let mut progress = Progress::of(report.parts);
     let mut quiet = 0;
     while !report.complete {
-        line.set_position(ended(&report));
-        line.set_message(in_words(&report, line.eta()));
+        progress.show(&report);
         quiet = match report.waiting + report.running {
             0 => quiet + 1,
             _ => 0,
         };
         if quiet > QUIET_LOOKS_MAX {
-            line.finish_and_clear();
+            progress.clear();
             return Err(short(&report).into());
         }
         tokio::time::sleep(LOOK_EVERY).await;
         report = group_status(group, control).await?;
     }
-    line.finish_and_clear();
+    progress.clear();
     Ok(report)
-}
-
-fn ended(report: &GroupReport) -> u64 {
-    report.done + report.failed + report.cancelled
 }
 
 fn short(report: &GroupReport) -> Unfinished {
@@ -184,33 +176,6 @@ fn short(report: &GroupReport) -> Unfinished {
 /// Whether every part has its result.
 pub fn is_well(report: &GroupReport) -> bool {
     report.done == u64::from(report.parts)
-}
-
-fn in_words(report: &GroupReport, left: Duration) -> String {
-    let mut words = String::new();
-    if report.failed > 0 {
-        words.push_str(&format!(" · {} failed", report.failed));
-    }
-    let end = SignedDuration::try_from(left)
-        .ok()
-        .filter(|_| ended(report) > 0)
-        .and_then(|left| Zoned::now().checked_add(left).ok());
-    if let Some(end) = end {
-        words.push_str(&end.strftime(" · about %H:%M").to_string());
-    }
-    words
-}
-
-fn bar(parts: u32, what: &str) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(parts.into());
-    let template = format!("{what} {{bar:20}} {{percent}} %  {{pos}}/{{len}}{{msg}}");
-    if let Ok(style) = ProgressStyle::with_template(&template) {
-        bar.set_style(style.progress_chars("█▌░"));
-    }
-    bar
 }
 
 /// Comes back when all that the group made lies in this folder; false when it takes too long.
@@ -230,15 +195,18 @@ pub async fn gathered(folder: &Path, control: &mut Control) -> anyhow::Result<bo
     Ok(false)
 }
 
-/// The folder of a group, if its master serves the folder that we are in: then it keeps its records here, and has opened the
-/// group's folder.
+/// The folder of a group, if its master serves the folder that we are in: then it has opened the group's folder.
 pub fn folder_here(group: &str, master: SocketAddr) -> Option<PathBuf> {
     let folder = Path::new("results").join(group);
+    (is_here(master) && folder.is_dir()).then_some(folder)
+}
+
+/// Whether this master serves the folder that we are in: then it runs on this machine, and keeps its records here.
+pub fn is_here(master: SocketAddr) -> bool {
     let is_own = master.ip().is_loopback()
         || if_addrs::get_if_addrs()
             .is_ok_and(|ours| ours.iter().any(|own| own.ip() == master.ip()));
-    let is_here = is_own && root().join(store::FOLDER).is_dir() && folder.is_dir();
-    is_here.then_some(folder)
+    is_own && root().join(store::FOLDER).is_dir()
 }
 
 /// What was made of the work, in words: `10,000 rows as 200 tasks on 29 peers`.

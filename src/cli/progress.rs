@@ -1,0 +1,157 @@
+//! How far a group is: a bar on a terminal, now and then a plain line elsewhere, with an estimate of its end.
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::{SignedDuration, Zoned};
+use mutirao_actors::clock::Clock;
+use mutirao_actors::wire::report::GroupReport;
+
+use super::pace::{Estimate, Pace};
+
+/// What ends sooner than this is told in seconds, else by the clock.
+const SOON: Duration = Duration::from_secs(120);
+/// What ends later than this is told with its day.
+const LATE: Duration = Duration::from_secs(20 * 3600);
+/// Between two plain lines: a log that is read later needs few, and a short run none.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+/// So many plain lines of one group at most.
+const LINES_MAX: u64 = 10;
+
+/// A group that is followed.
+pub struct Progress {
+    bar: ProgressBar,
+    pace: Pace,
+    clock: Clock,
+    /// When a plain line was last told, and how many were due by then.
+    told: (Duration, u64),
+}
+
+impl Progress {
+    /// Of so many parts.
+    pub fn of(parts: u32) -> Self {
+        Self {
+            bar: bar(parts, ""),
+            pace: Pace::default(),
+            clock: Clock::start(),
+            told: (Duration::ZERO, 0),
+        }
+    }
+
+    /// Shows how it stands.
+    pub fn show(&mut self, report: &GroupReport) {
+        let now = Duration::from_micros(self.clock.now().0);
+        let (ended, parts) = (ended(report), u64::from(report.parts));
+        self.pace.see(ended, now);
+        let left = self.pace.left(parts.saturating_sub(ended), now);
+        let words = in_words(report, left, &Zoned::now());
+        self.bar.set_position(ended);
+        self.bar.set_message(words.clone());
+        let due = ended * LINES_MAX / parts.max(1);
+        let (told_at, told) = self.told;
+        if self.bar.is_hidden() && due > told && now.saturating_sub(told_at) >= LINE_EVERY {
+            self.told = (now, due);
+            eprintln!("{} %  {ended}/{parts}{words}", ended * 100 / parts.max(1));
+        }
+    }
+
+    /// Leaves nothing behind on the terminal.
+    pub fn clear(self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// How many parts have ended.
+pub fn ended(report: &GroupReport) -> u64 {
+    report.done + report.failed + report.cancelled
+}
+
+/// A bar of so many steps; hidden where there is no terminal.
+pub fn bar(steps: u32, what: &str) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(steps.into());
+    let template = format!("{what} {{bar:20}} {{percent}} %  {{pos}}/{{len}}{{msg}}");
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        bar.set_style(style.progress_chars("█▌░"));
+    }
+    bar
+}
+
+/// What stands behind the numbers.
+fn in_words(report: &GroupReport, left: Option<Estimate>, now: &Zoned) -> String {
+    let mut words = String::new();
+    if report.failed > 0 {
+        words.push_str(&format!(" · {} failed", report.failed));
+    }
+    if let Some(when) = left.and_then(|left| when(left, now)) {
+        words.push_str(&format!(" · {when}"));
+    }
+    words
+}
+
+/// When it will be done, and between when and when it probably will.
+fn when(left: Estimate, now: &Zoned) -> Option<String> {
+    let Estimate { low, likely, high } = left;
+    if high < SOON {
+        let (low, likely, high) = (low.as_secs(), likely.as_secs(), high.as_secs());
+        return Some(format!("about {likely} s ({low}–{high} s)"));
+    }
+    let format = if high < LATE { "%H:%M" } else { "%a %H:%M" };
+    let at = |left| {
+        let end = now.checked_add(SignedDuration::try_from(left).ok()?).ok()?;
+        Some(end.strftime(format).to_string())
+    };
+    let (low, likely, high) = (at(low)?, at(likely)?, at(high)?);
+    Some(match low == high {
+        true => format!("about {likely}"),
+        false => format!("about {likely} ({low}–{high})"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(low: u64, likely: u64, high: u64) -> Estimate {
+        let [low, likely, high] = [low, likely, high].map(Duration::from_secs);
+        Estimate { low, likely, high }
+    }
+
+    #[test]
+    fn the_end_is_told_in_seconds_by_the_clock_or_with_its_day() {
+        let now: Zoned = "2026-11-29T15:00:00+00:00[UTC]".parse().unwrap();
+        let told = |low, likely, high| when(left(low, likely, high), &now).unwrap();
+        assert_eq!(told(20, 30, 45), "about 30 s (20–45 s)");
+        assert_eq!(told(600, 900, 1200), "about 15:15 (15:10–15:20)");
+        assert_eq!(told(121, 122, 123), "about 15:02");
+        assert_eq!(
+            told(36_000, 72_000, 144_000),
+            "about Mon 11:00 (Mon 01:00–Tue 07:00)"
+        );
+        assert_eq!(when(left(1, 2, u64::MAX), &now), None);
+    }
+
+    #[test]
+    fn what_failed_stands_before_the_end() {
+        let now: Zoned = "2026-11-29T15:00:00+00:00[UTC]".parse().unwrap();
+        let report = GroupReport {
+            group: "main-1".into(),
+            parts: 10,
+            waiting: 5,
+            running: 1,
+            done: 2,
+            failed: 2,
+            cancelled: 0,
+            failures: Vec::new(),
+            complete: false,
+            why: None,
+        };
+        assert_eq!(ended(&report), 4);
+        assert_eq!(in_words(&report, None, &now), " · 2 failed");
+        let words = in_words(&report, Some(left(1, 2, 3)), &now);
+        assert_eq!(words, " · 2 failed · about 2 s (1–3 s)");
+    }
+}
