@@ -5,7 +5,7 @@ mod parts;
 
 use std::fs;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -17,7 +17,7 @@ use mutirao_actors::wire::{Reply, Request};
 
 use self::embedded::master_or_own;
 use super::FAILED;
-use super::group::status;
+use super::group::{is_here, status};
 use super::house::Signals;
 use super::master::LOOK_EVERY;
 use super::options::{FindOptions, RunnerOptions};
@@ -32,6 +32,9 @@ pub use self::parts::{cut, dry_run, finish};
 
 /// Longest text of a result that is printed; the rest is in the result's ZIP.
 const PRINTED_MAX: u64 = 64 << 20;
+
+/// Looks for a result that the master of this folder lays down itself, right after it was told to be done: two seconds.
+const LAID_LOOKS_MAX: u32 = 10;
 
 /// Run a script, a folder or a task ZIP somewhere, and print what it printed; or cut its input and run it on all peers
 #[derive(Debug, Clone, Args)]
@@ -59,8 +62,9 @@ pub async fn run(args: Run) -> anyhow::Result<ExitCode> {
     }
     let (address, embedded) = master_or_own(&args.find, &args.runner).await?;
     let mut control = Control::connect(address).await?;
+    let master_is_here = embedded.is_none() && is_here(address);
     let code = tokio::select! {
-        code = submit_and_wait(wanted, &task, &mut control) => code,
+        code = submit_and_wait(wanted, &task, master_is_here, &mut control) => code,
         _ = signals.next() => {
             eprintln!("interrupted; {}", left_behind(embedded.is_some()));
             Ok(ExitCode::from(INTERRUPTED))
@@ -85,15 +89,20 @@ fn left_behind(embedded: bool) -> &'static str {
 async fn submit_and_wait(
     wanted: &Wanted,
     task: &Archive,
+    master_is_here: bool,
     control: &mut Control,
 ) -> anyhow::Result<ExitCode> {
     let after = wanted.after(control).await?;
     let (id, _) = wanted.submit(task, after, control).await?;
-    wait_and_print(id, control).await
+    wait_and_print(id, master_is_here, control).await
 }
 
-/// Waits for a task, prints what it printed and leaves its result here.
-pub async fn wait_and_print(id: TaskId, control: &mut Control) -> anyhow::Result<ExitCode> {
+/// Waits for a task, prints what it printed and leaves its result here, where the master may do so by itself.
+pub async fn wait_and_print(
+    id: TaskId,
+    master_is_here: bool,
+    control: &mut Control,
+) -> anyhow::Result<ExitCode> {
     let report = wait(id, control).await?;
     if report.state == TaskState::Cancelled {
         bail!(
@@ -116,7 +125,12 @@ pub async fn wait_and_print(id: TaskId, control: &mut Control) -> anyhow::Result
     };
     io::stdout().write_all(&text_of(&archive, "stdout.txt")?)?;
     io::stderr().write_all(&text_of(&archive, "stderr.txt")?)?;
-    let left = leave(&name, &archive)?;
+    let left = match master_is_here {
+        true => laid(&name, &archive)
+            .await
+            .map_or_else(|| leave(&name, &archive), Ok)?,
+        false => leave(&name, &archive)?,
+    };
     let attempts = report.attempts;
     if report.state == TaskState::Failed {
         let why = report.reason.unwrap_or_default();
@@ -181,6 +195,19 @@ pub async fn fetch(task: TaskId, control: &mut Control) -> Result<(String, Archi
     control
         .ask(&Request::FetchResult { task_id: task }, read)
         .await
+}
+
+/// The result, as the master of this folder laid it into `results/`; nothing if that takes too long.
+async fn laid(name: &str, archive: &Archive) -> Option<PathBuf> {
+    let path = Path::new("results").join(name);
+    for _ in 0..LAID_LOOKS_MAX {
+        // Another master of this machine may have the same name for another result.
+        if fs::read(&path).is_ok_and(|bytes| bytes == **archive.bytes()) {
+            return Some(path);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    None
 }
 
 /// Puts the result into our own `results/`, as the master does into its own: failed ones into a folder of theirs.

@@ -58,7 +58,7 @@ async fn one(
     control: &mut Control,
 ) -> anyhow::Result<ExitCode> {
     match meant {
-        Meant::Task(task) => wait_and_print(task.task_id, control).await,
+        Meant::Task(task) => wait_and_print(task.task_id, group::is_here(master), control).await,
         Meant::Group(group) => {
             let report = follow(&group.group, control).await?;
             let folder = group::folder_here(&report.group, master);
