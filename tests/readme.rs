@@ -13,9 +13,10 @@ use common::archives::text_in;
 use zip::ZipArchive;
 
 /// The pages that name commands.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "README.pt-BR.md",
+    "docs/cookbook.md",
     "docs/groups.md",
     "docs/follow.md",
     "docs/operations.md",
