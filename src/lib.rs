@@ -6,6 +6,7 @@ pub mod config;
 pub mod control;
 pub mod cut;
 pub mod disk;
+pub mod doctor;
 mod doorway;
 pub mod folders;
 pub mod gather;

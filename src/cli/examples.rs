@@ -232,9 +232,36 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "why",
         &[
-            ("mutirao why last", "why it waits or failed, and what to do"),
-            ("mutirao why sim", "of a task"),
+            (
+                "mutirao why",
+                "what was handed in last: what it waits for, where it runs, why it failed",
+            ),
+            (
+                "mutirao why main-7 --failed",
+                "what failed of a group, and what is to blame: code, row or machine",
+            ),
+            (
+                "mutirao why main-7.12",
+                "one task: its tries, and the end of its traceback",
+            ),
             ("mutirao why 3f2a", "how the peer fares whose id begins so"),
+        ],
+    ),
+    (
+        "doctor",
+        &[
+            (
+                "mutirao doctor",
+                "look for a master as a peer does, and at this machine",
+            ),
+            (
+                "mutirao doctor --discover 10.0.7.3",
+                "ask that host too, behind a router or a VPN",
+            ),
+            (
+                "mutirao doctor --master lab-pc:50020",
+                "only whether that one can be reached",
+            ),
         ],
     ),
     (

@@ -138,7 +138,8 @@ fn nobody(args: &Masters) -> String {
     )
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+/// How many seconds, as they are typed.
+pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f32>().ok();
     let wait = seconds.and_then(|seconds| Duration::try_from_secs_f32(seconds).ok());
     wait.ok_or_else(|| "how many seconds, for example 2 or 0.5".into())

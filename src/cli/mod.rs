@@ -4,6 +4,7 @@ mod cancel;
 mod cat;
 mod completions;
 mod config;
+mod doctor;
 mod examples;
 mod group;
 mod house;
@@ -122,6 +123,8 @@ enum Command {
     Peers(peers::Peers),
     /// Tell why a task waits or failed, or how a peer fares
     Why(why::Why),
+    /// Find out why this machine does not work with a master, step by step
+    Doctor(doctor::Doctor),
     Masters(masters::Masters),
     Trace(trace::Trace),
     Store(store::Store),
@@ -173,6 +176,7 @@ impl Cli {
             Command::Status(args) => in_system(status::run(args)),
             Command::Peers(args) => in_system(peers::run(args)),
             Command::Why(args) => in_system(why::run(args)),
+            Command::Doctor(args) => in_system(doctor::run(args)),
             Command::Masters(args) => in_system(masters::run(args)),
         }
     }

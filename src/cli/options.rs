@@ -27,7 +27,7 @@ const SEARCH: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 #[error(
     "no master answered here; start one with `mutirao master`, or name it with --master HOST:PORT. \
-     `mutirao masters` looks longer"
+     `mutirao doctor` finds out why"
 )]
 pub struct NoMaster;
 

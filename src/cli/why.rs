@@ -22,7 +22,6 @@ use findings::Shown;
 
 /// Tell why a task or a group waits, runs or failed, or how a peer fares
 #[derive(Debug, Clone, Args)]
-#[command(after_help = EXAMPLES)]
 pub struct Why {
     /// A group, a task's name, its id or the beginning of it, `last` for what was handed in last from here, or a peer's id or its beginning
     #[arg(default_value = "last")]
@@ -36,13 +35,6 @@ pub struct Why {
     #[arg(long)]
     json: bool,
 }
-
-const EXAMPLES: &str = "\
-Examples:
-  mutirao why                  what was handed in last: what it waits for, where it runs, why it failed
-  mutirao why main-7 --failed  what failed of a group, and what is to blame: code, row, machine or environment
-  mutirao why main-7.12        one task: its tries, and the end of its traceback
-  mutirao why 3f2a             a peer, by the beginning of its id";
 
 /// Nothing goes by that name.
 #[derive(Debug, thiserror::Error)]
