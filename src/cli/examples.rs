@@ -230,6 +230,16 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "top",
+        &[
+            (
+                "mutirao top",
+                "how far the groups are, what runs where, what failed",
+            ),
+            ("mutirao top --master lab-pc:50020", "of this master"),
+        ],
+    ),
+    (
         "why",
         &[
             (

@@ -22,6 +22,7 @@ mod select;
 mod status;
 mod store;
 mod submit;
+mod top;
 mod typed;
 mod up;
 mod wait;
@@ -121,6 +122,8 @@ enum Command {
     Status(status::Status),
     /// List the peers of a master
     Peers(peers::Peers),
+    /// Watch a master full-screen: its groups, what runs, its peers; `q` ends it
+    Top(top::Top),
     /// Tell why a task waits or failed, or how a peer fares
     Why(why::Why),
     /// Find out why this machine does not work with a master, step by step
@@ -175,6 +178,7 @@ impl Cli {
             Command::Cancel(args) => in_system(cancel::run(args)),
             Command::Status(args) => in_system(status::run(args)),
             Command::Peers(args) => in_system(peers::run(args)),
+            Command::Top(args) => in_system(top::run(args)),
             Command::Why(args) => in_system(why::run(args)),
             Command::Doctor(args) => in_system(doctor::run(args)),
             Command::Masters(args) => in_system(masters::run(args)),

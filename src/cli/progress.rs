@@ -81,7 +81,7 @@ pub fn bar(steps: u32, what: &str) -> ProgressBar {
 }
 
 /// What stands behind the numbers.
-fn in_words(report: &GroupReport, left: Option<Estimate>, now: &Zoned) -> String {
+pub fn in_words(report: &GroupReport, left: Option<Estimate>, now: &Zoned) -> String {
     let mut words = String::new();
     if report.failed > 0 {
         words.push_str(&format!(" · {} failed", report.failed));
