@@ -4,10 +4,24 @@
 
 mod common;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::desk::{Desk, err, out};
+use common::lan::Lan;
+use common::ours::{our_master, ours};
+
+/// What somebody writes who has read the first example.
+const SQUARES: &str = "\
+import mutirao
+
+def square(number):
+    return number * number
+
+if __name__ == '__main__':
+    print(list(mutirao.map(square, range(3))))
+";
 
 fn client() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/python")
@@ -54,6 +68,34 @@ fn it_finds_a_master_and_gets_everything_done_by_its_peer() {
         .args(["-c", named])
         .env("MUTIRAO_MASTER", master.to_string());
     assert_eq!(out(&tests.output().unwrap()).trim(), master.to_string());
+}
+
+#[test]
+fn it_works_from_another_machine_once_the_master_lets_it() {
+    let Some(lan) = Lan::or_leave_out() else {
+        return;
+    };
+    let [lab, room, desk] = ["lab", "room", "desk"].map(|name| lan.host(name));
+    let script = desk.folder().join("squares.py");
+    fs::write(&script, SQUARES).unwrap();
+    let squares = || {
+        let mut python = desk.command("python3");
+        python.arg(&script).env("PYTHONPATH", client());
+        python.env("PYTHONDONTWRITEBYTECODE", "1").output().unwrap()
+    };
+    let closed = our_master(&lab, "");
+    let refused = squares();
+    assert_eq!(out(&refused), "", "{}", err(&refused));
+    assert!(
+        err(&refused).contains("mutirao master --open-api"),
+        "{}",
+        err(&refused)
+    );
+    drop(closed);
+    let _open = our_master(&lab, "--open-api");
+    let _peer = ours(&room, "peer --slots 1");
+    let done = squares();
+    assert_eq!(out(&done), "[0, 1, 4]\n", "{}", err(&done));
 }
 
 #[test]

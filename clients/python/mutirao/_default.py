@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import threading
 from typing import Any, Callable, Iterable, Iterator, ParamSpec, TypeVar, overload
 
@@ -22,9 +21,8 @@ def _default() -> Executor:
     global _made
     with _lock:
         if _made is None:
+            # It lives as long as the process; what nobody has waited for by then goes on at the master.
             _made = Executor()
-            # What was handed in and is waited for by nobody goes on at the master.
-            atexit.register(_made.shutdown, wait=False)
         return _made
 
 
@@ -43,14 +41,34 @@ def submit(fn: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 @overload
 def map(
-    fn: Callable[..., T], /, *iterables: Iterable[Any], timeout: float | None = None, chunksize: int = 1
+    fn: Callable[..., T],
+    /,
+    *iterables: Iterable[Any],
+    timeout: float | None = None,
+    chunksize: int = 1,
+    buffersize: int | None = None,
 ) -> Iterator[T]: ...
 
 
 @overload
-def map(fn: StrPath, rows: Iterable[Row], /, *, timeout: float | None = None, chunksize: int = 1) -> Iterator[Result]: ...
+def map(
+    fn: StrPath,
+    rows: Iterable[Row],
+    /,
+    *,
+    timeout: float | None = None,
+    chunksize: int = 1,
+    buffersize: int | None = None,
+) -> Iterator[Result]: ...
 
 
-def map(fn: Any, /, *iterables: Any, timeout: float | None = None, chunksize: int = 1) -> Iterator[Any]:
+def map(
+    fn: Any,
+    /,
+    *iterables: Any,
+    timeout: float | None = None,
+    chunksize: int = 1,
+    buffersize: int | None = None,
+) -> Iterator[Any]:
     """`Executor.map` of the executor that all share: a function, or a script, for each row."""
-    return _default().map(fn, *iterables, timeout=timeout, chunksize=chunksize)
+    return _default().map(fn, *iterables, timeout=timeout, chunksize=chunksize, buffersize=buffersize)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import concurrent.futures
 import io
+import math
 import os
 import threading
 import time
 import uuid
 import zipfile
+from collections import deque
 from itertools import islice
 from pathlib import Path
 from typing import (
@@ -79,7 +81,7 @@ class Executor(concurrent.futures.Executor):
         self._wishes: dict[str, str | int | None] = {
             "group": f"{name or 'python'}-{uuid.uuid4().hex[:8]}",
             "priority": priority,
-            "time_limit_s": None if time_limit is None else int(time_limit),
+            "time_limit_s": None if time_limit is None else math.ceil(time_limit),
             "retries": retries,
             "max_running": max_running,
         }
@@ -119,30 +121,53 @@ class Executor(concurrent.futures.Executor):
 
     @overload
     def map(
-        self, fn: Callable[..., T], /, *iterables: Iterable[Any], timeout: float | None = None, chunksize: int = 1
+        self,
+        fn: Callable[..., T],
+        /,
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
     ) -> Iterator[T]: ...
 
     @overload
     def map(
-        self, fn: StrPath, rows: Iterable[Row], /, *, timeout: float | None = None, chunksize: int = 1
+        self,
+        fn: StrPath,
+        rows: Iterable[Row],
+        /,
+        *,
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
     ) -> Iterator[Result]: ...
 
-    def map(self, fn: Any, /, *iterables: Any, timeout: float | None = None, chunksize: int = 1) -> Iterator[Any]:
+    def map(
+        self,
+        fn: Any,
+        /,
+        *iterables: Any,
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Iterator[Any]:
         """Runs a function for each row, and yields what it answers in their order; or a script for each `chunksize` rows.
 
-        A task costs about a tenth of a second besides its work, so give quick functions a `chunksize`.
+        A task costs about a tenth of a second besides its work, so give quick functions a `chunksize`. All tasks are handed in
+        at once, or `buffersize` of them and then one for each that was answered, for rows without end.
         """
-        if chunksize < 1:
-            raise ValueError("chunksize is at least 1")
+        if chunksize < 1 or (buffersize is not None and buffersize < 1):
+            raise ValueError("chunksize and buffersize are at least 1")
         until = None if timeout is None else time.monotonic() + timeout
         if callable(fn):
             chunks = _chunks(zip(*iterables), chunksize)
             calls: Iterator[list[_Call]] = ([(args, {}) for args in chunk] for chunk in chunks)
-            lists: list[TaskFuture[list[Any]]] = [self._call(fn, chunk, list) for chunk in calls]
-            return (answer for answers in _in_order(lists, until) for answer in answers)
+            lists = (self._call(fn, chunk, list) for chunk in calls)
+            first = deque(islice(lists, buffersize))
+            return (answer for answers in _in_order(first, lists, until) for answer in answers)
         (rows,) = iterables
-        results = [self._script(fn, chunk) for chunk in _chunks(rows, chunksize)]
-        return _in_order(results, until)
+        results = (self._script(fn, chunk) for chunk in _chunks(rows, chunksize))
+        return _in_order(deque(islice(results, buffersize)), results, until)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Takes nothing more. With `wait` it comes back when all has ended; without, what was handed in goes on."""
@@ -248,16 +273,19 @@ def _chunks(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield chunk
 
 
-def _in_order(futures: list[TaskFuture[T]], until: float | None) -> Generator[T, None, None]:
-    """What they answer, in their order; when nobody reads on, the others are taken back."""
-    futures.reverse()
+def _in_order(
+    open_: deque[TaskFuture[T]], others: Iterator[TaskFuture[T]], until: float | None
+) -> Generator[T, None, None]:
+    """What they answer, in their order, with another handed in for each; when nobody reads on, the open ones are taken back."""
     try:
-        while futures:
+        while open_:
             left = None if until is None else until - time.monotonic()
             # It is let go of, so that what it answered is not held here.
-            yield futures.pop().result(left)
+            answer = open_.popleft().result(left)
+            open_.extend(islice(others, 1))
+            yield answer
     finally:
-        _take_back(futures)
+        _take_back(open_)
 
 
 def _take_back(futures: Iterable[TaskFuture[Any]]) -> None:

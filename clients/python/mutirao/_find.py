@@ -62,7 +62,10 @@ def find(master: str | None, discover: Sequence[str], ports: Sequence[int] | Non
 
 
 def _numbers(text: str) -> list[int]:
-    return [int(number) for number in text.split(",") if number.strip()]
+    numbers = [number.strip() for number in text.split(",") if number.strip()]
+    if not all(number.isdigit() for number in numbers):
+        raise ValueError(f"MUTIRAO_DISCOVERY_PORT is {text!r}: it is a port, or several with commas between them")
+    return [int(number) for number in numbers]
 
 
 def _address(text: str, port: int) -> Address:

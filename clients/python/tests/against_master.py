@@ -7,6 +7,7 @@ import tempfile
 import unittest
 from concurrent.futures import as_completed
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from time import sleep
 
@@ -84,6 +85,10 @@ class AgainstMaster(unittest.TestCase):
     def test_a_map_answers_in_the_order_of_its_rows(self) -> None:
         self.assertEqual(list(self.executor.map(square, range(7), chunksize=3)), [0, 1, 4, 9, 16, 25, 36])
         self.assertEqual(list(self.executor.map(pow, [2, 3], [3, 2])), [8, 9])
+
+    def test_rows_without_end_are_handed_in_as_their_answers_are_read(self) -> None:
+        answers = self.executor.map(square, count(), buffersize=2)
+        self.assertEqual([next(answers) for _ in range(4)], [0, 1, 4, 9])
 
     def test_what_a_function_raises_is_raised_with_where_that_was(self) -> None:
         with self.assertRaisesRegex(ValueError, "no 3") as caught:
