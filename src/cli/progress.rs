@@ -96,8 +96,12 @@ pub fn in_words(report: &GroupReport, left: Option<Estimate>, now: &Zoned) -> St
 fn when(left: Estimate, now: &Zoned) -> Option<String> {
     let Estimate { low, likely, high } = left;
     if high < SOON {
-        let (low, likely, high) = (low.as_secs(), likely.as_secs(), high.as_secs());
-        return Some(format!("about {likely} s ({low}–{high} s)"));
+        // Something is left, so none of them is nothing.
+        let [low, likely, high] = [low, likely, high].map(|time| time.as_millis().div_ceil(1000));
+        return Some(match low == high {
+            true => format!("about {likely} s"),
+            false => format!("about {likely} s ({low}–{high} s)"),
+        });
     }
     let format = if high < LATE { "%H:%M" } else { "%a %H:%M" };
     let at = |left| {
@@ -125,6 +129,13 @@ mod tests {
         let now: Zoned = "2026-11-29T15:00:00+00:00[UTC]".parse().unwrap();
         let told = |low, likely, high| when(left(low, likely, high), &now).unwrap();
         assert_eq!(told(20, 30, 45), "about 30 s (20–45 s)");
+        let moment = Duration::from_millis(300);
+        let soon = Estimate {
+            low: moment / 2,
+            likely: moment,
+            high: moment * 2,
+        };
+        assert_eq!(when(soon, &now).unwrap(), "about 1 s");
         assert_eq!(told(600, 900, 1200), "about 15:15 (15:10–15:20)");
         assert_eq!(told(121, 122, 123), "about 15:02");
         assert_eq!(
