@@ -18,7 +18,9 @@ use crate::model::{
 };
 use crate::port::{Ear, Hears, Port};
 use crate::runner::Job;
-use crate::wire::report::{GroupReport, PeerReport, PeerRow, QueueReport, Sought, TaskReport};
+use crate::wire::report::{
+    GroupReport, PeerReport, PeerRow, QueueReport, Sought, TaskReport, TaskState,
+};
 
 /// Makes the inbox of an actor: the compiler says what whoever stands behind it must hear. It knows the actor once,
 /// however much that hears, for each connection has one.
@@ -178,6 +180,9 @@ inbox! {
         ListGroups,
         DescribeGroup,
         CancelGroup,
+        RetryTask,
+        RetryGroup,
+        TasksRetried,
         TallyPeers,
         CloseQueue,
         WrittenDown,
@@ -400,6 +405,51 @@ pub struct CancelGroup {
     pub reply: ReplyTo,
 }
 
+/// Somebody wants a task tried again that failed or was cancelled, and what was cancelled with it.
+#[derive(Debug, Serialize)]
+pub struct RetryTask {
+    /// Which.
+    pub task: TaskId,
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
+/// Somebody wants all of a group tried again that failed or was cancelled.
+#[derive(Debug, Serialize)]
+pub struct RetryGroup {
+    /// Its name, or `last`.
+    pub group: String,
+    /// Only what stands so, if something is said.
+    pub states: Vec<TaskState>,
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
+/// What was asked for is written down, and can be handed out.
+#[derive(Debug, Serialize)]
+pub struct TasksRetried {
+    /// What was asked for.
+    pub retry: Retry,
+    /// These are open again.
+    pub open: Vec<TaskId>,
+    /// These stay as they are.
+    pub left: Vec<TaskId>,
+    /// Why, in words for a reader, if some do.
+    pub why: Option<String>,
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
+/// What somebody wants tried again.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retry {
+    /// This task.
+    Task(TaskId),
+    /// This group.
+    Group(Arc<str>),
+}
+
 /// The registry was asked who is here: add what they have done, and answer.
 #[derive(Debug, Serialize)]
 pub struct TallyPeers {
@@ -425,6 +475,8 @@ inbox! {
         KeepResult,
         SetAside,
         TaskEnded,
+        RetryTasks,
+        GroupReopened,
         WrittenDown,
         StoreChanged,
     }
@@ -530,6 +582,28 @@ pub struct EndedPart {
     pub peer: Option<PeerId>,
     /// How often it was tried.
     pub attempts: u32,
+}
+
+/// Bring the ZIPs of terminal tasks back, and have it written down that these are to be tried again.
+#[derive(Debug, Serialize)]
+pub struct RetryTasks {
+    /// What was asked for.
+    pub retry: Retry,
+    /// Those that it comes to.
+    pub tasks: Vec<Arc<Task>>,
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
+/// Parts of a group that had ended are open again: what was put together is to be made anew.
+#[derive(Debug, Serialize)]
+pub struct GroupReopened {
+    /// The group.
+    pub group: Arc<str>,
+    /// How many parts it has.
+    pub parts: u32,
+    /// Those that have ended, as far as they are remembered.
+    pub ended: Vec<TaskEnded>,
 }
 
 // ---- the master's Store: what must survive ---------------------------------------------------

@@ -10,6 +10,7 @@
 mod desk;
 mod letters;
 mod report;
+mod retries;
 #[cfg(test)]
 mod tests;
 

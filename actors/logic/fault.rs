@@ -34,6 +34,8 @@ pub enum Fault {
     NotDelivered(String),
     /// Our disk would not take the result; in words for a reader.
     NotStored(String),
+    /// Whatever it was, the task was to be tried again since.
+    Forgiven(Box<Self>),
 }
 
 /// Against whom a fault counts.
@@ -112,6 +114,22 @@ impl Sequel {
 }
 
 impl Fault {
+    /// The same, as it is remembered once the task is to be tried again.
+    pub fn forgiven(self) -> Self {
+        match self {
+            Self::Forgiven(_) => self,
+            _ => Self::Forgiven(Box::new(self)),
+        }
+    }
+
+    /// Whether the lease ended without a word of the result.
+    pub fn is_late(&self) -> bool {
+        match self {
+            Self::Forgiven(fault) => fault.is_late(),
+            fault => *fault == Self::Late,
+        }
+    }
+
     /// What follows from it.
     pub fn sequel(&self) -> Sequel {
         match self {
@@ -128,7 +146,10 @@ impl Fault {
             | Self::BadResult(_)
             | Self::GivenUp => Sequel::FAILED,
             Self::PeerLost(_) | Self::Late => Sequel::LOST,
-            Self::HandedBack(_) | Self::NotDelivered(_) | Self::NotStored(_) => Sequel::NOBODYS,
+            Self::HandedBack(_)
+            | Self::NotDelivered(_)
+            | Self::NotStored(_)
+            | Self::Forgiven(_) => Sequel::NOBODYS,
         }
     }
 
@@ -159,6 +180,7 @@ impl fmt::Display for Fault {
             | Self::HandedBack(why)
             | Self::NotDelivered(why)
             | Self::NotStored(why) => f.write_str(why),
+            Self::Forgiven(fault) => write!(f, "{fault} (forgiven)"),
         }
     }
 }
@@ -185,6 +207,7 @@ mod tests {
             (Fault::HandedBack(why()), Blame::None),
             (Fault::NotDelivered(why()), Blame::None),
             (Fault::NotStored(why()), Blame::None),
+            (Fault::GivenUp.forgiven().forgiven(), Blame::None),
         ];
         for (fault, blame) in blames {
             assert_eq!(fault.blame(), blame, "{fault:?}");

@@ -40,6 +40,14 @@ impl Groups {
         }
     }
 
+    /// A task that had ended is open again; whether it had failed.
+    pub fn retried(&mut self, task: &Task, had_failed: bool) {
+        self.opened(task);
+        if had_failed && let Some(group) = self.groups.get_mut(&task.kind.group) {
+            group.failed = group.failed.saturating_sub(1);
+        }
+    }
+
     /// A task of an earlier life failed, and all that are open and came before it are known: it counts if there is
     /// such a one of its group. Else it may be of a group of the same name that is long over, whose failures must not
     /// end this one; nobody remembers which came first, its end or the next task.

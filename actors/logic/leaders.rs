@@ -33,6 +33,13 @@ impl Leaders {
         }
     }
 
+    /// It is open again.
+    pub fn forget(&mut self, task: &TaskId) {
+        if let Some((_, before)) = self.ended.remove(task) {
+            self.by_use.remove(&before);
+        }
+    }
+
     /// How it ended, if it is remembered.
     pub fn find(&self, task: &TaskId) -> Option<&Option<String>> {
         self.ended.get(task).map(|(ill, _)| ill)

@@ -9,7 +9,9 @@
 //!          Resting            taken back, from any state but the last three ─► Cancelled
 //! ```
 //!
-//! Invariants: a task has at most one lease; a terminal task has none and changes no more; the counts
+//! Somebody may want one that is Failed or Cancelled tried again: then it is Waiting, and its tries are forgiven.
+//!
+//! Invariants: a task has at most one lease; a terminal task has none and changes no more by itself; the counts
 //! add up to the number of tasks that ever arrived.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -19,6 +21,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 mod counts;
+mod terminal;
 
 pub use counts::Counts;
 
@@ -87,6 +90,11 @@ impl State {
             self,
             Self::Done { .. } | Self::Failed { .. } | Self::Cancelled { .. }
         )
+    }
+
+    /// Whether it is terminal and has no result: then it may be tried again.
+    pub fn is_over_without_result(&self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::Cancelled { .. })
     }
 
     /// How the task ended, if it did.
@@ -219,6 +227,16 @@ impl Story {
     /// The same, to change it.
     pub fn tried_mut(&mut self, attempt: Attempt) -> Option<&mut Tried> {
         self.tries.iter_mut().find(|tried| tried.attempt == attempt)
+    }
+
+    /// As if nothing had gone wrong yet: only the tries are remembered, for a result of theirs may still come.
+    fn forgive(&mut self) {
+        for tried in &mut self.tries {
+            tried.fault = tried.fault.take().map(Fault::forgiven);
+        }
+        (self.failures, self.losses, self.trouble) = (0, 0, None);
+        self.avoided = Vec::new();
+        self.patient_until = Moment::default();
     }
 
     /// Gives back what is not used; nothing more will come.
@@ -567,31 +585,9 @@ impl Ledger {
         Some(left)
     }
 
-    /// Opens a terminal task again: what a scheduler never does that fences.
-    pub fn reopen(&mut self, task: &TaskId) {
-        let terminal = |entry: &&mut Entry| entry.story.state.is_terminal();
-        let Some(entry) = self.entries.get_mut(task).filter(terminal) else {
-            return;
-        };
-        let story = entry.story.told();
-        *self.counts.of(&story.state) -= 1;
-        *self.counts.of(&State::Resting) += 1;
-        self.tallies
-            .moved(&entry.task, &story.state, &State::Resting);
-        story.state = State::Resting;
-        self.terminal.retain(|other| other != task);
-    }
-
-    fn forget_oldest(&mut self) {
-        while self.terminal.len() > TERMINAL_MAX {
-            let oldest = self
-                .terminal
-                .pop_front()
-                .and_then(|task| self.entries.remove(&task));
-            for tried in oldest.iter().flat_map(|entry| &entry.story.tries) {
-                self.names.remove(&tried.name);
-            }
-        }
+    /// Every task, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
     }
 }
 

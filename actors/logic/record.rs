@@ -63,6 +63,12 @@ pub enum Record {
         /// Which.
         task: TaskId,
     },
+    /// A task that had failed or was cancelled is to be tried again: it is open, and what went wrong with its tries counts no
+    /// more. Where its ZIP lies is said again.
+    Retried {
+        /// Which.
+        task: TaskId,
+    },
     /// The files of a terminal task lie where they belong.
     Settled {
         /// Which.

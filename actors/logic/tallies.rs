@@ -42,8 +42,17 @@ impl Tally {
         done + failed + cancelled >= self.parts.into()
     }
 
+    /// One that failed for this reason is to be tried again.
+    fn forgiven(&mut self, why: &str) {
+        let why = shortened(why);
+        if let Some((_, tasks)) = self.reasons.iter_mut().find(|(known, _)| *known == why) {
+            *tasks = tasks.saturating_sub(1);
+        }
+        self.reasons.retain(|(_, tasks)| *tasks > 0);
+    }
+
     fn failed_for(&mut self, why: &str) {
-        let why: String = why.chars().take(REASON_CHARS_MAX).collect();
+        let why = shortened(why);
         let known = self.reasons.iter_mut().find(|(known, _)| *known == why);
         if let Some((_, tasks)) = known {
             *tasks += 1;
@@ -51,6 +60,10 @@ impl Tally {
             self.reasons.push((why, 1));
         }
     }
+}
+
+fn shortened(why: &str) -> String {
+    why.chars().take(REASON_CHARS_MAX).collect()
 }
 
 /// The groups.
@@ -91,6 +104,9 @@ impl Tallies {
         if let Some(from) = from {
             let count = tally.counts.of(from);
             *count = count.saturating_sub(1);
+        }
+        if let Some(State::Failed { why, .. }) = from {
+            tally.forgiven(why);
         }
         *tally.counts.of(to) += 1;
         if let State::Failed { why, .. } = to {
@@ -219,6 +235,19 @@ mod tests {
         assert_eq!(tally.reasons.len(), REASONS_MAX);
         assert_eq!(tally.reasons[0], ("exit code 0".to_owned(), 4));
         assert_eq!(tally.counts.failed, 60);
+    }
+
+    #[test]
+    fn a_part_that_is_tried_again_has_not_failed() {
+        let mut tallies = Tallies::default();
+        let only = part("rows", 0, 1);
+        tallies.add(&only, &State::Waiting);
+        tallies.moved(&only, &State::Waiting, &failed("exit code 1"));
+        tallies.moved(&only, &failed("exit code 1"), &State::Waiting);
+        let (_, tally) = tallies.find("rows").unwrap();
+        assert_eq!((tally.counts.queued, tally.counts.failed), (1, 0));
+        assert_eq!((tally.reasons.len(), tally.over), (0, None));
+        assert!(!tally.is_complete() && tallies.over.is_empty());
     }
 
     #[test]

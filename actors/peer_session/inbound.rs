@@ -9,7 +9,7 @@ use crate::model::{
     Wishes,
 };
 use crate::wire::dialect::answer_to;
-use crate::wire::report::{LIST_ROWS_MAX, Sought};
+use crate::wire::report::{LIST_ROWS_MAX, Sought, TaskState};
 use crate::wire::request::{Address, PeerOffer};
 use crate::wire::{Dialect, Extensions, Message, Payload, Request, WireError};
 
@@ -60,6 +60,10 @@ pub enum Wanted {
     GroupStatus(String, bool),
     /// The end of one group, for this reason if one is said.
     CancelGroup(String, Option<String>),
+    /// One more chance for a task.
+    RetryTask(TaskId),
+    /// The same for what of a group ended without a result, or of that only what stands so.
+    RetryGroup(String, Vec<TaskState>),
     /// A report on one task, maybe in full.
     TaskStatus(TaskChoice, bool),
     /// The result of a task.
@@ -246,6 +250,8 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
         Request::CancelGroup { group, reason } => {
             Wanted::CancelGroup(group.into_owned(), reason.map(Into::into))
         }
+        Request::RetryTask { task_id } => Wanted::RetryTask(task_id),
+        Request::RetryGroup { group, states } => Wanted::RetryGroup(group.into_owned(), states),
         Request::TaskStatus { task, why } => Wanted::TaskStatus(task, why),
         Request::FetchResult { task_id } => Wanted::Result(task_id),
         Request::CancelTask { task_id } => Wanted::Cancel(task_id),

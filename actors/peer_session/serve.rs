@@ -14,7 +14,8 @@ use crate::message_log::Cause;
 use crate::messages::{
     AdoptAfter, AdoptTask, CancelGroup, CancelTask, DescribeGroup, DescribePeer, DescribePeerSelf,
     DescribeQueue, DescribeTask, ListGroups, ListPeers, ListTasks, LoadResult, OpenGroup,
-    PeerHeard, PeerRegistered, PeerSaidGoodbye, ReplyTo, ResultSubmitted, TaskRequested,
+    PeerHeard, PeerRegistered, PeerSaidGoodbye, ReplyTo, ResultSubmitted, RetryGroup, RetryTask,
+    TaskRequested,
 };
 use crate::model::{Endpoint, Life, PeerId, RequestId};
 use crate::wire::{Dialect, Extension, Reply};
@@ -177,6 +178,15 @@ impl PeerSession {
                 let why = reason.unwrap_or_else(|| "cancelled by command".to_owned());
                 desk.scheduler
                     .tell(CancelGroup { group, why, reply }, cause);
+            }
+            Wanted::RetryTask(task) => desk.scheduler.tell(RetryTask { task, reply }, cause),
+            Wanted::RetryGroup(group, states) => {
+                let retry = RetryGroup {
+                    group,
+                    states,
+                    reply,
+                };
+                desk.scheduler.tell(retry, cause);
             }
             Wanted::TaskStatus(task, why) => {
                 desk.scheduler

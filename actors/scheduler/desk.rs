@@ -273,7 +273,7 @@ impl<P: Policy> Desk<P> {
     }
 
     /// What of a task is needed to put its group together, if it is a part of one.
-    fn ended_part(&self, task: &TaskId) -> Option<Box<EndedPart>> {
+    pub(super) fn ended_part(&self, task: &TaskId) -> Option<Box<EndedPart>> {
         let entry = self.mind.ledger().get(task)?;
         let part = entry.task.part()?;
         let report = report::of_task(entry);

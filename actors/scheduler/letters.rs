@@ -220,7 +220,7 @@ impl<P: Policy> Takes<ListGroups> for Desk<P> {
 
 impl<P: Policy> Takes<CancelTask> for Desk<P> {
     fn take(&mut self, message: CancelTask, cause: Cause) {
-        if self.refuses_to_cancel("the task", &message.reply, cause) {
+        if self.refuses("the task is cancelled", &message.reply, cause) {
             return;
         }
         let why = "cancelled by command".to_owned();
@@ -244,7 +244,7 @@ impl<P: Policy> Takes<DescribeGroup> for Desk<P> {
 impl<P: Policy> Takes<CancelGroup> for Desk<P> {
     fn take(&mut self, message: CancelGroup, cause: Cause) {
         let CancelGroup { group, why, reply } = message;
-        if self.refuses_to_cancel("the group", &reply, cause) {
+        if self.refuses("the group is cancelled", &reply, cause) {
             return;
         }
         let found = self.mind.ledger().tallies().find(&group);
@@ -296,12 +296,12 @@ impl<P: Policy> Takes<FoldersChanged> for Desk<P> {
 }
 
 impl<P: Policy> Desk<P> {
-    /// An end that was not written down is undone by a restart: it is not begun, and nobody waits for the disk.
-    fn refuses_to_cancel(&self, what: &str, reply: &ReplyTo, cause: Cause) -> bool {
+    /// What was not written down is undone by a restart: it is not begun, and nobody waits for the disk.
+    pub(super) fn refuses(&self, what: &str, reply: &ReplyTo, cause: Cause) -> bool {
         let Some(trouble) = &self.trouble else {
             return false;
         };
-        let why = format!("the master cannot write down that {what} is cancelled: {trouble}");
+        let why = format!("the master cannot write down that {what}: {trouble}");
         refuse(reply, why, cause);
         true
     }
@@ -323,19 +323,19 @@ impl<P: Policy> Desk<P> {
     }
 }
 
-fn refuse(reply: &ReplyTo, why: String, cause: Cause) {
+pub(super) fn refuse(reply: &ReplyTo, why: String, cause: Cause) {
     let request = reply.request;
     let refused = RequestRefused { request, why };
     reply.session.used_by(NAME).tell(refused, cause);
 }
 
-fn describe_group(report: Option<GroupReport>, reply: ReplyTo, cause: Cause) {
+pub(super) fn describe_group(report: Option<GroupReport>, reply: ReplyTo, cause: Cause) {
     let ReplyTo { session, request } = reply;
     let described = GroupDescribed { request, report };
     session.used_by(NAME).tell(described, cause);
 }
 
-fn describe_task(report: Option<TaskReport>, reply: ReplyTo, cause: Cause) {
+pub(super) fn describe_task(report: Option<TaskReport>, reply: ReplyTo, cause: Cause) {
     let ReplyTo { session, request } = reply;
     let described = TaskDescribed { request, report };
     session.used_by(NAME).tell(described, cause);

@@ -16,8 +16,9 @@ use crate::message_log::Cause;
 use crate::messages::{
     AdoptAfter, CancelGroup, CancelTask, CloseQueue, DescribeGroup, DescribeQueue, DescribeTask,
     FoldersChanged, IntakeCounted, ListGroups, ListTasks, OfferFailed, PeerJoined, PeerLeft,
-    ResultKept, ResultRefused, ResultSubmitted, SchedulerInbox, SessionClosed, StoreChanged,
-    TallyPeers, TaskArrived, TaskRequested, TaskWithdrawn, WrittenDown,
+    ResultKept, ResultRefused, ResultSubmitted, RetryGroup, RetryTask, SchedulerInbox,
+    SessionClosed, StoreChanged, TallyPeers, TaskArrived, TaskRequested, TaskWithdrawn,
+    TasksRetried, WrittenDown,
 };
 use crate::model::Moment;
 use crate::port::Letter;
@@ -155,5 +156,5 @@ impl Handler<Letter<SessionClosed>> for Spread {
 leave_to_desk! { Spread:
     TaskWithdrawn, IntakeCounted, OfferFailed, ResultSubmitted, ResultKept, ResultRefused, PeerJoined, DescribeQueue,
     DescribeTask, CancelTask, ListTasks, TallyPeers, CloseQueue, WrittenDown, StoreChanged, AdoptAfter, DescribeGroup,
-    ListGroups, CancelGroup, FoldersChanged,
+    ListGroups, CancelGroup, RetryTask, RetryGroup, TasksRetried, FoldersChanged,
 }

@@ -11,7 +11,7 @@ use std::num::NonZeroU32;
 
 use super::dialect::Dialect;
 use super::payload::Payload;
-use super::report::Sought;
+use super::report::{Sought, TaskState};
 use crate::model::{Attempt, BootId, Digest, Outcome, Part, PeerId, TaskChoice, TaskId};
 
 pub use encode::{encode_request, pack_request};
@@ -149,6 +149,18 @@ pub enum Request<'a> {
         group: Cow<'a, str>,
         /// Why, in words for readers.
         reason: Option<Cow<'a, str>>,
+    },
+    /// `RETRY_TASK`, control: try it again.
+    RetryTask {
+        /// Which task.
+        task_id: TaskId,
+    },
+    /// `RETRY_GROUP`, control: try all of it again that failed or was cancelled.
+    RetryGroup {
+        /// Its name, or `last`.
+        group: Cow<'a, str>,
+        /// Only what stands so, if something is said.
+        states: Vec<TaskState>,
     },
     /// `TASK_STATUS`, control.
     TaskStatus {

@@ -128,16 +128,22 @@ impl Met {
         match record {
             Record::TakenUp { .. } => Some(Self::TakenUp),
             Record::Conflict { .. } => Some(Self::Conflict),
-            Record::TryEnded { fault, .. } => Some(match fault {
-                Fault::Run(_) | Fault::GivenUp => Self::RunFailed,
-                Fault::BadResult(_) => Self::BadResult,
-                Fault::PeerLost(_) => Self::PeerLost,
-                Fault::Late => Self::LeaseLapsed,
-                Fault::HandedBack(_) => Self::HandedBack,
-                Fault::NotDelivered(_) => Self::NotDelivered,
-                Fault::NotStored(_) => Self::TryNotStored,
-            }),
+            Record::TryEnded { fault, .. } => Self::of_fault(fault),
             _ => None,
+        }
+    }
+
+    fn of_fault(fault: &Fault) -> Option<Self> {
+        match fault {
+            Fault::Run(_) | Fault::GivenUp => Some(Self::RunFailed),
+            Fault::BadResult(_) => Some(Self::BadResult),
+            Fault::PeerLost(_) => Some(Self::PeerLost),
+            Fault::Late => Some(Self::LeaseLapsed),
+            Fault::HandedBack(_) => Some(Self::HandedBack),
+            Fault::NotDelivered(_) => Some(Self::NotDelivered),
+            Fault::NotStored(_) => Some(Self::TryNotStored),
+            // It was met when it happened.
+            Fault::Forgiven(_) => None,
         }
     }
 }

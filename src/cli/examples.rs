@@ -210,6 +210,20 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "retry",
+        &[
+            (
+                "mutirao retry main-7",
+                "of a group what failed or was cancelled",
+            ),
+            ("mutirao retry last --failed", "only what failed"),
+            (
+                "mutirao retry --failed",
+                "all that failed, whatever it is of",
+            ),
+        ],
+    ),
+    (
         "status",
         &[
             ("mutirao status", "what waits, runs and failed"),

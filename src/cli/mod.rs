@@ -17,6 +17,7 @@ mod pace;
 mod peer;
 mod peers;
 mod progress;
+mod retry;
 mod run;
 mod select;
 mod status;
@@ -118,6 +119,8 @@ enum Command {
     Cat(cat::Cat),
     /// Take back groups and tasks
     Cancel(cancel::Cancel),
+    /// Try again what failed or was cancelled, and leave what is done as it is
+    Retry(retry::Retry),
     /// Show how the queue of a master stands, or what a peer does
     Status(status::Status),
     /// List the peers of a master
@@ -176,6 +179,7 @@ impl Cli {
             Command::Info(args) => in_system(info::run(args)),
             Command::Cat(args) => in_system(cat::run(args)),
             Command::Cancel(args) => in_system(cancel::run(args)),
+            Command::Retry(args) => in_system(retry::run(args)),
             Command::Status(args) => in_system(status::run(args)),
             Command::Peers(args) => in_system(peers::run(args)),
             Command::Top(args) => in_system(top::run(args)),

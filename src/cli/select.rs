@@ -148,6 +148,23 @@ impl Selection {
         }
     }
 
+    /// What goes by the names that were typed, however it stands.
+    ///
+    /// # Errors
+    /// When the master cannot be reached, or nothing is meant by a name.
+    pub async fn find_named(&self, control: &mut Control) -> anyhow::Result<Vec<Meant>> {
+        let mut found = Vec::new();
+        for what in self.what.iter().chain(&self.only.group) {
+            found.push(find(what, control).await?);
+        }
+        Ok(found)
+    }
+
+    /// The states that were named.
+    pub fn states(&self) -> Vec<TaskState> {
+        self.only.states()
+    }
+
     /// The tasks in the states that were named, one by one.
     async fn tasks(
         &self,

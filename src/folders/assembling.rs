@@ -13,7 +13,7 @@ use std::sync::Arc;
 use actix::Context;
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::logic::record::Remembered;
-use mutirao_actors::messages::EndedPart;
+use mutirao_actors::messages::{EndedPart, TaskEnded};
 use mutirao_actors::model::{Digest, TaskId, TaskName};
 use mutirao_actors::wire::report::TaskState;
 
@@ -40,6 +40,20 @@ struct Ending {
     file: Option<String>,
 }
 
+/// Where a result lies, below `results/`, and its SHA-256; none if there is none.
+type Told = Option<(String, Digest)>;
+
+impl Ending {
+    /// The same with its result.
+    fn with(mut self, result: Told) -> Self {
+        if let Some((file, sha256)) = result {
+            self.part.result_sha256 = Some(sha256);
+            self.file = Some(file);
+        }
+        self
+    }
+}
+
 /// A group of which not all is put together.
 #[derive(Debug)]
 struct Assembly {
@@ -50,6 +64,24 @@ struct Assembly {
     ended: BTreeMap<u32, Ending>,
     /// Which goes in next.
     next: u32,
+    /// Whether what is put together already is of no use, for parts of it were tried again.
+    is_anew: bool,
+    /// Which making of it this is: what a job made of an earlier one is of no use either.
+    turn: u64,
+}
+
+impl Assembly {
+    /// Of so many parts, none of which has ended.
+    fn of(parts: u32) -> Self {
+        Self {
+            parts,
+            gather: None,
+            ended: BTreeMap::new(),
+            next: 0,
+            is_anew: false,
+            turn: 0,
+        }
+    }
 }
 
 /// Groups that are put together, whose names are remembered: a part of one that is handed in again is passed over. One of an
@@ -66,6 +98,16 @@ pub(super) struct Assemblies {
     /// Which have something to be put in, in turns: one that the disk refuses keeps no other waiting.
     due: VecDeque<Arc<str>>,
     is_busy: bool,
+    last_turn: u64,
+}
+
+/// What a job is given: a group, of which parts are put in now.
+struct Work {
+    whole: Whole,
+    turn: u64,
+    is_anew: bool,
+    gather: Option<Box<Gather>>,
+    batch: Vec<Ending>,
 }
 
 /// What a job made of a group.
@@ -79,50 +121,19 @@ enum Assembled {
 impl Assemblies {
     /// A part has ended, and its files are to be put where they belong.
     pub fn ends(&mut self, task: TaskId, ended: EndedPart, name: &TaskName, end: &End) {
-        // The last output of tasks that failed is kept there.
-        let is_taken = &*ended.group == FAILED.trim_end_matches('/');
-        if is_taken || TaskName::tamed(&ended.group).stem() != &*ended.group {
-            return;
-        }
-        let (state, reason) = told(end);
-        let part = Part {
-            part: ended.part.number(),
-            task_id: task,
-            state,
-            peer: ended.peer,
-            attempts: ended.attempts,
-            input_sha256: ended.sha256,
-            result_sha256: None,
-            reason,
-        };
-        let ending = Ending {
-            group: ended.group,
-            parts: ended.part.of(),
-            name: name.clone(),
-            size: ended.size,
-            part,
-            file: None,
-        };
-        self.ending.insert(task, ending);
+        let ending = ending(task, ended, name, end);
+        self.ending.extend(ending.map(|ending| (task, ending)));
     }
 
     /// Its files lie where they belong: of its result under this name.
-    pub fn settled(&mut self, task: TaskId, result: Option<(String, Digest)>) {
-        let Some(mut ending) = self.ending.remove(&task) else {
+    pub fn settled(&mut self, task: TaskId, result: Told) {
+        let Some(ending) = self.ending.remove(&task) else {
             return;
         };
-        if let Some((file, sha256)) = result {
-            ending.part.result_sha256 = Some(sha256);
-            ending.file = Some(file);
-        }
+        let ending = ending.with(result);
         let group = Arc::clone(&ending.group);
         let assembly = self.groups.entry(Arc::clone(&group));
-        let assembly = assembly.or_insert_with(|| Assembly {
-            parts: ending.parts,
-            gather: None,
-            ended: BTreeMap::new(),
-            next: 0,
-        });
+        let assembly = assembly.or_insert_with(|| Assembly::of(ending.parts));
         // Whoever hands a part in twice has the first one.
         if assembly.parts != ending.parts || ending.part.part < assembly.next {
             return;
@@ -137,6 +148,44 @@ impl Assemblies {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let ending = self.ending.values().map(|ending| &*ending.group);
         ending.chain(self.groups.keys().map(|group| &**group))
+    }
+
+    /// Parts of a group are open again that had ended: it is put together anew, of these and of what ends from now on.
+    pub fn reopen(&mut self, group: Arc<str>, parts: u32, ended: Vec<(TaskEnded, Told)>) {
+        self.last_turn += 1;
+        let mut assembly = Assembly {
+            is_anew: true,
+            turn: self.last_turn,
+            ..Assembly::of(parts)
+        };
+        for (ended, result) in ended {
+            let TaskEnded {
+                task,
+                name,
+                end,
+                part,
+            } = ended;
+            let ending = part.and_then(|part| ending(task, *part, &name, &end));
+            if let Some(ending) = ending.filter(|ending| ending.parts == parts) {
+                let number = ending.part.part;
+                assembly.ended.entry(number).or_insert(ending.with(result));
+            }
+        }
+        self.over.retain(|over| *over != group);
+        self.groups.insert(Arc::clone(&group), assembly);
+        // Also when nothing can be put in: what is complete there is so no more.
+        if !self.due.contains(&group) {
+            self.due.push_back(group);
+        }
+    }
+
+    /// A part is open in this life. If its group was complete in an earlier one, it was tried again.
+    pub fn is_open(&mut self, group: &Arc<str>, parts: u32) {
+        let assembly = self.groups.entry(Arc::clone(group));
+        let assembly = assembly.or_insert_with(|| Assembly::of(parts));
+        if !std::mem::replace(&mut assembly.is_anew, true) && !self.due.contains(group) {
+            self.due.push_back(Arc::clone(group));
+        }
     }
 
     /// A part that has ended in an earlier life.
@@ -160,7 +209,7 @@ impl Assemblies {
     }
 
     /// The next work, if there is some and none is under way.
-    fn begin(&mut self) -> Option<(Whole, Option<Box<Gather>>, Vec<Ending>)> {
+    fn begin(&mut self) -> Option<Work> {
         if self.is_busy {
             return None;
         }
@@ -178,15 +227,24 @@ impl Assemblies {
             group: group.to_string(),
             parts: assembly.parts,
         };
-        Some((whole, assembly.gather.take(), batch))
+        Some(Work {
+            whole,
+            turn: assembly.turn,
+            is_anew: assembly.is_anew,
+            gather: assembly.gather.take(),
+            batch,
+        })
     }
 
     /// A job has ended; what it left is due again, at once if all went well.
-    fn ended(&mut self, group: &str, assembled: Assembled) {
+    fn ended(&mut self, group: &str, turn: u64, assembled: Assembled) {
         self.is_busy = false;
         let Some((group, assembly)) = self.groups.get_key_value(group) else {
             return;
         };
+        if assembly.turn != turn {
+            return;
+        }
         let (group, parts) = (Arc::clone(group), assembly.parts);
         match assembled {
             Assembled::Over => {
@@ -203,6 +261,7 @@ impl Assemblies {
             }
             Assembled::Open(gather, left) => {
                 if let Some(assembly) = self.groups.get_mut(&group) {
+                    assembly.is_anew &= gather.is_none();
                     assembly.gather = gather;
                     assembly.next -= u32::try_from(left.len()).unwrap_or_default();
                     let left = left.into_iter().map(|ending| (ending.part.part, ending));
@@ -221,16 +280,16 @@ impl Assemblies {
 impl Folders {
     /// Puts together what can be, unless that is being done.
     pub(super) fn assemble(&mut self, ctx: &mut Context<Self>) {
-        let Some((whole, gather, batch)) = self.assemblies.begin() else {
+        let Some(work) = self.assemblies.begin() else {
             return;
         };
         let places = Arc::clone(&self.places);
-        let group = whole.group.clone();
-        let assemble = move || assemble(&places, whole, gather, batch);
+        let (group, turn) = (work.whole.group.clone(), work.turn);
+        let assemble = move || assemble(&places, work);
         self.work(ctx, assemble, move |desk, (assembled, trouble), ctx| {
             let folder = desk.places.results.join(&group);
             desk.troubles.hear("assemble", &folder, trouble.as_ref());
-            desk.assemblies.ended(&group, assembled);
+            desk.assemblies.ended(&group, turn, assembled);
             // Otherwise when the disk is tried again.
             if trouble.is_none() {
                 desk.assemble(ctx);
@@ -240,19 +299,22 @@ impl Folders {
 }
 
 /// Puts these parts in, and shows what there is.
-fn assemble(
-    places: &Places,
-    whole: Whole,
-    gather: Option<Box<Gather>>,
-    batch: Vec<Ending>,
-) -> (Assembled, Option<DiskError>) {
+fn assemble(places: &Places, work: Work) -> (Assembled, Option<DiskError>) {
+    let Work {
+        whole,
+        is_anew,
+        gather,
+        batch,
+        ..
+    } = work;
     let folder = places.results.join(&whole.group);
-    let is_over = !folder.is_dir() || (gather.is_none() && is_complete_in(&folder));
-    if is_over {
+    let is_complete = gather.is_none() && is_complete_in(&folder);
+    if !folder.is_dir() || (is_complete && !is_anew) {
         return (Assembled::Over, None);
     }
     let begun = match gather {
         Some(gather) => Ok(gather),
+        None if is_complete => Gather::begin_anew(&folder, whole).map(Box::new),
         None => Gather::begin(&folder, whole).map(Box::new),
     };
     let mut gather = match begun.on_disk("begin to put together", &folder) {
@@ -316,6 +378,34 @@ fn add(
     added.on_disk("put together", &places.results.join(&*ending.group))
 }
 
+/// A part that has ended, if its group can have a folder.
+fn ending(task: TaskId, ended: EndedPart, name: &TaskName, end: &End) -> Option<Ending> {
+    // The last output of tasks that failed is kept there.
+    let is_taken = &*ended.group == FAILED.trim_end_matches('/');
+    if is_taken || TaskName::tamed(&ended.group).stem() != &*ended.group {
+        return None;
+    }
+    let (state, reason) = told(end);
+    let part = Part {
+        part: ended.part.number(),
+        task_id: task,
+        state,
+        peer: ended.peer,
+        attempts: ended.attempts,
+        input_sha256: ended.sha256,
+        result_sha256: None,
+        reason,
+    };
+    Some(Ending {
+        group: ended.group,
+        parts: ended.part.of(),
+        name: name.clone(),
+        size: ended.size,
+        part,
+        file: None,
+    })
+}
+
 /// How it ended, as reports say it.
 fn told(end: &End) -> (TaskState, Option<String>) {
     match end {
@@ -326,199 +416,4 @@ fn told(end: &End) -> (TaskState, Option<String>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::sync::Arc;
-
-    use mutirao_actors::model;
-
-    use super::*;
-    use crate::archive::{Compression, pack};
-    use crate::disk::Volume;
-    use crate::gather::MANIFEST;
-
-    struct Stage {
-        home: tempfile::TempDir,
-        places: Places,
-        assemblies: Assemblies,
-    }
-
-    impl Stage {
-        /// A master's folders in which `main-1` was opened.
-        fn new() -> Self {
-            let home = tempfile::tempdir().unwrap();
-            let places = Places::under(home.path(), Arc::new(Volume::real()));
-            fs::create_dir_all(places.results.join("main-1")).unwrap();
-            fs::create_dir_all(places.failed()).unwrap();
-            Self {
-                home,
-                places,
-                assemblies: Assemblies::default(),
-            }
-        }
-
-        /// A part of three ends, with its number as what it printed.
-        fn ends(&mut self, group: &str, number: u32, end: &End) {
-            let name = TaskName::tamed(&format!("{group}.{number}"));
-            let input = format!("h\n{number}\n");
-            let task = [("main.py", &b""[..]), ("input.csv", input.as_bytes())];
-            let task = pack(task, Compression::Fast).unwrap();
-            let printed = format!("{number}\n");
-            let result = pack([("stdout.txt", printed.as_bytes())], Compression::Fast).unwrap();
-            if *end != End::Done {
-                fs::write(self.places.failed().join(name.as_str()), &task).unwrap();
-            }
-            fs::write(self.places.results.join(name.as_str()), &result).unwrap();
-            let ended = EndedPart {
-                group: group.into(),
-                part: model::Part::new(number, 3).unwrap(),
-                sha256: Digest::of(&task),
-                size: u32::try_from(task.len()).unwrap(),
-                peer: None,
-                attempts: 1,
-            };
-            let id = TaskId::new();
-            self.assemblies.ends(id, ended, &name, end);
-            let result = (name.as_str().to_owned(), Digest::of(&result));
-            self.assemblies.settled(id, Some(result));
-        }
-
-        /// Works until nothing is due or the disk refuses something; the latter is said.
-        fn work(&mut self) -> Option<String> {
-            while let Some((whole, gather, batch)) = self.assemblies.begin() {
-                let group = whole.group.clone();
-                let (assembled, trouble) = assemble(&self.places, whole, gather, batch);
-                self.assemblies.ended(&group, assembled);
-                if let Some(trouble) = trouble {
-                    return Some(trouble.to_string());
-                }
-            }
-            None
-        }
-
-        fn text(&self, name: &str) -> String {
-            let path = self.home.path().join("results/main-1").join(name);
-            fs::read_to_string(path).unwrap_or_default()
-        }
-    }
-
-    fn failed() -> End {
-        End::Failed("exit code 1".into())
-    }
-
-    #[test]
-    fn parts_that_end_in_any_order_are_put_together_in_theirs() {
-        let mut stage = Stage::new();
-        stage.ends("main-1", 2, &End::Done);
-        assert_eq!(stage.work(), None);
-        assert_eq!(
-            stage.text("stdout.txt"),
-            "",
-            "those before it have not ended"
-        );
-        stage.ends("main-1", 0, &End::Done);
-        assert_eq!(stage.work(), None);
-        assert_eq!(stage.text("stdout.txt"), "0\n");
-        stage.ends("main-1", 1, &failed());
-        assert_eq!(stage.work(), None);
-        assert_eq!(stage.text("stdout.txt"), "0\n1\n2\n");
-        assert_eq!(stage.text("merged.csv"), "0\n2\n");
-        assert_eq!(stage.text("failed.csv"), "h\n1\n");
-        assert!(is_complete_in(&stage.places.results.join("main-1")));
-    }
-
-    #[test]
-    fn the_names_of_groups_that_are_over_do_not_pile_up() {
-        let mut stage = Stage::new();
-        for number in 0..OVER_MAX + 10 {
-            let group: Arc<str> = format!("group-{number}").into();
-            let assembly = Assembly {
-                parts: 1,
-                gather: None,
-                ended: BTreeMap::new(),
-                next: 0,
-            };
-            stage.assemblies.groups.insert(Arc::clone(&group), assembly);
-            stage.assemblies.ended(&group, Assembled::Over);
-        }
-        assert_eq!(stage.assemblies.groups.len(), OVER_MAX);
-        assert!(!stage.assemblies.groups.contains_key("group-0"));
-    }
-
-    #[test]
-    fn a_part_that_ends_twice_is_in_once_and_a_complete_group_stays_as_it_is() {
-        let mut stage = Stage::new();
-        for number in [0, 0, 1, 2] {
-            stage.ends("main-1", number, &End::Done);
-            assert_eq!(stage.work(), None);
-        }
-        stage.ends("main-1", 1, &failed());
-        assert_eq!(stage.work(), None);
-        assert_eq!(stage.text("stdout.txt"), "0\n1\n2\n");
-        assert_eq!(stage.text("failed.csv"), "");
-        // Nor does another life touch it.
-        stage.assemblies = Assemblies::default();
-        fs::write(stage.places.results.join("main-1/stdout.txt"), "mine").unwrap();
-        stage.ends("main-1", 0, &End::Done);
-        assert_eq!(stage.work(), None);
-        assert_eq!(stage.text("stdout.txt"), "mine");
-    }
-
-    #[test]
-    fn another_life_puts_together_what_the_last_one_did_not_complete() {
-        let mut stage = Stage::new();
-        stage.ends("main-1", 0, &End::Done);
-        assert_eq!(stage.work(), None);
-        stage.assemblies = Assemblies::default();
-        for number in 0..3 {
-            stage.ends("main-1", number, &End::Done);
-        }
-        assert_eq!(stage.work(), None);
-        assert_eq!(stage.text("stdout.txt"), "0\n1\n2\n");
-    }
-
-    #[test]
-    fn what_the_disk_refuses_is_told_and_tried_again() {
-        let mut stage = Stage::new();
-        stage.ends("main-1", 0, &End::Done);
-        assert_eq!(stage.work(), None);
-        // Nothing can be renamed onto a folder.
-        let in_the_way = stage.places.results.join("main-1").join(MANIFEST);
-        fs::remove_file(&in_the_way).unwrap();
-        fs::create_dir(&in_the_way).unwrap();
-        stage.ends("main-1", 1, &End::Done);
-        stage.ends("main-1", 2, &End::Done);
-        let said = stage.work().unwrap();
-        assert!(said.contains("failed to put together"), "{said}");
-        fs::remove_dir(&in_the_way).unwrap();
-        assert_eq!(stage.work(), None);
-        assert_eq!(stage.text("stdout.txt"), "0\n1\n2\n");
-        let manifest = stage.text(MANIFEST);
-        let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
-        assert_eq!(manifest["done"], 3, "nothing is in twice");
-    }
-
-    #[test]
-    fn a_group_that_nobody_opened_or_whose_name_leads_elsewhere_is_left_alone() {
-        let mut stage = Stage::new();
-        for group in ["other-1", "main-1/..", "../main-1"] {
-            stage.ends(&group.replace('/', "_"), 0, &End::Done);
-            let name = TaskName::tamed("a");
-            let ended = EndedPart {
-                group: group.into(),
-                part: model::Part::new(0, 1).unwrap(),
-                sha256: Digest::of(b""),
-                size: 0,
-                peer: None,
-                attempts: 1,
-            };
-            let id = TaskId::new();
-            stage.assemblies.ends(id, ended, &name, &End::Done);
-            stage.assemblies.settled(id, None);
-        }
-        assert_eq!(stage.work(), None);
-        assert!(!stage.places.results.join("other-1").exists());
-        assert!(!stage.home.path().join(MANIFEST).exists());
-        assert!(!stage.places.results.join(MANIFEST).exists());
-    }
-}
+mod tests;

@@ -192,6 +192,7 @@ impl Handler<Letter<WrittenDown>> for Folders {
         for told in self.withheld.release(ticket) {
             told(self);
         }
+        self.clear_put_away(ctx);
         self.lay(ctx);
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use mutirao_actors::model::{Archive, Digest, TaskId};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
+pub(super) use self::again::{Again, clear_put_away, copy_back};
 pub(super) use self::bring_back::{MaybeEnded, bring_back};
 pub(super) use self::ended::Settling;
 pub(super) use self::groups::{numbers as numbers_of_groups, open_group};
@@ -23,6 +24,7 @@ use super::places::Places;
 use crate::archive::Refusal;
 use crate::disk::{DiskError, OnDisk as _, Parts, Volume, is_absent, publish};
 
+mod again;
 mod bring_back;
 mod copies;
 mod ended;

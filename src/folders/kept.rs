@@ -54,6 +54,13 @@ impl Results {
         }
     }
 
+    /// The task has none any more.
+    pub fn forget(&mut self, task: TaskId) {
+        if self.by_task.remove(&task).is_some() {
+            self.order.retain(|other| *other != task);
+        }
+    }
+
     /// The result of a task.
     pub fn find(&self, task: TaskId) -> Option<&Kept> {
         self.by_task.get(&task)

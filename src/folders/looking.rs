@@ -41,6 +41,7 @@ impl Folders {
             self.settle(ctx);
             self.lay(ctx);
             self.assemble(ctx);
+            self.retry(ctx);
         }
         let is_due = now >= self.soonest.after(RESCAN);
         if is_due || (now >= self.soonest && self.watch.is_everywhere()) {

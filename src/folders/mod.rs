@@ -40,6 +40,7 @@ use self::loads::Loads;
 use self::packs::Key;
 use self::plans::Plans;
 use self::probing::Probing;
+use self::retrying::Retries;
 use self::settling::Settlements;
 use self::watch::Watch;
 use crate::disk::{Mark, Troubles};
@@ -70,6 +71,7 @@ mod plans;
 mod probing;
 mod reopening;
 mod restart;
+mod retrying;
 mod settling;
 mod stay;
 mod strangers;
@@ -110,6 +112,7 @@ pub struct Folders {
     settlements: Settlements,
     layings: Layings,
     adoptions: Adoptions,
+    retries: Retries,
     assemblies: Assemblies,
     /// Whether a result that nobody uses is being written.
     is_setting_aside: bool,
@@ -181,6 +184,7 @@ impl Folders {
             settlements: Settlements::default(),
             layings: Layings::default(),
             adoptions: Adoptions::default(),
+            retries: Retries::default(),
             assemblies: Assemblies::default(),
             is_setting_aside: false,
             crew: Crew::opening(ground.hands),

@@ -47,6 +47,9 @@ impl Folders {
                     });
                 }
                 self.intake.recall(&file, &known.task, known.lies.stamp);
+                if let Some(part) = known.task.part() {
+                    self.assemblies.is_open(&known.task.kind.group, part.of());
+                }
                 continue;
             };
             let kept = kept_of(known);

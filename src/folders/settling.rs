@@ -4,13 +4,14 @@
 //! moment for others. Meanwhile nothing is put into
 //! `tasks/`: of a task that ends before it lies there, only one of the two jobs may move the ZIP.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{AsyncContext as _, Context};
 use mutirao_actors::logic::record::Record;
 use mutirao_actors::message_log::Cause;
+use mutirao_actors::model::TaskId;
 
 use super::Folders;
 use super::jobs::{self, Settled, Settling, Shelved};
@@ -29,6 +30,8 @@ const GATHERING: Duration = Duration::from_millis(50);
 #[derive(Debug, Default)]
 pub(super) struct Settlements {
     waiting: VecDeque<Settling>,
+    /// Those, and what is being settled.
+    unsettled: HashSet<TaskId>,
     /// Whether some are being settled.
     is_busy: bool,
     /// Whether they are to be when a moment has passed.
@@ -38,7 +41,13 @@ pub(super) struct Settlements {
 impl Settlements {
     /// One more.
     pub fn add(&mut self, settling: Settling) {
+        self.unsettled.insert(settling.task);
         self.waiting.push_back(settling);
+    }
+
+    /// Whether the files of this task, which has ended, are not where they belong yet.
+    pub fn has(&self, task: TaskId) -> bool {
+        self.unsettled.contains(&task)
     }
 
     /// Whether some are being settled.
@@ -127,11 +136,13 @@ impl Folders {
             self.write_down(records, Cause::OUTSIDE);
         }
         self.assemble(ctx);
+        self.retry(ctx);
         again
     }
 
     fn one_settled(&mut self, settling: Settling, settled: Settled) -> Record {
         let Settled { file, shelved } = settled;
+        self.settlements.unsettled.remove(&settling.task);
         if let Some(leaving) = settling.leaving {
             match shelved {
                 Shelved::Left => self.intake.left(&leaving.file),

@@ -75,6 +75,19 @@ impl Gather {
         Ok(gather)
     }
 
+    /// The same where all was put together, and parts of that are open again: nobody is to take it for complete.
+    ///
+    /// # Errors
+    /// Whatever the disk refuses.
+    pub fn begin_anew(folder: &Path, whole: Whole) -> io::Result<Self> {
+        match fs::remove_file(folder.join(MANIFEST)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed?,
+        }
+        File::open(folder)?.sync_all()?;
+        Self::begin(folder, whole)
+    }
+
     /// The part that goes in next, from 0.
     pub fn next(&self) -> u32 {
         self.done + self.lost.iter().sum::<u32>()

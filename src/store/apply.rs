@@ -1,7 +1,8 @@
 //! What each record does to the rows.
 //!
 //! Rule: the same records again end in the same, for after an error nobody knows how far a commit came; and nothing
-//! but where its files lie changes about a terminal task, unless they are damaged before that is settled.
+//! but where its files lie changes about a terminal task, unless they are damaged before that is settled or somebody wants it
+//! tried again.
 
 use mutirao_actors::logic::fault::Fault;
 use mutirao_actors::logic::ledger::{CONFLICTS_MAX, TRIES_MAX};
@@ -52,6 +53,7 @@ impl Writing<'_> {
             } => self.end_try(*task, *attempt, fault)?,
             Record::Ended { task, fate } => self.end(*task, fate)?,
             Record::Reopened { task } => self.reopen(*task)?,
+            Record::Retried { task } => self.retry(*task)?,
             Record::Settled { task, file } => self.settle(*task, file.as_deref())?,
             Record::Conflict {
                 task,
@@ -262,20 +264,47 @@ impl Writing<'_> {
             return Ok(false);
         };
         if row.state == Standing::Done && !row.settled {
-            row.state = Standing::Queued;
-            (row.attempt, row.ended_at) = (None, None);
-            self.under_way.results.forget(task);
-            let sql = "DELETE FROM result WHERE task = ?";
-            self.base.execute(sql, [task.0.as_bytes()])?;
+            self.open_again(&mut row)?;
         }
         self.put(row)?;
         Ok(true)
+    }
+
+    fn retry(&mut self, task: TaskId) -> Result<bool, Fail> {
+        let Some(mut row) = self.task(task)? else {
+            return Ok(false);
+        };
+        if matches!(row.state, Standing::Failed | Standing::Cancelled) {
+            self.open_again(&mut row)?;
+        }
+        // Also if it is open already: it may be the second time that this is written, behind what it forgives.
+        for tried in TryRow::of_task(self.base, task.0.as_bytes(), TRIES_MAX)? {
+            let fault = tried.fault.clone().map(Fault::forgiven);
+            TryRow { fault, ..tried }.put(self.base)?;
+        }
+        self.put(row)?;
+        Ok(true)
+    }
+
+    /// A terminal task waits again, and what it had handed in is its result no more.
+    fn open_again(&mut self, row: &mut TaskRow) -> Result<(), Fail> {
+        (row.state, row.settled) = (Standing::Queued, false);
+        (row.attempt, row.ended_at, row.reason) = (None, None, None);
+        self.under_way.results.forget(TaskId(row.id));
+        let sql = "DELETE FROM result WHERE task = ?";
+        self.base.execute(sql, [row.id.as_bytes()])?;
+        Ok(())
     }
 
     fn settle(&mut self, task: TaskId, file: Option<&str>) -> Result<bool, Fail> {
         let Some(mut row) = self.task(task)? else {
             return Ok(false);
         };
+        // Of an open one that was of an earlier end, and is written a second time.
+        if !row.state.is_terminal() {
+            self.put(row)?;
+            return Ok(true);
+        }
         row.settled = true;
         row.put(self.base)?;
         // Mostly it lies where it was to lie.

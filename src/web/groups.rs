@@ -3,9 +3,9 @@
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Json, Path, Query};
 use mutirao_actors::message_log::Cause;
-use mutirao_actors::messages::{CancelGroup, DescribeGroup, ListGroups, OpenGroup};
+use mutirao_actors::messages::{CancelGroup, DescribeGroup, ListGroups, OpenGroup, RetryGroup};
 use mutirao_actors::model::TaskName;
-use mutirao_actors::wire::report::GroupReport;
+use mutirao_actors::wire::report::{GroupReport, TaskState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -170,6 +170,44 @@ pub async fn cancel(
     let asked = desk.answers.ask(|reply| {
         let group = group.clone();
         scheduler.tell(CancelGroup { group, why, reply }, Cause::OUTSIDE);
+    });
+    report(asked.await?, &group)
+}
+
+/// Which parts of a group are tried again.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Again {
+    /// Those in this state only: `failed` or `cancelled`
+    state: Option<TaskState>,
+}
+
+/// Tries again what of a group failed or was cancelled.
+#[utoipa::path(post, path = "/api/v1/groups/{group}/retry", tag = "groups",
+    params(("group" = String, Path, description = "Its name, or `last`", example = "last"), Again),
+    responses(
+        (status = 200, description = "How it stands: what is done stays as it was", body = GroupReport),
+        (status = 400, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not from there", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such group", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Nothing of it failed, or the master cannot write it down now", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
+pub async fn retry(
+    desk: Data<Desk>,
+    path: Path<String>,
+    again: Query<Again>,
+) -> Result<Json<GroupReport>, Problem> {
+    let (group, scheduler) = (path.into_inner(), &desk.master.scheduler);
+    let states = again.into_inner().state.into_iter().collect();
+    let asked = desk.answers.ask(|reply| {
+        let group = group.clone();
+        let retry = RetryGroup {
+            group,
+            states,
+            reply,
+        };
+        scheduler.tell(retry, Cause::OUTSIDE);
     });
     report(asked.await?, &group)
 }

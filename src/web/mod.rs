@@ -193,6 +193,7 @@ fn routes(config: &mut ServiceConfig) {
         )
         .service(look("/api/v1/tasks/{task}").route(get().to(tasks::one)))
         .service(at("/api/v1/tasks/{task}/cancel", "POST").route(post().to(tasks::cancel)))
+        .service(at("/api/v1/tasks/{task}/retry", "POST").route(post().to(tasks::retry)))
         .service(look("/api/v1/tasks/{task}/result").route(get().to(results::archive)))
         .service(look("/api/v1/tasks/{task}/stdout").route(get().to(results::stdout)))
         .service(look("/api/v1/tasks/{task}/stderr").route(get().to(results::stderr)))
@@ -203,6 +204,7 @@ fn routes(config: &mut ServiceConfig) {
         )
         .service(look("/api/v1/groups/{group}").route(get().to(groups::one)))
         .service(at("/api/v1/groups/{group}/cancel", "POST").route(post().to(groups::cancel)))
+        .service(at("/api/v1/groups/{group}/retry", "POST").route(post().to(groups::retry)))
         .default_service(web::to(problem::nothing_there));
 }
 

@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Json, Path, Query};
 use mutirao_actors::message_log::Cause;
-use mutirao_actors::messages::{CancelTask, DescribeTask, ListTasks};
+use mutirao_actors::messages::{CancelTask, DescribeTask, ListTasks, RetryTask};
 use mutirao_actors::model::{TaskChoice, TaskId};
 use mutirao_actors::wire::report::{REPORT_ROWS_MAX, Sought, TaskReport, TaskState};
 use serde::{Deserialize, Serialize};
@@ -125,6 +125,27 @@ pub async fn cancel(desk: Data<Desk>, path: Path<String>) -> Result<Json<TaskRep
     let asked = desk
         .answers
         .ask(|reply| scheduler.tell(CancelTask { task, reply }, Cause::OUTSIDE));
+    match asked.await? {
+        Answer::Task(Some(report)) => Ok(Json(report)),
+        _ => Err(Problem::strange()),
+    }
+}
+
+/// Tries a task again that failed or was cancelled, and what was cancelled with it.
+#[utoipa::path(post, path = "/api/v1/tasks/{task}/retry", tag = "tasks",
+    params(("task" = String, Path, description = "Its id, its name, or `last`", example = "last")),
+    responses(
+        (status = 200, description = "How it stands: it waits", body = TaskReport),
+        (status = 403, description = "Not from there", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such task", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It has not failed, or its ZIP is gone", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
+pub async fn retry(desk: Data<Desk>, path: Path<String>) -> Result<Json<TaskReport>, Problem> {
+    let task = desk.task(&path).await?.task_id;
+    let scheduler = &desk.master.scheduler;
+    let asked = desk
+        .answers
+        .ask(|reply| scheduler.tell(RetryTask { task, reply }, Cause::OUTSIDE));
     match asked.await? {
         Answer::Task(Some(report)) => Ok(Json(report)),
         _ => Err(Problem::strange()),

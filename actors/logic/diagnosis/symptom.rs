@@ -66,7 +66,8 @@ impl Symptom {
             Fault::Run(Ending::Cancelled)
             | Fault::HandedBack(_)
             | Fault::NotDelivered(_)
-            | Fault::NotStored(_) => return None,
+            | Fault::NotStored(_)
+            | Fault::Forgiven(_) => return None,
         })
     }
 }

@@ -13,7 +13,7 @@ use crate::logic::queue::Gate;
 use crate::model::{Task, TaskId};
 
 /// What became of a task for which another waits.
-enum Before {
+pub(super) enum Before {
     Open,
     Done,
     /// It ended otherwise, in words for a reader.
@@ -56,7 +56,7 @@ impl<P: Policy> Dispatch<P> {
         }
     }
 
-    fn before(&self, task: &TaskId) -> Before {
+    pub(super) fn before(&self, task: &TaskId) -> Before {
         let Some(entry) = self.ledger.get(task) else {
             let ill = self.leaders.find(task).cloned().flatten();
             return ill.map_or(Before::Done, Before::Over);

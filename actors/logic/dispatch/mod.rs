@@ -15,6 +15,7 @@ mod others;
 mod presence;
 mod restart;
 mod results;
+mod retrying;
 mod tries;
 mod waiting;
 
@@ -56,6 +57,8 @@ pub struct Dispatch<P: Policy> {
     groups: Groups,
     rooms: Rooms,
     leaders: Leaders,
+    /// Terminal tasks that are about to be tried again.
+    retrying: HashSet<TaskId>,
     /// Tasks that are to be cancelled with others that ended, and why; no more than are open.
     doomed: VecDeque<(TaskId, String)>,
     waiting: Waiting,
@@ -84,6 +87,7 @@ impl<P: Policy> Dispatch<P> {
             groups: Groups::default(),
             rooms: Rooms::default(),
             leaders: Leaders::default(),
+            retrying: HashSet::new(),
             doomed: VecDeque::new(),
             waiting: Waiting::default(),
             keepers: HashMap::new(),

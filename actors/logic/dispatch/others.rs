@@ -92,7 +92,8 @@ impl<P: Policy> Dispatch<P> {
         now: Moment,
     ) -> Option<TaskId> {
         let entry = self.ledger.get(&task)?;
-        let is_back = entry.story.tried(attempt)?.fault != Some(Fault::Late);
+        let fault = entry.story.tried(attempt)?.fault.as_ref();
+        let is_back = !fault.is_some_and(Fault::is_late);
         let may = is_back
             && entry.story.state == State::Waiting
             && self.gate_of(&entry.task).is_none()

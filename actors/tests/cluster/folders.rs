@@ -7,9 +7,9 @@ use actix::{Actor, Context, Handler};
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::message_log::Name;
 use mutirao_actors::messages::{
-    AdoptTask, GroupOpened, KeepResult, LoadResult, LoadTask, OpenGroup, PayloadLoaded,
-    RequestRefused, ResultKept, ResultRefused, SchedulerInbox, SetAside, StoreChanged,
-    TaskAccepted, TaskArrived, TaskEnded, WrittenDown,
+    AdoptTask, GroupOpened, GroupReopened, KeepResult, LoadResult, LoadTask, OpenGroup,
+    PayloadLoaded, RequestRefused, ResultKept, ResultRefused, RetryTasks, SchedulerInbox, SetAside,
+    StoreChanged, TaskAccepted, TaskArrived, TaskEnded, TasksRetried, WrittenDown,
 };
 use mutirao_actors::model::{Archive, Digest, Kind, Task, TaskId, TaskName};
 use mutirao_actors::port::{Letter, Port};
@@ -25,6 +25,8 @@ pub struct Shelves {
     pub tasks: BTreeMap<TaskId, (TaskName, Archive)>,
     pub results: BTreeMap<TaskId, Vec<Archive>>,
     pub ended: BTreeMap<TaskId, Vec<End>>,
+    /// The parts that had ended of each group that was reopened.
+    pub reopened: Vec<BTreeSet<TaskId>>,
     /// How many groups were opened.
     pub groups: u32,
     /// Tasks that are to vanish when they are asked for.
@@ -220,4 +222,42 @@ impl Handler<Letter<StoreChanged>> for Folders {
     type Result = ();
 
     fn handle(&mut self, _: Letter<StoreChanged>, _: &mut Context<Self>) {}
+}
+
+impl Handler<Letter<RetryTasks>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<RetryTasks>, _: &mut Context<Self>) {
+        let (
+            RetryTasks {
+                retry,
+                tasks,
+                reply,
+            },
+            cause,
+        ) = letter.open();
+        let gone = &self.shelves().gone.clone();
+        let (left, open): (Vec<_>, _) = tasks
+            .iter()
+            .map(|task| task.id)
+            .partition(|task| gone.contains(task));
+        let retried = TasksRetried {
+            retry,
+            open,
+            why: (!left.is_empty()).then(|| "the file is gone".into()),
+            left,
+            reply,
+        };
+        self.scheduler.tell(retried, cause);
+    }
+}
+
+impl Handler<Letter<GroupReopened>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<GroupReopened>, _: &mut Context<Self>) {
+        let (GroupReopened { ended, .. }, _) = letter.open();
+        let ended = ended.into_iter().map(|ended| ended.task).collect();
+        self.shelves().reopened.push(ended);
+    }
 }

@@ -148,6 +148,26 @@ async fn how_a_group_stands_is_told_at_any_time_and_all_of_it_that_is_open_is_ca
             (&true.into(), &"g".into())
         );
         world.until("all ended", |world| ended(world) == 4).await;
+
+        let retry = r#"{"action":"RETRY_GROUP","group":"g","states":["cancelled"]}"#;
+        let stands = control.ask_value(retry).await["report"].clone();
+        assert_eq!(stands["failed"], 1, "{stands}");
+        assert_eq!(
+            (&stands["done"], &stands["cancelled"]),
+            (&0.into(), &0.into())
+        );
+        world
+            .until("the failed one is told", |world| {
+                world
+                    .shelves()
+                    .reopened
+                    .first()
+                    .is_some_and(|ended| ended.len() == 1)
+            })
+            .await;
+        let again = control.ask_value(retry).await;
+        let why = again["message"].as_str().unwrap();
+        assert!(why.contains("nothing of it failed"), "{why}");
     })
     .await;
 }

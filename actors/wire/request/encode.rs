@@ -3,6 +3,7 @@
 use crate::model::{Ending, Outcome, Part, TaskChoice};
 use crate::wire::dialect::Dialect;
 use crate::wire::parcel::Parcel;
+use crate::wire::report::TaskState;
 use crate::wire::request::{Address, PeerOffer, Request};
 use crate::wire::writer::Writer;
 
@@ -34,6 +35,8 @@ fn word<'r>(request: &'r Request<'_>) -> &'r str {
         Request::ListGroups { .. } => "LIST_GROUPS",
         Request::GroupStatus { .. } => "GROUP_STATUS",
         Request::CancelGroup { .. } => "CANCEL_GROUP",
+        Request::RetryTask { .. } => "RETRY_TASK",
+        Request::RetryGroup { .. } => "RETRY_GROUP",
         Request::TaskStatus { .. } => "TASK_STATUS",
         Request::FetchResult { .. } => "FETCH_RESULT",
         Request::CancelTask { .. } => "CANCEL_TASK",
@@ -123,16 +126,11 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
             sought,
             before,
             limit,
-        } => {
-            let states = || sought.states.iter().map(|state| state.word());
-            let states = (!sought.states.is_empty()).then(|| states().collect::<Vec<_>>());
-            writer
-                .maybe("states", states)
-                .maybe("group", sought.group.as_deref())
-                .maybe("single", sought.single.then_some(true))
-                .maybe("before", *before)
-                .maybe("limit", *limit)
-        }
+        } => write_states(&sought.states, writer)
+            .maybe("group", sought.group.as_deref())
+            .maybe("single", sought.single.then_some(true))
+            .maybe("before", *before)
+            .maybe("limit", *limit),
         Request::ListGroups { before, limit } => writer
             .maybe("group", before.as_deref())
             .maybe("limit", *limit),
@@ -150,11 +148,18 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
             };
             writer.maybe("why", why.then_some(true))
         }
-        Request::FetchResult { task_id } | Request::CancelTask { task_id } => {
-            writer.field("task_id", task_id)
-        }
+        Request::FetchResult { task_id }
+        | Request::CancelTask { task_id }
+        | Request::RetryTask { task_id } => writer.field("task_id", task_id),
+        Request::RetryGroup { group, states } => write_states(states, writer.field("group", group)),
         Request::ListPeers | Request::Status | Request::Peers | Request::Unknown { .. } => writer,
     }
+}
+
+fn write_states(states: &[TaskState], writer: Writer) -> Writer {
+    let words = || states.iter().map(|state| state.word());
+    let words = (!states.is_empty()).then(|| words().collect::<Vec<_>>());
+    writer.maybe("states", words)
 }
 
 /// Each dialect has its own shape. The flat one has no way to leave the address out, so an unknown one is the wildcard.

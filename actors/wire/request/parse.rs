@@ -105,6 +105,13 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
             group: fields.need_text("group")?,
             reason: read_reason(fields)?,
         },
+        "RETRY_TASK" => Request::RetryTask {
+            task_id: fields.need_task()?,
+        },
+        "RETRY_GROUP" => Request::RetryGroup {
+            group: fields.need_text("group")?,
+            states: read_states(fields)?,
+        },
         "TASK_STATUS" => Request::TaskStatus {
             task: match fields.text("task")? {
                 Some(task) => TaskChoice::typed(&task),
@@ -181,17 +188,21 @@ fn read_holds(fields: &Fields<'_>) -> Result<Vec<(TaskId, Attempt)>, WireError> 
 
 /// Which tasks are to be listed.
 fn read_sought(fields: &Fields<'_>) -> Result<Sought, WireError> {
+    Ok(Sought {
+        states: read_states(fields)?,
+        group: fields.text("group")?.map(Cow::into_owned),
+        single: fields.flag("single")?,
+    })
+}
+
+fn read_states(fields: &Fields<'_>) -> Result<Vec<TaskState>, WireError> {
     let wrong = WireError::Field {
         field: "states",
         wanted: "a list of queued, leased, done, failed and cancelled",
     };
     let states = fields.texts("states")?;
     let states = states.iter().map(|word| TaskState::of_word(word));
-    Ok(Sought {
-        states: states.collect::<Option<_>>().ok_or(wrong)?,
-        group: fields.text("group")?.map(Cow::into_owned),
-        single: fields.flag("single")?,
-    })
+    states.collect::<Option<_>>().ok_or(wrong)
 }
 
 /// Which part of its group a task is, if it says so.

@@ -390,6 +390,11 @@ fn any_request() -> impl Strategy<Value = Request<'static>> {
         (text(), any::<bool>()).prop_map(|(group, why)| Request::GroupStatus { group, why }),
         (text(), option::of(text()))
             .prop_map(|(group, reason)| Request::CancelGroup { group, reason }),
+        task().prop_map(|task_id| Request::RetryTask { task_id }),
+        (text(), sought()).prop_map(|(group, sought)| Request::RetryGroup {
+            group,
+            states: sought.states
+        }),
         (task_choice(), any::<bool>()).prop_map(|(task, why)| Request::TaskStatus { task, why }),
         task().prop_map(|task_id| Request::FetchResult { task_id }),
         task().prop_map(|task_id| Request::CancelTask { task_id }),

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use mutirao_actors::logic::record::Place;
@@ -41,6 +42,29 @@ impl Intake {
             self.opened(task.id, seat);
         }
         task
+    }
+
+    /// A task that had ended is open again, and its ZIP, which lies among the payloads with this stamp, will be put under
+    /// this name; none if it is open already.
+    pub fn open_again(&mut self, now: Moment, task: &Arc<Task>, stamp: Stamp) -> Option<FileName> {
+        if self.seat_of(task.id).is_some() {
+            return None;
+        }
+        let name = self.reserve(now, &task.name);
+        let seat = self.files.find(name.as_str().as_bytes())?;
+        self.kinds.share(Arc::clone(&task.kind));
+        let mark = Mark::of(&stamp);
+        self.files.at_mut(seat)?.open(Arc::clone(task), mark);
+        self.opened(task.id, seat);
+        Some(name.as_str().into())
+    }
+
+    /// Whether a file stays in `tasks/` and is not run again because this copy of it lies there.
+    pub fn rests_on(&self, copy: &Path) -> bool {
+        let files = self.moving.iter().filter_map(|seat| self.files.at(*seat));
+        files
+            .map(File::phase)
+            .any(|phase| matches!(phase, Phase::Resting(own) if own == copy))
     }
 
     /// Where each open task's ZIP would lie that is not in its place yet.

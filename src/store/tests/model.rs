@@ -26,6 +26,7 @@ impl Model {
             | Record::TryEnded { task, .. }
             | Record::Ended { task, .. }
             | Record::Reopened { task }
+            | Record::Retried { task }
             | Record::Settled { task, .. }
             | Record::Conflict { task, .. } => *task,
         };
@@ -67,6 +68,12 @@ impl Model {
             }
             Record::Ended { fate, .. } => known.fate = fate,
             Record::Reopened { .. } => known.fate = Fate::Queued,
+            Record::Retried { .. } => {
+                (known.fate, known.settled) = (Fate::Queued, false);
+                for tried in &mut known.tries {
+                    tried.fault = tried.fault.take().map(Fault::forgiven);
+                }
+            }
             Record::Settled { file, .. } => {
                 known.settled = true;
                 if let (
@@ -145,6 +152,9 @@ impl Model {
                 ))
             }
             5 if !open => Some(settled(number, (how.is_multiple_of(2)).then_some("y.zip"))),
+            8 if matches!(known.fate, Fate::Failed { .. } | Fate::Cancelled { .. }) => {
+                Some(Record::Retried { task: id(number) })
+            }
             7 if matches!(known.fate, Fate::Done { .. }) && !known.settled => {
                 Some(Record::Reopened { task: id(number) })
             }

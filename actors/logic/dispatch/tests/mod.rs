@@ -4,6 +4,7 @@ mod obstacles;
 mod others;
 mod restart;
 mod results;
+mod retrying;
 mod several;
 mod sick;
 mod storms;

@@ -19,6 +19,7 @@ pub(super) fn read_back(records: Vec<Record>) -> Vec<Remembered> {
             | Record::TryEnded { task, .. }
             | Record::Ended { task, .. }
             | Record::Reopened { task }
+            | Record::Retried { task }
             | Record::Settled { task, .. }
             | Record::Conflict { task, .. } => *task,
         };
@@ -76,6 +77,12 @@ pub(super) fn read_back(records: Vec<Record>) -> Vec<Remembered> {
             }
             (Record::Ended { fate, .. }, Some(known)) => known.fate = fate,
             (Record::Reopened { .. }, Some(known)) => known.fate = Fate::Queued,
+            (Record::Retried { .. }, Some(known)) => {
+                known.fate = Fate::Queued;
+                for tried in &mut known.tries {
+                    tried.fault = tried.fault.take().map(Fault::forgiven);
+                }
+            }
             (
                 Record::Conflict {
                     attempt,

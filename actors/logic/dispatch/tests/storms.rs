@@ -8,12 +8,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::logic::attribution::Claim;
-use crate::logic::dispatch::{Arrival, Ask, Dispatch, Due, Rules, Submission};
+use crate::logic::dispatch::{Arrival, Ask, Dispatch, Rules, Submission};
 use crate::logic::effect::{Asker, Effect, End, Offer};
 use crate::logic::fixtures::{by_id, by_name, kind_of, ours, ours_in_life, plain, plain_at, task};
 
-use crate::logic::ledger::{Counts, Entry, Lease, State};
-use crate::logic::queue::Gate;
 use crate::logic::record::{Place, Record};
 use crate::model::{
     Attempt, Digest, Ending, Endpoint, Moment, Outcome, Part, RequestId, SessionId, Stamp, TaskId,
@@ -66,6 +64,8 @@ enum Fact {
     Leaves(u8, bool),
     Closes(u8),
     Cancels(u8),
+    /// Somebody wants it tried again, and its ZIP is still there or not.
+    Retries(u8, bool),
     OfferFails(u8),
     Passes(u64),
     /// The store does not take what happens, or takes it again.
@@ -103,6 +103,7 @@ fn facts() -> impl Strategy<Value = Vec<Fact>> {
         2 => any::<(u8, bool)>().prop_map(|(peer, planned)| Fact::Leaves(peer, planned)),
         1 => any::<u8>().prop_map(Fact::Closes),
         1 => any::<u8>().prop_map(Fact::Cancels),
+        2 => (any::<u8>(), prop::bool::weighted(0.9)).prop_map(|(task, is_there)| Fact::Retries(task, is_there)),
         1 => any::<u8>().prop_map(Fact::OfferFails),
         4 => jump.prop_map(Fact::Passes),
         1 => any::<bool>().prop_map(Fact::Stalls),
@@ -110,6 +111,8 @@ fn facts() -> impl Strategy<Value = Vec<Fact>> {
     ];
     prop::collection::vec(fact, 0..120)
 }
+
+mod checks;
 
 /// The mind, and what an attentive bystander knows.
 struct Storm {
@@ -192,6 +195,7 @@ impl Storm {
                 let id = task(u128::from(*number) % TASKS).id;
                 self.mind.task_withdrawn(&id, "no".into())
             }
+            Fact::Retries(number, is_there) => self.retries(*number, *is_there),
             Fact::OfferFails(number) => match pick(&self.offers, *number).cloned() {
                 Some(offer) => {
                     let why = "unreadable".to_owned();
@@ -247,6 +251,21 @@ impl Storm {
             });
         }
         self.mind.task_arrived(task, self.now)
+    }
+
+    fn retries(&mut self, number: u8, is_there: bool) -> Vec<Effect> {
+        let chosen = task(u128::from(number) % TASKS).id;
+        let tasks = self.mind.begin_retry([chosen]);
+        let tasks: Vec<_> = tasks.iter().map(|task| task.id).collect();
+        if !is_there {
+            self.mind.not_retried(&tasks);
+            return Vec::new();
+        }
+        for task in tasks.iter().copied() {
+            self.written.push(Record::Retried { task });
+            self.ended.remove(&task).expect("tried again though open");
+        }
+        self.mind.retried(&tasks, self.now)
     }
 
     /// Whoever waited for an answer gets none: its connection is gone.
@@ -372,148 +391,6 @@ impl Storm {
                 Effect::Cancel(peer, ..) => assert!(peer.is_ours(), "others cannot be told"),
                 Effect::Quarantine(..) | Effect::SetAside(..) => {}
             }
-        }
-    }
-
-    fn check(&self) {
-        let ledger = self.mind.ledger();
-        let mut counts = Counts::default();
-        let mut names = HashSet::new();
-        let entries: Vec<&Entry> = self
-            .arrived
-            .iter()
-            .map(|task| ledger.get(task).expect("lost"))
-            .collect();
-        for entry in &entries {
-            self.check_entry(entry);
-            match entry.story.state {
-                State::Waiting | State::Resting => counts.queued += 1,
-                State::Leased(_) | State::Keeping { .. } => counts.leased += 1,
-                State::Done { .. } => counts.done += 1,
-                State::Failed { .. } => counts.failed += 1,
-                State::Cancelled { .. } => counts.cancelled += 1,
-            }
-            for tried in &entry.story.tries {
-                assert!(names.insert(tried.name.clone()), "two tries share a name");
-            }
-        }
-        assert_eq!(ledger.counts(), counts);
-        self.check_tally(&entries);
-        let waiting =
-            |entry: &&&Entry| entry.story.state == State::Waiting && self.gate_of(entry).is_none();
-        assert_eq!(
-            self.mind.queue.len(),
-            entries.iter().filter(waiting).count()
-        );
-        let leased = |entry: &&&Entry| entry.story.state.lease().is_some();
-        let leased = entries.iter().filter(leased).map(|entry| entry.task.id);
-        assert!(ledger.leased().map(|entry| entry.task.id).eq(leased));
-        let keepers = self.mind.keepers.values().map(Vec::len).sum::<usize>();
-        assert_eq!(keepers, self.submitting.len(), "unanswered");
-    }
-
-    fn check_tally(&self, entries: &[&Entry]) {
-        let parts = entries.iter().filter(|entry| entry.task.part().is_some());
-        let parts: Vec<_> = parts.map(|entry| &entry.story.state).collect();
-        let Some((_, tally)) = self.mind.ledger().tallies().find("group 0") else {
-            return assert!(parts.is_empty(), "not counted");
-        };
-        let of = |is: fn(&State) -> bool| parts.iter().filter(|state| is(state)).count() as u64;
-        assert_eq!(tally.counts.open(), of(|state| !state.is_terminal()));
-        assert_eq!(
-            tally.counts.done,
-            of(|state| matches!(state, State::Done { .. }))
-        );
-        let failed = of(|state| matches!(state, State::Failed { .. }));
-        let told: u64 = tally.reasons.iter().map(|(_, tasks)| tasks).sum();
-        assert_eq!((tally.counts.failed, told), (failed, failed));
-        assert_eq!(tally.is_complete(), of(State::is_terminal) == 3);
-    }
-
-    fn check_entry(&self, entry: &Entry) {
-        let id = entry.task.id;
-        let seat = self.mind.ledger.seat(&id);
-        let queued = self.mind.queue.next(|other| Some(other) == seat).is_some();
-        let waits = entry.story.state == State::Waiting;
-        assert_eq!(queued, waits && self.gate_of(entry).is_none());
-        assert!(waits || self.gate_of(entry).is_none());
-        self.check_gate(entry);
-        let ended = self.ended.contains_key(&id);
-        assert_eq!(ended, entry.story.state.is_terminal());
-        assert_eq!(
-            self.mind.keepers.contains_key(&id),
-            matches!(entry.story.state, State::Keeping { .. })
-        );
-        match &entry.story.state {
-            State::Resting => {
-                let rested = |(_, due): &(Moment, Due)| *due == Due::Rested(id);
-                assert!(self.mind.due.iter().any(rested), "rests for ever");
-            }
-            State::Leased(lease) => self.check_lease(id, lease),
-            State::Keeping { lease, submitted } => {
-                assert!(self.keeping.contains(&id));
-                if let Some(lease) = lease
-                    .as_ref()
-                    .filter(|lease| lease.attempt != submitted.attempt)
-                {
-                    self.check_lease(id, lease);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn gate_of(&self, entry: &Entry) -> Option<Gate> {
-        let seat = self.mind.ledger.seat(&entry.task.id)?;
-        self.mind.queue.gate_of(seat, &entry.task)
-    }
-
-    fn check_gate(&self, entry: &Entry) {
-        let wishes = &entry.task.kind.wishes;
-        let before = wishes.after.map(|after| self.ended.get(&after));
-        match self.gate_of(entry) {
-            Some(Gate::After(_)) => assert_eq!(before, Some(None), "held for what is over"),
-            Some(Gate::Room(_)) => {
-                assert!(!self.mind.rooms.admits(&entry.task), "held for no reason");
-            }
-            None if entry.story.state == State::Waiting => {
-                assert!(matches!(before, None | Some(Some(End::Done))), "too early");
-            }
-            None => {}
-        }
-        let is_over = matches!(before, Some(Some(End::Failed(_) | End::Cancelled(_))));
-        assert!(
-            !is_over || entry.story.state.is_terminal(),
-            "waits for ever"
-        );
-    }
-
-    /// How many of the task's group are leased, if they are to be few; and how few.
-    fn check_room(&self, task: TaskId) {
-        let ledger = self.mind.ledger();
-        let kind = &ledger.get(&task).unwrap().task.kind;
-        let leased = ledger
-            .leased()
-            .filter(|entry| entry.task.kind.group == kind.group);
-        let most = kind
-            .wishes
-            .max_running
-            .map_or(usize::MAX, |most| most.get() as usize);
-        assert!(leased.count() <= most, "too many at a time");
-    }
-
-    fn check_lease(&self, task: TaskId, lease: &Lease) {
-        let holder = self.mind.peers.get(&lease.holder).unwrap();
-        assert!(holder.holds.contains(&(task, lease.attempt)));
-        match lease.deadline {
-            Some(deadline) => {
-                let due = (deadline, Due::LeaseEnds(task, lease.attempt));
-                assert!(self.mind.due.contains(&due), "a deadline without an alarm");
-            }
-            None => assert!(
-                lease.holder.is_ours() && holder.is_present(),
-                "leased for ever"
-            ),
         }
     }
 

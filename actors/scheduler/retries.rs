@@ -1,0 +1,150 @@
+//! What the desk does when somebody wants something tried again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::letters::{describe_group, describe_task, refuse};
+use super::{Desk, Takes, report};
+use crate::logic::effect::End;
+use crate::logic::ledger::{Entry, State};
+use crate::logic::policy::Policy;
+use crate::message_log::Cause;
+use crate::messages::{
+    GroupReopened, ReplyTo, Retry, RetryGroup, RetryTask, RetryTasks, TaskEnded, TasksRetried,
+};
+use crate::model::TaskId;
+
+impl<P: Policy> Takes<RetryTask> for Desk<P> {
+    fn take(&mut self, RetryTask { task, reply }: RetryTask, cause: Cause) {
+        if self.refuses("the task is to be tried again", &reply, cause) {
+            return;
+        }
+        let Some(entry) = self.mind.ledger().get(&task) else {
+            return describe_task(None, reply, cause);
+        };
+        let name = &entry.task.name;
+        let why_not = match &entry.story.state {
+            State::Done { .. } => Some(format!("{name} is done: there is nothing to mend")),
+            state if !state.is_terminal() => Some(format!("{name} has not ended")),
+            _ => None,
+        };
+        match why_not {
+            Some(why) => refuse(&reply, why, cause),
+            None => self.retry(Retry::Task(task), vec![task], reply, cause),
+        }
+    }
+}
+
+impl<P: Policy> Takes<RetryGroup> for Desk<P> {
+    fn take(&mut self, message: RetryGroup, cause: Cause) {
+        let RetryGroup {
+            group,
+            states,
+            reply,
+        } = message;
+        if self.refuses("the group is to be tried again", &reply, cause) {
+            return;
+        }
+        let ledger = self.mind.ledger();
+        let Some((group, _)) = ledger.tallies().find(&group) else {
+            return describe_group(None, reply, cause);
+        };
+        let is_meant = |entry: &&Entry| {
+            let state = report::state_of(&entry.story.state);
+            entry.task.kind.group == *group && (states.is_empty() || states.contains(&state))
+        };
+        let (group, meant) = (Arc::clone(group), ledger.all().filter(is_meant));
+        let meant = meant.map(|entry| entry.task.id).collect();
+        self.retry(Retry::Group(group), meant, reply, cause);
+    }
+}
+
+impl<P: Policy> Takes<TasksRetried> for Desk<P> {
+    fn take(&mut self, message: TasksRetried, cause: Cause) {
+        let TasksRetried {
+            retry,
+            open,
+            left,
+            why,
+            reply,
+        } = message;
+        self.mind.not_retried(&left);
+        let effects = self.mind.retried(&open, self.now());
+        self.carry_out(effects, None, cause);
+        self.reopen_groups(&open, cause);
+        let nothing = || "nothing of it failed or was cancelled".to_owned();
+        match retry {
+            _ if open.is_empty() => refuse(&reply, why.unwrap_or_else(nothing), cause),
+            Retry::Task(task) => {
+                let report = self.mind.ledger().get(&task).map(report::of_task);
+                self.once_written_down(move |_| describe_task(report, reply, cause));
+            }
+            Retry::Group(group) => {
+                let report = report::of_group(&self.mind, &group);
+                self.once_written_down(move |_| describe_group(report, reply, cause));
+            }
+        }
+    }
+}
+
+impl<P: Policy> Desk<P> {
+    /// Has the ZIPs brought back of those that can be tried again.
+    fn retry(&mut self, retry: Retry, chosen: Vec<TaskId>, reply: ReplyTo, cause: Cause) {
+        let mut tasks = self.mind.begin_retry(chosen);
+        if tasks.is_empty() {
+            let why = "nothing of it failed or was cancelled, or it is tried again already";
+            return refuse(&reply, why.to_owned(), cause);
+        }
+        tasks.sort_unstable_by_key(|task| task.id);
+        let bring_back = RetryTasks {
+            retry,
+            tasks,
+            reply,
+        };
+        self.cast.folders.tell(bring_back, cause);
+    }
+
+    /// What the groups of these parts made is put together anew. Whatever ended before was told before.
+    fn reopen_groups(&mut self, open: &[TaskId], cause: Cause) {
+        let ledger = self.mind.ledger();
+        let tasks = open.iter().filter_map(|task| ledger.get(task));
+        let parts = tasks.filter_map(|entry| Some((&entry.task.kind.group, entry.task.part()?)));
+        let groups: BTreeMap<_, _> = parts
+            .map(|(group, part)| (Arc::clone(group), part.of()))
+            .collect();
+        for (group, parts) in groups {
+            let ended = self.ended_of(&group);
+            let reopened = GroupReopened {
+                group,
+                parts,
+                ended,
+            };
+            self.once_written_down(move |desk| desk.cast.folders.tell(reopened, cause));
+        }
+    }
+
+    fn ended_of(&self, group: &str) -> Vec<TaskEnded> {
+        let ledger = self.mind.ledger();
+        let of_it = ledger
+            .all()
+            .filter(|entry| *entry.task.kind.group == *group);
+        let ended = of_it.filter_map(|entry| {
+            Some(TaskEnded {
+                task: entry.task.id,
+                name: entry.task.name.clone(),
+                end: end_of(&entry.story.state)?,
+                part: self.ended_part(&entry.task.id),
+            })
+        });
+        ended.collect()
+    }
+}
+
+fn end_of(state: &State) -> Option<End> {
+    match state {
+        State::Done { .. } => Some(End::Done),
+        State::Failed { why, .. } => Some(End::Failed(why.clone())),
+        State::Cancelled { why } => Some(End::Cancelled(why.clone())),
+        State::Waiting | State::Resting | State::Leased(_) | State::Keeping { .. } => None,
+    }
+}

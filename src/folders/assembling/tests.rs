@@ -1,0 +1,253 @@
+use std::fs;
+use std::sync::Arc;
+
+use mutirao_actors::model;
+
+use super::*;
+use crate::archive::{Compression, pack};
+use crate::disk::Volume;
+use crate::gather::MANIFEST;
+
+struct Stage {
+    home: tempfile::TempDir,
+    places: Places,
+    assemblies: Assemblies,
+    /// What was told of parts that ended, and where their results lie.
+    told: Vec<(TaskEnded, Told)>,
+}
+
+impl Stage {
+    /// A master's folders in which `main-1` was opened.
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let places = Places::under(home.path(), Arc::new(Volume::real()));
+        fs::create_dir_all(places.results.join("main-1")).unwrap();
+        fs::create_dir_all(places.failed()).unwrap();
+        Self {
+            home,
+            places,
+            assemblies: Assemblies::default(),
+            told: Vec::new(),
+        }
+    }
+
+    /// A part of three ends, with its number as what it printed.
+    fn ends(&mut self, group: &str, number: u32, end: &End) {
+        let name = TaskName::tamed(&format!("{group}.{number}"));
+        let input = format!("h\n{number}\n");
+        let task = [("main.py", &b""[..]), ("input.csv", input.as_bytes())];
+        let task = pack(task, Compression::Fast).unwrap();
+        let printed = format!("{number}\n");
+        let result = pack([("stdout.txt", printed.as_bytes())], Compression::Fast).unwrap();
+        if *end != End::Done {
+            fs::write(self.places.failed().join(name.as_str()), &task).unwrap();
+        }
+        fs::write(self.places.results.join(name.as_str()), &result).unwrap();
+        let ended = EndedPart {
+            group: group.into(),
+            part: model::Part::new(number, 3).unwrap(),
+            sha256: Digest::of(&task),
+            size: u32::try_from(task.len()).unwrap(),
+            peer: None,
+            attempts: 1,
+        };
+        let id = TaskId::new();
+        let result = Some((name.as_str().to_owned(), Digest::of(&result)));
+        let told = TaskEnded {
+            task: id,
+            name: name.clone(),
+            end: end.clone(),
+            part: Some(Box::new(ended.clone())),
+        };
+        self.told.push((told, result.clone()));
+        self.assemblies.ends(id, ended, &name, end);
+        self.assemblies.settled(id, result);
+    }
+
+    /// Works until nothing is due or the disk refuses something; the latter is said.
+    fn work(&mut self) -> Option<String> {
+        while let Some(work) = self.assemblies.begin() {
+            let (group, turn) = (work.whole.group.clone(), work.turn);
+            let (assembled, trouble) = assemble(&self.places, work);
+            self.assemblies.ended(&group, turn, assembled);
+            if let Some(trouble) = trouble {
+                return Some(trouble.to_string());
+            }
+        }
+        None
+    }
+
+    fn text(&self, name: &str) -> String {
+        let path = self.home.path().join("results/main-1").join(name);
+        fs::read_to_string(path).unwrap_or_default()
+    }
+}
+
+fn failed() -> End {
+    End::Failed("exit code 1".into())
+}
+
+#[test]
+fn parts_that_end_in_any_order_are_put_together_in_theirs() {
+    let mut stage = Stage::new();
+    stage.ends("main-1", 2, &End::Done);
+    assert_eq!(stage.work(), None);
+    assert_eq!(
+        stage.text("stdout.txt"),
+        "",
+        "those before it have not ended"
+    );
+    stage.ends("main-1", 0, &End::Done);
+    assert_eq!(stage.work(), None);
+    assert_eq!(stage.text("stdout.txt"), "0\n");
+    stage.ends("main-1", 1, &failed());
+    assert_eq!(stage.work(), None);
+    assert_eq!(stage.text("stdout.txt"), "0\n1\n2\n");
+    assert_eq!(stage.text("merged.csv"), "0\n2\n");
+    assert_eq!(stage.text("failed.csv"), "h\n1\n");
+    assert!(is_complete_in(&stage.places.results.join("main-1")));
+}
+
+#[test]
+fn the_names_of_groups_that_are_over_do_not_pile_up() {
+    let mut stage = Stage::new();
+    for number in 0..OVER_MAX + 10 {
+        let group: Arc<str> = format!("group-{number}").into();
+        let assembly = Assembly::of(1);
+        stage.assemblies.groups.insert(Arc::clone(&group), assembly);
+        stage.assemblies.ended(&group, 0, Assembled::Over);
+    }
+    assert_eq!(stage.assemblies.groups.len(), OVER_MAX);
+    assert!(!stage.assemblies.groups.contains_key("group-0"));
+}
+
+#[test]
+fn a_part_that_ends_twice_is_in_once_and_a_complete_group_stays_as_it_is() {
+    let mut stage = Stage::new();
+    for number in [0, 0, 1, 2] {
+        stage.ends("main-1", number, &End::Done);
+        assert_eq!(stage.work(), None);
+    }
+    stage.ends("main-1", 1, &failed());
+    assert_eq!(stage.work(), None);
+    assert_eq!(stage.text("stdout.txt"), "0\n1\n2\n");
+    assert_eq!(stage.text("failed.csv"), "");
+    // Nor does another life touch it.
+    stage.assemblies = Assemblies::default();
+    fs::write(stage.places.results.join("main-1/stdout.txt"), "mine").unwrap();
+    stage.ends("main-1", 0, &End::Done);
+    assert_eq!(stage.work(), None);
+    assert_eq!(stage.text("stdout.txt"), "mine");
+}
+
+#[test]
+fn another_life_puts_together_what_the_last_one_did_not_complete() {
+    let mut stage = Stage::new();
+    stage.ends("main-1", 0, &End::Done);
+    assert_eq!(stage.work(), None);
+    stage.assemblies = Assemblies::default();
+    for number in 0..3 {
+        stage.ends("main-1", number, &End::Done);
+    }
+    assert_eq!(stage.work(), None);
+    assert_eq!(stage.text("stdout.txt"), "0\n1\n2\n");
+}
+
+#[test]
+fn what_the_disk_refuses_is_told_and_tried_again() {
+    let mut stage = Stage::new();
+    stage.ends("main-1", 0, &End::Done);
+    assert_eq!(stage.work(), None);
+    // Nothing can be renamed onto a folder.
+    let in_the_way = stage.places.results.join("main-1").join(MANIFEST);
+    fs::remove_file(&in_the_way).unwrap();
+    fs::create_dir(&in_the_way).unwrap();
+    stage.ends("main-1", 1, &End::Done);
+    stage.ends("main-1", 2, &End::Done);
+    let said = stage.work().unwrap();
+    assert!(said.contains("failed to put together"), "{said}");
+    fs::remove_dir(&in_the_way).unwrap();
+    assert_eq!(stage.work(), None);
+    assert_eq!(stage.text("stdout.txt"), "0\n1\n2\n");
+    let manifest = stage.text(MANIFEST);
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest["done"], 3, "nothing is in twice");
+}
+
+#[test]
+fn a_group_that_nobody_opened_or_whose_name_leads_elsewhere_is_left_alone() {
+    let mut stage = Stage::new();
+    for group in ["other-1", "main-1/..", "../main-1"] {
+        stage.ends(&group.replace('/', "_"), 0, &End::Done);
+        let name = TaskName::tamed("a");
+        let ended = EndedPart {
+            group: group.into(),
+            part: model::Part::new(0, 1).unwrap(),
+            sha256: Digest::of(b""),
+            size: 0,
+            peer: None,
+            attempts: 1,
+        };
+        let id = TaskId::new();
+        stage.assemblies.ends(id, ended, &name, &End::Done);
+        stage.assemblies.settled(id, None);
+    }
+    assert_eq!(stage.work(), None);
+    assert!(!stage.places.results.join("other-1").exists());
+    assert!(!stage.home.path().join(MANIFEST).exists());
+    assert!(!stage.places.results.join(MANIFEST).exists());
+}
+
+#[test]
+fn a_complete_group_of_which_parts_are_open_again_is_made_anew_with_what_they_give() {
+    let mut stage = Stage::new();
+    stage.ends("main-1", 0, &End::Done);
+    stage.ends("main-1", 2, &End::Done);
+    let others = stage.told.clone();
+    stage.ends("main-1", 1, &failed());
+    assert_eq!(stage.work(), None);
+    assert_eq!(stage.text("failed.csv"), "h\n1\n");
+    let folder = stage.places.results.join("main-1");
+    assert!(is_complete_in(&folder));
+
+    stage.assemblies.reopen("main-1".into(), 3, others);
+    assert_eq!(stage.work(), None);
+    assert!(!is_complete_in(&folder), "one is open");
+    stage.ends("main-1", 1, &End::Done);
+    assert_eq!(stage.work(), None);
+    assert!(is_complete_in(&folder));
+    assert_eq!(stage.text("merged.csv"), "0\n1\n2\n");
+    assert_eq!(stage.text("failed.csv"), "");
+}
+
+#[test]
+fn what_a_job_made_of_a_group_that_was_reopened_meanwhile_is_of_no_use() {
+    let mut stage = Stage::new();
+    stage.ends("main-1", 0, &failed());
+    let work = stage.assemblies.begin().unwrap();
+    let turn = work.turn;
+    stage.assemblies.reopen("main-1".into(), 3, Vec::new());
+    let (assembled, _) = assemble(&stage.places, work);
+    stage.assemblies.ended("main-1", turn, assembled);
+    for number in 0..3 {
+        stage.ends("main-1", number, &End::Done);
+    }
+    assert_eq!(stage.work(), None);
+    assert_eq!(stage.text("merged.csv"), "0\n1\n2\n");
+}
+
+#[test]
+fn a_group_that_was_complete_is_not_when_another_life_finds_a_part_of_it_open() {
+    let mut stage = Stage::new();
+    (0..3).for_each(|number| stage.ends("main-1", number, &End::Done));
+    assert_eq!(stage.work(), None);
+    stage.assemblies = Assemblies::default();
+    stage.assemblies.is_open(&"main-1".into(), 3);
+    (0..2).for_each(|number| stage.ends("main-1", number, &End::Done));
+    assert_eq!(stage.work(), None);
+    let folder = stage.places.results.join("main-1");
+    assert!(!is_complete_in(&folder));
+    stage.ends("main-1", 2, &End::Done);
+    assert_eq!(stage.work(), None);
+    assert!(is_complete_in(&folder));
+}

@@ -1,0 +1,202 @@
+//! ZIPs of tasks that are to be tried again: copied from where they were put away to where no crash loses them.
+//!
+//! Rule: what was put away stays there until it is written down that the task is open; before that its copy is a payload of
+//! nobody, which the next start removes.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mutirao_actors::model::{Archive, Digest, Stamp, Task, TaskName};
+
+use super::{Places, Refused, is_absent, load};
+use crate::disk::{DiskError, OnDisk as _, Volume, is_no_folder};
+use crate::folders::packs::{BATCH_MAX, LIGHT_MAX, PACKED};
+
+/// A ZIP that was brought back.
+#[derive(Debug)]
+pub(in crate::folders) struct Again {
+    /// Of its copy among the payloads.
+    pub stamp: Stamp,
+    /// Where it was put away, and still lies.
+    pub put_away: PathBuf,
+}
+
+/// Copies the ZIPs of these tasks to the payloads; none of one that is not there.
+///
+/// # Errors
+/// Whatever the disk refuses; then none of them may be tried again.
+pub(in crate::folders) fn copy_back(
+    places: &Places,
+    tasks: &[Arc<Task>],
+) -> Result<Vec<Option<Again>>, DiskError> {
+    let shelf = Shelf::list(&places.volume, &places.failed())?;
+    let mut copied = Vec::new();
+    for batch in tasks.chunks(BATCH_MAX) {
+        let found = batch.iter().map(|task| shelf.find(&places.volume, task));
+        let found = found.collect::<Result<Vec<_>, _>>()?;
+        copied.extend(write(places, batch, found)?);
+    }
+    Ok(copied)
+}
+
+/// Writes these: the small ones together, with one file and one flush for all.
+fn write(
+    places: &Places,
+    tasks: &[Arc<Task>],
+    found: Vec<Option<(PathBuf, Archive)>>,
+) -> Result<Vec<Option<Again>>, DiskError> {
+    let zips = || {
+        let zips = tasks.iter().zip(&found);
+        zips.filter_map(|(task, found)| Some((task.id, &found.as_ref()?.1)))
+    };
+    let is_light = |archive: &Archive| archive.bytes().len() <= LIGHT_MAX;
+    let light: Vec<_> = zips().filter(|(_, archive)| is_light(archive)).collect();
+    // Where there is no room for that each is written for itself, for some may fit.
+    let is_packed = light.len() > 1 && places.packs.pack(&places.volume, &light).is_ok();
+    let mut written = Vec::new();
+    for (task, found) in tasks.iter().zip(found) {
+        let Some((put_away, archive)) = found else {
+            written.push(None);
+            continue;
+        };
+        let stamp = match is_packed && is_light(&archive) {
+            true => PACKED,
+            false => {
+                places.write_payload(task.id, &archive)?;
+                let payload = places.payload(task.id, archive.digest());
+                let stat = places.volume.stat(&payload);
+                stat.on_disk("look at", &payload)?.stamp
+            }
+        };
+        written.push(Some(Again { stamp, put_away }));
+    }
+    Ok(written)
+}
+
+/// Removes what was put away of tasks that are open again, with the notes that say how they had ended.
+///
+/// # Errors
+/// Whatever the disk refuses; what is left is in nobody's way.
+pub(in crate::folders) fn clear_put_away(
+    places: &Places,
+    files: &[PathBuf],
+) -> Result<(), DiskError> {
+    for file in files {
+        let mut note = file.clone().into_os_string();
+        note.push(".txt");
+        for path in [file.as_path(), Path::new(&note)] {
+            match places.volume.stat(path) {
+                Err(error) if is_absent(&error) => {}
+                _ => places.volume.remove(path)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What lies among the ZIPs of tasks that failed, by the name that a task of each has.
+#[derive(Debug, Default)]
+struct Shelf(BTreeMap<String, Vec<PathBuf>>);
+
+impl Shelf {
+    fn list(volume: &Volume, folder: &Path) -> Result<Self, DiskError> {
+        let mut shelf = Self::default();
+        let names = match volume.list(folder) {
+            Err(error) if is_no_folder(&error) => return Ok(shelf),
+            names => names.on_disk("list", folder)?,
+        };
+        for name in names {
+            let name = name.on_disk("list", folder)?;
+            let tamed = TaskName::tamed(&name.to_string_lossy());
+            let files = shelf.0.entry(tamed.as_str().to_owned()).or_default();
+            files.push(folder.join(name));
+        }
+        Ok(shelf)
+    }
+
+    /// The file of the task's name, else the first that is named after it (`a.2.zip`), that holds its bytes.
+    fn find(&self, volume: &Volume, task: &Task) -> Result<Option<(PathBuf, Archive)>, DiskError> {
+        let own = self.0.get(task.name.as_str());
+        let prefix = format!("{}.", task.name.stem());
+        let after = (Bound::Excluded(prefix.as_str()), Bound::Unbounded);
+        let numbered = self.0.range::<str, _>(after);
+        let numbered = numbered.take_while(|(name, _)| name.starts_with(&prefix));
+        let files = own.into_iter().chain(numbered.map(|(_, files)| files));
+        for file in files.flatten() {
+            let size = volume.stat(file).map(|stat| stat.stamp.size).ok();
+            if size == Some(task.size.into())
+                && let Some(archive) = whole(volume, file, task.sha256)?
+            {
+                return Ok(Some((file.clone(), archive)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The file's ZIP, if it is the one with this digest.
+fn whole(volume: &Volume, file: &Path, sha256: Digest) -> Result<Option<Archive>, DiskError> {
+    match load(volume, file, sha256) {
+        Ok(archive) => Ok(Some(archive)),
+        Err(Refused::Cannot(_)) => Ok(None),
+        Err(Refused::Disk(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use mutirao_actors::model::{Kind, TaskId, Wishes};
+
+    use super::*;
+
+    #[test]
+    fn the_zip_of_a_task_is_found_under_any_name_that_its_own_may_have_got() {
+        let home = tempfile::tempdir().unwrap();
+        let places = Places::under(home.path(), Arc::new(Volume::real()));
+        fs::create_dir_all(places.failed()).unwrap();
+        let named = |name: &str, bytes: &[u8]| {
+            let kind = Kind {
+                code: Digest::of(bytes),
+                group: "tasks".into(),
+                parts: None,
+                wishes: Wishes::default(),
+            };
+            Arc::new(Task {
+                id: TaskId::new(),
+                name: TaskName::tamed(name),
+                size: u32::try_from(bytes.len()).unwrap(),
+                nth: None,
+                sha256: Digest::of(bytes),
+                kind: Arc::new(kind),
+            })
+        };
+        for (file, bytes) in [
+            ("a.zip", "other"),
+            ("a.2.zip", "first"),
+            ("my b.zip", "second"),
+        ] {
+            fs::write(places.failed().join(file), bytes).unwrap();
+        }
+        let tasks = [
+            named("a.zip", b"first"),
+            named("my b.zip", b"second"),
+            named("c.zip", b"third"),
+        ];
+        let copied = copy_back(&places, &tasks).unwrap();
+        let lay = |at: usize| copied[at].as_ref().map(|again| again.put_away.clone());
+        assert_eq!(lay(0), Some(places.failed().join("a.2.zip")));
+        assert_eq!(lay(1), Some(places.failed().join("my b.zip")));
+        assert_eq!(lay(2), None);
+        for task in &tasks[..2] {
+            let key = (task.id, task.sha256);
+            assert!(places.packs.read(&places.volume, key).unwrap().is_some());
+        }
+        clear_put_away(&places, &[lay(0).unwrap()]).unwrap();
+        assert!(!places.failed().join("a.2.zip").exists());
+        assert!(places.failed().join("a.zip").exists());
+    }
+}
