@@ -14,6 +14,7 @@ pub mod ground;
 pub mod logging;
 pub mod master;
 pub mod message_file;
+pub mod past;
 pub mod peer;
 pub mod runner;
 pub mod search;

@@ -268,6 +268,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "mutirao why main-7.12",
                 "one task: its tries, and the end of its traceback",
             ),
+            (
+                "mutirao why main-7 --at 14:05",
+                "how it stood then, in the folder of its master",
+            ),
             ("mutirao why 3f2a", "how the peer fares whose id begins so"),
         ],
     ),

@@ -7,17 +7,22 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Args;
+use jiff::{Timestamp, Zoned};
 use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::{GroupReport, PeerRow, TaskReport, TaskState};
+use serde::Serialize;
 
 use super::group;
 use super::near::did_you_mean;
-use super::options::{FindOptions, NoMaster};
+use super::options::{FindOptions, NoMaster, root};
 use super::run::{fetch, text_of};
 use super::select;
 use super::status::{in_words, read_report};
 use crate::control::{Control, ControlError};
+use crate::past;
+use crate::trace::filter::When;
 use findings::Shown;
 
 /// Tell why a task or a group waits, runs or failed, or how a peer fares
@@ -29,6 +34,9 @@ pub struct Why {
     /// Only what failed
     #[arg(long)]
     failed: bool,
+    /// As it was then, by what the master of this folder wrote down: 14:05, 2026-11-22 14:05, or 10m for ten minutes ago
+    #[arg(long, value_name = "WHEN")]
+    at: Option<When>,
     #[command(flatten)]
     find: FindOptions,
     /// Print one JSON object
@@ -44,6 +52,11 @@ pub enum NotFound {
         "the master knows no task, group or peer {0:?}{1}; `mutirao list` and `mutirao peers` show what there is"
     )]
     Nothing(String, String),
+    /// Nothing that was there at that time.
+    #[error(
+        "no task and no group {0:?} was there at {1}; `mutirao store export` prints all that is written down, each with its times"
+    )]
+    Then(String, Timestamp),
     /// More than one peer.
     #[error("{1} peers begin with {0:?}; give more of the id")]
     Several(String, usize),
@@ -56,8 +69,19 @@ enum Told {
     Peer(PeerRow),
 }
 
+/// What stood how at a moment.
+#[derive(Serialize)]
+struct AsOf<'a, T> {
+    at: Timestamp,
+    #[serde(flatten)]
+    report: &'a T,
+}
+
 /// Asks and prints.
 pub async fn run(args: Why) -> anyhow::Result<ExitCode> {
+    if let Some(when) = &args.at {
+        return of_the_past(&args, when);
+    }
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
     let told = ask(&args.what, &mut control).await?;
@@ -70,6 +94,27 @@ pub async fn run(args: Why) -> anyhow::Result<ExitCode> {
         }
         (Told::Group(report), false) => of_group(report, Shown::of(args.failed)),
         (Told::Peer(row), false) => of_peer(row),
+    };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Looks into what the master of this folder wrote down, and prints.
+fn of_the_past(args: &Why, when: &When) -> anyhow::Result<ExitCode> {
+    let at = when
+        .before(&Zoned::now())
+        .context("--at is not on the calendar")?;
+    let told = past::ask(root(), &args.what, at)?;
+    let told = told.ok_or_else(|| NotFound::Then(args.what.clone(), at))?;
+    let text = match (&told, args.json) {
+        (past::Told::Task(report), true) => serde_json::to_string(&AsOf { at, report })? + "\n",
+        (past::Told::Group(report), true) => serde_json::to_string(&AsOf { at, report })? + "\n",
+        (past::Told::Task(report), false) => {
+            format!("as of {at}:\n{}", task::as_it_stood(report))
+        }
+        (past::Told::Group(report), false) => {
+            format!("as of {at}:\n{}", of_group(report, Shown::of(args.failed)))
+        }
     };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)

@@ -27,6 +27,7 @@ mod log;
 mod lost;
 mod mend;
 mod nouns;
+pub mod past;
 mod reconcile;
 mod row;
 mod rows;

@@ -10,9 +10,19 @@ use mutirao_actors::wire::report::{Against, TaskReport, TaskState};
 use super::findings::{self, Shown};
 use crate::folders::{ZIP_DAMAGED, ZIP_DELETED, ZIP_REPLACED};
 
-/// The verdict, the tries, the conflicts, and what to do next.
-/// `stderr` is the end of what it printed as errors, if it is over and that could be had.
+/// All that is known of it, and what to do next. `stderr` is the end of what it printed as errors, if it is over and that could
+/// be had.
 pub(super) fn in_words(report: &TaskReport, stderr: &[u8]) -> String {
+    let mut text = as_it_stood(report);
+    text.push_str(&errors(report, stderr));
+    if let Some(next) = next(report) {
+        let _ = writeln!(text, "→ {next}");
+    }
+    text
+}
+
+/// The verdict, the tries and the conflicts.
+pub(super) fn as_it_stood(report: &TaskReport) -> String {
     let mut text = format!("{} {}\n", report.task_name, verdict(report));
     if let Some(why) = &report.why {
         text.push_str(&findings::in_words(why, Shown::OfOne));
@@ -28,10 +38,6 @@ pub(super) fn in_words(report: &TaskReport, stderr: &[u8]) -> String {
             "try {} on {} handed in another result, which was not taken: sha256 {}",
             conflict.attempt, conflict.peer_id, conflict.sha256
         );
-    }
-    text.push_str(&errors(report, stderr));
-    if let Some(next) = next(report) {
-        let _ = writeln!(text, "→ {next}");
     }
     text
 }
