@@ -41,7 +41,7 @@ pub fn last_words(stderr: &[u8]) -> Option<String> {
     })
 }
 
-/// The last traceback in what was printed as errors, or its last lines where there is none; at most [`SHOWN_MAX`] lines,
+/// The last traceback in what was printed as errors, or its last lines where there is none; at most `SHOWN_MAX` lines,
 /// of a longer one the last.
 pub fn last_lines(stderr: &[u8]) -> Vec<String> {
     let from = stderr.len().saturating_sub(LAST_WORDS_MAX);
