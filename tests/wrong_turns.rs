@@ -7,10 +7,13 @@ mod common;
 use std::fs;
 use std::net::TcpListener;
 use std::process::Output;
+use std::time::Duration;
 
 use common::archives::put_task;
 use common::desk::{Desk, err};
 
+/// Long enough for the slowest machine; a test that passes does not wait for it.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Exit codes.
 const FAILED: i32 = 1;
 const USAGE: i32 = 2;
@@ -159,6 +162,28 @@ fn without_a_master_it_is_told_how_to_start_or_name_one() {
     }
     // A script needs none, and the person is told so.
     assert_says(&desk.output(&["run", "main.py"]), 0, &["running it here"]);
+}
+
+#[test]
+fn while_no_peer_is_there_it_is_told_how_to_start_one_and_goes_on_when_it_comes() {
+    let desk = desk();
+    let _master = desk.master();
+    let runs = [
+        &["run", "main.py"][..],
+        &["run", "main.py", "input.csv", "--rows", "1"],
+        &["run", "main.py", "input.csv", "--rows", "1", "--no-canary"],
+    ];
+    let runs = runs.map(|words| desk.start(words));
+    for run in &runs {
+        let is_told = |line: &str| line.contains("start one with `mutirao peer`");
+        run.wait_line(is_told, PATIENCE);
+        assert_eq!(run.count(is_told), 1);
+    }
+    let elsewhere = desk.elsewhere();
+    let _peer = elsewhere.start(&["peer", "--slots", "2"]);
+    for run in &runs {
+        assert_eq!(run.wait_end(PATIENCE), Some(0));
+    }
 }
 
 #[test]

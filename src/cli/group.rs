@@ -150,6 +150,7 @@ pub async fn follow(group: &str, control: &mut Control) -> anyhow::Result<GroupR
     let mut quiet = 0;
     while !report.complete {
         progress.show(&report);
+        progress.look_for_peers(&report, control).await?;
         quiet = match report.waiting + report.running {
             0 => quiet + 1,
             _ => 0,

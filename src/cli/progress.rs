@@ -8,7 +8,9 @@ use jiff::{SignedDuration, Zoned};
 use mutirao_actors::clock::Clock;
 use mutirao_actors::wire::report::GroupReport;
 
+use super::master::report;
 use super::pace::{Estimate, Pace};
+use crate::control::{Control, ControlError};
 
 /// What ends sooner than this is told in seconds, else by the clock.
 const SOON: Duration = Duration::from_secs(120);
@@ -26,6 +28,7 @@ pub struct Progress {
     clock: Clock,
     /// When a plain line was last told, and how many were due by then.
     told: (Duration, u64),
+    loneliness: Loneliness,
 }
 
 impl Progress {
@@ -36,6 +39,7 @@ impl Progress {
             pace: Pace::default(),
             clock: Clock::start(),
             told: (Duration::ZERO, 0),
+            loneliness: Loneliness::default(),
         }
     }
 
@@ -56,9 +60,52 @@ impl Progress {
         }
     }
 
+    /// Says so when nobody is here to run what waits.
+    ///
+    /// # Errors
+    /// When the master cannot be asked.
+    pub async fn look_for_peers(
+        &mut self,
+        report: &GroupReport,
+        control: &mut Control,
+    ) -> Result<(), ControlError> {
+        match report.waiting > 0 && report.running == 0 {
+            true => self.loneliness.look(&self.bar, control).await,
+            false => Ok(()),
+        }
+    }
+
     /// Leaves nothing behind on the terminal.
     pub fn clear(self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Says once that nobody is here to run what waits.
+#[derive(Debug, Default)]
+pub struct Loneliness {
+    is_told: bool,
+}
+
+impl Loneliness {
+    /// Looks whether anybody is here; `line` is what stands on the terminal meanwhile.
+    ///
+    /// # Errors
+    /// When the master cannot be asked.
+    pub async fn look(
+        &mut self,
+        line: &ProgressBar,
+        control: &mut Control,
+    ) -> Result<(), ControlError> {
+        if !self.is_told && report(control).await?.queue.peers == 0 {
+            self.is_told = true;
+            line.suspend(|| {
+                eprintln!(
+                    "it waits for a peer, and none is here: start one with `mutirao peer`, on this machine or another"
+                );
+            });
+        }
+        Ok(())
     }
 }
 

@@ -22,6 +22,7 @@ use super::house::Signals;
 use super::master::LOOK_EVERY;
 use super::options::{FindOptions, RunnerOptions};
 use super::peer::INTERRUPTED;
+use super::progress::Loneliness;
 use super::wanted::Wanted;
 use crate::archive::inspect_task;
 use crate::control::{Control, ControlError};
@@ -155,11 +156,15 @@ async fn wait(task: TaskId, control: &mut Control) -> Result<TaskReport, Control
     if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
         line.set_style(style);
     }
+    let mut loneliness = Loneliness::default();
     loop {
         let report = status(TaskChoice::Id(task), control).await?;
         if report.state.is_terminal() {
             line.finish_and_clear();
             return Ok(report);
+        }
+        if report.state == TaskState::Queued {
+            loneliness.look(&line, control).await?;
         }
         line.set_message(in_words(&report));
         line.tick();

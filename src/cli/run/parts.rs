@@ -8,17 +8,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use mutirao_actors::model::{Archive, TaskChoice};
+use mutirao_actors::model::Archive;
 use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::{GroupReport, PeerRow, TaskReport, TaskState};
 
 use super::embedded::{Embedded, master_or_own};
-use super::{Run, fetch, text_of};
+use super::{Run, fetch, text_of, wait};
 use crate::archive::inspect_task;
 use crate::cli::FAILED;
 use crate::cli::group::{self, Group};
 use crate::cli::house::Signals;
-use crate::cli::master::LOOK_EVERY;
 use crate::cli::options::FindOptions;
 use crate::cli::peer::INTERRUPTED;
 use crate::cli::status::read_report;
@@ -122,13 +121,7 @@ async fn canary(group: &Group, described: &str, control: &mut Control) -> anyhow
     let Some(task) = group.tasks.first().copied() else {
         return Ok(());
     };
-    let report = loop {
-        let report = group::status(TaskChoice::Id(task), control).await?;
-        if report.state.is_terminal() {
-            break report;
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    };
+    let report = wait(task, control).await?;
     let printed = fetch(task, control).await.ok();
     let text = |name| {
         printed
