@@ -150,7 +150,7 @@ impl fmt::Display for Endpoint {
 pub struct SessionId(pub u64);
 
 /// The dialects that speakers of the protocol use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Dialect {
     /// The fixed part of the protocol: `{"action":X, …fields}`. Our extensions ride on it.

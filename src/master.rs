@@ -238,7 +238,15 @@ pub async fn act(
         &clock,
     )
     .await?;
-    let web = Web::start(desk.clone(), config.changes, clock.clone(), log.clone()).await;
+    let ports = config.discovery_ports;
+    let web = Web::start(
+        desk.clone(),
+        ports,
+        config.changes,
+        clock.clone(),
+        log.clone(),
+    )
+    .await;
     let doorway = Doorway::new(door, Desk::Master(desk), clock, log).with_web(web);
     actix_rt::spawn(doorway.let_in());
     Ok(Master {

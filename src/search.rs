@@ -1,5 +1,6 @@
-//! Looks for masters once, for the command line; a peer's own search never ends and is an actor's.
+//! Looks for masters once, for the command line and who asks over HTTP; a peer's own search never ends and is an actor's.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,12 @@ use futures_util::stream::BoxStream;
 use mutirao_actors::discovery::{Outgoing, Received, questions};
 use mutirao_actors::logic::masters::{Master, Masters};
 use mutirao_actors::wire::datagram::{Datagram, parse_datagram};
+use mutirao_actors::wire::dialect::Dialect;
+use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, timeout};
+use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::sockets::SocketError;
 use crate::sockets::udp::{Everywhere, datagrams, discovery_asker, outgoing};
@@ -19,6 +24,40 @@ use crate::sockets::udp::{Everywhere, datagrams, discovery_asker, outgoing};
 const ASK_EVERY: Duration = Duration::from_millis(900);
 /// After the first answer the others get this long, so that the choice is that of any peer here.
 const GATHER: Duration = Duration::from_millis(400);
+
+/// One master that answered, as it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MasterRow {
+    /// What its owner calls it.
+    pub name: String,
+    /// Where it is reached, the nearest first.
+    #[schema(value_type = Vec<String>, example = json!(["192.168.1.10:50020"]))]
+    pub addresses: Vec<SocketAddr>,
+    /// In which dialect it answered.
+    pub dialect: Dialect,
+    /// The version of the protocol between programs of ours; null of others.
+    pub protocol: Option<u32>,
+    /// Which master of ours it is; null of others.
+    pub master_id: Option<Uuid>,
+    /// Which life of it, from 1; null of others.
+    pub epoch: Option<u64>,
+    /// Whether a peer on this machine would join this one.
+    pub chosen: bool,
+}
+
+/// These masters, the one first that a peer would choose.
+pub fn rows(masters: Vec<Master>) -> Vec<MasterRow> {
+    let row = |(rank, master): (usize, Master)| MasterRow {
+        name: master.name,
+        addresses: master.addresses,
+        dialect: master.dialect,
+        protocol: master.ours.map(|ours| ours.protocol),
+        master_id: master.ours.map(|ours| ours.master_id),
+        epoch: master.ours.map(|ours| ours.epoch),
+        chosen: rank == 0,
+    };
+    masters.into_iter().enumerate().map(row).collect()
+}
 
 /// All masters that answer within this time.
 ///

@@ -64,6 +64,11 @@ fn a_task_is_handed_in_followed_and_fetched_over_http() {
     let next = page["next"].as_str().unwrap();
     let page = get(master, &format!("/api/v1/tasks?before={next}")).json();
     assert_eq!(page["tasks"].as_array().unwrap().len(), 0);
+    let masters = get(master, "/api/v1/masters").json();
+    let own = format!(":{}", master.port());
+    let is_own = |at: &serde_json::Value| at.as_str().unwrap().ends_with(&own);
+    let addresses = masters[0]["addresses"].as_array().unwrap();
+    assert!(addresses.iter().any(is_own), "{masters}");
     let metrics = get(master, "/metrics").text();
     assert!(
         metrics.contains("\nmutirao_tasks_done_total 1\n"),

@@ -8,13 +8,11 @@ use std::time::Duration;
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use mutirao_actors::logic::masters::Master;
 use mutirao_actors::wire::dialect::Dialect;
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::options::DiscoveryOptions;
-use crate::search;
+use crate::search::{self, MasterRow, rows};
 use crate::sockets::places::Place;
 use crate::sockets::udp::Everywhere;
 
@@ -38,22 +36,10 @@ pub struct Masters {
     pub json: bool,
 }
 
-/// What is printed of one master.
-#[derive(Debug, Serialize)]
-struct Row {
-    name: String,
-    addresses: Vec<SocketAddr>,
-    dialect: Dialect,
-    protocol: Option<u32>,
-    master_id: Option<Uuid>,
-    epoch: Option<u64>,
-    chosen: bool,
-}
-
 /// What is printed with `--json`.
 #[derive(Debug, Serialize)]
 struct Answer<'a> {
-    masters: &'a [Row],
+    masters: &'a [MasterRow],
 }
 
 /// Asks, listens and shows who answered; 0 if anybody did, 3 if nobody.
@@ -82,20 +68,7 @@ pub async fn run(args: Masters) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn rows(masters: Vec<Master>) -> Vec<Row> {
-    let row = |(rank, master): (usize, Master)| Row {
-        name: master.name,
-        addresses: master.addresses,
-        dialect: master.dialect,
-        protocol: master.ours.map(|ours| ours.protocol),
-        master_id: master.ours.map(|ours| ours.master_id),
-        epoch: master.ours.map(|ours| ours.epoch),
-        chosen: rank == 0,
-    };
-    masters.into_iter().enumerate().map(row).collect()
-}
-
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[MasterRow]) -> String {
     let mut table = Table::new();
     table
         .load_style(NOTHING)
@@ -153,7 +126,9 @@ mod tests {
     use futures_util::StreamExt as _;
     use mutirao_actors::discovery::Received;
     use mutirao_actors::logic::answering::{Answering, Identity};
+    use mutirao_actors::logic::masters::Master;
     use mutirao_actors::model::Moment;
+    use uuid::Uuid;
 
     use super::*;
     use crate::sockets::places::routes_towards;

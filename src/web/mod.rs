@@ -8,6 +8,7 @@ mod access;
 mod answers;
 mod events;
 mod groups;
+mod masters;
 mod metrics;
 mod openapi;
 mod peers;
@@ -38,6 +39,7 @@ use tokio::time::sleep;
 
 use crate::sockets::begun::Begun;
 use answers::Answers;
+use masters::Found;
 
 /// Connections that speak HTTP at a time: enough for a room of people, and never the seats of the peers.
 const CONNECTIONS_MAX: usize = 256;
@@ -73,6 +75,7 @@ struct Desk {
     log: MessageLog,
     answers: Answers,
     changes: Changes,
+    masters: Found,
     /// Room for tasks that are being handed in, in KiB.
     bodies: Semaphore,
 }
@@ -90,9 +93,10 @@ pub struct Web {
 struct Place<'a>(&'a RefCell<HashMap<IpAddr, usize>>, IpAddr);
 
 impl Web {
-    /// Serves for this master.
+    /// Serves for this master, which finds others where it is found: on these UDP ports.
     pub async fn start(
         master: MasterDesk,
+        ports: Vec<u16>,
         changes: Changes,
         clock: Clock,
         log: MessageLog,
@@ -103,6 +107,7 @@ impl Web {
             clock,
             log,
             changes,
+            masters: Found::new(ports),
             bodies: Semaphore::new(BODIES_MAX_KIB),
         };
         let app = App::new()
@@ -183,6 +188,7 @@ fn routes(config: &mut ServiceConfig) {
         .service(look("/metrics").route(get().to(metrics::metrics)))
         .service(look("/api/openapi.json").route(get().to(openapi::openapi)))
         .service(look("/api/v1/status").route(get().to(standing::status)))
+        .service(look("/api/v1/masters").route(get().to(masters::list)))
         .service(look("/api/v1/peers").route(get().to(peers::list)))
         .service(look("/api/v1/peers/{peer_id}").route(get().to(peers::one)))
         .service(look("/api/v1/events").route(get().to(events::events)))

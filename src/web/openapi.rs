@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use utoipa::OpenApi;
 
-use super::{events, groups, metrics, peers, results, standing, submit, tasks};
+use super::{events, groups, masters, metrics, peers, results, standing, submit, tasks};
 
 /// The control API of a mutirao master.
 #[derive(OpenApi)]
@@ -17,6 +17,7 @@ use super::{events, groups, metrics, peers, results, standing, submit, tasks};
         standing::readyz,
         metrics::metrics,
         standing::status,
+        masters::list,
         peers::list,
         peers::one,
         tasks::list,
