@@ -217,10 +217,10 @@ fn one_that_passes_nothing_is_to_blame_though_what_it_failed_was_tried_nowhere_e
     let run = |_: u128, peer: &str| (peer == "ivo").then(|| raised("OSError: x (main.py:3)"));
     let peer = |number: u128| PEERS[number as usize % 4];
     let part = |number| tried(number, 20, &[peer(number)], &run);
-    assert_eq!(
-        culprits(&(0..20).map(part).collect::<Vec<_>>()),
-        [Culprit::Machine]
-    );
+    let found = findings(&(0..20).map(part).collect::<Vec<_>>());
+    assert_eq!(found.verdicts[0].culprit, Culprit::Machine);
+    let helps = ["mutirao why ivo", "then: mutirao retry rows --failed"];
+    assert_eq!(found.verdicts[0].helps, helps);
 }
 
 #[test]

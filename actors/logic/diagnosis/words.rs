@@ -102,7 +102,23 @@ pub(super) fn helps(culprit: Culprit, kind: &Kind, cluster: &Cluster<'_>) -> Vec
         }
         (Culprit::Chance, _) => helps.push("mutirao run … --retries N tries it more often".into()),
     }
+    let is_outside = matches!(
+        culprit,
+        Culprit::Environment | Culprit::Machine | Culprit::Chance
+    );
+    if is_outside && cluster.failed > 0 {
+        helps.extend(example.map(again));
+    }
     helps
+}
+
+/// Where the script and its input are well, the same may be tried again.
+fn again(task: &Task) -> String {
+    let what = match task.part() {
+        Some(_) => &*task.kind.group,
+        None => task.name.stem(),
+    };
+    format!("then: mutirao retry {what} --failed")
 }
 
 fn traceback(example: Option<&Task>) -> Option<String> {
