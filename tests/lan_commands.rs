@@ -235,3 +235,27 @@ fn several_discovery_ports_meet_on_either_side() {
         drop(master);
     }
 }
+
+#[test]
+fn what_a_foreign_peer_does_not_say_of_a_run_is_read_from_what_that_printed() {
+    let Some(lan) = Lan::or_leave_out() else {
+        return;
+    };
+    let hosts = ["master", "foreign", "laptop"].map(|name| lan.host(name));
+    let [master_host, foreign_host, laptop] = &hosts;
+    let _master = our_master(master_host, "--name lab");
+    let tasks = master_host.folder().join("tasks");
+    put_task(
+        &tasks,
+        "bug.zip",
+        &[("main.py", "rows = {}\nprint(rows['a'])\n")],
+    );
+    let _foreign = speaker(foreign_host, "peer", "flat", "--discover");
+    let is_done = || zips_in(&tasks.join("done")) == ["bug.zip"];
+    wait_until("it is taken for done", PATIENCE, is_done);
+    let why = answer(laptop, "why bug");
+    let why = text(&why.stdout);
+    assert!(why.starts_with("bug.zip is done\n"), "{why}");
+    let said = "it printed a traceback all the same: KeyError: 'a' (main.py:2)";
+    assert!(why.contains(said), "{why}");
+}

@@ -1,8 +1,8 @@
 //! What is to blame when tasks fail or run for long: the code, the row, the machine, what is installed, or chance.
 //!
 //! Rule: failures that look alike are judged together, by where they happened and by what passed beside them. Nothing is
-//! remembered for this: the tries that the ledger knows are looked at when somebody asks, each once, so a group of 100,000
-//! parts costs some ten milliseconds.
+//! remembered for this: the tries that the ledger knows are looked at when somebody asks, each once; and of failures no more
+//! than a thousand kinds are told apart, however many parts a group has.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
