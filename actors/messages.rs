@@ -19,7 +19,7 @@ use crate::model::{
 use crate::port::{Ear, Hears, Port};
 use crate::runner::Job;
 use crate::wire::report::{
-    GroupReport, PeerReport, PeerRow, QueueReport, Sought, TaskReport, TaskState,
+    DrainReport, GroupReport, PeerReport, PeerRow, QueueReport, Sought, TaskReport, TaskState,
 };
 
 /// Makes the inbox of an actor: the compiler says what whoever stands behind it must hear. It knows the actor once,
@@ -183,6 +183,7 @@ inbox! {
         RetryTask,
         RetryGroup,
         TasksRetried,
+        DrainPeer,
         TallyPeers,
         CloseQueue,
         WrittenDown,
@@ -450,6 +451,17 @@ pub enum Retry {
     Group(Arc<str>),
 }
 
+/// Somebody wants a peer to be given nothing more, or wants that no longer.
+#[derive(Debug, Serialize)]
+pub struct DrainPeer {
+    /// Which, in any life of it.
+    pub peer: PeerId,
+    /// Whether it is to be given nothing.
+    pub is_drained: bool,
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
 /// The registry was asked who is here: add what they have done, and answer.
 #[derive(Debug, Serialize)]
 pub struct TallyPeers {
@@ -666,6 +678,7 @@ inbox! {
         HangUp,
         PeersListed,
         PeerDescribed,
+        PeerDrained,
         QueueDescribed,
         TaskDescribed,
         TasksListed,
@@ -767,6 +780,15 @@ pub struct PeerDescribed {
     pub request: RequestId,
     /// None if it is not here.
     pub peer: Option<PeerRow>,
+}
+
+/// It is written down whether a peer is given anything.
+#[derive(Debug, Serialize)]
+pub struct PeerDrained {
+    /// Answers this.
+    pub request: RequestId,
+    /// How it stands.
+    pub report: DrainReport,
 }
 
 /// How the queue stands.

@@ -275,6 +275,7 @@ fn start_actors(
         is_whole: !recalled.has_lost && recalled.epoch > 1,
         tasks: recalled.tasks,
         older_parts: recalled.older_parts,
+        drained: recalled.drained,
     });
     let folders = Context::<Folders>::new();
     let writer = Context::<StoreDesk>::new();

@@ -286,6 +286,11 @@ impl Ledger {
         std::mem::take(&mut self.news)
     }
 
+    /// Has it written down with what happens to the tasks, in its order.
+    pub fn note(&mut self, record: Record) {
+        self.news.push(record);
+    }
+
     /// Takes a new task in, which was written down before; whether it is new.
     pub fn insert(&mut self, task: Arc<Task>) -> bool {
         if self.entries.find(&task.id).is_some() {

@@ -76,6 +76,13 @@ pub enum Record {
         /// Where its last output lies below `results/`, if it has one.
         file: Option<String>,
     },
+    /// Somebody wants a peer to be given nothing more, or wants that no longer.
+    Drained {
+        /// Which peer, in any life of it.
+        peer: PeerId,
+        /// Whether it is to be given nothing.
+        is_drained: bool,
+    },
     /// A result came that is not the one that was taken (promise R3).
     Conflict {
         /// Of which task.
@@ -144,6 +151,8 @@ pub struct Past {
     pub older_parts: Vec<(Arc<str>, Counts)>,
     /// How many tasks stood how in the end, of all that there ever were.
     pub counts: Counts,
+    /// Peers that are to be given nothing.
+    pub drained: Vec<PeerId>,
     /// Whether nothing that was written down is missing here.
     pub is_whole: bool,
 }

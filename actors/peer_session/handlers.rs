@@ -5,9 +5,9 @@ use actix::{Context, Handler};
 use super::PeerSession;
 use crate::messages::{
     AttemptCancelled, GroupDescribed, GroupOpened, GroupsListed, HangUp, NothingWaits,
-    PayloadLoaded, PeerDescribed, PeerReported, PeerWelcomed, PeersListed, PredecessorUnknown,
-    QueueDescribed, RequestRefused, ResultAnswered, TaskAccepted, TaskDescribed, TaskOffered,
-    TasksListed,
+    PayloadLoaded, PeerDescribed, PeerDrained, PeerReported, PeerWelcomed, PeersListed,
+    PredecessorUnknown, QueueDescribed, RequestRefused, ResultAnswered, TaskAccepted,
+    TaskDescribed, TaskOffered, TasksListed,
 };
 use crate::port::Letter;
 use crate::wire::{Dialect, Extension, Reply, encode_reply};
@@ -118,6 +118,15 @@ impl Handler<Letter<PeerDescribed>> for PeerSession {
     fn handle(&mut self, letter: Letter<PeerDescribed>, _: &mut Context<Self>) {
         let (described, _) = letter.open();
         self.send_peer_address(described);
+    }
+}
+
+impl Handler<Letter<PeerDrained>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<PeerDrained>, _: &mut Context<Self>) {
+        let (PeerDrained { request, report }, _) = letter.open();
+        self.answer(request, &Reply::report(&report));
     }
 }
 

@@ -60,6 +60,8 @@ pub enum Wanted {
     GroupStatus(String, bool),
     /// The end of one group, for this reason if one is said.
     CancelGroup(String, Option<String>),
+    /// That a peer is given nothing more, or something again.
+    Drain(PeerId, bool),
     /// One more chance for a task.
     RetryTask(TaskId),
     /// The same for what of a group ended without a result, or of that only what stands so.
@@ -250,6 +252,7 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
         Request::CancelGroup { group, reason } => {
             Wanted::CancelGroup(group.into_owned(), reason.map(Into::into))
         }
+        Request::DrainPeer { peer_id, undo } => Wanted::Drain(peer_id, !undo),
         Request::RetryTask { task_id } => Wanted::RetryTask(task_id),
         Request::RetryGroup { group, states } => Wanted::RetryGroup(group.into_owned(), states),
         Request::TaskStatus { task, why } => Wanted::TaskStatus(task, why),

@@ -13,9 +13,9 @@ use crate::logic::standing::HOLDS_MAX;
 use crate::message_log::Cause;
 use crate::messages::{
     AdoptAfter, AdoptTask, CancelGroup, CancelTask, DescribeGroup, DescribePeer, DescribePeerSelf,
-    DescribeQueue, DescribeTask, ListGroups, ListPeers, ListTasks, LoadResult, OpenGroup,
-    PeerHeard, PeerRegistered, PeerSaidGoodbye, ReplyTo, ResultSubmitted, RetryGroup, RetryTask,
-    TaskRequested,
+    DescribeQueue, DescribeTask, DrainPeer, ListGroups, ListPeers, ListTasks, LoadResult,
+    OpenGroup, PeerHeard, PeerRegistered, PeerSaidGoodbye, ReplyTo, ResultSubmitted, RetryGroup,
+    RetryTask, TaskRequested,
 };
 use crate::model::{Endpoint, Life, PeerId, RequestId};
 use crate::wire::{Dialect, Extension, Reply};
@@ -178,6 +178,14 @@ impl PeerSession {
                 let why = reason.unwrap_or_else(|| "cancelled by command".to_owned());
                 desk.scheduler
                     .tell(CancelGroup { group, why, reply }, cause);
+            }
+            Wanted::Drain(peer, is_drained) => {
+                let drain = DrainPeer {
+                    peer,
+                    is_drained,
+                    reply,
+                };
+                desk.scheduler.tell(drain, cause);
             }
             Wanted::RetryTask(task) => desk.scheduler.tell(RetryTask { task, reply }, cause),
             Wanted::RetryGroup(group, states) => {

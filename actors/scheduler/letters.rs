@@ -3,20 +3,21 @@
 use std::sync::Arc;
 
 use super::{Desk, NAME, Takes, report};
-use crate::logic::dispatch::{Arrival, Submission};
+use crate::logic::dispatch::{Arrival, DRAINED_MAX, Submission};
 use crate::logic::effect::Asker;
 use crate::logic::ledger::Entry;
 use crate::logic::policy::Policy;
 use crate::message_log::Cause;
 use crate::messages::{
     AdoptAfter, CancelGroup, CancelTask, CloseQueue, DescribeGroup, DescribeQueue, DescribeTask,
-    FoldersChanged, GroupDescribed, GroupsListed, IntakeCounted, ListGroups, ListTasks,
-    OfferFailed, PeerJoined, PeerLeft, PeersListed, PredecessorUnknown, QueueDescribed, ReplyTo,
-    RequestRefused, ResultKept, ResultRefused, ResultSubmitted, SessionClosed, StoreChanged,
-    TallyPeers, TaskArrived, TaskDescribed, TaskRequested, TaskWithdrawn, TasksListed, WrittenDown,
+    DrainPeer, FoldersChanged, GroupDescribed, GroupsListed, IntakeCounted, ListGroups, ListTasks,
+    OfferFailed, PeerDrained, PeerJoined, PeerLeft, PeersListed, PredecessorUnknown,
+    QueueDescribed, ReplyTo, RequestRefused, ResultKept, ResultRefused, ResultSubmitted,
+    SessionClosed, StoreChanged, TallyPeers, TaskArrived, TaskDescribed, TaskRequested,
+    TaskWithdrawn, TasksListed, WrittenDown,
 };
 use crate::model::{RequestId, TaskChoice};
-use crate::wire::report::{GroupReport, LIST_ROWS_MAX, TaskReport};
+use crate::wire::report::{DrainReport, GroupReport, LIST_ROWS_MAX, TaskReport};
 
 impl<P: Policy> Takes<AdoptAfter> for Desk<P> {
     fn take(&mut self, AdoptAfter { after, adopt }: AdoptAfter, cause: Cause) {
@@ -255,6 +256,33 @@ impl<P: Policy> Takes<CancelGroup> for Desk<P> {
         self.carry_out(effects, None, cause);
         let report = report::of_group(&self.mind, &group);
         self.once_written_down(move |_| describe_group(report, reply, cause));
+    }
+}
+
+impl<P: Policy> Takes<DrainPeer> for Desk<P> {
+    fn take(&mut self, message: DrainPeer, cause: Cause) {
+        let DrainPeer {
+            peer,
+            is_drained,
+            reply,
+        } = message;
+        if self.refuses("the peer is drained", &reply, cause) {
+            return;
+        }
+        if !self.mind.drain(&peer, is_drained) {
+            let why = format!("{DRAINED_MAX} peers are drained already: give some their work back");
+            return refuse(&reply, why, cause);
+        }
+        let effects = self.mind.serve(self.now());
+        self.carry_out(effects, None, cause);
+        let report = DrainReport {
+            leases: self.mind.held_by(&peer),
+            peer_id: peer,
+            drained: is_drained,
+        };
+        let ReplyTo { session, request } = reply;
+        let drained = PeerDrained { request, report };
+        self.once_written_down(move |_| session.used_by(NAME).tell(drained, cause));
     }
 }
 

@@ -306,6 +306,9 @@ pub fn of_peers<P: Policy>(
         if let Some(quarantine) = mind.health().quarantine(&endpoint) {
             row.state = of_quarantine(quarantine, now);
         }
+        if mind.is_drained(&endpoint.peer) {
+            row.state = "drained".into();
+        }
         row
     });
     tallied.collect()

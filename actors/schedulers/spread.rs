@@ -15,8 +15,8 @@ use crate::logic::dispatch::Ask;
 use crate::message_log::Cause;
 use crate::messages::{
     AdoptAfter, CancelGroup, CancelTask, CloseQueue, DescribeGroup, DescribeQueue, DescribeTask,
-    FoldersChanged, IntakeCounted, ListGroups, ListTasks, OfferFailed, PeerJoined, PeerLeft,
-    ResultKept, ResultRefused, ResultSubmitted, RetryGroup, RetryTask, SchedulerInbox,
+    DrainPeer, FoldersChanged, IntakeCounted, ListGroups, ListTasks, OfferFailed, PeerJoined,
+    PeerLeft, ResultKept, ResultRefused, ResultSubmitted, RetryGroup, RetryTask, SchedulerInbox,
     SessionClosed, StoreChanged, TallyPeers, TaskArrived, TaskRequested, TaskWithdrawn,
     TasksRetried, WrittenDown,
 };
@@ -156,5 +156,5 @@ impl Handler<Letter<SessionClosed>> for Spread {
 leave_to_desk! { Spread:
     TaskWithdrawn, IntakeCounted, OfferFailed, ResultSubmitted, ResultKept, ResultRefused, PeerJoined, DescribeQueue,
     DescribeTask, CancelTask, ListTasks, TallyPeers, CloseQueue, WrittenDown, StoreChanged, AdoptAfter, DescribeGroup,
-    ListGroups, CancelGroup, RetryTask, RetryGroup, TasksRetried, FoldersChanged,
+    ListGroups, CancelGroup, RetryTask, RetryGroup, TasksRetried, DrainPeer, FoldersChanged,
 }

@@ -189,6 +189,17 @@ pub struct PeerRow {
     pub faults: Vec<PeerFaultRow>,
 }
 
+/// A master's answer to `DRAIN_PEER`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DrainReport {
+    /// Who.
+    pub peer_id: PeerId,
+    /// Whether it is given nothing more.
+    pub drained: bool,
+    /// How many tasks it still has.
+    pub leases: u64,
+}
+
 /// A try of a peer that ended without a result that counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PeerFaultRow {

@@ -150,6 +150,13 @@ pub enum Request<'a> {
         /// Why, in words for readers.
         reason: Option<Cow<'a, str>>,
     },
+    /// `DRAIN_PEER`, control: give it nothing more.
+    DrainPeer {
+        /// Which, in any life of it.
+        peer_id: PeerId,
+        /// Whether that is undone.
+        undo: bool,
+    },
     /// `RETRY_TASK`, control: try it again.
     RetryTask {
         /// Which task.

@@ -244,6 +244,16 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "drain",
+        &[
+            (
+                "mutirao drain 3f2a",
+                "before a machine is switched off: it gets nothing more",
+            ),
+            ("mutirao drain 3f2a --undo", "it gets tasks again"),
+        ],
+    ),
+    (
         "top",
         &[
             (

@@ -5,6 +5,7 @@ mod cat;
 mod completions;
 mod config;
 mod doctor;
+mod drain;
 mod examples;
 mod group;
 mod house;
@@ -125,6 +126,8 @@ enum Command {
     Status(status::Status),
     /// List the peers of a master
     Peers(peers::Peers),
+    /// Give a peer nothing more; it ends what it has
+    Drain(drain::Drain),
     /// Watch a master full-screen: its groups, what runs, its peers; `q` ends it
     Top(top::Top),
     /// Tell why a task waits or failed, or how a peer fares
@@ -181,6 +184,7 @@ impl Cli {
             Command::Cancel(args) => in_system(cancel::run(args)),
             Command::Retry(args) => in_system(retry::run(args)),
             Command::Status(args) => in_system(status::run(args)),
+            Command::Drain(args) => in_system(drain::run(args)),
             Command::Peers(args) => in_system(peers::run(args)),
             Command::Top(args) => in_system(top::run(args)),
             Command::Why(args) => in_system(why::run(args)),

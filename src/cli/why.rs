@@ -57,6 +57,9 @@ pub enum NotFound {
         "no task and no group {0:?} was there at {1}; `mutirao store export` prints all that is written down, each with its times"
     )]
     Then(String, Timestamp),
+    /// No peer.
+    #[error("no peer {0:?} is here{1}; `mutirao peers` shows who is")]
+    NoPeer(String, String),
     /// More than one peer.
     #[error("{1} peers begin with {0:?}; give more of the id")]
     Several(String, usize),
@@ -149,7 +152,11 @@ async fn ask(what: &str, control: &mut Control) -> anyhow::Result<Told> {
     }
 }
 
-fn named<'p>(what: &str, peers: &'p [PeerRow]) -> Result<&'p PeerRow, NotFound> {
+/// The peer of this id, or the only one whose id begins so.
+///
+/// # Errors
+/// When there is none, or there are several.
+pub fn named<'p>(what: &str, peers: &'p [PeerRow]) -> Result<&'p PeerRow, NotFound> {
     let begins = |peer: &&PeerRow| peer.peer_id.as_str().starts_with(what);
     let found: Vec<_> = peers.iter().filter(begins).collect();
     let exact = found.iter().find(|peer| peer.peer_id.as_str() == what);

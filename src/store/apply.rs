@@ -10,12 +10,12 @@ use mutirao_actors::logic::record::{Conflict, Fate, Place, Record};
 use mutirao_actors::model::{Attempt, Endpoint, Task, TaskId, TaskName};
 use rusqlite::Connection;
 
-use super::damaged;
 use super::fail::Fail;
 use super::kept::UnderWay;
 use super::load::Tally;
 use super::row::Sealed as _;
 use super::rows::{ConflictRow, ResultRow, Standing, TaskRow, TryRow, Wall};
+use super::{damaged, drained};
 
 /// One transaction in the making.
 #[derive(Debug)]
@@ -54,6 +54,10 @@ impl Writing<'_> {
             Record::Ended { task, fate } => self.end(*task, fate)?,
             Record::Reopened { task } => self.reopen(*task)?,
             Record::Retried { task } => self.retry(*task)?,
+            Record::Drained { peer, is_drained } => {
+                drained::change(self.base, peer, *is_drained)?;
+                true
+            }
             Record::Settled { task, file } => self.settle(*task, file.as_deref())?,
             Record::Conflict {
                 task,

@@ -15,7 +15,7 @@ use super::fail::Fail;
 use super::kept::UnderWay;
 use super::load::{self, Meta, Tally};
 use super::rows::Wall;
-use super::{Recalled, damaged, schema};
+use super::{Recalled, damaged, drained, schema};
 
 /// How long whoever reads beside us may keep us waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -182,6 +182,7 @@ impl Base {
             counts,
             tasks,
             older_parts,
+            drained: drained::read(&self.connection)?.into_iter().collect(),
             damage: Vec::new(),
             has_lost: damaged::is_any(&self.connection)?,
         })

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::StoreError;
 use super::base::{Base, connect_read_only};
 use super::damaged;
+use super::drained;
 use super::fail::Fail;
 use super::files::Files;
 use super::load::Meta;
@@ -109,6 +110,10 @@ fn rebuild(
             take_over::<TryRow>(damaged, new, losses, now)?;
             take_over::<ResultRow>(damaged, new, losses, now)?;
             take_over::<ConflictRow>(damaged, new, losses, now)?;
+            match drained::read(damaged) {
+                Ok(peers) => drained::write(new, &peers)?,
+                Err(_) => losses.add("which peers are drained was lost".to_owned()),
+            }
         }
         let kept = reconcile(new, losses, now)?;
         if let Some(lost) = meta.tasks.checked_sub(kept).filter(|lost| *lost > 0) {

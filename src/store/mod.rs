@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use mutirao_actors::logic::ledger::Counts;
 use mutirao_actors::logic::record::{Record, Remembered};
+use mutirao_actors::model::PeerId;
 use uuid::Uuid;
 
 mod apply;
@@ -15,6 +16,7 @@ mod cell;
 pub mod check;
 mod damaged;
 pub mod desk;
+mod drained;
 pub mod export;
 mod fail;
 mod files;
@@ -67,6 +69,8 @@ pub struct Recalled {
     pub tasks: Vec<Remembered>,
     /// How many parts of these tasks' groups are terminal and not among them.
     pub older_parts: Vec<(Arc<str>, Counts)>,
+    /// Peers that are to be given nothing.
+    pub drained: Vec<PeerId>,
     /// What was written down and cannot be read any more, in words for a reader.
     pub damage: Vec<String>,
     /// Whether anything was ever lost of what was written down, in this life or before it.

@@ -1,6 +1,7 @@
 //! What each record does, as it is read back; the rest is in the files beside.
 
 mod damage;
+mod drained;
 mod log;
 mod model;
 mod running;

@@ -13,13 +13,13 @@ use actix::{Actor, Context, Handler};
 use mutirao_actors::message_log::{MessageLog, Name};
 use mutirao_actors::messages::{
     AttemptCancelled, GroupDescribed, GroupOpened, GroupsListed, HangUp, NothingWaits,
-    PayloadLoaded, PeerDescribed, PeerReported, PeerWelcomed, PeersListed, PredecessorUnknown,
-    QueueDescribed, ReplyTo, RequestRefused, ResultAnswered, SessionInbox, TaskAccepted,
-    TaskDescribed, TaskOffered, TasksListed,
+    PayloadLoaded, PeerDescribed, PeerDrained, PeerReported, PeerWelcomed, PeersListed,
+    PredecessorUnknown, QueueDescribed, ReplyTo, RequestRefused, ResultAnswered, SessionInbox,
+    TaskAccepted, TaskDescribed, TaskOffered, TasksListed,
 };
 use mutirao_actors::model::{Archive, RequestId, TaskId, TaskName};
 use mutirao_actors::port::{Letter, Port};
-use mutirao_actors::wire::report::{GroupReport, PeerRow, QueueReport, TaskReport};
+use mutirao_actors::wire::report::{DrainReport, GroupReport, PeerRow, QueueReport, TaskReport};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -43,6 +43,8 @@ pub enum Answer {
     Tasks(Vec<TaskReport>),
     /// Who is here.
     Peers(Vec<PeerRow>),
+    /// Whether a peer is given anything.
+    Drained(DrainReport),
     /// A task was taken in.
     Accepted(TaskId, TaskName),
     /// How groups stand.
@@ -141,6 +143,7 @@ answers! {
     QueueDescribed(described) => Answer::Queue(described.queue),
     TaskDescribed(described) => Answer::Task(described.report),
     TasksListed(listed) => Answer::Tasks(listed.tasks),
+    PeerDrained(drained) => Answer::Drained(drained.report),
     PeersListed(listed) => Answer::Peers(listed.peers),
     TaskAccepted(accepted) => Answer::Accepted(accepted.task, accepted.name),
     PredecessorUnknown(unknown) => Answer::Refused(format!("no task {} is known to wait for", unknown.after)),

@@ -191,6 +191,7 @@ fn routes(config: &mut ServiceConfig) {
         .service(look("/api/v1/masters").route(get().to(masters::list)))
         .service(look("/api/v1/peers").route(get().to(peers::list)))
         .service(look("/api/v1/peers/{peer_id}").route(get().to(peers::one)))
+        .service(at("/api/v1/peers/{peer_id}/drain", "POST").route(post().to(peers::drain)))
         .service(look("/api/v1/events").route(get().to(events::events)))
         .service(
             at("/api/v1/tasks", "GET, POST")

@@ -1,9 +1,11 @@
 //! Who is in the cluster.
 
-use actix_web::web::{Data, Json, Path};
+use actix_web::web::{Data, Json, Path, Query};
 use mutirao_actors::message_log::Cause;
-use mutirao_actors::messages::ListPeers;
-use mutirao_actors::wire::report::PeerRow;
+use mutirao_actors::messages::{DrainPeer, ListPeers};
+use mutirao_actors::model::PeerId;
+use mutirao_actors::wire::report::{DrainReport, PeerRow};
+use serde::Deserialize;
 
 use super::Desk;
 use super::answers::Answer;
@@ -45,4 +47,47 @@ pub async fn one(desk: Data<Desk>, path: Path<String>) -> Result<Json<Vec<PeerRo
         return Err(Problem::not_found(format!("no peer {path:?} is here")));
     }
     Ok(Json(peers))
+}
+
+/// Whether that is undone.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Undo {
+    /// Give it tasks again
+    undo: Option<bool>,
+}
+
+/// Gives a peer nothing more; it ends what it has.
+#[utoipa::path(post, path = "/api/v1/peers/{peer_id}/drain", tag = "peers",
+    params(("peer_id" = String, Path, description = "Who, here or not"), Undo),
+    responses(
+        (status = 200, description = "Whether it is given anything", body = DrainReport),
+        (status = 400, description = "That is no name of a peer, or the query is not understood", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not from there", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "That can be no peer", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The master cannot write it down now", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
+pub async fn drain(
+    desk: Data<Desk>,
+    path: Path<String>,
+    undo: Query<Undo>,
+) -> Result<Json<DrainReport>, Problem> {
+    let peer: PeerId = path
+        .parse()
+        .map_err(|_| Problem::bad(format!("{path:?} can be no peer_id")))?;
+    let is_drained = !undo.undo.unwrap_or(false);
+    let scheduler = &desk.master.scheduler;
+    let drain = |reply| DrainPeer {
+        peer,
+        is_drained,
+        reply,
+    };
+    let asked = desk
+        .answers
+        .ask(|reply| scheduler.tell(drain(reply), Cause::OUTSIDE));
+    match asked.await? {
+        Answer::Drained(report) => Ok(Json(report)),
+        _ => Err(Problem::strange()),
+    }
 }

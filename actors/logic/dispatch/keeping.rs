@@ -8,7 +8,7 @@ use crate::logic::fault::Fault;
 use crate::logic::health::is_same_machine;
 use crate::logic::ledger::{Lease, State, Submitted};
 use crate::logic::policy::Policy;
-use crate::model::{Moment, TaskId};
+use crate::model::{Endpoint, Moment, TaskId};
 
 /// How long nothing is handed out after our disk did not take a result: long enough not to run tasks in vain, short
 /// enough to resume within seconds (promise R6).
@@ -56,8 +56,12 @@ impl<P: Policy> Dispatch<P> {
             let holder = &tried.holder;
             if tried.attempt == submitted.attempt {
                 if self.health.passed(holder) {
-                    self.peers
-                        .fell_sick(|peer| is_same_machine(peer, holder), false);
+                    let drained = &self.drained;
+                    let is_given = |peer: &Endpoint| !drained.contains(&peer.peer);
+                    self.peers.fell_sick(
+                        |peer| is_same_machine(peer, holder) && is_given(peer),
+                        false,
+                    );
                 }
                 if let Some(standing) = self.peers.get_mut(holder) {
                     standing.came_back_with();

@@ -86,7 +86,7 @@ impl<P: Policy> Dispatch<P> {
         if standing.is_some_and(|standing| !standing.is_rested(now)) {
             return None;
         }
-        if !self.may_have_one(&ask.peer, now) {
+        if self.is_drained(&ask.peer.peer) || !self.may_have_one(&ask.peer, now) {
             return None;
         }
         let id = match standing.and_then(|standing| standing.debt(now)) {

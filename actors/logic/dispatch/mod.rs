@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+mod draining;
 mod facts;
 mod gates;
 mod keeping;
@@ -19,6 +20,7 @@ mod retrying;
 mod tries;
 mod waiting;
 
+pub use draining::DRAINED_MAX;
 pub use facts::{Arrival, Ask, Rules, Submission};
 use waiting::Waiting;
 
@@ -33,7 +35,7 @@ use super::queue::Queue;
 use super::record::Record;
 use super::rooms::Rooms;
 use super::standing::{Standing, Standings};
-use crate::model::{Attempt, Moment, Task, TaskId};
+use crate::model::{Attempt, Moment, PeerId, Task, TaskId};
 
 /// Waiting requests that are passed over after one fact: a peer is passed over only while it pauses, is full
 /// or has just failed what waits, and the next fact or tick looks at those behind.
@@ -57,6 +59,8 @@ pub struct Dispatch<P: Policy> {
     groups: Groups,
     rooms: Rooms,
     leaders: Leaders,
+    /// Peers that are given nothing, because somebody wants it.
+    drained: BTreeSet<PeerId>,
     /// Terminal tasks that are about to be tried again.
     retrying: HashSet<TaskId>,
     /// Tasks that are to be cancelled with others that ended, and why; no more than are open.
@@ -87,6 +91,7 @@ impl<P: Policy> Dispatch<P> {
             groups: Groups::default(),
             rooms: Rooms::default(),
             leaders: Leaders::default(),
+            drained: BTreeSet::new(),
             retrying: HashSet::new(),
             doomed: VecDeque::new(),
             waiting: Waiting::default(),

@@ -19,6 +19,7 @@ enum Obstacle {
     Busy,
     Tried,
     Quarantined,
+    Drained,
     Leaving,
     Pausing,
     Owing,
@@ -30,6 +31,7 @@ impl Obstacle {
     fn help(self, peer: &PeerId) -> Option<String> {
         match self {
             Self::Busy => Some("mutirao peer, on one more machine".into()),
+            Self::Drained => Some(format!("mutirao drain {peer} --undo")),
             Self::Quarantined | Self::NotAsking => Some(format!("mutirao why {peer}")),
             Self::Tried | Self::Leaving | Self::Pausing | Self::Owing => None,
         }
@@ -43,6 +45,7 @@ impl Obstacle {
                 "had it already, and others are to try it first",
             ),
             Self::Quarantined => ("is quarantined", "are quarantined"),
+            Self::Drained => ("is drained", "are drained"),
             Self::Leaving => ("is about to leave", "are about to leave"),
             Self::Pausing => (
                 "pauses, for it came back without a result",
@@ -200,7 +203,9 @@ impl<P: Policy> Dispatch<P> {
         now: Moment,
     ) -> Option<Obstacle> {
         let suits = || self.suits(entry, &peer.peer, false, workers, now);
-        if !self.may_have_one(peer, now) {
+        if self.is_drained(&peer.peer) {
+            Some(Obstacle::Drained)
+        } else if !self.may_have_one(peer, now) {
             Some(Obstacle::Quarantined)
         } else if standing.is_leaving() {
             Some(Obstacle::Leaving)

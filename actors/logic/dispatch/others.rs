@@ -45,7 +45,8 @@ impl<P: Policy> Dispatch<P> {
     /// Whether a peer that is here is well and takes tasks.
     pub(super) fn works(&self, peer: &Endpoint, standing: &Standing, now: Moment) -> bool {
         let is_at_it = !standing.holds.is_empty() || now < standing.asked.after(ASKS_WITHIN);
-        is_at_it && !standing.is_leaving() && !self.health.is_sick(peer)
+        let is_given = !standing.is_leaving() && !self.is_drained(&peer.peer);
+        is_at_it && is_given && !self.health.is_sick(peer)
     }
 
     fn workers(&self, now: Moment) -> impl Iterator<Item = Worker<'_>> {

@@ -19,8 +19,8 @@ impl<P: Policy> Dispatch<P> {
             slots,
             holds,
         } = &arrival;
-        let is_sick = self.health.is_sick(peer);
-        self.peers.arrive(peer, *session, *slots, is_sick);
+        let gets_nothing = self.health.is_sick(peer) || self.is_drained(&peer.peer);
+        self.peers.arrive(peer, *session, *slots, gets_nothing);
         let dropped = match *slots {
             0 => self.waiting.take_peer(peer),
             _ => self.waiting.take_elsewhere(peer, *session),

@@ -21,6 +21,7 @@ const RETURN: Duration = Duration::from_secs(60);
 impl<P: Policy> Dispatch<P> {
     /// Takes the tasks of earlier lives.
     pub fn restore(&mut self, past: &Past, now: Moment) {
+        self.drained = past.drained.iter().cloned().collect();
         let mut forgotten = past.counts;
         let mut waiting = Vec::new();
         for known in &past.tasks {

@@ -66,6 +66,7 @@ pub(super) const KEYS: &[&str] = &[
     "time_limit_s",
     "took_ms",
     "type",
+    "undo",
     "wait_ms",
     "why",
 ];

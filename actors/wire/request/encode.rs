@@ -35,6 +35,7 @@ fn word<'r>(request: &'r Request<'_>) -> &'r str {
         Request::ListGroups { .. } => "LIST_GROUPS",
         Request::GroupStatus { .. } => "GROUP_STATUS",
         Request::CancelGroup { .. } => "CANCEL_GROUP",
+        Request::DrainPeer { .. } => "DRAIN_PEER",
         Request::RetryTask { .. } => "RETRY_TASK",
         Request::RetryGroup { .. } => "RETRY_GROUP",
         Request::TaskStatus { .. } => "TASK_STATUS",
@@ -151,6 +152,9 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
         Request::FetchResult { task_id }
         | Request::CancelTask { task_id }
         | Request::RetryTask { task_id } => writer.field("task_id", task_id),
+        Request::DrainPeer { peer_id, undo } => writer
+            .field("peer_id", peer_id)
+            .maybe("undo", undo.then_some(true)),
         Request::RetryGroup { group, states } => write_states(states, writer.field("group", group)),
         Request::ListPeers | Request::Status | Request::Peers | Request::Unknown { .. } => writer,
     }

@@ -105,6 +105,10 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
             group: fields.need_text("group")?,
             reason: read_reason(fields)?,
         },
+        "DRAIN_PEER" => Request::DrainPeer {
+            peer_id: peer_id()?,
+            undo: fields.flag("undo")?,
+        },
         "RETRY_TASK" => Request::RetryTask {
             task_id: fields.need_task()?,
         },

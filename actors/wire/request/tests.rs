@@ -390,6 +390,7 @@ fn any_request() -> impl Strategy<Value = Request<'static>> {
         (text(), any::<bool>()).prop_map(|(group, why)| Request::GroupStatus { group, why }),
         (text(), option::of(text()))
             .prop_map(|(group, reason)| Request::CancelGroup { group, reason }),
+        (peer(), any::<bool>()).prop_map(|(peer_id, undo)| Request::DrainPeer { peer_id, undo }),
         task().prop_map(|task_id| Request::RetryTask { task_id }),
         (text(), sought()).prop_map(|(group, sought)| Request::RetryGroup {
             group,

@@ -108,6 +108,7 @@ impl Stage {
                 counts,
                 is_whole,
                 older_parts: Vec::new(),
+                drained: Vec::new(),
             },
         )
     }

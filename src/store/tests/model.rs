@@ -11,6 +11,7 @@ struct Model(Vec<Remembered>);
 impl Model {
     fn take(&mut self, record: &Record) {
         let task = match record {
+            Record::Drained { .. } => return,
             Record::Adopted { task, lies } => {
                 return self.0.push(Remembered {
                     task: task.clone(),
@@ -36,7 +37,7 @@ impl Model {
             .find(|known| known.task.id == task)
             .unwrap();
         match record.clone() {
-            Record::Adopted { .. } => {}
+            Record::Adopted { .. } | Record::Drained { .. } => {}
             Record::Leased {
                 attempt,
                 name,

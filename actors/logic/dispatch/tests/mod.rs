@@ -1,3 +1,4 @@
+mod draining;
 mod gates;
 mod leases;
 mod obstacles;

@@ -13,6 +13,7 @@ pub(super) fn read_back(records: Vec<Record>) -> Vec<Remembered> {
     let mut tasks: Vec<Remembered> = Vec::new();
     for record in records {
         let id = match &record {
+            Record::Drained { .. } => continue,
             Record::Adopted { task, .. } => task.id,
             Record::Leased { task, .. }
             | Record::TakenUp { task, .. }
@@ -110,6 +111,7 @@ pub(super) fn past(tasks: Vec<Remembered>) -> Past {
         counts,
         is_whole,
         older_parts: Vec::new(),
+        drained: Vec::new(),
     }
 }
 
