@@ -31,7 +31,7 @@ const FIRST: &[Example] = &[
     ),
     (
         "mutirao run main.py input.csv --rows 1000",
-        "cut the input, run the parts on all peers, put it together",
+        "cut it, run the parts on all peers, put it together",
     ),
     (
         "mutirao up --drain",
@@ -268,7 +268,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             (
                 "mutirao why",
-                "what was handed in last: what it waits for, where it runs, why it failed",
+                "of what was handed in last: why it waits, runs or failed",
             ),
             (
                 "mutirao why main-7 --failed",
@@ -494,6 +494,19 @@ mod tests {
         told.sort();
         assert_eq!(told, known);
         assert!(EXAMPLES.iter().all(|(_, examples)| !examples.is_empty()));
+    }
+
+    #[test]
+    fn every_line_fits_where_the_rest_of_the_help_ends() {
+        let mut program = with_examples(Cli::command());
+        let mut commands = vec![&mut program];
+        while let Some(command) = commands.pop() {
+            let text = command.get_after_help().map(ToString::to_string);
+            for line in text.unwrap_or_default().lines() {
+                assert!(line.chars().count() <= 100, "{line}");
+            }
+            commands.extend(command.get_subcommands_mut());
+        }
     }
 
     #[test]
