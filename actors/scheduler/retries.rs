@@ -101,7 +101,8 @@ impl<P: Policy> Desk<P> {
             tasks,
             reply,
         };
-        self.cast.folders.tell(bring_back, cause);
+        // Before it is written down that they ended the folders do not know it, nor have they put the ZIPs away.
+        self.once_written_down(move |desk| desk.cast.folders.tell(bring_back, cause));
     }
 
     /// What the groups of these parts made is put together anew. Whatever ended before was told before.

@@ -11,8 +11,8 @@ use crate::logic::dispatch::Rules;
 use crate::logic::fixtures::task;
 use crate::message_log::{Cause, Name};
 use crate::messages::{
-    CancelTask, DescribeQueue, FoldersInbox, PeerJoined, SessionClosed, StoreChanged, StoreInbox,
-    TaskArrived, TaskRequested, WrittenDown,
+    CancelTask, DescribeQueue, FoldersInbox, PeerJoined, RetryTask, SessionClosed, StoreChanged,
+    StoreInbox, TaskArrived, TaskRequested, WrittenDown,
 };
 use crate::model::{BootId, Endpoint, Life, RequestId, SessionId};
 use crate::schedulers::Fifo;
@@ -214,6 +214,30 @@ async fn nobody_is_told_that_a_task_is_cancelled_before_that_is_written_down() {
         let report = &stage.said("TaskDescribed")[0]["report"];
         assert_eq!(report["state"], "cancelled");
         assert_eq!(stage.said("TaskEnded").len(), 1);
+    };
+    LocalSet::new().run_until(play).await;
+}
+
+#[tokio::test]
+async fn a_zip_is_not_asked_back_before_the_folders_know_that_its_task_ended() {
+    let play = async {
+        let stage = Stage::new();
+        let mut desk = desk_with_a_task(&stage);
+        let reply = |request| stage.reply_to(SessionId(1), RequestId(request));
+        let cancel = CancelTask {
+            task: task(1).id,
+            reply: reply(1),
+        };
+        desk.take(cancel, Cause::OUTSIDE);
+        let retry = RetryTask {
+            task: task(1).id,
+            reply: reply(2),
+        };
+        desk.take(retry, Cause::OUTSIDE);
+        assert_eq!(stage.said("RetryTasks").len(), 0);
+        desk.take(WrittenDown { ticket: 1 }, Cause::OUTSIDE);
+        assert_eq!(stage.said("TaskEnded").len(), 1);
+        assert_eq!(stage.said("RetryTasks").len(), 1);
     };
     LocalSet::new().run_until(play).await;
 }
