@@ -15,7 +15,9 @@ pub struct Ailing {
     folder: Mutex<Option<PathBuf>>,
     /// The same of a file.
     file: Mutex<Option<PathBuf>>,
-    /// The same of the next batch of files there.
+    /// The next reading of a file with this name fails.
+    unread: Mutex<Option<PathBuf>>,
+    /// The next flush of a batch of files in a folder with this name fails.
     files: Mutex<Option<PathBuf>>,
     /// Whether each folder lies on a disk of its own.
     is_split: AtomicBool,
@@ -32,6 +34,11 @@ impl Ailing {
     /// Lets the next flush of a file of this name fail.
     pub fn fail_flush_of_file(&self, name: &str) {
         *self.file.lock().unwrap() = Some(name.into());
+    }
+
+    /// Lets the next reading of a file of this name fail.
+    pub fn fail_reading_of(&self, name: &str) {
+        *self.unread.lock().unwrap() = Some(name.into());
     }
 
     /// Lets the next flush of files that were written together into a folder of this name fail.
@@ -98,6 +105,7 @@ impl Disk for Ailing {
     }
 
     fn read(&self, path: &Path, max: u64) -> io::Result<Contents> {
+        is_due(&self.unread, path)?;
         RealDisk.read(path, max)
     }
 

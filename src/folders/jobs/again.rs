@@ -8,7 +8,7 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mutirao_actors::model::{Archive, Digest, Stamp, Task, TaskName};
+use mutirao_actors::model::{Archive, Digest, Stamp, Task, TaskId, TaskName};
 
 use super::{Places, Refused, is_absent, load};
 use crate::disk::{DiskError, OnDisk as _, Volume, is_no_folder};
@@ -34,45 +34,52 @@ pub(in crate::folders) fn copy_back(
     let shelf = Shelf::list(&places.volume, &places.failed())?;
     let mut copied = Vec::new();
     for batch in tasks.chunks(BATCH_MAX) {
-        let found = batch.iter().map(|task| shelf.find(&places.volume, task));
-        let found = found.collect::<Result<Vec<_>, _>>()?;
-        copied.extend(write(places, batch, found)?);
+        copied.extend(copy_some(places, &shelf, batch)?);
     }
     Ok(copied)
 }
 
-/// Writes these: the small ones together, with one file and one flush for all.
-fn write(
+/// Copies these: the small ones together, with one file and one flush for all. A large one is written before the next is read,
+/// so that no more than one is in memory.
+fn copy_some(
     places: &Places,
+    shelf: &Shelf,
     tasks: &[Arc<Task>],
-    found: Vec<Option<(PathBuf, Archive)>>,
 ) -> Result<Vec<Option<Again>>, DiskError> {
-    let zips = || {
-        let zips = tasks.iter().zip(&found);
-        zips.filter_map(|(task, found)| Some((task.id, &found.as_ref()?.1)))
-    };
-    let is_light = |archive: &Archive| archive.bytes().len() <= LIGHT_MAX;
-    let light: Vec<_> = zips().filter(|(_, archive)| is_light(archive)).collect();
-    // Where there is no room for that each is written for itself, for some may fit.
-    let is_packed = light.len() > 1 && places.packs.pack(&places.volume, &light).is_ok();
-    let mut written = Vec::new();
-    for (task, found) in tasks.iter().zip(found) {
-        let Some((put_away, archive)) = found else {
-            written.push(None);
+    let (mut copied, mut light) = (Vec::new(), Vec::new());
+    for task in tasks {
+        let Some((put_away, archive)) = shelf.find(&places.volume, task)? else {
+            copied.push(None);
             continue;
         };
-        let stamp = match is_packed && is_light(&archive) {
-            true => PACKED,
-            false => {
-                places.write_payload(task.id, &archive)?;
-                let payload = places.payload(task.id, archive.digest());
-                let stat = places.volume.stat(&payload);
-                stat.on_disk("look at", &payload)?.stamp
+        let stamp = match archive.bytes().len() <= LIGHT_MAX {
+            true => {
+                light.push((copied.len(), task.id, archive));
+                PACKED
             }
+            false => write(places, task.id, &archive)?,
         };
-        written.push(Some(Again { stamp, put_away }));
+        copied.push(Some(Again { stamp, put_away }));
     }
-    Ok(written)
+    let zips: Vec<_> = light.iter().map(|(_, id, zip)| (*id, zip)).collect();
+    // Where there is no room for that each is written for itself, for some may fit.
+    if zips.len() > 1 && places.packs.pack(&places.volume, &zips).is_ok() {
+        return Ok(copied);
+    }
+    for (place, task, archive) in &light {
+        let stamp = write(places, *task, archive)?;
+        let again = copied.get_mut(*place).and_then(Option::as_mut);
+        again.into_iter().for_each(|again| again.stamp = stamp);
+    }
+    Ok(copied)
+}
+
+/// Writes one into a file of its own, and gives its stamp.
+fn write(places: &Places, task: TaskId, archive: &Archive) -> Result<Stamp, DiskError> {
+    places.write_payload(task, archive)?;
+    let payload = places.payload(task, archive.digest());
+    let stat = places.volume.stat(&payload);
+    Ok(stat.on_disk("look at", &payload)?.stamp)
 }
 
 /// Removes what was put away of tasks that are open again, with the notes that say how they had ended.
@@ -149,31 +156,33 @@ fn whole(volume: &Volume, file: &Path, sha256: Digest) -> Result<Option<Archive>
 mod tests {
     use std::fs;
 
-    use mutirao_actors::model::{Kind, TaskId, Wishes};
+    use mutirao_actors::model::{Kind, Wishes};
 
     use super::*;
+    use crate::disk::testing::Ailing;
+
+    fn named(name: &str, bytes: &[u8]) -> Arc<Task> {
+        let kind = Kind {
+            code: Digest::of(bytes),
+            group: "tasks".into(),
+            parts: None,
+            wishes: Wishes::default(),
+        };
+        Arc::new(Task {
+            id: TaskId::new(),
+            name: TaskName::tamed(name),
+            size: u32::try_from(bytes.len()).unwrap(),
+            nth: None,
+            sha256: Digest::of(bytes),
+            kind: Arc::new(kind),
+        })
+    }
 
     #[test]
     fn the_zip_of_a_task_is_found_under_any_name_that_its_own_may_have_got() {
         let home = tempfile::tempdir().unwrap();
         let places = Places::under(home.path(), Arc::new(Volume::real()));
         fs::create_dir_all(places.failed()).unwrap();
-        let named = |name: &str, bytes: &[u8]| {
-            let kind = Kind {
-                code: Digest::of(bytes),
-                group: "tasks".into(),
-                parts: None,
-                wishes: Wishes::default(),
-            };
-            Arc::new(Task {
-                id: TaskId::new(),
-                name: TaskName::tamed(name),
-                size: u32::try_from(bytes.len()).unwrap(),
-                nth: None,
-                sha256: Digest::of(bytes),
-                kind: Arc::new(kind),
-            })
-        };
         for (file, bytes) in [
             ("a.zip", "other"),
             ("a.2.zip", "first"),
@@ -198,5 +207,25 @@ mod tests {
         clear_put_away(&places, &[lay(0).unwrap()]).unwrap();
         assert!(!places.failed().join("a.2.zip").exists());
         assert!(places.failed().join("a.zip").exists());
+    }
+
+    #[test]
+    fn a_large_zip_is_copied_before_the_next_is_read() {
+        let home = tempfile::tempdir().unwrap();
+        let disk = Arc::new(Ailing::default());
+        let places = Places::under(home.path(), Arc::new(Volume::new(disk.clone())));
+        fs::create_dir_all(places.failed()).unwrap();
+        let tasks = ["a.zip", "b.zip"].map(|name| {
+            let bytes = name.repeat(LIGHT_MAX);
+            fs::write(places.failed().join(name), &bytes).unwrap();
+            named(name, bytes.as_bytes())
+        });
+        disk.fail_reading_of("b.zip");
+        assert!(copy_back(&places, &tasks).is_err());
+        let payload = |task: &Task| places.payload(task.id, task.sha256);
+        assert!(payload(&tasks[0]).exists());
+        let copied = copy_back(&places, &tasks).unwrap();
+        assert!(copied.iter().all(Option::is_some));
+        assert!(payload(&tasks[1]).exists());
     }
 }
