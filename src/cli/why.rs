@@ -226,6 +226,11 @@ fn of_peer(row: &PeerRow) -> String {
             fault.ended
         );
     }
+    if row.state.starts_with("quarantined") {
+        text.push_str(
+            "→ mend it: when that is over it gets one task, and is forgiven if it passes that\n",
+        );
+    }
     if let Some(latest) = row.faults.last() {
         let _ = writeln!(text, "→ the latest: mutirao why {}", latest.task_id);
     }
@@ -268,6 +273,14 @@ mod tests {
              1 min 1 s ago  try 1 of 00000000-0000-0000-0000-000000000007: exit code 1\n\
              → the latest: mutirao why 00000000-0000-0000-0000-000000000007\n"
         );
+    }
+
+    #[test]
+    fn of_a_peer_that_is_quarantined_it_is_told_how_that_ends() {
+        let mut sick = row("ana");
+        sick.state = "quarantined for 5 min: failed 3 tasks that others passed".into();
+        assert!(of_peer(&sick).contains("→ mend it: when that is over it gets one task"));
+        assert!(!of_peer(&row("ana")).contains("mend it"));
     }
 
     #[test]
