@@ -231,6 +231,13 @@ fn of_peer(row: &PeerRow) -> String {
             "→ mend it: when that is over it gets one task, and is forgiven if it passes that\n",
         );
     }
+    if row.state == "drained" {
+        let _ = writeln!(
+            text,
+            "→ mutirao drain {} --undo gives it tasks again",
+            row.peer_id
+        );
+    }
     if let Some(latest) = row.faults.last() {
         let _ = writeln!(text, "→ the latest: mutirao why {}", latest.task_id);
     }
@@ -281,6 +288,8 @@ mod tests {
         sick.state = "quarantined for 5 min: failed 3 tasks that others passed".into();
         assert!(of_peer(&sick).contains("→ mend it: when that is over it gets one task"));
         assert!(!of_peer(&row("ana")).contains("mend it"));
+        sick.state = "drained".into();
+        assert!(of_peer(&sick).contains("→ mutirao drain ana --undo"));
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub(super) fn of(
 pub(super) fn helps(culprit: Culprit, kind: &Kind, cluster: &Cluster<'_>) -> Vec<String> {
     let example = cluster.examples.first().copied();
     let peer = cluster.peers.iter().max_by_key(|(_, tries)| **tries);
-    let peer = peer.map(|(peer, _)| format!("mutirao why {peer}"));
+    let peer = peer.map(|(peer, _)| peer.as_str());
     let mut helps = Vec::new();
     match (culprit, kind) {
         (Culprit::Environment, Kind::Module(module)) => helps.push(format!(
@@ -84,7 +84,12 @@ pub(super) fn helps(culprit: Culprit, kind: &Kind, cluster: &Cluster<'_>) -> Vec
         (Culprit::Environment, _) => {
             helps.push(format!("install it on {}", named(cluster)));
         }
-        (Culprit::Machine, _) => helps.extend(peer),
+        (Culprit::Machine, Kind::Lost) => helps.extend(peer.map(look)),
+        (Culprit::Machine, _) => {
+            helps.extend(peer.map(look));
+            let drain = |peer| format!("mutirao drain {peer} gives it nothing more");
+            helps.extend(peer.map(drain));
+        }
         (Culprit::Code | Culprit::Row, Kind::Slow) => {
             helps.extend(example.map(|task| format!("mutirao cancel {}", task.name.stem())));
         }
@@ -119,6 +124,10 @@ fn again(task: &Task) -> String {
         None => task.name.stem(),
     };
     format!("then: mutirao retry {what} --failed")
+}
+
+fn look(peer: &str) -> String {
+    format!("mutirao why {peer}")
 }
 
 fn traceback(example: Option<&Task>) -> Option<String> {
