@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json};
+use mutirao_actors::model::Moment;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use super::Desk;
 use super::problem::Problem;
@@ -25,7 +25,7 @@ const FRESH: Duration = Duration::from_secs(5);
 pub(super) struct Found {
     /// The UDP ports on which masters are asked.
     ports: Vec<u16>,
-    last: Mutex<Option<(Instant, Vec<MasterRow>)>>,
+    last: Mutex<Option<(Moment, Vec<MasterRow>)>>,
 }
 
 impl Found {
@@ -45,7 +45,7 @@ impl Found {
 pub async fn list(desk: Data<Desk>) -> Result<Json<Vec<MasterRow>>, Problem> {
     let mut last = desk.masters.last.lock().await;
     if let Some((at, rows)) = &*last
-        && at.elapsed() < FRESH
+        && desk.clock.now().since(*at) < FRESH
     {
         return Ok(Json(rows.clone()));
     }
@@ -57,6 +57,6 @@ pub async fn list(desk: Data<Desk>) -> Result<Json<Vec<MasterRow>>, Problem> {
     let heard =
         heard.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
     let rows = search::rows(heard.ranked(&[]));
-    *last = Some((Instant::now(), rows.clone()));
+    *last = Some((desk.clock.now(), rows.clone()));
     Ok(Json(rows))
 }
