@@ -118,6 +118,19 @@ fn last_is_what_was_handed_in_last_from_the_same_folder() {
     let said = err(&several);
     assert!(said.contains("give more of it"), "{said}");
 
+    // What is not known there any more is not taken for what somebody else handed in.
+    let forgotten = master.elsewhere();
+    fs::create_dir(forgotten.path(".mutirao")).unwrap();
+    fs::write(
+        forgotten.path(".mutirao/last"),
+        uuid::Uuid::nil().to_string(),
+    )
+    .unwrap();
+    let refused = forgotten.output(&["cancel", "last"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).contains("name another"), "{}", err(&refused));
+    assert_eq!(desk_counts(&master)["cancelled"], 0);
+
     assert!(ours.output(&["cancel", "last", theirs]).status.success());
     wait_until("all is cancelled", PATIENCE, || {
         desk_counts(&master)["cancelled"] == 3

@@ -49,12 +49,12 @@ pub struct Run {
 }
 
 /// Packs, submits, waits, prints and leaves the result.
-pub async fn run(args: Run) -> anyhow::Result<ExitCode> {
+pub async fn run(mut args: Run) -> anyhow::Result<ExitCode> {
     if args.wanted.is_cut() {
         return parts::run(args).await;
     }
     let mut signals = Signals::listen()?;
-    let wanted = &args.wanted;
+    let wanted = &mut args.wanted;
     let task = Archive::new(wanted.pack()?);
     inspect_task(task.bytes())
         .with_context(|| format!("{} cannot be a task", wanted.what.display()))?;
@@ -62,6 +62,7 @@ pub async fn run(args: Run) -> anyhow::Result<ExitCode> {
         return dry_run(&args.find, &wanted.name(), None, &task).await;
     }
     let (address, embedded) = master_or_own(&args.find, &args.runner).await?;
+    wanted.is_passing = embedded.is_some();
     let mut control = Control::connect(address).await?;
     let master_is_here = embedded.is_none() && is_here(address);
     let code = tokio::select! {

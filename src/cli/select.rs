@@ -203,6 +203,10 @@ pub async fn find(what: &str, control: &mut Control) -> anyhow::Result<Meant> {
             },
             _ => return Ok(Meant::Task(report)),
         },
+        // Nor is the newest group of all what was handed in last from here.
+        Err(ControlError::Refused(why)) if what == "last" && remembered().is_some() => {
+            return Err(ControlError::Refused(why).into());
+        }
         Err(ControlError::Refused(why)) => why,
         Err(error) => return Err(error.into()),
     };
@@ -228,13 +232,17 @@ pub async fn task(
     control: &mut Control,
 ) -> Result<TaskReport, ControlError> {
     let remembered = (what == "last").then(remembered).flatten();
-    if let Some(task) = remembered {
-        match status(TaskChoice::Id(task), why, control).await {
-            Err(ControlError::Refused(_)) => {}
-            known => return known,
-        }
+    let Some(task) = remembered else {
+        return status(TaskChoice::typed(what), why, control).await;
+    };
+    // The newest of all may be somebody else's.
+    match status(TaskChoice::Id(task), why, control).await {
+        Err(ControlError::Refused(_)) => Err(ControlError::Refused(format!(
+            "this master does not know task {task}, which was handed in last from here: name another, or the master that \
+             has it with --master HOST:PORT"
+        ))),
+        known => known,
     }
-    status(TaskChoice::typed(what), why, control).await
 }
 
 async fn status(

@@ -25,6 +25,9 @@ pub struct Wanted {
     pub input: Option<PathBuf>,
     #[command(flatten)]
     pub cut: CutOptions,
+    /// Its master ends with the command, and nobody can ask for it afterwards.
+    #[arg(skip)]
+    pub is_passing: bool,
     /// What it is called [default: as the script or the folder]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -168,7 +171,7 @@ impl Wanted {
             *max_fails = self.max_fails.map(|fails| fails.of(1));
         }
         let accepted = accepted(&request, control).await?;
-        select::remember(accepted.0);
+        self.remember(accepted.0);
         Ok(accepted)
     }
 
@@ -199,9 +202,15 @@ impl Wanted {
         let task = accepted(&request, control).await?.0;
         // The first for who is interrupted soon, the last for it is known the longest.
         if number == 0 || number + 1 == place.parts {
-            select::remember(task);
+            self.remember(task);
         }
         Ok(task)
+    }
+
+    fn remember(&self, task: TaskId) {
+        if !self.is_passing {
+            select::remember(task);
+        }
     }
 
     fn request<'a>(&self, name: &'a str, task: &Archive, after: Option<TaskId>) -> Request<'a> {

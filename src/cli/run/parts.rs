@@ -31,14 +31,16 @@ use crate::disk::numbers::free_number;
 const LINE_MAX: usize = 60;
 
 /// Cuts, hands in, follows, and says where what was made lies.
-pub async fn run(args: Run) -> anyhow::Result<ExitCode> {
-    let wanted = &args.wanted;
+pub async fn run(mut args: Run) -> anyhow::Result<ExitCode> {
+    let wanted = &mut args.wanted;
     let (mut work, first) = cut(wanted)?;
     if wanted.dry_run {
         return dry_run(&args.find, &wanted.name(), Some(&work), &first).await;
     }
     let mut signals = Signals::listen()?;
     let (address, embedded) = master_or_own(&args.find, &args.runner).await?;
+    wanted.is_passing = embedded.is_some();
+    let wanted = &*wanted;
     let mut control = Control::connect(address).await?;
     let opened = RefCell::new(None);
     let from = embedded.as_ref().map(Embedded::root);
