@@ -352,6 +352,13 @@ pub enum Ending {
     Unsaid,
 }
 
+/// Words of somebody else as a line for a terminal: without control characters, which could command it, and with at most so
+/// many characters.
+pub fn in_one_line(words: &str, chars_max: usize) -> String {
+    let printable = words.trim().chars().filter(|char| !char.is_control());
+    printable.take(chars_max).collect()
+}
+
 impl Ending {
     /// Whether the run counts as the task's success.
     pub fn is_success(&self) -> bool {
@@ -362,9 +369,7 @@ impl Ending {
     /// by itself only.
     #[must_use]
     pub fn saying(self, error: Option<&str>) -> Self {
-        let printable = error.unwrap_or_default().trim().chars();
-        let printable = printable.filter(|char| !char.is_control());
-        let error: String = printable.take(ERROR_CHARS_MAX).collect();
+        let error = in_one_line(error.unwrap_or_default(), ERROR_CHARS_MAX);
         match self {
             Self::Exit(code) if code != 0 && !error.is_empty() => Self::Raised { code, error },
             ending => ending,

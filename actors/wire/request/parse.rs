@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::model::{Attempt, BootId, Ending, Outcome, PARTS_MAX, Part, PeerId, TaskChoice, TaskId};
+use crate::model::{
+    Attempt, BootId, Ending, Outcome, PARTS_MAX, Part, PeerId, TaskChoice, TaskId, in_one_line,
+};
 use crate::wire::dialect::{self, Dialect};
 use crate::wire::error::WireError;
 use crate::wire::fields::{DIGEST, Fields, PORT, UUID, WHOLE, number_of, text_of};
@@ -76,7 +78,7 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
             task_name: fields.need_text("task_name")?,
             task_data: fields.payload("task_data")?,
             sha256: fields.spelled("sha256", DIGEST)?,
-            group: fields.text("group")?,
+            group: read_group(fields)?,
             priority: fields.number("priority", "a whole number")?,
             time_limit_s: fields.number("time_limit_s", WHOLE)?,
             retries: fields.number("retries", WHOLE)?,
@@ -205,6 +207,10 @@ fn read_states(fields: &Fields<'_>) -> Result<Vec<TaskState>, WireError> {
         wanted: "a list of queued, leased, done, failed and cancelled",
     };
     let states = fields.texts("states")?;
+    // Each task is compared with each of them.
+    if states.len() > TaskState::ALL.len() {
+        return Err(wrong);
+    }
     let states = states.iter().map(|word| TaskState::of_word(word));
     states.collect::<Option<_>>().ok_or(wrong)
 }
@@ -237,7 +243,22 @@ fn read_reason<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, WireErro
             field: "reason",
             wanted: "at most 500 characters",
         }),
-        false => Ok(reason),
+        false => Ok(reason.map(|reason| in_one_line(&reason, REASON_MAX).into())),
+    }
+}
+
+/// The group that a task is handed in as one of: a name that a terminal may show.
+fn read_group<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, WireError> {
+    let group = fields.text("group")?;
+    match group
+        .as_ref()
+        .is_some_and(|group| group.chars().any(char::is_control))
+    {
+        true => Err(WireError::Field {
+            field: "group",
+            wanted: "a name without control characters",
+        }),
+        false => Ok(group),
     }
 }
 
@@ -264,6 +285,7 @@ fn read_outcome(fields: &Fields<'_>) -> Result<Option<Outcome>, WireError> {
         let code = fields.number(key, "a whole number")?;
         code.ok_or(WireError::Missing(key))
     };
+    let reason = || Ok(in_one_line(&fields.need_text("reason")?, REASON_MAX));
     // Of another shape it is a stranger's.
     let error = fields.text("error").ok().flatten();
     let ending = match ending.as_ref() {
@@ -272,8 +294,8 @@ fn read_outcome(fields: &Fields<'_>) -> Result<Option<Outcome>, WireError> {
         "out_of_memory" => Ending::OutOfMemory,
         "time_limit" => Ending::TimeLimit,
         "cancelled" => Ending::Cancelled,
-        "not_started" => Ending::NotStarted(fields.need_text("reason")?.into_owned()),
-        "peer_trouble" => Ending::PeerTrouble(fields.need_text("reason")?.into_owned()),
+        "not_started" => Ending::NotStarted(reason()?),
+        "peer_trouble" => Ending::PeerTrouble(reason()?),
         "unsaid" => Ending::Unsaid,
         _ => {
             return Err(WireError::Field {

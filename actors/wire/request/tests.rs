@@ -176,6 +176,32 @@ fn a_part_is_a_part_of_a_group_and_there_is_such_a_one() {
 }
 
 #[test]
+fn what_strangers_say_to_people_commands_no_terminal() {
+    let submitted = |more: &str| {
+        let text = format!(
+            r#"{{"action":"SUBMIT_TASK","task_name":"a.zip","task_data":"","group":"a{more}"}}"#
+        );
+        parse_request(text.as_bytes()).is_ok()
+    };
+    assert!(submitted("b") && !submitted(r"\u001b[2J"));
+    let text = r#"{"action":"CANCEL_GROUP","group":"g","reason":"late \u001b[2J\nagain"}"#;
+    let Request::CancelGroup { reason, .. } = request(text) else {
+        panic!("another request");
+    };
+    assert_eq!(reason.unwrap(), "late [2Jagain");
+}
+
+#[test]
+fn a_list_of_states_is_no_longer_than_there_are_states() {
+    let listed = |times: usize| {
+        let states = vec![r#""done""#; times].join(",");
+        let text = format!(r#"{{"action":"LIST_TASKS","states":[{states}]}}"#);
+        parse_request(text.as_bytes()).is_ok()
+    };
+    assert!(listed(5) && !listed(6));
+}
+
+#[test]
 fn how_many_of_a_group_may_run_is_at_least_one_and_said_of_a_group() {
     let submit = |words: &str| {
         let message =
@@ -231,6 +257,11 @@ fn text() -> impl Strategy<Value = Cow<'static, str>> {
     ".{0,20}".prop_map(Cow::Owned)
 }
 
+/// Text that is taken as it is where it is shown to people.
+fn line() -> impl Strategy<Value = Cow<'static, str>> {
+    "[^\\p{Cc}\\s]{0,20}".prop_map(Cow::Owned)
+}
+
 fn peer() -> impl Strategy<Value = PeerId> {
     "[^\\p{Cc}]{1,20}".prop_map(|id| id.parse().unwrap())
 }
@@ -254,8 +285,8 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         any::<i32>().prop_map(Ending::Signal),
         Just(Ending::TimeLimit),
         Just(Ending::Cancelled),
-        ".{0,20}".prop_map(Ending::NotStarted),
-        ".{0,20}".prop_map(Ending::PeerTrouble),
+        line().prop_map(|why| Ending::NotStarted(why.into())),
+        line().prop_map(|why| Ending::PeerTrouble(why.into())),
         Just(Ending::Unsaid),
     ];
     let took = any::<u64>().prop_map(Duration::from_millis);
@@ -353,7 +384,7 @@ fn any_request() -> impl Strategy<Value = Request<'static>> {
         (
             (text(), payload(), option::of(digest())),
             (
-                option::of(text()),
+                option::of(line()),
                 any::<Option<i32>>(),
                 any::<[Option<u32>; 3]>(),
                 option::of(part()),
@@ -388,7 +419,7 @@ fn any_request() -> impl Strategy<Value = Request<'static>> {
         (option::of(text()), any::<Option<u32>>())
             .prop_map(|(before, limit)| Request::ListGroups { before, limit }),
         (text(), any::<bool>()).prop_map(|(group, why)| Request::GroupStatus { group, why }),
-        (text(), option::of(text()))
+        (text(), option::of(line()))
             .prop_map(|(group, reason)| Request::CancelGroup { group, reason }),
         (peer(), any::<bool>()).prop_map(|(peer_id, undo)| Request::DrainPeer { peer_id, undo }),
         task().prop_map(|task_id| Request::RetryTask { task_id }),
