@@ -1,5 +1,6 @@
 //! Why a task waits, in words for a reader: what keeps each peer from it, counted.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::others::Workers;
@@ -64,6 +65,9 @@ impl Obstacle {
     }
 }
 
+/// Reasons that are told of a group, those of the most tasks first; more than peers can have.
+const WAITS_MAX: usize = 100;
+
 /// Why tasks wait, as it is counted: the reason, and what helps.
 type Reason = (String, Option<String>);
 
@@ -88,7 +92,7 @@ impl<P: Policy> Dispatch<P> {
             State::Waiting => None,
             _ => return Vec::new(),
         };
-        let mut reasons = self.general();
+        let mut reasons = self.general(now);
         reasons.extend(rests);
         match self.held(&entry.task) {
             Some(held) => reasons.push(held),
@@ -132,16 +136,28 @@ impl<P: Policy> Dispatch<P> {
                 *counts.entry(reason).or_default() += count;
             }
         }
-        let general = self.general().into_iter().filter(|_| waiting > 0);
+        let general = self.general(now).into_iter().filter(|_| waiting > 0);
         let general = general.map(|(reason, help)| row(reason, help, waiting));
-        let counted = counts
+        let mut counted: Vec<_> = counts
             .into_iter()
-            .map(|((reason, help), tasks)| row(reason, help, tasks));
+            .map(|((reason, help), tasks)| row(reason, help, tasks))
+            .collect();
+        // Each may wait for a task of its own.
+        counted.sort_by_key(|row| Reverse(row.tasks));
+        let rest = counted.iter().skip(WAITS_MAX).map(|row| row.tasks).sum();
+        counted.truncate(WAITS_MAX);
+        if rest > 0 {
+            counted.push(row(
+                "they wait for others, each for its own reason".into(),
+                None,
+                rest,
+            ));
+        }
         general.chain(counted).collect()
     }
 
     /// What keeps every task from being handed out.
-    fn general(&self) -> Vec<Reason> {
+    fn general(&self, now: Moment) -> Vec<Reason> {
         let mut reasons = Vec::new();
         if self.closed {
             let ends = "the master is about to end and hands nothing out";
@@ -150,7 +166,7 @@ impl<P: Policy> Dispatch<P> {
                 Some("mutirao master, once it has ended".into()),
             ));
         }
-        if self.stalled {
+        if self.stalled || now < self.disk_rests_until {
             let disk = "the master's disk takes nothing, so nothing is handed out";
             reasons.push((
                 disk.into(),

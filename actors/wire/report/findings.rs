@@ -19,7 +19,8 @@ pub struct Findings {
     /// How many tries failed in other ways than are told.
     #[serde(default)]
     pub untold: u64,
-    /// All that keeps waiting tasks from being handed out.
+    /// What keeps waiting tasks from being handed out, what keeps the most first; beyond 100 reasons the rest are counted
+    /// together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits: Vec<ReasonRow>,
     /// Why tasks were cancelled, those of the most tasks first; at most 10.

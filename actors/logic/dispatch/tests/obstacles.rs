@@ -71,6 +71,19 @@ fn a_master_that_hands_nothing_out_says_so() {
 }
 
 #[test]
+fn a_disk_that_refused_a_result_is_told_while_it_is_given_time() {
+    let mut desk = Desk::with(&[&ours("a")]);
+    (1..=2).for_each(|number| drop(desk.arrive(task(number))));
+    let offer = desk.take(&ours("a"));
+    desk.succeed(&ours("a"), &offer);
+    desk.not_stored(offer.task);
+    let disk = "the master's disk takes nothing";
+    assert!(reasons(&desk, 2).contains(disk));
+    desk.pass(60);
+    assert!(!reasons(&desk, 2).contains(disk));
+}
+
+#[test]
 fn the_reasons_of_a_group_are_counted_over_all_that_wait() {
     let mut desk = Desk::with(&[&ours("a"), &ours("b")]);
     for number in 1..=9 {
@@ -92,9 +105,9 @@ fn the_reasons_of_a_group_are_counted_over_all_that_wait() {
         told,
         [
             (4, "1 peer is busy"),
-            (1, "it rests for up to a minute before it is tried again"),
             (3, "of group rows 2 run or are next, and at most 2 may"),
+            (1, "it rests for up to a minute before it is tried again"),
         ]
     );
-    assert!(waits[2].help.as_ref().unwrap().contains("--max-running 3"));
+    assert!(waits[1].help.as_ref().unwrap().contains("--max-running 3"));
 }
