@@ -19,6 +19,8 @@ mod words;
 
 use symptom::{Kind, Symptom};
 
+/// How the advice ends to look at one task, which helps nobody who does.
+pub const SHOWS_WHERE: &str = "shows where";
 /// Failures that are told apart: where there are more kinds, the first thousand are enough to choose the largest from.
 const CLUSTERS_MAX: usize = 1000;
 /// So many times as long as the longest of its group: what runs on then is no mere outlier.

@@ -1,7 +1,7 @@
 //! Verdicts in words for readers, and what helps.
 
 use super::symptom::Kind;
-use super::{Cluster, Diagnosis};
+use super::{Cluster, Diagnosis, SHOWS_WHERE};
 use crate::model::{PeerId, Task};
 use crate::wire::report::Culprit;
 
@@ -57,9 +57,13 @@ pub(super) fn of(
         (Culprit::Row, _) => {
             let passed: u64 = all.passes.values().sum();
             format!(
-                "the row: {} of {} fail so wherever they run ({peers}), and {passed} passed on {}",
+                "the row: {} of {} {} ({peers}), and {passed} passed on {}",
                 cluster.tasks,
                 tasks(all.tried),
+                match cluster.tasks {
+                    1 => "fails so wherever it runs",
+                    _ => "fail so wherever they run",
+                },
                 counted(others, "peer", "peers"),
             )
         }
@@ -136,7 +140,7 @@ fn look(peer: &str) -> String {
 }
 
 fn traceback(example: Option<&Task>) -> Option<String> {
-    example.map(|task| format!("mutirao why {} shows where", task.name.stem()))
+    example.map(|task| format!("mutirao why {} {SHOWS_WHERE}", task.name.stem()))
 }
 
 /// Where the rows of failed parts lie, to be mended and handed in again.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use mutirao_actors::logic::diagnosis::SHOWS_WHERE;
 use mutirao_actors::wire::report::{Findings, ReasonRow, RunRow, UsualRow, VerdictRow};
 
 use crate::cli::status::in_words as seconds;
@@ -126,7 +127,9 @@ fn failed(text: &mut String, row: &VerdictRow, shown: Shown) {
         };
         let _ = writeln!(text, "    {}{more}", names.join(", "));
     }
-    for help in &row.helps {
+    // Whoever looks at one task is shown its traceback.
+    let is_said = |help: &&String| shown == Shown::OfOne && help.ends_with(SHOWS_WHERE);
+    for help in row.helps.iter().filter(|help| !is_said(help)) {
         let _ = writeln!(text, "    → {help}");
     }
 }
