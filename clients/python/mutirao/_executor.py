@@ -85,7 +85,9 @@ class Executor(concurrent.futures.Executor):
             "retries": retries,
             "max_running": max_running,
         }
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self._on_their_way = 0
+        """Tasks that are being handed in; who waits for `_lock` hears when one is watched."""
         self._watcher = Watcher(self._http, patience)
         self._is_listening = False
         self._is_shut = False
@@ -163,25 +165,31 @@ class Executor(concurrent.futures.Executor):
             chunks = _chunks(zip(*iterables), chunksize)
             calls: Iterator[list[_Call]] = ([(args, {}) for args in chunk] for chunk in chunks)
             lists = (self._call(fn, chunk, list) for chunk in calls)
-            first = deque(islice(lists, buffersize))
+            first = _hand_in_first(lists, buffersize)
             return (answer for answers in _in_order(first, lists, until) for answer in answers)
         (rows,) = iterables
         results = (self._script(fn, chunk) for chunk in _chunks(rows, chunksize))
-        return _in_order(deque(islice(results, buffersize)), results, until)
+        return _in_order(_hand_in_first(results, buffersize), results, until)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Takes nothing more. With `wait` it comes back when all has ended; without, what was handed in goes on."""
         with self._lock:
             self._is_shut = True
+        if cancel_futures:
+            # Before it comes back, since a program that ends does not wait for what closes behind it.
+            _take_back(self._watcher.open())
+        if wait:
+            self._close(cancel_futures)
+        else:
+            threading.Thread(target=self._close, args=(cancel_futures,), name="mutirao-close", daemon=True).start()
+
+    def _close(self, cancel_futures: bool) -> None:
+        # What another thread hands in meanwhile would have a future that nobody settles.
+        with self._lock:
+            self._lock.wait_for(lambda: self._on_their_way == 0)
         open_ = self._watcher.open()
         if cancel_futures:
             _take_back(open_)
-        if wait:
-            self._close(open_)
-        else:
-            threading.Thread(target=self._close, args=(open_,), name="mutirao-close", daemon=True).start()
-
-    def _close(self, open_: Sequence[TaskFuture[Any]]) -> None:
         concurrent.futures.wait(open_)
         self._watcher.stop()
         self._http.close()
@@ -228,10 +236,16 @@ class Executor(concurrent.futures.Executor):
             if not self._is_listening:
                 self._is_listening = True
                 self._watcher.start()
-        accepted = self._http.post("/api/v1/tasks", {"name": f"{name}.zip", **self._wishes}, task)
-        identity, name = str(accepted["task_id"]), str(accepted["task_name"])
-        future: TaskFuture[Any] = TaskFuture(self._http, identity, name)
-        self._watcher.watch(identity, Open(future, lambda archive: succeed(identity, name, archive), fail))
+            self._on_their_way += 1
+        try:
+            accepted = self._http.post("/api/v1/tasks", {"name": f"{name}.zip", **self._wishes}, task)
+            identity, name = str(accepted["task_id"]), str(accepted["task_name"])
+            future: TaskFuture[Any] = TaskFuture(self._http, identity, name)
+            self._watcher.watch(identity, Open(future, lambda archive: succeed(identity, name, archive), fail))
+        finally:
+            with self._lock:
+                self._on_their_way -= 1
+                self._lock.notify_all()
         return future
 
     def _answer(self, archive: bytes) -> tuple[bool, Any]:
@@ -271,6 +285,17 @@ def _chunks(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
     rows = iter(rows)
     while chunk := list(islice(rows, size)):
         yield chunk
+
+
+def _hand_in_first(futures: Iterator[TaskFuture[T]], most: int | None) -> deque[TaskFuture[T]]:
+    """So many of them, or all; if one cannot be handed in, those before it are taken back, as nobody gets their futures."""
+    first: deque[TaskFuture[T]] = deque()
+    try:
+        first.extend(islice(futures, most))
+    except BaseException:
+        _take_back(first)
+        raise
+    return first
 
 
 def _in_order(

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pickle
+import threading
 import unittest
 import zipfile
 from concurrent.futures import CancelledError, wait
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-from mutirao import RemoteError, TaskCancelled, TaskFuture, Untrusted
+from mutirao import Executor, Refused, RemoteError, TaskCancelled, TaskFuture, Untrusted
 from mutirao import _code, _find, _pack, _values
 
 
@@ -172,6 +173,65 @@ class Futures(unittest.TestCase):
         future.settle(1, None)
         future.settle(None, RemoteError("late"))
         self.assertEqual(future.result(), 1)
+
+
+class HandingIn(unittest.TestCase):
+    """Executors of a master that is played, and of a watcher that settles nothing by itself."""
+
+    def executor(self) -> tuple[Executor, mock.Mock, mock.Mock]:
+        http, watcher = mock.Mock(address=("lab", 1)), mock.Mock()
+        watched: list[TaskFuture[Any]] = []
+        watcher.watch.side_effect = lambda _task, entry: watched.append(entry.future)
+        watcher.open.side_effect = lambda: [future for future in watched if not future.done()]
+        with (
+            mock.patch("mutirao._executor.connect", return_value=http),
+            mock.patch("mutirao._executor.Watcher", return_value=watcher),
+        ):
+            return Executor("lab:1"), http, watcher
+
+    def test_what_is_on_its_way_while_another_thread_shuts_down_is_taken_back_and_waited_for(self) -> None:
+        executor, http, watcher = self.executor()
+        stopped = threading.Event()
+        watcher.stop.side_effect = stopped.set
+
+        def shut_down_meanwhile(path: str, *_: object) -> dict[str, str]:
+            if path.endswith("/cancel"):
+                return {"state": "cancelled"}
+            executor.shutdown(wait=False, cancel_futures=True)
+            return {"task_id": "7", "task_name": "double.zip"}
+
+        http.post.side_effect = shut_down_meanwhile
+        future = executor.submit(double, 1)
+        self.assertTrue(stopped.wait(60))
+        self.assertTrue(future.cancelled())
+        done = [call[0] for call in watcher.method_calls]
+        self.assertLess(done.index("watch"), done.index("stop"))
+
+    def test_a_task_that_is_refused_keeps_no_shutdown_waiting(self) -> None:
+        executor, http, watcher = self.executor()
+        http.post.side_effect = Refused(400, "too large")
+        with self.assertRaises(Refused):
+            executor.submit(double, 1)
+        executor.shutdown()
+        watcher.stop.assert_called_once_with()
+
+    def test_of_a_map_that_cannot_hand_in_all_the_tasks_before_are_taken_back(self) -> None:
+        executor, http, _ = self.executor()
+        taken_back: list[str] = []
+
+        def refuse_the_third(path: str, *_: object) -> dict[str, str]:
+            if path.endswith("/cancel"):
+                taken_back.append(path.split("/")[-2])
+                return {"state": "cancelled"}
+            number = http.post.call_count
+            if number == 3:
+                raise Refused(400, "too large")
+            return {"task_id": str(number), "task_name": "double.zip"}
+
+        http.post.side_effect = refuse_the_third
+        with self.assertRaises(Refused):
+            executor.map(double, range(5))
+        self.assertEqual(taken_back, ["1", "2"])
 
 
 if __name__ == "__main__":
