@@ -114,9 +114,10 @@ fn next(report: &TaskReport) -> Option<String> {
         (TaskState::Cancelled, None) if is_zip_gone(report) => {
             Some("to try it again, put its ZIP into tasks/ again".into())
         }
-        (TaskState::Failed | TaskState::Cancelled, None) => {
-            Some("to try it again, move its ZIP from tasks/failed/ back into tasks/".into())
-        }
+        (TaskState::Failed | TaskState::Cancelled, None) => Some(format!(
+            "to try it again: mutirao retry {}",
+            report.task_name.stem()
+        )),
         (TaskState::Leased, _) => Some(format!("its way so far: mutirao trace --task {name}")),
         _ => None,
     }
@@ -210,7 +211,7 @@ mod tests {
         let mut cancelled = report(TaskState::Cancelled);
         let advice = |report: &TaskReport| next(report).unwrap();
         cancelled.reason = Some("cancelled by command".into());
-        assert!(advice(&cancelled).contains("from tasks/failed/ back into tasks/"));
+        assert!(advice(&cancelled).contains("mutirao retry sim"));
         for gone in [ZIP_DAMAGED, ZIP_DELETED, ZIP_REPLACED] {
             cancelled.reason = Some(gone.into());
             assert!(advice(&cancelled).ends_with("put its ZIP into tasks/ again"));
