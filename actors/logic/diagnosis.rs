@@ -125,10 +125,18 @@ impl<'a> Diagnosis<'a> {
     }
 
     /// What is found out about one of the tasks, in the light of the others.
-    pub fn of_one(self, entry: &Entry, now: Moment) -> Findings {
+    pub fn of_one(mut self, entry: &'a Entry, now: Moment) -> Findings {
         let faults = entry.story.tries.iter();
         let faults = faults.filter_map(|tried| tried.fault.as_ref());
-        let symptoms: BTreeSet<Symptom> = faults.filter_map(Symptom::of).collect();
+        let symptoms: Vec<Symptom> = faults.filter_map(Symptom::of).collect();
+        let untold = symptoms.iter();
+        let untold = untold.filter(|symptom| !self.clusters.contains_key(*symptom));
+        self.untold = untold.count() as u64;
+        self.cancelled = match &entry.story.state {
+            State::Cancelled { why } => BTreeMap::from([(&**why, 1)]),
+            _ => BTreeMap::new(),
+        };
+        let symptoms = BTreeSet::from_iter(symptoms);
         let has = |symptom: &Symptom| symptoms.contains(symptom) || symptom.kind == Kind::Slow;
         self.findings(has, |task| task.id == entry.task.id, now)
     }

@@ -21,6 +21,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 mod counts;
+mod groups;
 mod terminal;
 
 pub use counts::Counts;
@@ -321,21 +322,6 @@ impl Ledger {
     /// How the parts of each group stand.
     pub fn tallies(&self) -> &Tallies {
         &self.tallies
-    }
-
-    /// The tasks of a group that are remembered, in no order; looks at every task.
-    pub fn of_group(&self, group: &str) -> impl Iterator<Item = &Entry> {
-        let is_meant = |entry: &&Entry| *entry.task.kind.group == *group;
-        self.entries.iter().filter(is_meant)
-    }
-
-    /// The open tasks of a group, in the order of their ids; looks at every task.
-    pub fn open_of(&self, group: &str) -> Vec<TaskId> {
-        let is_open = |entry: &&Entry| !entry.story.state.is_terminal();
-        let open = self.of_group(group).filter(is_open);
-        let mut open: Vec<_> = open.map(|entry| entry.task.id).collect();
-        open.sort_unstable();
-        open
     }
 
     /// The newest task of this name, or of any; looks at every task.

@@ -26,6 +26,8 @@ pub struct Tally {
     /// The first reasons for which some failed, each with how many; at most `REASONS_MAX`.
     pub reasons: Vec<(String, u64)>,
     newest: Option<TaskId>,
+    /// The oldest of its parts: what is older and of the same name was of another group.
+    first: Option<TaskId>,
     /// Which in the order of those that are over, if it is.
     over: Option<u64>,
 }
@@ -87,12 +89,21 @@ impl Tallies {
         let tally = self.groups.entry(Arc::clone(group)).or_default();
         tally.parts = part.of();
         tally.newest = tally.newest.max(Some(task.id));
+        let first = tally.first.unwrap_or(task.id);
+        tally.first = Some(first.min(task.id));
         self.count(group, None, state);
+    }
+
+    /// Whether a task is a part of the group that goes by its group's name now.
+    pub fn is_current(&self, task: &Task) -> bool {
+        let tally = self.groups.get(&task.kind.group);
+        let first = tally.and_then(|tally| tally.first);
+        task.part().is_some() && first.is_none_or(|first| first <= task.id)
     }
 
     /// A task moved from one state to another.
     pub fn moved(&mut self, task: &Task, from: &State, to: &State) {
-        if task.part().is_some() {
+        if self.is_current(task) {
             self.count(&task.kind.group, Some(from), to);
         }
     }
@@ -288,5 +299,18 @@ mod tests {
         let (_, tally) = tallies.find("rows").unwrap();
         assert_eq!((tally.parts, tally.counts.failed), (2, 1));
         assert_eq!(tallies.over.len(), 1);
+    }
+
+    #[test]
+    fn a_part_of_an_earlier_group_of_the_same_name_moves_nothing_of_the_later_one() {
+        let mut tallies = Tallies::default();
+        let (earlier, later) = (part("rows", 0, 1), part("rows", 1, 2));
+        tallies.add(&earlier, &failed("exit code 1"));
+        tallies.add(&later, &failed("exit code 1"));
+        tallies.moved(&earlier, &failed("exit code 1"), &State::Waiting);
+        assert!(tallies.is_current(&later) && !tallies.is_current(&earlier));
+        let (_, tally) = tallies.find("rows").unwrap();
+        assert_eq!((tally.counts.failed, tally.counts.queued), (1, 0));
+        assert_eq!(tally.reasons, [("exit code 1".to_owned(), 1)]);
     }
 }

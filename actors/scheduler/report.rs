@@ -239,8 +239,8 @@ fn diagnosis<'a, P: Policy>(mind: &'a Dispatch<P>, entry: &'a Entry) -> Diagnosi
     match entry.task.part() {
         None => diagnosis.look_at(entry),
         Some(_) => {
-            let group = mind.ledger().of_group(&entry.task.kind.group);
-            group.for_each(|entry| diagnosis.look_at(entry));
+            let parts = mind.ledger().beside(&entry.task);
+            parts.for_each(|entry| diagnosis.look_at(entry));
         }
     }
     diagnosis

@@ -250,6 +250,38 @@ fn of_one_task_only_its_own_failures_are_told_in_the_light_of_the_others() {
     assert_eq!(verdicts[0].culprit, Culprit::Row);
 }
 
+#[test]
+fn of_one_task_it_is_not_told_why_others_were_cancelled_or_what_is_untold_of_them() {
+    let cancelled = |number, why: &str| {
+        let why = why.to_owned();
+        let state = State::Cancelled { why };
+        let story = Story {
+            state,
+            ..Story::default()
+        };
+        entry(part(number, 2000), story)
+    };
+    let run = |number: u128, _: &str| Some(raised(&format!("Error{number}: x (main.py:1)")));
+    let kinds = CLUSTERS_MAX as u128 + 2;
+    let mut entries: Vec<_> = (0..kinds)
+        .map(|number| tried(number, 2000, &["ana"], &run))
+        .collect();
+    entries.push(cancelled(kinds, "a slip"));
+    entries.push(cancelled(kinds + 1, "enough"));
+    let of_one = |entry: &Entry| {
+        let mut diagnosis = Diagnosis::default();
+        entries.iter().for_each(|entry| diagnosis.look_at(entry));
+        let found = diagnosis.of_one(entry, now());
+        let cancelled = found.cancelled.into_iter();
+        let cancelled: Vec<_> = cancelled.map(|row| (row.reason, row.tasks)).collect();
+        (cancelled, found.untold)
+    };
+    assert_eq!(of_one(&entries[0]), (vec![], 0));
+    assert_eq!(of_one(&entries[CLUSTERS_MAX + 1]), (vec![], 1));
+    let enough = of_one(&entries[CLUSTERS_MAX + 3]);
+    assert_eq!(enough, (vec![("enough".to_owned(), 1)], 0));
+}
+
 fn running(number: u128, peer: &str, for_s: u64) -> Entry {
     let lease = Lease {
         attempt: Attempt(1),

@@ -3,6 +3,7 @@
 use std::num::NonZero;
 
 use crate::logic::fixtures::{Desk, kind_of, ours, plain, task};
+use crate::model::Part;
 
 fn reasons(desk: &Desk, number: u128) -> String {
     let waits = desk.mind.waits_for(&task(number).id, desk.now);
@@ -90,6 +91,7 @@ fn the_reasons_of_a_group_are_counted_over_all_that_wait() {
         let mut part = task(number);
         kind_of(&mut part).wishes.max_running = NonZero::new(2).filter(|_| number > 4);
         kind_of(&mut part).group = "rows".into();
+        part.set_part(Part::new(u32::try_from(number).unwrap() - 1, 9));
         desk.arrive(part);
     }
     desk.arrive(task(10));

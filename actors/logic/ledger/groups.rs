@@ -1,0 +1,112 @@
+//! The tasks of a group; each of these looks at every task.
+//!
+//! Rule: a name may be used again, every night for the same work. What is asked of a group is asked of its parts since it was
+//! used last, and of a part that was handed in twice the newer one counts.
+
+use std::collections::BTreeMap;
+
+use super::{Entry, Ledger};
+use crate::model::{Task, TaskId};
+
+impl Ledger {
+    /// The parts of the group of this name that are remembered, in no order.
+    pub fn of_group(&self, group: &str) -> impl Iterator<Item = &Entry> {
+        let is_meant = |entry: &&Entry| self.tallies.is_current(&entry.task);
+        self.named_so(group).filter(is_meant)
+    }
+
+    /// The same by their numbers, of each the newest.
+    pub fn parts_of(&self, group: &str) -> BTreeMap<u32, &Entry> {
+        let mut parts = BTreeMap::new();
+        for entry in self.of_group(group) {
+            let Some(part) = entry.task.part() else {
+                continue;
+            };
+            let newest = parts.entry(part.number()).or_insert(entry);
+            if newest.task.id < entry.task.id {
+                *newest = entry;
+            }
+        }
+        parts
+    }
+
+    /// The parts that belong together with this one, and itself; of an earlier group of the name if it is of one.
+    pub fn beside(&self, task: &Task) -> impl Iterator<Item = &Entry> {
+        let is_current = self.tallies.is_current(task);
+        let is_meant = move |entry: &&Entry| {
+            entry.task.part().is_some() && self.tallies.is_current(&entry.task) == is_current
+        };
+        self.named_so(&task.kind.group).filter(is_meant)
+    }
+
+    /// The open tasks of a group, in the order of their ids, whatever else it is that they are.
+    pub fn open_of(&self, group: &str) -> Vec<TaskId> {
+        let is_open = |entry: &&Entry| !entry.story.state.is_terminal();
+        let open = self.named_so(group).filter(is_open);
+        let mut open: Vec<_> = open.map(|entry| entry.task.id).collect();
+        open.sort_unstable();
+        open
+    }
+
+    fn named_so(&self, group: &str) -> impl Iterator<Item = &Entry> {
+        let is_named_so = |entry: &&Entry| *entry.task.kind.group == *group;
+        self.entries.iter().filter(is_named_so)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::logic::fixtures::{kind_of, task};
+    use crate::logic::ledger::State;
+    use crate::model::Part;
+
+    fn arrive(ledger: &mut Ledger, id: u128, part: Option<u32>) -> Arc<Task> {
+        let mut new = task(id);
+        kind_of(&mut new).group = "nightly".into();
+        new.set_part(part.and_then(|part| Part::new(part, 2)));
+        let new = Arc::new(new);
+        ledger.insert(Arc::clone(&new));
+        new
+    }
+
+    fn cancel(ledger: &mut Ledger, task: &Task) {
+        let why = "enough".to_owned();
+        ledger.set(&task.id, State::Cancelled { why });
+    }
+
+    fn ids<'e>(entries: impl Iterator<Item = &'e Entry>) -> Vec<TaskId> {
+        let mut ids: Vec<_> = entries.map(|entry| entry.task.id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    #[test]
+    fn a_name_that_is_used_again_means_its_newest_parts() {
+        let mut ledger = Ledger::default();
+        let first = [0, 1].map(|part| arrive(&mut ledger, u128::from(part) + 1, Some(part)));
+        first.iter().for_each(|task| cancel(&mut ledger, task));
+        arrive(&mut ledger, 3, None);
+        let slip = arrive(&mut ledger, 4, Some(0));
+        cancel(&mut ledger, &slip);
+        let second = [0, 1].map(|part| arrive(&mut ledger, u128::from(part) + 5, Some(part)));
+
+        assert_eq!(
+            ids(ledger.of_group("nightly")),
+            [4, 5, 6].map(|id| task(id).id)
+        );
+        let parts = ledger.parts_of("nightly");
+        assert!(parts.keys().eq(&[0, 1]));
+        assert_eq!(
+            ids(parts.into_values()),
+            second.each_ref().map(|task| task.id)
+        );
+        assert_eq!(
+            ids(ledger.beside(&first[1])),
+            first.each_ref().map(|task| task.id)
+        );
+        assert_eq!(ledger.open_of("nightly"), [3, 5, 6].map(|id| task(id).id));
+    }
+}
