@@ -3,6 +3,7 @@
 //! Rule: facts are in the past tense, orders imperative; no answer is awaited, it is another letter.
 //! None of these is a wire message: the sessions translate.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -614,6 +615,8 @@ pub struct GroupReopened {
     pub group: Arc<str>,
     /// How many parts it has.
     pub parts: u32,
+    /// The numbers of those that are open.
+    pub open: BTreeSet<u32>,
     /// Those that have ended, as far as they are remembered.
     pub ended: Vec<TaskEnded>,
 }

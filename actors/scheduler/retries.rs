@@ -1,6 +1,6 @@
 //! What the desk does when somebody wants something tried again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::letters::{describe_group, describe_task, refuse};
@@ -51,10 +51,11 @@ impl<P: Policy> Takes<RetryGroup> for Desk<P> {
         };
         let is_meant = |entry: &&Entry| {
             let state = report::state_of(&entry.story.state);
-            entry.task.kind.group == *group && (states.is_empty() || states.contains(&state))
+            states.is_empty() || states.contains(&state)
         };
-        let (group, meant) = (Arc::clone(group), ledger.all().filter(is_meant));
+        let meant = ledger.parts_of(group).into_values().filter(is_meant);
         let meant = meant.map(|entry| entry.task.id).collect();
+        let group = Arc::clone(group);
         self.retry(Retry::Group(group), meant, reply, cause);
     }
 }
@@ -109,35 +110,38 @@ impl<P: Policy> Desk<P> {
     fn reopen_groups(&mut self, open: &[TaskId], cause: Cause) {
         let ledger = self.mind.ledger();
         let tasks = open.iter().filter_map(|task| ledger.get(task));
+        // The folder is of the group that goes by the name now.
+        let tasks = tasks.filter(|entry| ledger.tallies().is_current(&entry.task));
         let parts = tasks.filter_map(|entry| Some((&entry.task.kind.group, entry.task.part()?)));
         let groups: BTreeMap<_, _> = parts
             .map(|(group, part)| (Arc::clone(group), part.of()))
             .collect();
         for (group, parts) in groups {
-            let ended = self.ended_of(&group);
-            let reopened = GroupReopened {
-                group,
-                parts,
-                ended,
-            };
+            let reopened = self.reopened(group, parts);
             self.once_written_down(move |desk| desk.cast.folders.tell(reopened, cause));
         }
     }
 
-    fn ended_of(&self, group: &str) -> Vec<TaskEnded> {
-        let ledger = self.mind.ledger();
-        let of_it = ledger
-            .all()
-            .filter(|entry| *entry.task.kind.group == *group);
-        let ended = of_it.filter_map(|entry| {
-            Some(TaskEnded {
+    fn reopened(&self, group: Arc<str>, parts: u32) -> GroupReopened {
+        let (mut open, mut ended) = (BTreeSet::new(), Vec::new());
+        for (number, entry) in self.mind.ledger().parts_of(&group) {
+            let Some(end) = end_of(&entry.story.state) else {
+                open.insert(number);
+                continue;
+            };
+            ended.push(TaskEnded {
                 task: entry.task.id,
                 name: entry.task.name.clone(),
-                end: end_of(&entry.story.state)?,
+                end,
                 part: self.ended_part(&entry.task.id),
-            })
-        });
-        ended.collect()
+            });
+        }
+        GroupReopened {
+            group,
+            parts,
+            open,
+            ended,
+        }
     }
 }
 

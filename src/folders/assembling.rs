@@ -2,9 +2,9 @@
 //!
 //! Rule: one job at a time, beside all other work, and only when a part's files lie where they belong. A group has its folder
 //! since it was opened; where there is none, nobody wants it. After a restart a group that is not complete is made anew from
-//! the parts that are remembered.
+//! the parts that are remembered. One that is complete is not replaced by less: of that the results may be gone by then.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind};
 use std::path::Path;
@@ -14,7 +14,7 @@ use actix::Context;
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::logic::record::Remembered;
 use mutirao_actors::messages::{EndedPart, TaskEnded};
-use mutirao_actors::model::{Digest, TaskId, TaskName};
+use mutirao_actors::model::{self, Digest, TaskId, TaskName};
 use mutirao_actors::wire::report::TaskState;
 
 use super::Folders;
@@ -62,6 +62,8 @@ struct Assembly {
     gather: Option<Box<Gather>>,
     /// Those that are not in; no more than the group has.
     ended: BTreeMap<u32, Ending>,
+    /// The numbers of those that were open when it was to be made anew.
+    open: BTreeSet<u32>,
     /// Which goes in next.
     next: u32,
     /// Whether what is put together already is of no use, for parts of it were tried again.
@@ -77,11 +79,38 @@ impl Assembly {
             parts,
             gather: None,
             ended: BTreeMap::new(),
+            open: BTreeSet::new(),
             next: 0,
             is_anew: false,
             turn: 0,
         }
     }
+
+    /// Of what it is made anew, when each part is to come, is being put away (`unsettled`), or has ended.
+    fn sources(&self, unsettled: &BTreeSet<u32>) -> Anew {
+        let is_known = |number: &u32| {
+            self.ended.contains_key(number)
+                || self.open.contains(number)
+                || unsettled.contains(number)
+        };
+        if !(0..self.parts).all(|number| is_known(&number)) {
+            return Anew::Forgotten;
+        }
+        let done = self.ended.values();
+        let done = done.filter(|ending| ending.part.state == TaskState::Done);
+        Anew::Of(done.map(|ending| ending.file.clone()).collect())
+    }
+}
+
+/// Whether what was put together whole is replaced.
+#[derive(Debug)]
+enum Anew {
+    /// No part of it is open again.
+    No,
+    /// By what is made of these results, below `results/`, and of what is still to come; none is one that is not remembered.
+    Of(Vec<Option<String>>),
+    /// Some parts are not remembered.
+    Forgotten,
 }
 
 /// Groups that are put together, whose names are remembered: a part of one that is handed in again is passed over. One of an
@@ -105,7 +134,7 @@ pub(super) struct Assemblies {
 struct Work {
     whole: Whole,
     turn: u64,
-    is_anew: bool,
+    anew: Anew,
     gather: Option<Box<Gather>>,
     batch: Vec<Ending>,
 }
@@ -150,12 +179,20 @@ impl Assemblies {
         ending.chain(self.groups.keys().map(|group| &**group))
     }
 
-    /// Parts of a group are open again that had ended: it is put together anew, of these and of what ends from now on.
-    pub fn reopen(&mut self, group: Arc<str>, parts: u32, ended: Vec<(TaskEnded, Told)>) {
+    /// Parts of a group are open again that had ended, and these are open now: it is put together anew, of what has ended and of
+    /// what ends from now on. Where parts are not remembered it stays as it is, for less would be made of it; whether it does not.
+    pub fn reopen(
+        &mut self,
+        group: Arc<str>,
+        parts: u32,
+        open: BTreeSet<u32>,
+        ended: Vec<(TaskEnded, Told)>,
+    ) -> bool {
         self.last_turn += 1;
         let mut assembly = Assembly {
             is_anew: true,
             turn: self.last_turn,
+            open,
             ..Assembly::of(parts)
         };
         for (ended, result) in ended {
@@ -171,18 +208,30 @@ impl Assemblies {
                 assembly.ended.entry(number).or_insert(ending.with(result));
             }
         }
+        if let Anew::Forgotten = assembly.sources(&self.unsettled(&group)) {
+            return false;
+        }
         self.over.retain(|over| *over != group);
         self.groups.insert(Arc::clone(&group), assembly);
         // Also when nothing can be put in: what is complete there is so no more.
         if !self.due.contains(&group) {
             self.due.push_back(group);
         }
+        true
+    }
+
+    /// The parts of a group that have ended and whose files are not where they belong.
+    fn unsettled(&self, group: &str) -> BTreeSet<u32> {
+        let ending = self.ending.values();
+        let ending = ending.filter(|ending| *ending.group == *group);
+        ending.map(|ending| ending.part.part).collect()
     }
 
     /// A part is open in this life. If its group was complete in an earlier one, it was tried again.
-    pub fn is_open(&mut self, group: &Arc<str>, parts: u32) {
+    pub fn is_open(&mut self, group: &Arc<str>, part: model::Part) {
         let assembly = self.groups.entry(Arc::clone(group));
-        let assembly = assembly.or_insert_with(|| Assembly::of(parts));
+        let assembly = assembly.or_insert_with(|| Assembly::of(part.of()));
+        assembly.open.insert(part.number());
         if !std::mem::replace(&mut assembly.is_anew, true) && !self.due.contains(group) {
             self.due.push_back(Arc::clone(group));
         }
@@ -214,6 +263,12 @@ impl Assemblies {
             return None;
         }
         let group = self.due.pop_front()?;
+        let anew = match self.groups.get(&group)? {
+            assembly if assembly.is_anew && assembly.gather.is_none() => {
+                assembly.sources(&self.unsettled(&group))
+            }
+            _ => Anew::No,
+        };
         let assembly = self.groups.get_mut(&group)?;
         let mut batch = Vec::new();
         while batch.len() < BATCH_MAX
@@ -230,7 +285,7 @@ impl Assemblies {
         Some(Work {
             whole,
             turn: assembly.turn,
-            is_anew: assembly.is_anew,
+            anew,
             gather: assembly.gather.take(),
             batch,
         })
@@ -302,14 +357,14 @@ impl Folders {
 fn assemble(places: &Places, work: Work) -> (Assembled, Option<DiskError>) {
     let Work {
         whole,
-        is_anew,
+        anew,
         gather,
         batch,
         ..
     } = work;
     let folder = places.results.join(&whole.group);
     let is_complete = gather.is_none() && is_complete_in(&folder);
-    if !folder.is_dir() || (is_complete && !is_anew) {
+    if !folder.is_dir() || (is_complete && !may_replace(places, &folder, &anew)) {
         return (Assembled::Over, None);
     }
     let begun = match gather {
@@ -338,6 +393,40 @@ fn assemble(places: &Places, work: Work) -> (Assembled, Option<DiskError>) {
         true => (Assembled::Over, None),
         false => (Assembled::Open(Some(gather), left.collect()), trouble),
     }
+}
+
+/// Whether what was put together whole is made anew: if nothing of it is lost by that.
+fn may_replace(places: &Places, folder: &Path, anew: &Anew) -> bool {
+    let is_there = |file: &Option<String>| {
+        let path = file.as_ref().map(|file| places.results.join(file));
+        path.is_some_and(|path| path.is_file())
+    };
+    match anew {
+        Anew::No => false,
+        Anew::Of(files) => match files.iter().find(|file| !is_there(file)) {
+            None => true,
+            Some(file) => {
+                let file = file.as_deref().unwrap_or("a result");
+                stays(folder, &format!("{file} is not in results/ any more"));
+                false
+            }
+        },
+        Anew::Forgotten => {
+            stays(folder, TOO_MANY);
+            false
+        }
+    }
+}
+
+/// Why a group cannot be put together anew.
+pub(super) const TOO_MANY: &str = "so much has ended since that some parts are not remembered";
+
+/// Says that what was put together stays, though parts are tried again.
+pub(super) fn stays(folder: &Path, why: &str) {
+    tracing::warn!(
+        "{} stays as it is, without what is tried again now: {why}; each of these results comes into results/ by itself",
+        folder.display()
+    );
 }
 
 /// Puts a part in; `failed` is what lies where the ZIPs of those go that were not done, once that was needed.

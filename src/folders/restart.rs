@@ -48,7 +48,7 @@ impl Folders {
                 }
                 self.intake.recall(&file, &known.task, known.lies.stamp);
                 if let Some(part) = known.task.part() {
-                    self.assemblies.is_open(&known.task.kind.group, part.of());
+                    self.assemblies.is_open(&known.task.kind.group, part);
                 }
                 continue;
             };

@@ -15,8 +15,8 @@ use mutirao_actors::messages::{GroupReopened, RetryTasks, TasksRetried};
 use mutirao_actors::model::TaskId;
 use mutirao_actors::port::Letter;
 
-use super::Folders;
 use super::jobs::{self, Again};
+use super::{Folders, assembling};
 use crate::disk::DiskError;
 
 /// Why a task stays as it ended.
@@ -159,6 +159,7 @@ impl Handler<Letter<GroupReopened>> for Folders {
             GroupReopened {
                 group,
                 parts,
+                open,
                 ended,
             },
             _,
@@ -174,7 +175,10 @@ impl Handler<Letter<GroupReopened>> for Folders {
                 (ended, result)
             })
             .collect();
-        self.assemblies.reopen(group, parts, settled);
+        let folder = self.places.results.join(&*group);
+        if !self.assemblies.reopen(group, parts, open, settled) && folder.is_dir() {
+            assembling::stays(&folder, assembling::TOO_MANY);
+        }
         self.assemble(ctx);
     }
 }

@@ -45,7 +45,7 @@ impl Stage {
         fs::write(self.places.results.join(name.as_str()), &result).unwrap();
         let ended = EndedPart {
             group: group.into(),
-            part: model::Part::new(number, 3).unwrap(),
+            part: part(number),
             sha256: Digest::of(&task),
             size: u32::try_from(task.len()).unwrap(),
             peer: None,
@@ -62,6 +62,31 @@ impl Stage {
         self.told.push((told, result.clone()));
         self.assemblies.ends(id, ended, &name, end);
         self.assemblies.settled(id, result);
+    }
+
+    /// These parts are open again or still, and these have ended; whether the group is put together anew.
+    fn reopen(&mut self, open: &[u32], ended: Vec<(TaskEnded, Told)>) -> bool {
+        let open = open.iter().copied().collect();
+        self.assemblies.reopen("main-1".into(), 3, open, ended)
+    }
+
+    /// Of three parts one fails, and the others are told.
+    fn all_but_one(&mut self) -> Vec<(TaskEnded, Told)> {
+        self.ends("main-1", 0, &End::Done);
+        self.ends("main-1", 2, &End::Done);
+        let others = self.told.clone();
+        self.ends("main-1", 1, &failed());
+        assert_eq!(self.work(), None);
+        others
+    }
+
+    /// It is put together of the two that were done, also when the third ends.
+    fn stays(&mut self) {
+        assert_eq!(self.work(), None);
+        self.ends("main-1", 1, &End::Done);
+        assert_eq!(self.work(), None);
+        assert_eq!(self.text("merged.csv"), "0\n2\n");
+        assert!(is_complete_in(&self.places.results.join("main-1")));
     }
 
     /// Works until nothing is due or the disk refuses something; the latter is said.
@@ -81,6 +106,10 @@ impl Stage {
         let path = self.home.path().join("results/main-1").join(name);
         fs::read_to_string(path).unwrap_or_default()
     }
+}
+
+fn part(number: u32) -> model::Part {
+    model::Part::new(number, 3).unwrap()
 }
 
 fn failed() -> End {
@@ -201,16 +230,12 @@ fn a_group_that_nobody_opened_or_whose_name_leads_elsewhere_is_left_alone() {
 #[test]
 fn a_complete_group_of_which_parts_are_open_again_is_made_anew_with_what_they_give() {
     let mut stage = Stage::new();
-    stage.ends("main-1", 0, &End::Done);
-    stage.ends("main-1", 2, &End::Done);
-    let others = stage.told.clone();
-    stage.ends("main-1", 1, &failed());
-    assert_eq!(stage.work(), None);
+    let others = stage.all_but_one();
     assert_eq!(stage.text("failed.csv"), "h\n1\n");
     let folder = stage.places.results.join("main-1");
     assert!(is_complete_in(&folder));
 
-    stage.assemblies.reopen("main-1".into(), 3, others);
+    assert!(stage.reopen(&[1], others));
     assert_eq!(stage.work(), None);
     assert!(!is_complete_in(&folder), "one is open");
     stage.ends("main-1", 1, &End::Done);
@@ -226,7 +251,7 @@ fn what_a_job_made_of_a_group_that_was_reopened_meanwhile_is_of_no_use() {
     stage.ends("main-1", 0, &failed());
     let work = stage.assemblies.begin().unwrap();
     let turn = work.turn;
-    stage.assemblies.reopen("main-1".into(), 3, Vec::new());
+    assert!(stage.reopen(&[0, 1, 2], Vec::new()));
     let (assembled, _) = assemble(&stage.places, work);
     stage.assemblies.ended("main-1", turn, assembled);
     for number in 0..3 {
@@ -242,7 +267,7 @@ fn a_group_that_was_complete_is_not_when_another_life_finds_a_part_of_it_open() 
     (0..3).for_each(|number| stage.ends("main-1", number, &End::Done));
     assert_eq!(stage.work(), None);
     stage.assemblies = Assemblies::default();
-    stage.assemblies.is_open(&"main-1".into(), 3);
+    stage.assemblies.is_open(&"main-1".into(), part(2));
     (0..2).for_each(|number| stage.ends("main-1", number, &End::Done));
     assert_eq!(stage.work(), None);
     let folder = stage.places.results.join("main-1");
@@ -250,4 +275,50 @@ fn a_group_that_was_complete_is_not_when_another_life_finds_a_part_of_it_open() 
     stage.ends("main-1", 2, &End::Done);
     assert_eq!(stage.work(), None);
     assert!(is_complete_in(&folder));
+}
+
+#[test]
+fn a_complete_group_of_which_a_result_is_gone_stays_as_it_is_when_a_part_is_tried_again() {
+    let mut stage = Stage::new();
+    let others = stage.all_but_one();
+    let (file, _) = others[0].1.clone().unwrap();
+    fs::remove_file(stage.places.results.join(file)).unwrap();
+    assert!(stage.reopen(&[1], others));
+    stage.stays();
+}
+
+#[test]
+fn a_group_of_which_parts_are_forgotten_stays_as_it_is_when_a_part_is_tried_again() {
+    let mut stage = Stage::new();
+    let mut others = stage.all_but_one();
+    others.pop();
+    assert!(!stage.reopen(&[1], others));
+    stage.stays();
+}
+
+#[test]
+fn another_life_does_not_replace_a_complete_group_of_which_it_has_forgotten_a_part() {
+    let mut stage = Stage::new();
+    stage.all_but_one();
+    stage.assemblies = Assemblies::default();
+    stage.assemblies.is_open(&"main-1".into(), part(1));
+    stage.ends("main-1", 0, &End::Done);
+    stage.stays();
+}
+
+#[test]
+fn a_part_that_is_being_put_away_is_not_forgotten() {
+    let mut stage = Stage::new();
+    let mut others = stage.all_but_one();
+    let (unsettled, result) = others.pop().unwrap();
+    let part = unsettled.part.unwrap();
+    stage
+        .assemblies
+        .ends(unsettled.task, *part, &unsettled.name, &unsettled.end);
+    assert!(stage.reopen(&[1], others));
+    assert_eq!(stage.work(), None);
+    stage.assemblies.settled(unsettled.task, result);
+    stage.ends("main-1", 1, &End::Done);
+    assert_eq!(stage.work(), None);
+    assert_eq!(stage.text("merged.csv"), "0\n1\n2\n");
 }
