@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::logic::attribution::Claim;
 use crate::logic::effect::{End, Offer, Verdict};
@@ -22,6 +22,15 @@ use crate::runner::Job;
 use crate::wire::report::{
     DrainReport, GroupReport, PeerReport, PeerRow, QueueReport, Sought, TaskReport, TaskState,
 };
+
+/// Logs how many there are of what may be as many as there are tasks; other letters speak of each.
+fn counted<'t, T, S>(all: &'t T, serializer: S) -> Result<S::Ok, S::Error>
+where
+    &'t T: IntoIterator,
+    S: Serializer,
+{
+    serializer.serialize_u64(all.into_iter().count() as u64)
+}
 
 /// Makes the inbox of an actor: the compiler says what whoever stands behind it must hear. It knows the actor once,
 /// however much that hears, for each connection has one.
@@ -603,6 +612,7 @@ pub struct RetryTasks {
     /// What was asked for.
     pub retry: Retry,
     /// Those that it comes to.
+    #[serde(serialize_with = "counted")]
     pub tasks: Vec<Arc<Task>>,
     /// Who asks.
     pub reply: ReplyTo,
@@ -616,8 +626,10 @@ pub struct GroupReopened {
     /// How many parts it has.
     pub parts: u32,
     /// The numbers of those that are open.
+    #[serde(serialize_with = "counted")]
     pub open: BTreeSet<u32>,
     /// Those that have ended, as far as they are remembered.
+    #[serde(serialize_with = "counted")]
     pub ended: Vec<TaskEnded>,
 }
 

@@ -3,8 +3,9 @@
 //!
 //! Rule: those that were asked for last are remembered.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
+use super::line::Line;
 use crate::model::TaskId;
 
 /// Tasks that are remembered: far more than there are groups being handed in, in some 100 KB.
@@ -13,36 +14,29 @@ const LEADERS_MAX: usize = 1024;
 /// How tasks ended for which others wait.
 #[derive(Debug, Default)]
 pub struct Leaders {
-    ended: HashMap<TaskId, (Option<String>, u64)>,
-    by_use: BTreeMap<u64, TaskId>,
-    last: u64,
+    ended: HashMap<TaskId, Option<String>>,
+    by_use: Line,
 }
 
 impl Leaders {
     /// One has ended: well, or why those that wait for it are to end too.
     pub fn ended(&mut self, task: TaskId, ill: Option<String>) {
-        self.last += 1;
-        self.by_use.insert(self.last, task);
-        if let Some((_, before)) = self.ended.insert(task, (ill, self.last)) {
-            self.by_use.remove(&before);
-        }
-        if self.by_use.len() > LEADERS_MAX
-            && let Some((_, oldest)) = self.by_use.pop_first()
-        {
+        self.ended.insert(task, ill);
+        self.by_use.join(task);
+        if let Some(oldest) = self.by_use.beyond(LEADERS_MAX) {
             self.ended.remove(&oldest);
         }
     }
 
     /// It is open again.
     pub fn forget(&mut self, task: &TaskId) {
-        if let Some((_, before)) = self.ended.remove(task) {
-            self.by_use.remove(&before);
-        }
+        self.ended.remove(task);
+        self.by_use.leave(task);
     }
 
     /// How it ended, if it is remembered.
     pub fn find(&self, task: &TaskId) -> Option<&Option<String>> {
-        self.ended.get(task).map(|(ill, _)| ill)
+        self.ended.get(task)
     }
 }
 
@@ -62,6 +56,6 @@ mod tests {
         assert_eq!(leaders.find(&canary), Some(&Some("it failed".into())));
         assert_eq!(leaders.find(&task(1).id), None);
         assert_eq!(leaders.ended.len(), LEADERS_MAX);
-        assert_eq!(leaders.by_use.len(), LEADERS_MAX);
+        assert_eq!(leaders.by_use.iter().count(), LEADERS_MAX);
     }
 }

@@ -14,7 +14,7 @@
 //! Invariants: a task has at most one lease; a terminal task has none and changes no more by itself; the counts
 //! add up to the number of tasks that ever arrived.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ mod terminal;
 pub use counts::Counts;
 
 use super::fault::{Blame, Fault};
+use super::line::Line;
 use super::rare::{Rare, Untold};
 use super::record::{Conflict, Fate, Record, Remembered};
 use super::seats::{Seat, Seated, Seats};
@@ -262,7 +263,10 @@ pub struct Ledger {
     entries: Seats<Entry>,
     names: HashMap<TaskName, (TaskId, Attempt)>,
     leased: BTreeSet<TaskId>,
-    terminal: VecDeque<TaskId>,
+    /// In the order in which they ended.
+    terminal: Line,
+    /// Those of them that were cancelled, each behind the one for which it was to wait.
+    cancelled_after: BTreeSet<(TaskId, TaskId)>,
     counts: Counts,
     tallies: Tallies,
     names_given: u64,
@@ -527,9 +531,6 @@ impl Ledger {
         if state.lease().is_some() {
             self.leased.insert(id);
         }
-        if state.is_terminal() {
-            self.terminal.push_back(id);
-        }
         *self.counts.of(&state) += 1;
         self.tallies.add(&task, &state);
         self.conflicts += conflicts.len() as u64;
@@ -546,7 +547,7 @@ impl Ledger {
             };
         }
         self.entries.insert(Entry { task, story });
-        self.forget_oldest();
+        self.has_ended(&id);
     }
 
     /// Moves a task to another state and gives back the one it left; a terminal task does not move.
@@ -570,15 +571,9 @@ impl Ledger {
         }
         if ended {
             story.close();
-            self.terminal.push_back(*task);
-            self.forget_oldest();
+            self.has_ended(task);
         }
         Some(left)
-    }
-
-    /// Every task, in no order.
-    pub fn all(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter()
     }
 }
 

@@ -16,6 +16,7 @@ pub mod groups;
 pub mod health;
 pub mod leaders;
 pub mod ledger;
+pub mod line;
 pub mod masters;
 pub mod members;
 pub mod policy;

@@ -1,7 +1,8 @@
 //! Which result lies where: what is needed to hand one out again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
+use mutirao_actors::logic::line::Line;
 use mutirao_actors::model::{Digest, TaskId};
 
 /// Results that are remembered, as many as the ledger remembers terminal tasks; older ones lie in `results/` all the same.
@@ -26,7 +27,7 @@ pub(super) struct Kept {
 #[derive(Debug, Default)]
 pub(super) struct Results {
     by_task: HashMap<TaskId, Kept>,
-    order: VecDeque<TaskId>,
+    order: Line,
 }
 
 impl Results {
@@ -36,13 +37,11 @@ impl Results {
             Some(known) if known.success && !kept.success => {}
             Some(known) => *known = kept,
             None => {
-                self.order.push_back(task);
+                self.order.join(task);
                 self.by_task.insert(task, kept);
             }
         }
-        if self.order.len() > KEPT_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
+        if let Some(oldest) = self.order.beyond(KEPT_MAX) {
             self.by_task.remove(&oldest);
         }
     }
@@ -56,9 +55,8 @@ impl Results {
 
     /// The task has none any more.
     pub fn forget(&mut self, task: TaskId) {
-        if self.by_task.remove(&task).is_some() {
-            self.order.retain(|other| *other != task);
-        }
+        self.by_task.remove(&task);
+        self.order.leave(&task);
     }
 
     /// The result of a task.
@@ -99,5 +97,20 @@ mod tests {
         }
         assert_eq!(results.find(tasks[0]), None);
         assert!(results.find(tasks[1]).is_some());
+    }
+
+    #[test]
+    fn what_is_forgotten_makes_room_and_comes_back_as_the_newest() {
+        let mut results = Results::default();
+        let tasks: Vec<_> = (0..KEPT_MAX).map(|_| TaskId::new()).collect();
+        for task in &tasks {
+            results.add(*task, kept("a.zip", true));
+        }
+        results.forget(tasks[0]);
+        for task in [tasks[0], TaskId::new()] {
+            results.add(task, kept("b.zip", true));
+        }
+        assert_eq!(results.find(tasks[1]), None);
+        assert_eq!(results.find(tasks[0]), Some(&kept("b.zip", true)));
     }
 }

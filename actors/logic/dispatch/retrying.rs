@@ -4,13 +4,13 @@
 //! remembered: their numbers are not given twice, and a result of one that comes late is the task's (promise R3). It is open
 //! as soon as that is written down, and not before: until its ZIP is brought back it stays as it is, and is not forgotten.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Dispatch;
 use super::gates::Before;
 use crate::logic::effect::Effect;
-use crate::logic::ledger::State;
+use crate::logic::ledger::{Entry, State};
 use crate::logic::policy::Policy;
 use crate::model::{Moment, Task, TaskId};
 
@@ -21,18 +21,14 @@ impl<P: Policy> Dispatch<P> {
         let mut chosen: Vec<TaskId> = chosen.into_iter().collect();
         chosen.retain(|task| self.may_retry(task));
         let mut known: HashSet<TaskId> = chosen.iter().copied().collect();
-        let followers = match chosen.is_empty() {
-            true => HashMap::new(),
-            false => self.cancelled_followers(),
-        };
         let mut looked_at = 0;
         while let Some(task) = chosen.get(looked_at) {
             looked_at += 1;
-            let more = followers.get(task).into_iter().flatten().copied();
-            let more: Vec<_> = more.filter(|task| known.insert(*task)).collect();
-            chosen.extend(more.into_iter().filter(|task| self.may_retry(task)));
+            let mut more = self.cancelled_with(task);
+            more.retain(|task| known.insert(*task) && self.may_retry(task));
+            chosen.extend(more);
         }
-        self.ledger.hold(&known);
+        chosen.iter().for_each(|task| self.ledger.hold(task));
         self.retrying.extend(&chosen);
         let tasks = chosen.iter().filter_map(|task| self.ledger.get(task));
         tasks.map(|entry| Arc::clone(&entry.task)).collect()
@@ -43,19 +39,17 @@ impl<P: Policy> Dispatch<P> {
         state.is_some_and(State::is_over_without_result) && !self.retrying.contains(task)
     }
 
-    /// Those that were cancelled with a task for which they waited, by that task.
-    fn cancelled_followers(&self) -> HashMap<TaskId, Vec<TaskId>> {
-        let mut followers: HashMap<_, Vec<_>> = HashMap::new();
-        for entry in self.ledger.all() {
-            if let (State::Cancelled { why }, Some(after)) =
-                (&entry.story.state, entry.task.kind.wishes.after)
-                && let Before::Over(because) = self.before(&after)
-                && *why == because
-            {
-                followers.entry(after).or_default().push(entry.task.id);
-            }
-        }
-        followers
+    /// Those that were cancelled because this task ended, for which they waited.
+    fn cancelled_with(&self, task: &TaskId) -> Vec<TaskId> {
+        let Before::Over(because) = self.before(task) else {
+            return Vec::new();
+        };
+        let is_meant = |entry: &&Entry| match &entry.story.state {
+            State::Cancelled { why } => *why == because,
+            _ => false,
+        };
+        let followers = self.ledger.cancelled_after(task).filter(is_meant);
+        followers.map(|entry| entry.task.id).collect()
     }
 
     /// It is written down that these are to be tried again, and their ZIPs can be handed out.

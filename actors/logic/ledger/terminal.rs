@@ -1,7 +1,8 @@
 //! Terminal tasks: which are forgotten, and which are opened again.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+
+use uuid::Uuid;
 
 use super::{Entry, Ledger, State, TERMINAL_MAX};
 use crate::model::{Task, TaskId};
@@ -19,20 +20,24 @@ impl Ledger {
         self.tallies
             .moved(&entry.task, &story.state, &State::Resting);
         story.state = State::Resting;
-        self.terminal.retain(|other| other != task);
+        self.has_not_ended(task);
     }
 
-    /// These terminal tasks are not forgotten before it is known whether they are to be tried again.
-    pub fn hold(&mut self, tasks: &HashSet<TaskId>) {
-        self.terminal.retain(|task| !tasks.contains(task));
+    /// This terminal task is not forgotten before it is known whether it is to be tried again.
+    pub fn hold(&mut self, task: &TaskId) {
+        self.terminal.leave(task);
     }
 
     /// This task that was held stays as it is.
     pub fn let_go(&mut self, task: &TaskId) {
-        if self.entries.find(task).is_some() {
-            self.terminal.push_back(*task);
-            self.forget_oldest();
-        }
+        self.has_ended(task);
+    }
+
+    /// Those that were to wait for this task and were cancelled, for whatever reason.
+    pub fn cancelled_after(&self, task: &TaskId) -> impl Iterator<Item = &Entry> {
+        let all = (*task, TaskId(Uuid::nil()))..=(*task, TaskId(Uuid::max()));
+        let followers = self.cancelled_after.range(all);
+        followers.filter_map(|(_, follower)| self.entries.get(follower))
     }
 
     /// This task that was held is open again, as was written down before; as what it ended.
@@ -46,18 +51,41 @@ impl Ledger {
             .moved(&entry.task, &story.state, &State::Waiting);
         let ended = std::mem::take(&mut story.state);
         story.forgive();
-        Some((Arc::clone(&entry.task), ended))
+        let opened = Arc::clone(&entry.task);
+        self.has_not_ended(task);
+        Some((opened, ended))
     }
 
-    pub(super) fn forget_oldest(&mut self) {
-        while self.terminal.len() > TERMINAL_MAX {
-            let oldest = self
-                .terminal
-                .pop_front()
-                .and_then(|task| self.entries.remove(&task));
-            for tried in oldest.iter().flat_map(|entry| &entry.story.tries) {
-                self.names.remove(&tried.name);
-            }
+    /// Remembers it as the newest that ended, if it did, and the oldest no more.
+    pub(super) fn has_ended(&mut self, task: &TaskId) {
+        let entry = self.entries.get(task);
+        let Some(entry) = entry.filter(|entry| entry.story.state.is_terminal()) else {
+            return;
+        };
+        if let (State::Cancelled { .. }, Some(after)) =
+            (&entry.story.state, entry.task.kind.wishes.after)
+        {
+            self.cancelled_after.insert((after, *task));
+        }
+        self.terminal.join(*task);
+        while let Some(oldest) = self.terminal.beyond(TERMINAL_MAX) {
+            self.forget(&oldest);
+        }
+    }
+
+    fn has_not_ended(&mut self, task: &TaskId) {
+        self.terminal.leave(task);
+        let entry = self.entries.get(task);
+        if let Some(after) = entry.and_then(|entry| entry.task.kind.wishes.after) {
+            self.cancelled_after.remove(&(after, *task));
+        }
+    }
+
+    fn forget(&mut self, task: &TaskId) {
+        self.has_not_ended(task);
+        let forgotten = self.entries.remove(task);
+        for tried in forgotten.iter().flat_map(|entry| &entry.story.tries) {
+            self.names.remove(&tried.name);
         }
     }
 }
