@@ -163,11 +163,15 @@ impl Tallies {
         Some(u32::try_from(tally.counts.failed).unwrap_or(u32::MAX))
     }
 
-    /// So many groups, the one with the newest part first; behind this one, if it is said and known.
+    /// So many groups, the one with the newest part first; behind this one, if it is said. Behind one that is forgotten there
+    /// is none: whoever reads page after page would begin again at the first, and never end.
     pub fn page(&self, before: Option<&str>, limit: usize) -> Vec<(&Arc<str>, &Tally)> {
-        let before = before.and_then(|before| self.groups.get_key_value(before));
         let place = |(name, tally): (&Arc<str>, &Tally)| (tally.newest, Arc::clone(name));
-        let before = before.map(place);
+        let known = before.and_then(|before| self.groups.get_key_value(before));
+        if before.is_some() && known.is_none() {
+            return Vec::new();
+        }
+        let before = known.map(place);
         let is_behind = |group: &(&Arc<str>, &Tally)| {
             let before = before.as_ref();
             before.is_none_or(|before| place(*group) < *before)
@@ -288,6 +292,17 @@ mod tests {
         }
         let all: Vec<_> = (0..7).rev().map(|number| format!("g-{number}")).collect();
         assert_eq!(names, all);
+    }
+
+    #[test]
+    fn behind_a_group_that_was_forgotten_there_is_no_page() {
+        let mut tallies = Tallies::default();
+        for number in 0..=OVER_MAX {
+            tallies.add(&part(&number.to_string(), 0, 1), &cancelled());
+        }
+        assert!(tallies.find("0").is_none(), "it was forgotten");
+        assert_eq!(tallies.page(Some("0"), 3), []);
+        assert_eq!(tallies.page(None, 3).len(), 3);
     }
 
     #[test]
