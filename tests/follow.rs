@@ -113,10 +113,12 @@ fn last_is_what_was_handed_in_last_from_the_same_folder() {
     let beginning = &theirs[..theirs.len() - 1];
     let told = stranger.json(&["info", beginning, "--json"]);
     assert_eq!(told["task_name"], "other.zip");
-    let several = stranger.output(&["info", &theirs[..4]]);
-    assert_eq!(several.status.code(), Some(1));
-    let said = err(&several);
-    assert!(said.contains("give more of it"), "{said}");
+    for command in ["info", "why"] {
+        let several = stranger.output(&[command, &theirs[..4]]);
+        assert_eq!(several.status.code(), Some(1));
+        let said = err(&several);
+        assert!(said.contains("give more of it"), "{said}");
+    }
 
     // What is not known there any more is not taken for what somebody else handed in.
     let forgotten = master.elsewhere();
@@ -126,9 +128,11 @@ fn last_is_what_was_handed_in_last_from_the_same_folder() {
         uuid::Uuid::nil().to_string(),
     )
     .unwrap();
-    let refused = forgotten.output(&["cancel", "last"]);
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(err(&refused).contains("name another"), "{}", err(&refused));
+    for command in ["why", "cancel"] {
+        let refused = forgotten.output(&[command, "last"]);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(err(&refused).contains("name another"), "{}", err(&refused));
+    }
     assert_eq!(desk_counts(&master)["cancelled"], 0);
 
     assert!(ours.output(&["cancel", "last", theirs]).status.success());

@@ -58,8 +58,8 @@ async fn peer(args: &Drain, control: &mut Control) -> anyhow::Result<PeerId> {
     let peers: Vec<PeerRow> = control.ask(&Request::Peers, read_report).await?;
     match (named(&args.peer, &peers), args.peer.parse()) {
         (Ok(peer), _) => Ok(peer.peer_id.clone()),
-        (Err(NotFound::Nothing(..)), Ok(absent)) if args.undo => Ok(absent),
-        (Err(NotFound::Nothing(what, _)), _) => {
+        (Err(NotFound::NoPeer(..)), Ok(absent)) if args.undo => Ok(absent),
+        (Err(NotFound::NoPeer(what, _)), _) => {
             let known = peers.iter().map(|peer| peer.peer_id.as_str());
             let near = did_you_mean(&what, known);
             Err(NotFound::NoPeer(what, near).into())

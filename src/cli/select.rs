@@ -341,7 +341,8 @@ pub fn remember(task: TaskId) {
     }
 }
 
-fn remembered() -> Option<TaskId> {
+/// What was handed in last from this folder, if that is remembered.
+pub fn remembered() -> Option<TaskId> {
     let text = fs::read_to_string(last_file()).ok()?;
     text.trim().parse().ok().map(TaskId)
 }

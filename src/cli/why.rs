@@ -49,9 +49,16 @@ pub struct Why {
 pub enum NotFound {
     /// Neither a task nor a group nor a peer; and which of them may have been meant.
     #[error(
-        "the master knows no task, group or peer {0:?}{1}; `mutirao list` and `mutirao peers` show what there is"
+        "the master knows no task, group or peer {what:?} ({why}){near}; `mutirao list` and `mutirao peers` show what there is"
     )]
-    Nothing(String, String),
+    Nothing {
+        /// What was typed.
+        what: String,
+        /// What the master says of it.
+        why: String,
+        /// Which name is near.
+        near: String,
+    },
     /// Nothing that was there at that time.
     #[error(
         "no task and no group {0:?} was there at {1}; `mutirao store export` prints all that is written down, each with its times"
@@ -125,28 +132,33 @@ fn of_the_past(args: &Why, when: &When) -> anyhow::Result<ExitCode> {
 
 /// What goes by this name: a task, or else a group, or else a peer; `last` is the group of the task, if that is of one.
 async fn ask(what: &str, control: &mut Control) -> anyhow::Result<Told> {
-    let group = match select::task(what, true, control).await {
+    let (group, refusal) = match select::task(what, true, control).await {
         Ok(TaskReport {
             group: Some(group), ..
-        }) if what == "last" => group,
+        }) if what == "last" => (group, None),
         Ok(report) => return Ok(Told::Task(report)),
-        Err(ControlError::Refused(_)) => what.to_owned(),
+        // Nor is the newest group of all what was handed in last from here.
+        Err(ControlError::Refused(why)) if what == "last" && select::remembered().is_some() => {
+            return Err(ControlError::Refused(why).into());
+        }
+        Err(ControlError::Refused(why)) => (what.to_owned(), Some(why)),
         Err(error) => return Err(error.into()),
     };
-    match group::why(&group, control).await {
+    let why = match group::why(&group, control).await {
         Ok(report) => return Ok(Told::Group(report)),
-        Err(ControlError::Refused(_)) => {}
+        // Of what was looked for as a task first, the master has said there what is wrong with it.
+        Err(ControlError::Refused(why)) => refusal.unwrap_or(why),
         Err(error) => return Err(error.into()),
-    }
+    };
     let peers: Vec<PeerRow> = control.ask(&Request::Peers, read_report).await?;
     match named(what, &peers) {
         Ok(peer) => Ok(Told::Peer(peer.clone())),
-        Err(NotFound::Nothing(what, _)) => {
+        Err(NotFound::NoPeer(what, _)) => {
             let names = select::names(control).await?;
             let peers = peers.iter().map(|peer| peer.peer_id.as_str());
             let known = names.iter().map(String::as_str).chain(peers);
             let near = did_you_mean(&what, known);
-            Err(NotFound::Nothing(what, near).into())
+            Err(NotFound::Nothing { what, why, near }.into())
         }
         Err(error) => Err(error.into()),
     }
@@ -162,7 +174,7 @@ pub fn named<'p>(what: &str, peers: &'p [PeerRow]) -> Result<&'p PeerRow, NotFou
     let exact = found.iter().find(|peer| peer.peer_id.as_str() == what);
     match (exact, found.as_slice()) {
         (Some(peer), _) | (None, [peer]) => Ok(peer),
-        (None, []) => Err(NotFound::Nothing(what.to_owned(), String::new())),
+        (None, []) => Err(NotFound::NoPeer(what.to_owned(), String::new())),
         (None, several) => Err(NotFound::Several(what.to_owned(), several.len())),
     }
 }
@@ -298,7 +310,7 @@ mod tests {
         assert_eq!(named("b", &peers).unwrap().peer_id.as_str(), "bob");
         assert_eq!(named("ana", &peers).unwrap().peer_id.as_str(), "ana");
         assert!(matches!(named("an", &peers), Err(NotFound::Several(_, 2))));
-        assert!(matches!(named("x", &peers), Err(NotFound::Nothing(..))));
+        assert!(matches!(named("x", &peers), Err(NotFound::NoPeer(..))));
     }
 
     #[test]
