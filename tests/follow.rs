@@ -92,6 +92,49 @@ fn groups_and_tasks_are_listed_told_and_printed_by_name_and_by_state() {
 }
 
 #[test]
+fn a_group_that_is_said_apart_is_all_that_is_of_it_and_leaves_out_all_else() {
+    let desk = Desk::new();
+    furnish(&desk);
+    let _master = desk.master();
+    let cut = ["submit", "main.py", "rows.csv", "--rows", "2"];
+    assert!(desk.output(&cut).status.success());
+    fs::write(desk.path("sim.py"), "").unwrap();
+    assert!(desk.output(&["submit", "sim.py"]).status.success());
+    for name in ["alone", "other"] {
+        let submit = ["submit", "sim.py", "--name", name, "--group", "alone"];
+        assert!(desk.output(&submit).status.success());
+    }
+    let cancelled = || desk_counts(&desk)["cancelled"].clone();
+
+    for words in [
+        &["cancel", "sim", "--group", "main-1"][..],
+        &["cancel", "main-1", "--group", "alone"],
+        &["cancel", "--group", "sim"],
+        &["retry", "main-1", "sim", "--group", "alone"],
+    ] {
+        let output = desk.output(words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        let said = err(&output);
+        assert!(said.contains("no such task is there"), "{words:?}: {said}");
+    }
+    assert_eq!(cancelled(), 0);
+
+    // One task of the group has its name, and neither is a part.
+    let all = desk.output(&["cancel", "--group", "alone"]);
+    let said = "other.zip is cancelled\nalone.zip is cancelled\n";
+    assert_eq!(out(&all), said, "{}", err(&all));
+    let some = desk.output(&["cancel", "main-1.0", "sim", "--group", "main-1"]);
+    let said = "main-1.0.zip is cancelled\n";
+    assert_eq!(out(&some), said, "{}", err(&some));
+    let whole = desk.output(&["cancel", "--group", "main-1", "--reason", "a slip"]);
+    let said = "2 parts of main-1 are cancelled, 0 are done\n";
+    assert_eq!(out(&whole), said, "{}", err(&whole));
+    assert_eq!(cancelled(), 4);
+    let waiting = desk.json(&["list", "--waiting", "--json"]);
+    assert_eq!(names(&waiting, "tasks", "task_name"), ["sim.zip"]);
+}
+
+#[test]
 fn last_is_what_was_handed_in_last_from_the_same_folder() {
     let master = Desk::new();
     let ours = master.elsewhere();

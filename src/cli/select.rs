@@ -126,20 +126,11 @@ impl Selection {
     /// When the master cannot be reached, or nothing is meant by a word or by all of it.
     pub async fn find(&self, control: &mut Control) -> anyhow::Result<Vec<Meant>> {
         let states = self.only.states();
-        let mut found = Vec::new();
-        for what in self.what.iter().chain(&self.only.group) {
-            match find(what, control).await? {
-                Meant::Group(group) if !states.is_empty() => {
-                    let group = Some(group.group);
-                    found.extend(self.tasks(group, control).await?);
-                }
-                Meant::Task(task) if !states.is_empty() && !states.contains(&task.state) => {}
-                meant => found.push(meant),
-            }
-        }
-        if self.what.is_empty() && self.only.group.is_none() {
-            found = self.tasks(None, control).await?;
-        }
+        let mut found = match (self.what.is_empty(), &self.only.group) {
+            (false, _) => self.named(&states, control).await?,
+            (true, Some(group)) if states.is_empty() => whole(group, control).await?,
+            (true, _) => one_by_one(&self.only.sought(), control).await?,
+        };
         let mut seen = HashSet::new();
         found.retain(|meant| seen.insert(meant.key()));
         match found.is_empty() {
@@ -148,16 +139,16 @@ impl Selection {
         }
     }
 
-    /// What goes by the names that were typed, however it stands.
+    /// What goes by the names that were typed, or is of the group alone, however it stands; nothing if neither was said.
     ///
     /// # Errors
     /// When the master cannot be reached, or nothing is meant by a name.
     pub async fn find_named(&self, control: &mut Control) -> anyhow::Result<Vec<Meant>> {
-        let mut found = Vec::new();
-        for what in self.what.iter().chain(&self.only.group) {
-            found.push(find(what, control).await?);
+        match (self.what.is_empty(), &self.only.group) {
+            (false, _) => self.named(&[], control).await,
+            (true, Some(group)) => Ok(whole(group, control).await?),
+            (true, None) => Ok(Vec::new()),
         }
-        Ok(found)
     }
 
     /// The states that were named.
@@ -165,19 +156,70 @@ impl Selection {
         self.only.states()
     }
 
-    /// The tasks in the states that were named, one by one.
-    async fn tasks(
+    /// What goes by the names that were typed, in these states, and of the group if one was said.
+    async fn named(
         &self,
-        group: Option<String>,
+        states: &[TaskState],
         control: &mut Control,
-    ) -> Result<Vec<Meant>, ControlError> {
-        let sought = Sought {
-            group,
-            ..self.only.sought()
-        };
-        let listed = tasks(&sought, None, usize::MAX, control).await?;
-        Ok(listed.tasks.into_iter().map(Meant::Task).collect())
+    ) -> anyhow::Result<Vec<Meant>> {
+        let mut found = Vec::new();
+        for what in &self.what {
+            match find(what, control).await? {
+                Meant::Group(report) if !states.is_empty() => {
+                    let sought = Sought {
+                        states: states.to_vec(),
+                        group: Some(report.group),
+                        single: false,
+                    };
+                    found.extend(one_by_one(&sought, control).await?);
+                }
+                Meant::Task(task) if !states.is_empty() && !states.contains(&task.state) => {}
+                meant => found.push(meant),
+            }
+        }
+        if let Some(group) = &self.only.group {
+            // A report of a task names its group only if it is a part.
+            let listed = one_by_one(&of(group), control).await?;
+            let listed: HashSet<_> = listed.iter().map(Meant::key).collect();
+            found.retain(|meant| match meant {
+                Meant::Group(report) => report.group == *group,
+                Meant::Task(_) => listed.contains(&meant.key()),
+            });
+        }
+        Ok(found)
     }
+}
+
+/// All tasks of a group.
+fn of(group: &str) -> Sought {
+    Sought {
+        group: Some(group.to_owned()),
+        ..Sought::default()
+    }
+}
+
+/// All that is of a group: its tasks that are no parts, one by one, and its parts as a whole.
+async fn whole(group: &str, control: &mut Control) -> Result<Vec<Meant>, ControlError> {
+    let parts = match group_status(group, control).await {
+        // To the master `last` is the newest group, whatever its name.
+        Ok(report) => Some(report).filter(|report| report.group == group),
+        Err(ControlError::Refused(_)) => None,
+        Err(error) => return Err(error),
+    };
+    let others = Sought {
+        single: parts.is_some(),
+        ..of(group)
+    };
+    // The others go first: whoever takes back the whole would take them back too.
+    let mut found = one_by_one(&others, control).await?;
+    found.extend(parts.map(Meant::Group));
+    Ok(found)
+}
+
+/// The tasks that are looked for, each by itself.
+async fn one_by_one(sought: &Sought, control: &mut Control) -> Result<Vec<Meant>, ControlError> {
+    let listed = tasks(sought, None, usize::MAX, control).await?;
+    Ok(listed.tasks.into_iter().map(Meant::Task).collect())
 }
 
 impl Meant {
