@@ -52,7 +52,7 @@ pub struct Wanted {
 
 /// A page of groups.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Page {
+pub struct GroupPage {
     /// The one with the newest part first.
     pub groups: Vec<GroupReport>,
     /// Where the next page begins, if there may be one.
@@ -88,10 +88,10 @@ pub async fn open(desk: Data<Desk>, named: Query<Named>) -> Result<HttpResponse,
 
 /// The groups that are remembered, the one with the newest part first.
 #[utoipa::path(get, path = "/api/v1/groups", tag = "groups", params(Wanted), responses(
-    (status = 200, description = "A page of them", body = Page),
+    (status = 200, description = "A page of them", body = GroupPage),
     (status = 400, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
     (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
-pub async fn list(desk: Data<Desk>, wanted: Query<Wanted>) -> Result<Json<Page>, Problem> {
+pub async fn list(desk: Data<Desk>, wanted: Query<Wanted>) -> Result<Json<GroupPage>, Problem> {
     let limit = check_limit(wanted.limit)?;
     let before = wanted.into_inner().before;
     let list = |reply| ListGroups {
@@ -108,7 +108,7 @@ pub async fn list(desk: Data<Desk>, wanted: Query<Wanted>) -> Result<Json<Page>,
     };
     let last = groups.last().filter(|_| groups.len() == limit);
     let next = last.map(|group| group.group.clone());
-    Ok(Json(Page { groups, next }))
+    Ok(Json(GroupPage { groups, next }))
 }
 
 /// How a group is to be told.

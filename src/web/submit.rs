@@ -40,7 +40,11 @@ pub struct Wanted {
     #[param(max_length = 255)]
     name: Option<String>,
     /// The group of tasks that it belongs to, instead of all that this machine hands in
-    #[param(min_length = 1, max_length = 128)]
+    #[param(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
+    )]
     group: Option<String>,
     /// Higher goes first under the `priority` scheduler
     priority: Option<i32>,
