@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Json, Path, Query};
 use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::{CancelGroup, DescribeGroup, ListGroups, OpenGroup, RetryGroup};
-use mutirao_actors::model::TaskName;
+use mutirao_actors::model::{TaskName, in_one_line};
 use mutirao_actors::wire::report::{GroupReport, TaskState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -167,6 +167,7 @@ pub async fn cancel(
             "reason has at most {REASON_MAX} characters"
         )));
     }
+    let why = in_one_line(&why, REASON_MAX);
     let asked = desk.answers.ask(|reply| {
         let group = group.clone();
         scheduler.tell(CancelGroup { group, why, reply }, Cause::OUTSIDE);
