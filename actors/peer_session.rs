@@ -205,16 +205,24 @@ impl PeerSession {
     }
 }
 
+impl MasterDesk {
+    /// The same desk, spoken to by another actor.
+    #[must_use]
+    pub fn used_by(self, name: Name) -> Self {
+        Self {
+            registry: self.registry.used_by(name),
+            scheduler: self.scheduler.used_by(name),
+            folders: self.folders.used_by(name),
+            identity: self.identity,
+        }
+    }
+}
+
 impl Desk {
     /// The same desk, spoken to by another actor.
     fn used_by(self, name: Name) -> Self {
         match self {
-            Self::Master(desk) => Self::Master(MasterDesk {
-                registry: desk.registry.used_by(name),
-                scheduler: desk.scheduler.used_by(name),
-                folders: desk.folders.used_by(name),
-                identity: desk.identity,
-            }),
+            Self::Master(desk) => Self::Master(desk.used_by(name)),
             Self::Peer(peer) => Self::Peer(peer.used_by(name)),
         }
     }

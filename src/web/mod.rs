@@ -103,7 +103,7 @@ impl Web {
     ) -> Self {
         let desk = Desk {
             answers: Answers::start(log.clone()),
-            master,
+            master: master.used_by(answers::NAME),
             clock,
             log,
             changes,
