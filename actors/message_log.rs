@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -20,6 +20,8 @@ pub const FORMAT: u32 = 1;
 pub const RING_MAX: usize = 8192;
 /// Bytes of bodies kept in memory: a letter may carry a list of all peers, or a long name that a stranger made up.
 pub const RING_BYTES_MAX: usize = 16 << 20;
+/// Bytes of bodies that are told at a time, give or take one letter: whoever reads slowly holds no more of them.
+pub const SHARE_BYTES_MAX: usize = 256 << 10;
 /// Bytes of a body for which room is kept: all but lists of many, which are rare.
 const DRAFT_MAX: usize = 64 << 10;
 
@@ -171,7 +173,8 @@ impl Ring {
         self.bodies.extend(&self.draft);
     }
 
-    fn lines_after(&mut self, seq: u64, most: usize) -> Vec<Line> {
+    /// The oldest letters behind this one: so many at most, and none more once their bodies have so many bytes.
+    fn lines_after(&mut self, seq: u64, most: usize, mut room: usize) -> Vec<Line> {
         // Numbers are given before letters are written, so two that are written at once may stand in either order.
         let newer = self
             .heads
@@ -192,6 +195,11 @@ impl Ring {
             .iter()
             .skip(older)
             .take(most)
+            .take_while(|(_, length)| {
+                let has_room = room > 0;
+                room = room.saturating_sub(*length);
+                has_room
+            })
             .map(|(head, length)| {
                 let (body, behind) = rest.split_at_checked(*length).unwrap_or_default();
                 rest = behind;
@@ -254,7 +262,7 @@ impl MessageLog {
             cause,
             dead,
         };
-        let mut ring = self.0.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ring = self.ring();
         if let Err(error) = ring.draft(body) {
             return tracing::warn!(kind, "failed to log a letter: {error}");
         }
@@ -266,14 +274,17 @@ impl MessageLog {
 
     /// The newest records, oldest first.
     pub fn recent(&self) -> Vec<Line> {
-        self.since(0, RING_MAX)
+        self.ring().lines_after(0, RING_MAX, RING_BYTES_MAX)
     }
 
-    /// The oldest so many of those that came after the letter of this number, oldest first. They need not follow it
-    /// closely: what is older is forgotten.
+    /// The oldest so many of those that came after the letter of this number, oldest first; fewer where they are long,
+    /// and none only if there is none. They need not follow it closely: what is older is forgotten.
     pub fn since(&self, seq: u64, most: usize) -> Vec<Line> {
-        let mut ring = self.0.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.lines_after(seq, most)
+        self.ring().lines_after(seq, most, SHARE_BYTES_MAX)
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.0.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The number of the newest letter; zero if there is none.
@@ -327,7 +338,7 @@ mod tests {
         for number in 0..=RING_MAX as u64 {
             push(&mut ring, number, &number.to_string());
         }
-        let lines = ring.lines_after(0, RING_MAX);
+        let lines = ring.lines_after(0, RING_MAX, RING_BYTES_MAX);
         assert_eq!(lines.len(), RING_MAX);
         for (line, number) in lines.iter().zip(1..) {
             let body = format!("\"{number}\"");
@@ -336,12 +347,16 @@ mod tests {
         let long = "x".repeat((64 << 10) - 2);
         (0..1_000).for_each(|number| push(&mut ring, number, &long));
         assert_eq!(
-            ring.lines_after(0, RING_MAX).len(),
+            ring.lines_after(0, RING_MAX, RING_BYTES_MAX).len(),
             RING_BYTES_MAX / (64 << 10)
         );
+        let share = ring.lines_after(0, RING_MAX, SHARE_BYTES_MAX);
+        assert_eq!(share.len(), SHARE_BYTES_MAX / (64 << 10));
         assert_eq!(ring.bodies.len(), RING_BYTES_MAX);
+        let share = ring.lines_after(0, RING_MAX, 1);
+        assert_eq!(share.len(), 1, "a letter that is longer is told alone");
         push(&mut ring, 1, &"x".repeat(RING_BYTES_MAX));
-        assert!(ring.lines_after(0, RING_MAX).is_empty() && ring.bodies.is_empty());
+        assert!(ring.heads.is_empty() && ring.bodies.is_empty());
     }
 
     #[test]
@@ -351,7 +366,7 @@ mod tests {
             push(&mut ring, number, &number.to_string());
         }
         let after = |ring: &mut Ring, seq| {
-            let lines = ring.lines_after(seq, 4);
+            let lines = ring.lines_after(seq, 4, SHARE_BYTES_MAX);
             let told = lines.iter().map(|line| (line.seq(), line.body.to_string()));
             told.collect::<Vec<_>>()
         };

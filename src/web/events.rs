@@ -59,7 +59,7 @@ impl Place {
                 return event(&line);
             }
             let news = self.log.since(self.seen, LINES_MAX);
-            let is_all = news.len() < LINES_MAX;
+            let is_all = news.is_empty();
             self.seen = news.last().map_or(self.seen, Line::seq);
             let is_wanted = |line: &Line| self.kinds.iter().any(|kind| kind == line.kind());
             self.ready.extend(news.into_iter().filter(is_wanted));
