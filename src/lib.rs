@@ -11,6 +11,7 @@ mod doorway;
 pub mod folders;
 pub mod gather;
 pub mod ground;
+mod http;
 pub mod logging;
 pub mod master;
 pub mod message_file;

@@ -116,7 +116,7 @@ async fn reach(
         leave_out(1, steps, "a master of another program need not speak HTTP");
         return Some(to);
     }
-    let answered = probe::http(&mut stream, to).await;
+    let answered = probe::readiness(&mut stream, to).await;
     let seen = answered.as_ref();
     let step = doctor::http(to, seen.map(|seen| (seen.status, &*seen.body)));
     let is_reached = step.went == Went::Well;

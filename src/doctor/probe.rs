@@ -1,7 +1,7 @@
 //! What is seen on the way.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,11 +9,10 @@ use if_addrs::IfAddr;
 use jiff::Timestamp;
 use mutirao_actors::discovery::questions;
 use nix::sys::statvfs::statvfs;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 use super::network::{Heard, Interface};
+use crate::http::{self, Bounds};
 use crate::search;
 use crate::sockets::SocketError;
 use crate::sockets::places::{broadcast_targets, named_targets};
@@ -22,10 +21,11 @@ use crate::sockets::udp::{Everywhere, discovery_asker};
 
 /// How long a connection may take.
 const DIAL_WITHIN: Duration = Duration::from_secs(3);
-/// How long an answer over it may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// Bytes of an answer that are read: its head, and the reason in its body.
-const ANSWER_MAX: u64 = 16 << 10;
+/// How long an answer over it may take, and how many bytes are read of it: its head, and the reason in its body.
+const ANSWER: Bounds = Bounds {
+    within: Duration::from_secs(10),
+    bytes: 16 << 10,
+};
 
 /// What was answered over HTTP.
 #[derive(Debug, PartialEq, Eq)]
@@ -113,45 +113,14 @@ pub async fn connection(
 ///
 /// # Errors
 /// When it does not answer in time, or with what is no HTTP.
-pub async fn http(stream: &mut TcpStream, to: SocketAddr) -> io::Result<Answered> {
-    let host = match to.ip() {
-        IpAddr::V4(ip) => format!("{ip}:{}", to.port()),
-        IpAddr::V6(ip) => format!("[{ip}]:{}", to.port()),
-    };
-    let request = format!("GET /readyz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    let asked = async {
-        stream.write_all(request.as_bytes()).await?;
-        let mut text = Vec::new();
-        let read = stream.take(ANSWER_MAX).read_to_end(&mut text).await;
-        // One that is cut behind its head has answered all the same.
-        read.map(|_| ()).or_else(|error| match text.is_empty() {
-            true => Err(error),
-            false => Ok(()),
-        })?;
-        Ok::<_, io::Error>(text)
-    };
-    let text = timeout(ANSWER_WITHIN, asked)
-        .await
-        .map_err(|_| silent())??;
-    parse(&String::from_utf8_lossy(&text)).ok_or_else(|| io::Error::other("it does not speak HTTP"))
-}
-
-fn silent() -> io::Error {
-    io::Error::other(format!("nothing came within {} s", ANSWER_WITHIN.as_secs()))
-}
-
-fn parse(text: &str) -> Option<Answered> {
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let mut lines = head.lines();
-    let status = lines.next()?.strip_prefix("HTTP/1.")?;
-    let status = status.split(' ').nth(1)?.parse().ok()?;
-    let mut fields = lines.filter_map(|line| line.split_once(':'));
-    let date = fields.find(|(name, _)| name.eq_ignore_ascii_case("date"));
-    let date = date.and_then(|(_, date)| jiff::fmt::rfc2822::parse(date.trim()).ok());
-    Some(Answered {
-        status,
+pub async fn readiness(stream: &mut TcpStream, to: SocketAddr) -> io::Result<Answered> {
+    let answered = http::get(stream, to, "/readyz", ANSWER).await?;
+    let date = answered.field("date");
+    let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+    Ok(Answered {
+        status: answered.status,
         date: date.map(|date| date.timestamp()),
-        body: body.to_owned(),
+        body: String::from_utf8_lossy(&answered.body).into_owned(),
     })
 }
 
@@ -167,19 +136,6 @@ pub fn free(folder: &Path) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_answer_is_read_with_its_status_its_time_and_its_words() {
-        let text = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\nDate: Sun, 29 Nov 2026 06:48:08 GMT\r\n\r\nfull";
-        let answered = parse(text).unwrap();
-        assert_eq!((answered.status, &*answered.body), (503, "full"));
-        assert_eq!(answered.date.unwrap().to_string(), "2026-11-29T06:48:08Z");
-        assert_eq!(parse("SSH-2.0-OpenSSH_9.2\r\n\r\n"), None);
-        assert_eq!(
-            parse("HTTP/1.1 200 OK\r\nDate: now\r\n\r\n").unwrap().date,
-            None
-        );
-    }
 
     #[test]
     fn a_folder_tells_what_is_free() {
