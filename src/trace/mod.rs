@@ -9,6 +9,7 @@ pub mod filter;
 pub mod record;
 pub mod source;
 pub mod story;
+pub mod subject;
 pub mod text;
 pub mod view;
 

@@ -1,14 +1,10 @@
-//! The whole way of one task: every letter that names it, what caused those, and what answered them.
-//!
-//! Rule: a name belongs to the task that it was given to last, for names come back and ids do not.
+//! The whole way of one task: every letter that is about it, and what caused those.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use serde_json::Value;
-
-use super::body::{self, Named};
 use super::filter::Filter;
 use super::record::{Line, Record};
+use super::subject::Subject;
 
 /// Letters kept of a story: a task that is tried five times makes some hundred, so this is many tasks
 /// of one name; the later ones are left out.
@@ -16,10 +12,6 @@ pub const STORY_MAX: usize = 10_000;
 /// Letters in which a cause is looked for: some seconds of a very busy master in about 20 MB. A letter
 /// waits in a mailbox or for a disk before it causes the next, and both take less.
 pub const LOOKBACK_MAX: usize = 65_536;
-/// Letters that list all that runs: somebody looked, and nothing happened to the task.
-const OVERVIEWS: [&str; 2] = ["QueueDescribed", "PeerReported"];
-/// Shortest part of an id that is taken as one, in characters.
-const ID_PART_MIN: usize = 4;
 
 /// A letter of the story.
 #[derive(Debug)]
@@ -33,26 +25,12 @@ pub struct Member {
     run: u32,
     /// Where in the story its cause stands.
     parent: Option<usize>,
-    bond: Bond,
-}
-
-/// Why a letter is in the story.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bond {
-    /// It names the task.
-    Names,
-    /// It names no task, and a letter that does caused it: an answer.
-    Answers,
-    /// It caused one that belongs here.
-    Causes,
 }
 
 /// The letters of one task, gathered while the log is read.
 #[derive(Debug)]
 pub struct Story {
-    asked: String,
-    ids: HashSet<String>,
-    names: HashSet<String>,
+    subject: Subject,
     members: Vec<Member>,
     /// Where the letters of this run stand among the members, by their numbers.
     places: HashMap<u64, usize>,
@@ -66,11 +44,8 @@ pub struct Story {
 impl Story {
     /// The story of the tasks with this id, beginning or end of an id, or name with or without `.zip`.
     pub fn of(asked: &str) -> Self {
-        let asked = asked.trim_start_matches('…');
         Self {
-            asked: asked.into(),
-            ids: HashSet::new(),
-            names: HashSet::from([asked.into(), format!("{asked}.zip")]),
+            subject: Subject::of(asked),
             members: Vec::new(),
             places: HashMap::new(),
             window: HashMap::new(),
@@ -82,7 +57,7 @@ impl Story {
 
     /// Ids of the tasks that it tells of.
     pub fn tasks(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.ids.iter().map(String::as_str)
+        self.subject.tasks()
     }
 
     /// Letters that belong here and found no room.
@@ -93,6 +68,7 @@ impl Story {
     /// Another run begins: its numbers say nothing about the letters before.
     pub fn start_run(&mut self) {
         self.run += 1;
+        self.subject.start_run();
         self.places.clear();
         self.window.clear();
         self.window_order.clear();
@@ -101,12 +77,12 @@ impl Story {
     /// Takes the next letter of the log; what has come into the story with it, causes first.
     pub fn hear(&mut self, record: Record, raw: &[u8]) -> &[Member] {
         let before = self.members.len();
-        match self.bond(&record) {
-            Some(bond) => {
+        match self.subject.is_of(&record) {
+            true => {
                 self.fetch_causes(record.cause);
-                self.join(record, raw.into(), bond);
+                self.join(record, raw.into());
             }
-            None => self.remember(record.seq, raw),
+            false => self.remember(record.seq, raw),
         }
         self.members.get(before..).unwrap_or_default()
     }
@@ -152,73 +128,6 @@ impl Story {
         order.into_iter().map(|(place, _)| place).collect()
     }
 
-    /// Whether the letter belongs here by itself.
-    fn bond(&mut self, record: &Record) -> Option<Bond> {
-        if OVERVIEWS.contains(&record.kind.as_ref()) {
-            return None;
-        }
-        let text = record.body.get();
-        let cause = record.cause.and_then(|seq| self.places.get(&seq));
-        let is_answer = cause
-            .and_then(|place| self.members.get(*place))
-            .is_some_and(|cause| cause.bond == Bond::Names);
-        if !is_answer && !self.may_name(text) {
-            return None;
-        }
-        let body: Value = serde_json::from_str(text).ok()?;
-        let tasks = body::tasks(&body);
-        let mut is_named = false;
-        for task in &tasks {
-            is_named |= self.learn(&record.kind, task);
-        }
-        if is_named || self.ids.iter().any(|id| text.contains(id)) {
-            Some(Bond::Names)
-        } else if !tasks.is_empty() {
-            None
-        } else if self
-            .names
-            .iter()
-            .any(|name| text.contains(&in_quotes(name)))
-        {
-            Some(Bond::Names)
-        } else {
-            is_answer.then_some(Bond::Answers)
-        }
-    }
-
-    /// A cheap look that spares most letters the closer one.
-    fn may_name(&self, text: &str) -> bool {
-        let mut known = self.ids.iter().chain(&self.names);
-        text.contains(&self.asked) || known.any(|word| text.contains(word))
-    }
-
-    /// Whether the task is one that is asked for; its names are learned where they are given.
-    fn learn(&mut self, kind: &str, task: &Named) -> bool {
-        let is_ours = self.ids.contains(&task.id) || self.is_asked(task);
-        if is_ours {
-            self.ids.insert(task.id.clone());
-        }
-        if let Some(name) = &task.name
-            && matches!(kind, "TaskArrived" | "TaskOffered")
-        {
-            if is_ours {
-                self.names.insert(name.clone());
-            } else {
-                self.names.remove(name);
-            }
-        }
-        is_ours
-    }
-
-    fn is_asked(&self, task: &Named) -> bool {
-        let is_part = self.asked.len() >= ID_PART_MIN;
-        let by_id = task.id.starts_with(&self.asked) || task.id.ends_with(&self.asked);
-        let by_name = task.name.as_ref().is_some_and(|name| {
-            *name == self.asked || name.strip_suffix(".zip") == Some(self.asked.as_str())
-        });
-        is_part && by_id || by_name
-    }
-
     /// Brings in the letters that led here, as far back as they are remembered.
     fn fetch_causes(&mut self, mut cause: Option<u64>) {
         let mut chain = Vec::new();
@@ -230,11 +139,11 @@ impl Story {
             chain.push((record, raw));
         }
         for (record, raw) in chain.into_iter().rev() {
-            self.join(record, raw, Bond::Causes);
+            self.join(record, raw);
         }
     }
 
-    fn join(&mut self, record: Record, raw: Box<[u8]>, bond: Bond) {
+    fn join(&mut self, record: Record, raw: Box<[u8]>) {
         if self.members.len() >= STORY_MAX {
             self.left_out += 1;
             return;
@@ -249,7 +158,6 @@ impl Story {
             depth,
             run: self.run,
             parent,
-            bond,
         });
     }
 
@@ -262,9 +170,4 @@ impl Story {
             self.window.remove(&oldest);
         }
     }
-}
-
-/// The name as it stands in JSON: none holds anything that would be escaped.
-fn in_quotes(name: &str) -> String {
-    format!("\"{name}\"")
 }
