@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use mutirao_actors::message_log::{Line, MessageLog, RING_MAX, Sink};
+use mutirao_actors::message_log::{FORMAT, Line, MessageLog, RING_MAX, Sink};
 use serde::{Deserialize, Serialize};
 
 pub use files::{FILE_MAX, FILE_NAME, FILES_MAX, older};
@@ -43,10 +43,27 @@ pub enum Marker {
 }
 
 impl Marker {
-    fn run_started() -> Self {
+    /// A run of this program.
+    pub fn run_started() -> Self {
         Self::RunStarted {
             program: concat!("mutirao ", env!("CARGO_PKG_VERSION")).into(),
         }
+    }
+
+    /// As a line of the log, without its end.
+    pub fn line(&self) -> String {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            v: u32,
+            #[serde(flatten)]
+            marker: &'a Marker,
+        }
+        let line = Line {
+            v: FORMAT,
+            marker: self,
+        };
+        // Neither a word nor a number can fail to be made JSON.
+        serde_json::to_string(&line).unwrap_or_default()
     }
 }
 

@@ -6,8 +6,7 @@ use std::sync::mpsc::Receiver;
 use std::thread::park_timeout;
 use std::time::Duration;
 
-use mutirao_actors::message_log::{FORMAT, Line};
-use serde::Serialize;
+use mutirao_actors::message_log::Line;
 
 use super::files::Files;
 use super::{Entry, Marker};
@@ -42,17 +41,7 @@ impl Batch {
     }
 
     pub(super) fn mark(&mut self, marker: &Marker) {
-        #[derive(Serialize)]
-        struct Line<'a> {
-            v: u32,
-            #[serde(flatten)]
-            marker: &'a Marker,
-        }
-        let line = Line { v: FORMAT, marker };
-        match serde_json::to_writer(&mut self.bytes, &line) {
-            Ok(()) => self.bytes.push(b'\n'),
-            Err(error) => tracing::warn!("failed to mark the message log: {error}"),
-        }
+        let _ = writeln!(self.bytes, "{}", marker.line());
     }
 
     pub(super) fn is_full(&self) -> bool {

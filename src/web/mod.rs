@@ -8,6 +8,7 @@ mod access;
 mod answers;
 mod events;
 mod groups;
+mod log;
 mod masters;
 mod metrics;
 mod openapi;
@@ -193,6 +194,7 @@ fn routes(config: &mut ServiceConfig) {
         .service(look("/api/v1/peers/{peer_id}").route(get().to(peers::one)))
         .service(at("/api/v1/peers/{peer_id}/drain", "POST").route(post().to(peers::drain)))
         .service(look("/api/v1/events").route(get().to(events::events)))
+        .service(look("/api/v1/log").route(get().to(log::log)))
         .service(
             at("/api/v1/tasks", "GET, POST")
                 .route(get().to(tasks::list))

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use utoipa::OpenApi;
 
-use super::{events, groups, masters, metrics, peers, results, standing, submit, tasks};
+use super::{events, groups, log, masters, metrics, peers, results, standing, submit, tasks};
 
 /// The control API of a mutirao master.
 #[derive(OpenApi)]
@@ -35,6 +35,7 @@ use super::{events, groups, masters, metrics, peers, results, standing, submit, 
         results::stdout,
         results::stderr,
         events::events,
+        log::log,
     )
 )]
 struct Api;
