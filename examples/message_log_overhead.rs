@@ -170,7 +170,10 @@ where
     };
     let filter = Filter::new(Wanted::default());
     let mut view = View::new(look, filter, None, std::io::sink());
-    view.show(Source::open(&dir.path().join("messages.jsonl"))?, || false)?;
+    view.show(
+        &mut Source::open(&dir.path().join("messages.jsonl"))?,
+        || false,
+    )?;
     let (written, lost) = (view.matched(), view.lost());
     println!("{what:<12} {bare:>8} {ring:>8} {filed:>8} {written:>9} {lost:>6}");
     Ok(())

@@ -12,9 +12,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::archives::{SUM_OF_42, put_task};
-use common::desk::Desk;
+use common::desk::{Desk, err, out};
 use common::http::{ask, get, open};
 use common::wait_until;
+use serde_json::Value;
 
 /// Long enough for the slowest machine; a test that passes does not wait for it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -66,7 +67,7 @@ fn a_task_is_handed_in_followed_and_fetched_over_http() {
     assert_eq!(page["tasks"].as_array().unwrap().len(), 0);
     let masters = get(master, "/api/v1/masters").json();
     let own = format!(":{}", master.port());
-    let is_own = |at: &serde_json::Value| at.as_str().unwrap().ends_with(&own);
+    let is_own = |at: &Value| at.as_str().unwrap().ends_with(&own);
     let addresses = masters[0]["addresses"].as_array().unwrap();
     assert!(addresses.iter().any(is_own), "{masters}");
     let metrics = get(master, "/metrics").text();
@@ -122,6 +123,102 @@ fn what_http_cannot_do_is_a_problem_in_words_and_json_is_spoken_on_the_same_port
     assert_eq!(page.status, 403);
     let status = desk.json(&["status", "--json", "--master", &master.to_string()]);
     assert_eq!(status["name"], "lab");
+}
+
+/// The lines of a page.
+fn log(master: SocketAddr, query: &str) -> Vec<Value> {
+    let page = get(master, &format!("/api/v1/log?{query}"));
+    assert_eq!(page.status, 200, "{query}: {}", page.text());
+    assert_eq!(page.header("content-type"), "application/x-ndjson");
+    assert_ne!(page.header("mutirao-epoch"), "");
+    let text = page.text();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines.collect()
+}
+
+fn kinds(lines: &[Value]) -> Vec<&str> {
+    let kinds = lines.iter().map(|line| line["kind"].as_str().unwrap());
+    kinds.collect()
+}
+
+#[test]
+fn what_the_actors_say_is_read_page_by_page_and_told_elsewhere_as_at_home() {
+    let desk = Desk::new();
+    let (_up, master) = desk.up();
+    let zip = desk.task();
+    let accepted = ask(master, "POST", "/api/v1/tasks?name=sum", &[], &zip);
+    let id = accepted.json()["task_id"].as_str().unwrap().to_owned();
+    let ended = format!("task={id}&kind=TaskEnded");
+    wait_until("it has ended", PATIENCE, || {
+        kinds(&log(master, &ended)).contains(&"TaskEnded")
+    });
+
+    // Every page goes on behind the one before, and together they are the whole.
+    let until = log(master, "limit=8192").last().unwrap()["seq"].clone();
+    let mut paged = Vec::new();
+    while paged.last().is_none_or(|line: &Value| line["seq"] != until) {
+        let after = paged.last().map_or(Value::from(0), |line| line["seq"].clone());
+        let page = log(master, &format!("after={after}&limit=7"));
+        assert!(page.len() <= 8, "seven letters, and what opens the log");
+        paged.extend(page);
+    }
+    assert_eq!(paged[0]["kind"], "RunStarted");
+    let whole = log(master, "limit=8192");
+    assert_eq!(paged[..], whole[..paged.len()]);
+    let text: String = whole.iter().map(Value::to_string).collect();
+    assert!(text.contains(" bytes sha256:"), "a payload is told of");
+    assert!(!text.contains("UEsDB"), "and is not there");
+
+    // A look at the task is no news of it, however often it is looked at.
+    let story = log(master, "task=sum");
+    let again = log(master, &format!("task={id}"));
+    assert_eq!(again[..story.len()], story);
+    assert!(kinds(&story).contains(&"KeepResult"), "{story:?}");
+    assert!(!kinds(&story).contains(&"TaskDescribed"), "{story:?}");
+    let sent = log(master, "actor=web&kind=AdoptTask");
+    assert_eq!(kinds(&sent), ["RunStarted", "AdoptTask"]);
+    let peer = get(master, "/api/v1/peers").json()[0]["peer_id"].clone();
+    let peer = format!("peer={}&kind=TaskRequested", peer.as_str().unwrap());
+    assert!(kinds(&log(master, &peer)).contains(&"TaskRequested"));
+    assert_eq!(kinds(&log(master, "peer=nobody")), ["RunStarted"]);
+    for (query, status, words) in [
+        ("limit=8193", 400, "1 to 8192"),
+        ("after=9007199254740992", 400, "after is"),
+        ("after=9007199254740991", 409, "numbers start anew"),
+        ("task=nobody", 404, "no task"),
+        ("since=10m", 400, "since"),
+    ] {
+        let problem = get(master, &format!("/api/v1/log?{query}"));
+        assert_eq!(problem.status, status, "{query}: {}", problem.text());
+        assert!(problem.text().contains(words), "{}", problem.text());
+    }
+
+    // No log lies there: the master is found and asked for its own.
+    let elsewhere = desk.elsewhere();
+    let told = |words: &[&str]| {
+        let output = elsewhere.output(&[&["trace"], words].concat());
+        assert!(output.status.success(), "{}", err(&output));
+        out(&output)
+    };
+    let lines = told(&["--json", "--task", &id]);
+    let lines = lines.lines().map(|line| serde_json::from_str(line).unwrap());
+    let lines: Vec<Value> = lines.collect();
+    let about = |line: &&Value| line["seq"].is_u64();
+    assert!(story.iter().filter(about).all(|letter| lines.contains(letter)));
+    let drawn = told(&["--task", "sum", "--ascii", "--master", &master.to_string()]);
+    assert!(drawn.contains("--KeepResult-->"), "{drawn}");
+    let follow = elsewhere.start(&["trace", "--follow", "--kind", "TaskEnded"]);
+    follow.wait_line(|line| line.contains("sum.zip"), PATIENCE);
+    ask(master, "POST", "/api/v1/tasks?name=next", &[], &zip);
+    follow.wait_line(|line| line.contains("next.zip"), PATIENCE);
+
+    // A log that lies here goes first, until a master is named.
+    fs::create_dir(elsewhere.path(".mutirao")).unwrap();
+    fs::write(elsewhere.path(".mutirao/messages.jsonl"), "").unwrap();
+    assert_eq!(elsewhere.output(&["trace"]).status.code(), Some(1));
+    told(&["--master", &master.to_string()]);
+    let both = ["trace", "--file", "x", "--master", &master.to_string()];
+    assert_eq!(elsewhere.output(&both).status.code(), Some(2));
 }
 
 #[test]

@@ -353,7 +353,7 @@ fn a_wrong_turn_ends_in_words_that_help_and_in_its_exit_code() {
         (&["status"], 3, "mutirao master"),
         (&["peers"], 3, "mutirao master"),
         (&["run", "missing.py"], 2, "missing.py"),
-        (&["trace"], 1, "mutirao master"),
+        (&["trace"], 3, "mutirao master"),
         (&["peer", "--python", "/bin/false"], 2, "--python PATH"),
         (&["master", "--scheduler", "fiffo"], 2, "fifo"),
         (&["peer", "--slots", "0"], 2, "--slots"),

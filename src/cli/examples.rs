@@ -327,6 +327,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "what was said about a peer in the last ten minutes",
             ),
             (
+                "mutirao trace --master lab-pc:50020 --task sim",
+                "of a running master elsewhere, as far as it remembers",
+            ),
+            (
                 "mutirao trace --follow --actor scheduler",
                 "what is said to the scheduler and by it, as it happens",
             ),

@@ -153,7 +153,12 @@ impl Cli {
         let known: Vec<_> = known.map(|known| known.get_name().to_owned()).collect();
         let matches = command.try_get_matches();
         let matches = matches.unwrap_or_else(|error| with_the_nearest(error, &known).exit());
-        Ok(Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()))
+        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        if let (Command::Trace(trace), Some((_, typed))) = (&mut cli.command, matches.subcommand())
+        {
+            trace.asks_a_master = options::is_master_typed(typed);
+        }
+        Ok(cli)
     }
 
     /// Runs what was typed.
@@ -229,6 +234,10 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
         || matches!(
             error.downcast_ref(),
             Some(ControlError::Socket(_) | ControlError::Io(_) | ControlError::Silent)
+        )
+        || matches!(
+            error.downcast_ref(),
+            Some(TraceError::Nowhere(_) | TraceError::Unreached(_) | TraceError::Broken { .. })
         );
     let refused = error.is::<TraceError>()
         || error.is::<why::NotFound>()

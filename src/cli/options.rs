@@ -7,7 +7,8 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 use mutirao_actors::logic::client::Master;
 use mutirao_actors::logic::dispatch::Rules;
 use mutirao_actors::schedulers::{self, Entry, SCHEDULERS};
@@ -186,6 +187,14 @@ impl FindOptions {
         let best = search::best(self.everywhere(), SEARCH).await?;
         Ok(best.and_then(|master| master.addresses.first().copied()))
     }
+}
+
+/// Whether a master was named on the command line, or where to look for one; a setting is there for other commands too.
+pub fn is_master_typed(matches: &ArgMatches) -> bool {
+    let options = ["master", "discover", "discovery_port"];
+    options
+        .iter()
+        .any(|option| matches.value_source(option) == Some(ValueSource::CommandLine))
 }
 
 async fn look_up(name: &str) -> anyhow::Result<Vec<SocketAddr>> {

@@ -1,9 +1,15 @@
 //! `mutirao trace`: what the actors said to each other.
+//!
+//! Rule: a log that lies here is read, for it goes back further; else a master is asked for its own, and that one too whose
+//! name was typed. A master that a setting names is not asked where a log lies: it is that of another folder.
 
+use std::fmt;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread::park_timeout;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,28 +19,36 @@ use jiff::tz::TimeZone;
 use mutirao_actors::clock::Clock;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use crate::trace::TraceError;
+use super::options::FindOptions;
+use super::select::remembered;
 use crate::trace::filter::{Filter, Wanted, When};
+use crate::trace::remote::Remote;
 use crate::trace::source::Source;
 use crate::trace::story::Story;
 use crate::trace::view::{Form, Look, View};
+use crate::trace::{Lines, TraceError};
 
+/// The log that is read when none is named.
+const HERE: &str = ".mutirao/messages.jsonl";
 /// How long to wait before looking anyway: some network file systems do not tell of changes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often a master is asked for more: letters that it has forgotten meanwhile are missing.
+const ASK_EVERY: Duration = Duration::from_millis(500);
 
 /// Show what the actors of a master or a peer said to each other
 #[derive(Debug, Clone, Args)]
 pub struct Trace {
-    /// The message log
-    #[arg(long, value_name = "PATH", default_value = ".mutirao/messages.jsonl")]
-    pub file: PathBuf,
+    /// The message log [default: .mutirao/messages.jsonl, or what a running master remembers]
+    #[arg(long, value_name = "PATH")]
+    pub file: Option<PathBuf>,
     /// Only letters from or to this actor: peer_session#3, or peer_session for all of them
     #[arg(long, value_name = "NAME")]
     pub actor: Option<String>,
     /// Only letters about this peer, or on its connections: the beginning of its id
     #[arg(long, value_name = "ID")]
     pub peer: Option<String>,
-    /// The whole way of one task, with what caused each step: its name, or the beginning or end of its id
+    /// The whole way of one task, with what caused each step: its name, the beginning or end of its id, or `last` for what
+    /// was handed in last from here
     #[arg(long, value_name = "ID|NAME")]
     pub task: Option<String>,
     /// Only letters of this kind: TaskOffered
@@ -58,13 +72,36 @@ pub struct Trace {
     /// Print the lines as they were logged
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    find: FindOptions,
+    /// Whether a master was named where the rest was typed.
+    #[arg(skip)]
+    pub asks_a_master: bool,
+}
+
+/// Whose log is read.
+#[derive(Debug)]
+enum Place {
+    /// One on the disk.
+    File(PathBuf),
+    /// That of a running master.
+    Master(SocketAddr),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => file.display().fmt(f),
+            Self::Master(address) => write!(f, "the log of the master at {address}"),
+        }
+    }
 }
 
 /// Shows the log; 0 if anything was shown, 1 if nothing matched, 2 if what was asked makes no sense.
 ///
 /// # Errors
 ///
-/// When the log is missing, cannot be read, or is of another version.
+/// When the log is missing, cannot be read, or is of another version, or when no master shows one.
 pub fn run(args: Trace) -> anyhow::Result<ExitCode> {
     let clock = Clock::start();
     let now = clock.wall(clock.now()).to_zoned(TimeZone::system());
@@ -75,22 +112,42 @@ pub fn run(args: Trace) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
-    let source = Source::open(&args.file)?;
-    let mut changes = args.follow.then(|| Changes::of(&args.file)).transpose()?;
+    if args.asks_a_master && args.file.is_some() {
+        eprintln!(
+            "--file names a log on the disk, and --master the one that shows its own: say one of them"
+        );
+        return Ok(ExitCode::from(2));
+    }
+    let (place, mut log) = open(&args)?;
+    let mut more = args.follow.then(|| More::of(&place)).transpose()?;
     let mut view = View::new(
         look(&args, now.time_zone().clone()),
         Filter::new(wanted),
-        args.task.as_deref().map(Story::of),
+        task(&args).as_deref().map(Story::of),
         io::BufWriter::new(io::stdout().lock()),
     );
-    match view.show(source, || changes.as_mut().is_some_and(Changes::wait)) {
-        Ok(()) => Ok(conclude(&args, &view)),
+    match view.show(&mut *log, || more.as_mut().is_some_and(More::wait)) {
+        Ok(()) => Ok(conclude(&args, &place, &view)),
         // Whoever reads our output has seen enough: `mutirao trace | head`.
         Err(TraceError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whose log it is, and the log.
+fn open(args: &Trace) -> anyhow::Result<(Place, Box<dyn Lines>)> {
+    let file = args.file.clone().unwrap_or_else(|| HERE.into());
+    if !args.asks_a_master {
+        match Source::open(&file) {
+            Err(TraceError::Missing(_)) if args.file.is_none() => {}
+            opened => return Ok((Place::File(file), Box::new(opened?))),
+        }
+    }
+    let found = actix_rt::System::new().block_on(args.find.find())?;
+    let address = found.ok_or(TraceError::Nowhere(file))?;
+    Ok((Place::Master(address), Box::new(Remote::of(address)?)))
 }
 
 fn wanted(args: &Trace, now: &Zoned) -> anyhow::Result<Wanted> {
@@ -105,6 +162,13 @@ fn wanted(args: &Trace, now: &Zoned) -> anyhow::Result<Wanted> {
         since: resolve("since", &args.since)?,
         until: resolve("until", &args.until)?,
     })
+}
+
+/// The task that is asked for; of `last` the id, if this folder remembers what was handed in.
+fn task(args: &Trace) -> Option<String> {
+    let typed = args.task.clone()?;
+    let last = (typed == "last").then(remembered).flatten();
+    Some(last.map_or(typed, |task| task.to_string()))
 }
 
 fn look(args: &Trace, zone: TimeZone) -> Look {
@@ -124,7 +188,7 @@ fn look(args: &Trace, zone: TimeZone) -> Look {
 }
 
 /// Says on the side what the reader should know, and tells how it went.
-fn conclude<W: Write>(args: &Trace, view: &View<W>) -> ExitCode {
+fn conclude<W: Write>(args: &Trace, place: &Place, view: &View<W>) -> ExitCode {
     if view.torn() > 0 {
         let torn = view.torn();
         eprintln!("{torn} unreadable lines were skipped; a crash can tear the last line of a run");
@@ -148,12 +212,38 @@ fn conclude<W: Write>(args: &Trace, view: &View<W>) -> ExitCode {
     }
     match &args.task {
         Some(task) => eprintln!(
-            "no letter in {} is about a task {task}; `mutirao status` and results/ know the names",
-            args.file.display()
+            "no letter in {place} is about a task {task}; `mutirao list` and results/ know the names"
         ),
-        None => eprintln!("no letter in {} matches", args.file.display()),
+        None => eprintln!("no letter in {place} matches"),
     }
     ExitCode::from(1)
+}
+
+/// Tells when to look for more.
+enum More {
+    /// When the log's folder changes.
+    Changes(Changes),
+    /// Again and again.
+    Asking,
+}
+
+impl More {
+    fn of(place: &Place) -> anyhow::Result<Self> {
+        Ok(match place {
+            Place::File(file) => Self::Changes(Changes::of(file)?),
+            Place::Master(_) => Self::Asking,
+        })
+    }
+
+    fn wait(&mut self) -> bool {
+        match self {
+            Self::Changes(changes) => changes.wait(),
+            Self::Asking => {
+                park_timeout(ASK_EVERY);
+                true
+            }
+        }
+    }
 }
 
 /// Tells when something in the log's folder changes.

@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::message_file::Marker;
-use crate::trace::TraceError;
 use crate::trace::record::{Line, Record};
 use crate::trace::source::Source;
+use crate::trace::{Lines as _, TraceError};
 
 /// Where the log lies below the master's folder.
 const LOG: &str = ".mutirao/messages.jsonl";

@@ -1,12 +1,13 @@
 //! Reads the message log back: what was said, to whom, and what came of it.
 //!
 //! Rule: a log may be longer than memory, still growing, and torn by a crash. It is read one line at a
-//! time; only the letters of a story or a diagram are kept, and those are bounded.
+//! time, or from a running master one page; only the letters of a story or a diagram are kept, and those are bounded.
 
 pub mod body;
 pub mod diagram;
 pub mod filter;
 pub mod record;
+pub mod remote;
 pub mod source;
 pub mod story;
 pub mod subject;
@@ -14,7 +15,22 @@ pub mod text;
 pub mod view;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use crate::sockets::SocketError;
+
+/// A log that is read line by line.
+pub trait Lines {
+    /// The next whole line without its end, or none if no more is there now.
+    ///
+    /// # Errors
+    /// [`TraceError`], when it cannot be read on.
+    fn next_line(&mut self) -> Result<Option<&[u8]>, TraceError>;
+
+    /// What stands after the last line end: a line that a crash has torn, or one still being written.
+    fn rest(&mut self) -> Option<&[u8]>;
+}
 
 /// Why a log cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +41,33 @@ pub enum TraceError {
          started, when they end, or all the time with --message-log; name another one with --file"
     )]
     Missing(PathBuf),
+    /// Neither is there one here, nor a master that would show its own.
+    #[error(
+        "there is no message log at {0}, and no master answered here: start one with `mutirao master`, name it with \
+         --master HOST:PORT, or name a log with --file"
+    )]
+    Nowhere(PathBuf),
+    /// The master cannot be reached.
+    #[error(transparent)]
+    Unreached(#[from] SocketError),
+    /// The master was reached, and did not answer to the end.
+    #[error("failed to read the message log of the master at {address}: {error}")]
+    Broken {
+        /// Where it serves.
+        address: SocketAddr,
+        /// What happened.
+        error: io::Error,
+    },
+    /// The master was asked, and shows none.
+    #[error(
+        "the master at {address} shows no message log ({status}): it is another program or version"
+    )]
+    Strange {
+        /// Where it serves.
+        address: SocketAddr,
+        /// The status that it answered with.
+        status: u16,
+    },
     /// The system would not let it be read.
     #[error("failed to read the message log {path}: {error}")]
     Unreadable {

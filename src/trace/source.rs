@@ -8,7 +8,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::TraceError;
+use super::{Lines, TraceError};
 use crate::message_file::{FILES_MAX, older};
 
 /// Longest line taken as one, in bytes: ten thousand peers listed in one letter are about 5 MB.
@@ -50,26 +50,6 @@ impl Source {
             line: Vec::new(),
             taken: false,
         })
-    }
-
-    /// The next whole line without its end, or none if no more is there now.
-    ///
-    /// # Errors
-    ///
-    /// [`TraceError::Unreadable`].
-    pub fn next_line(&mut self) -> Result<Option<&[u8]>, TraceError> {
-        match self.advance() {
-            Ok(true) => Ok(Some(self.line.strip_suffix(b"\n").unwrap_or(&self.line))),
-            Ok(false) => Ok(None),
-            Err(error) => Err(unreadable(&self.path, error)),
-        }
-    }
-
-    /// What stands after the last line end: a line that a crash has torn, or one still being written.
-    pub fn rest(&mut self) -> Option<&[u8]> {
-        let rest = !self.taken && !self.line.is_empty();
-        self.taken = true;
-        rest.then_some(self.line.as_slice())
     }
 
     /// Whether another line was read.
@@ -136,6 +116,22 @@ impl Source {
             }
         }
         Ok(None)
+    }
+}
+
+impl Lines for Source {
+    fn next_line(&mut self) -> Result<Option<&[u8]>, TraceError> {
+        match self.advance() {
+            Ok(true) => Ok(Some(self.line.strip_suffix(b"\n").unwrap_or(&self.line))),
+            Ok(false) => Ok(None),
+            Err(error) => Err(unreadable(&self.path, error)),
+        }
+    }
+
+    fn rest(&mut self) -> Option<&[u8]> {
+        let rest = !self.taken && !self.line.is_empty();
+        self.taken = true;
+        rest.then_some(self.line.as_slice())
     }
 }
 

@@ -9,14 +9,13 @@ use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
-use super::TraceError;
 use super::body::cut;
 use super::diagram::Diagram;
 use super::filter::Filter;
 use super::record::{Line, Record};
-use super::source::Source;
 use super::story::Story;
 use super::text;
+use super::{Lines, TraceError};
 use crate::message_file::Marker;
 
 /// In which form letters are shown.
@@ -100,7 +99,7 @@ impl<W: Write> View<W> {
     /// [`TraceError`], except that nothing is missing.
     pub fn show(
         &mut self,
-        mut source: Source,
+        source: &mut dyn Lines,
         mut wait: impl FnMut() -> bool,
     ) -> Result<(), TraceError> {
         loop {

@@ -4,6 +4,7 @@ use std::path::Path;
 use super::*;
 use crate::message_file::older;
 use crate::trace::filter::{Wanted, When};
+use crate::trace::source::Source;
 
 const A: &str = "01930000-0000-7000-8000-00000000000a";
 const B: &str = "01930000-0000-7000-8000-00000000000b";
@@ -119,7 +120,8 @@ fn shown(log: &str, form: Form, wanted: Wanted, task: Option<&str>) -> (String, 
         task.map(Story::of),
         &mut out,
     );
-    view.show(Source::open(&file).unwrap(), || false).unwrap();
+    view.show(&mut Source::open(&file).unwrap(), || false)
+        .unwrap();
     let torn = view.torn();
     (String::from_utf8(out).unwrap(), torn)
 }
@@ -453,8 +455,8 @@ fn followed(dir: &Path, task: Option<&str>, steps: Vec<Box<dyn FnOnce()>>) -> St
     let mut out = Vec::new();
     let story = task.map(Story::of);
     let mut view = View::new(look(Form::Json, true), Filter::default(), story, &mut out);
-    let source = Source::open(&dir.join("messages.jsonl")).unwrap();
-    view.show(source, || steps.next().map(|step| step()).is_some())
+    let mut source = Source::open(&dir.join("messages.jsonl")).unwrap();
+    view.show(&mut source, || steps.next().map(|step| step()).is_some())
         .unwrap();
     String::from_utf8(out).unwrap()
 }
