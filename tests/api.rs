@@ -78,6 +78,38 @@ fn a_task_is_handed_in_followed_and_fetched_over_http() {
 }
 
 #[test]
+fn head_is_answered_as_get_without_its_body() {
+    let desk = Desk::new();
+    let (_up, master) = desk.up();
+    for (path, status) in [
+        ("/healthz", 200),
+        ("/metrics", 200),
+        ("/api/openapi.json", 200),
+        ("/api/v1/masters", 200),
+        ("/api/v1/tasks", 200),
+        ("/api/v1/log", 200),
+        ("/api/v1/tasks/nobody", 404),
+        ("/api/v2", 404),
+        ("/api/v1/tasks/nobody/cancel", 405),
+    ] {
+        let head = ask(master, "HEAD", path, &[], b"");
+        assert_eq!(head.status, status, "{path}");
+        assert!(head.body.is_empty(), "{path}: {}", head.text());
+        let shown = get(master, path);
+        let same = ["content-type", "transfer-encoding"];
+        assert!(
+            same.iter()
+                .all(|name| head.header(name) == shown.header(name))
+        );
+    }
+    let length = ask(master, "HEAD", "/healthz", &[], b"");
+    assert_eq!(length.header("content-length"), "3");
+    // What never ends has no body to be waited for.
+    let events = ask(master, "HEAD", "/api/v1/events", &[], b"");
+    assert_eq!(events.header("content-type"), "text/event-stream");
+}
+
+#[test]
 fn what_http_cannot_do_is_a_problem_in_words_and_json_is_spoken_on_the_same_port() {
     let desk = Desk::new();
     let (_up, master) = desk.up();
@@ -85,10 +117,21 @@ fn what_http_cannot_do_is_a_problem_in_words_and_json_is_spoken_on_the_same_port
     assert_eq!(get(master, "/readyz").text(), "ready\n");
     let cases = [
         ("GET", "/api/v2/tasks", &b""[..], 404, "not known here"),
-        ("DELETE", "/api/v1/tasks", b"", 405, "asked by GET, POST"),
+        (
+            "DELETE",
+            "/api/v1/tasks",
+            b"",
+            405,
+            "asked by GET, HEAD, POST",
+        ),
         ("GET", "/api/v1/tasks/nobody", b"", 404, "no task"),
         ("GET", "/api/v1/peers/nobody", b"", 404, "no peer"),
         ("GET", "/api/v1/tasks?state=odd", b"", 400, "odd"),
+        ("GET", "/api/v1/tasks?what", b"", 400, "what"),
+        ("GET", "/api/v1/tasks/%00%ff", b"", 404, "no task"),
+        ("POST", "/api/v1/status", b"", 405, "asked by GET, HEAD"),
+        ("GET", "/api/v1/tasks/x/cancel", b"", 405, "asked by POST"),
+        ("PATCH", "/api/v1/tasks/x", b"", 405, "asked by GET, HEAD"),
         ("GET", "/api/v1/tasks?limit=101", b"", 400, "1 to 100"),
         ("POST", "/api/v1/tasks?name=x", b"no zip", 409, "ZIP"),
         ("POST", "/api/v1/tasks/nobody/cancel", b"", 404, "no task"),
@@ -113,6 +156,7 @@ fn what_http_cannot_do_is_a_problem_in_words_and_json_is_spoken_on_the_same_port
         b"",
     );
     assert_eq!(forged.status, 421);
+    assert_eq!(forged.header("content-type"), "application/problem+json");
     let page = ask(
         master,
         "POST",
@@ -121,6 +165,7 @@ fn what_http_cannot_do_is_a_problem_in_words_and_json_is_spoken_on_the_same_port
         b"",
     );
     assert_eq!(page.status, 403);
+    assert_eq!(page.header("content-type"), "application/problem+json");
     let status = desk.json(&["status", "--json", "--master", &master.to_string()]);
     assert_eq!(status["name"], "lab");
 }
@@ -157,7 +202,9 @@ fn what_the_actors_say_is_read_page_by_page_and_told_elsewhere_as_at_home() {
     let until = log(master, "limit=8192").last().unwrap()["seq"].clone();
     let mut paged = Vec::new();
     while paged.last().is_none_or(|line: &Value| line["seq"] != until) {
-        let after = paged.last().map_or(Value::from(0), |line| line["seq"].clone());
+        let after = paged
+            .last()
+            .map_or(Value::from(0), |line| line["seq"].clone());
         let page = log(master, &format!("after={after}&limit=7"));
         assert!(page.len() <= 8, "seven letters, and what opens the log");
         paged.extend(page);
@@ -201,12 +248,19 @@ fn what_the_actors_say_is_read_page_by_page_and_told_elsewhere_as_at_home() {
         out(&output)
     };
     let lines = told(&["--json", "--task", &id]);
-    let lines = lines.lines().map(|line| serde_json::from_str(line).unwrap());
+    let lines = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
     let lines: Vec<Value> = lines.collect();
     let about = |line: &&Value| line["seq"].is_u64();
-    assert!(story.iter().filter(about).all(|letter| lines.contains(letter)));
+    assert!(
+        story
+            .iter()
+            .filter(about)
+            .all(|letter| lines.contains(letter))
+    );
     let drawn = told(&["--task", "sum", "--ascii", "--master", &master.to_string()]);
-    assert!(drawn.contains("--KeepResult-->"), "{drawn}");
+    assert!(drawn.contains("--KeepResult--"), "{drawn}");
     let follow = elsewhere.start(&["trace", "--follow", "--kind", "TaskEnded"]);
     follow.wait_line(|line| line.contains("sum.zip"), PATIENCE);
     ask(master, "POST", "/api/v1/tasks?name=next", &[], &zip);

@@ -8,6 +8,7 @@ mod access;
 mod answers;
 mod events;
 mod groups;
+mod head;
 mod log;
 mod masters;
 mod metrics;
@@ -29,7 +30,7 @@ use actix_http::HttpService;
 use actix_service::{Service as _, ServiceFactory as _, boxed, map_config};
 use actix_web::dev::AppConfig;
 use actix_web::middleware::from_fn;
-use actix_web::web::{Data, ServiceConfig, get, post, resource};
+use actix_web::web::{Data, ServiceConfig, post, resource};
 use actix_web::{App, Resource, web};
 use mutirao_actors::clock::Clock;
 use mutirao_actors::connection::{Counted, Moved};
@@ -40,6 +41,7 @@ use tokio::time::sleep;
 
 use crate::sockets::begun::Begun;
 use answers::Answers;
+use head::get;
 use masters::Found;
 
 /// Connections that speak HTTP at a time: enough for a room of people, and never the seats of the peers.
@@ -114,6 +116,7 @@ impl Web {
         let app = App::new()
             .app_data(Data::new(desk))
             .wrap(from_fn(access::check))
+            .wrap(from_fn(head::without_body))
             .configure(routes);
         let app = map_config(app, |()| AppConfig::default());
         let connections = HttpService::build()
@@ -196,7 +199,7 @@ fn routes(config: &mut ServiceConfig) {
         .service(look("/api/v1/events").route(get().to(events::events)))
         .service(look("/api/v1/log").route(get().to(log::log)))
         .service(
-            at("/api/v1/tasks", "GET, POST")
+            at("/api/v1/tasks", "GET, HEAD, POST")
                 .route(get().to(tasks::list))
                 .route(post().to(submit::submit)),
         )
@@ -207,7 +210,7 @@ fn routes(config: &mut ServiceConfig) {
         .service(look("/api/v1/tasks/{task}/stdout").route(get().to(results::stdout)))
         .service(look("/api/v1/tasks/{task}/stderr").route(get().to(results::stderr)))
         .service(
-            at("/api/v1/groups", "GET, POST")
+            at("/api/v1/groups", "GET, HEAD, POST")
                 .route(get().to(groups::list))
                 .route(post().to(groups::open)),
         )
@@ -225,7 +228,7 @@ fn at(path: &str, allowed: &'static str) -> Resource {
 
 /// A path that shows something.
 fn look(path: &str) -> Resource {
-    at(path, "GET")
+    at(path, "GET, HEAD")
 }
 
 #[cfg(test)]

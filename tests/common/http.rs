@@ -82,7 +82,7 @@ pub fn ask(
     let body = bytes.split_off(end + 4);
     let response = Response { status, head, body };
     match response.header("transfer-encoding") {
-        "chunked" => Response {
+        "chunked" if method != "HEAD" => Response {
             body: joined(&response.body),
             ..response
         },
