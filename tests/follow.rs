@@ -7,6 +7,7 @@ mod common;
 use std::fs;
 use std::time::Duration;
 
+use common::archives::zips_in;
 use common::desk::{Desk, err, out};
 use common::wait_until;
 use serde_json::Value;
@@ -184,6 +185,95 @@ fn last_is_what_was_handed_in_last_from_the_same_folder() {
     });
     let waiting = ours.output(&["list", "--waiting"]);
     assert!(out(&waiting).contains("nothing is there"));
+}
+
+#[test]
+fn parts_go_by_their_numbers_tasks_by_their_state_and_all_by_a_word() {
+    let desk = Desk::new();
+    furnish(&desk);
+    let _master = desk.master();
+    let cut = ["submit", "main.py", "rows.csv", "--rows", "1"];
+    assert!(desk.output(&cut).status.success());
+    assert!(desk.output(&cut).status.success());
+    let stranger = desk.elsewhere();
+    fs::write(stranger.path("sim.py"), "").unwrap();
+    let submit = |name: &str| {
+        let words = ["submit", "sim.py", "--name", name];
+        assert!(stranger.output(&words).status.success());
+    };
+    let put_away = |count: usize| {
+        wait_until("they are put away", PATIENCE, || {
+            zips_in(&desk.path("tasks/failed")).len() == count
+        });
+    };
+    let told = |words: &[&str]| {
+        let output = desk.output(&[&["info", "--json"], words].concat());
+        let lines = out(&output);
+        let rows = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        let name = |row: Value| row["task_name"].as_str().map(str::to_owned);
+        let names: Vec<String> = rows.filter_map(name).collect();
+        (names.join(" "), err(&output))
+    };
+
+    // Of the group before them, or of the last one; each once.
+    let (names, said) = told(&["main-1", "0-1", "3", "1"]);
+    assert_eq!(names, "main-1.0.zip main-1.1.zip main-1.3.zip", "{said}");
+    assert_eq!(told(&["1,3"]).0, "main-2.1.zip main-2.3.zip");
+    assert_eq!(told(&["2", "--group", "main-1"]).0, "main-1.2.zip");
+    let (names, said) = told(&["main-1", "2-4"]);
+    assert_eq!(names, "");
+    assert!(said.contains("main-1 has no part 4"), "{said}");
+
+    // What has the name goes before the word, and is told of; behind a group there are parts alone.
+    submit("3");
+    submit("waiting");
+    let (names, said) = told(&["3"]);
+    assert_eq!(names, "3.zip");
+    assert!(said.contains("the task 3.zip"), "{said}");
+    let (names, said) = told(&["main-1", "3"]);
+    assert_eq!(names, "main-1.3.zip");
+    assert!(said.contains("not the task 3.zip"), "{said}");
+    let (names, said) = told(&["waiting"]);
+    assert_eq!(names, "waiting.zip");
+    assert!(said.contains("the task waiting.zip"), "{said}");
+
+    // A word is the option of that name.
+    let cancelled = desk.output(&["cancel", "main-1", "2"]);
+    assert_eq!(out(&cancelled), "main-1.2.zip is cancelled\n");
+    assert_eq!(told(&["cancelled"]).0, "main-1.2.zip");
+    assert_eq!(told(&["main-1", "1-2", "cancelled"]).0, "main-1.2.zip");
+    put_away(1);
+    let again = desk.output(&["retry", "main-1", "2"]);
+    assert!(
+        out(&again).starts_with("main-1.2 is tried again"),
+        "{}",
+        err(&again)
+    );
+    assert_eq!(told(&["cancelled"]).1.matches("no such task").count(), 1);
+    let slip = told(&["canceled"]).1;
+    assert!(slip.contains("did you mean cancelled?"), "{slip}");
+
+    // All is what others handed in too.
+    let asked = desk.output(&["cancel", "all"]);
+    assert_eq!(asked.status.code(), Some(2));
+    let said = err(&asked);
+    assert!(said.contains("2 tasks and 2 groups"), "{said}");
+    assert_eq!(desk_counts(&desk)["cancelled"], 0);
+    let beside = desk.output(&["cancel", "all", "main-1", "--yes"]);
+    assert_eq!(beside.status.code(), Some(2), "{}", out(&beside));
+    let of_one = desk.output(&["cancel", "all", "--group", "main-2"]);
+    assert_eq!(
+        out(&of_one),
+        "4 parts of main-2 are cancelled, 0 are done\n"
+    );
+    assert!(desk.output(&["cancel", "all", "--yes"]).status.success());
+    assert_eq!(desk_counts(&desk)["cancelled"], 10);
+    put_away(10);
+    let again = desk.output(&["retry", "all"]);
+    assert!(again.status.success(), "{}", err(&again));
+    assert_eq!(desk_counts(&desk)["queued"], 10);
 }
 
 fn desk_counts(desk: &Desk) -> Value {

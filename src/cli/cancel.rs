@@ -1,4 +1,6 @@
 //! `mutirao cancel`: take back groups and tasks.
+//!
+//! Rule: what is named is taken back; everything, which is that of others too, only for who says so twice.
 
 use std::process::ExitCode;
 
@@ -15,6 +17,9 @@ use super::status::read_report;
 use super::work::counted;
 use crate::control::{Control, ControlError};
 
+/// Tasks that can be taken back.
+const OPEN: [TaskState; 2] = [TaskState::Queued, TaskState::Leased];
+
 /// Take back groups and tasks
 #[derive(Debug, Clone, Args)]
 pub struct Cancel {
@@ -23,6 +28,9 @@ pub struct Cancel {
     /// Why, for those who ask later; of groups
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// With `all`: do it, whoever handed it in
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     find: FindOptions,
 }
@@ -31,7 +39,13 @@ pub struct Cancel {
 pub async fn run(args: Cancel) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
-    let found = args.selection.find(&mut control).await?;
+    let read = args.selection.read(&mut control).await?;
+    let found = read.found(&OPEN, &mut control).await?;
+    ensure!(
+        args.yes || !read.is_everything(),
+        "nothing is taken back yet: it would be {}, whoever handed it in; say it with --yes",
+        in_words(&found)
+    );
     let is_task = |meant: &Meant| matches!(meant, Meant::Task(_));
     ensure!(
         args.reason.is_none() || !found.iter().any(is_task),
@@ -62,6 +76,22 @@ pub async fn run(args: Cancel) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(code)
+}
+
+fn in_words(found: &[Meant]) -> String {
+    let groups = found
+        .iter()
+        .filter(|meant| matches!(meant, Meant::Group(_)));
+    let groups = groups.count() as u64;
+    let tasks = found.len() as u64 - groups;
+    match (
+        counted(tasks, "task", "tasks"),
+        counted(groups, "group", "groups"),
+    ) {
+        (tasks, _) if groups == 0 => tasks,
+        (_, groups) if tasks == 0 => groups,
+        (tasks, groups) => format!("{tasks} and {groups}"),
+    }
 }
 
 async fn cancel_task(task_id: TaskId, control: &mut Control) -> Result<TaskReport, ControlError> {

@@ -186,6 +186,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "mutirao cat main-7",
                 "what the parts of a group printed, in their order",
             ),
+            ("mutirao cat main-7 0-4 12", "only these parts of it"),
             (
                 "mutirao cat --failed --stderr",
                 "the errors of all that failed",
@@ -217,6 +218,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "of a group what failed or was cancelled",
             ),
             ("mutirao retry last --failed", "only what failed"),
+            ("mutirao retry main-7 3", "only this part of it"),
             (
                 "mutirao retry --failed",
                 "all that failed, whatever it is of",

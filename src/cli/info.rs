@@ -28,7 +28,13 @@ pub struct Info {
 pub async fn run(args: Info) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
-    for (number, meant) in args.selection.find(&mut control).await?.iter().enumerate() {
+    for (number, meant) in args
+        .selection
+        .find(&[], &mut control)
+        .await?
+        .iter()
+        .enumerate()
+    {
         let (json, text) = match meant {
             Meant::Group(report) => (serde_json::to_string(report)?, of_group(report)),
             Meant::Task(report) => {

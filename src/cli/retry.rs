@@ -11,7 +11,7 @@ use mutirao_actors::wire::{Reply, Request};
 use super::FAILED;
 use super::group::group_status;
 use super::options::{FindOptions, NoMaster};
-use super::select::{self, Meant, Selection};
+use super::select::{self, Meant, Read, Selection};
 use super::status::read_report;
 use super::work::counted;
 use crate::control::{Control, ControlError};
@@ -25,6 +25,9 @@ pub struct Retry {
     find: FindOptions,
 }
 
+/// Tasks that can be tried again.
+const AGAIN: [TaskState; 2] = [TaskState::Failed, TaskState::Cancelled];
+
 /// What is to be tried again.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Again {
@@ -36,11 +39,11 @@ enum Again {
 pub async fn run(args: Retry) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
-    let states = args.selection.states();
+    let read = args.selection.read(&mut control).await?;
     let mut code = ExitCode::SUCCESS;
-    for again in chosen(&args.selection, &mut control).await? {
+    for again in chosen(&read, &mut control).await? {
         let tried = match &again {
-            Again::Group(group) => retry_group(group, &states, &mut control).await,
+            Again::Group(group) => retry_group(group, read.states(), &mut control).await,
             Again::Task(task, _) => retry_task(*task, &mut control).await,
         };
         match tried {
@@ -58,12 +61,12 @@ pub async fn run(args: Retry) -> anyhow::Result<ExitCode> {
 }
 
 /// Groups as wholes: the master knows best what of them failed.
-async fn chosen(selection: &Selection, control: &mut Control) -> anyhow::Result<BTreeSet<Again>> {
-    let states = selection.states();
-    let named = selection.find_named(control).await?;
+async fn chosen(read: &Read, control: &mut Control) -> anyhow::Result<BTreeSet<Again>> {
+    let states = read.states();
+    let named = read.found_by_name(control).await?;
     let by_state = named.is_empty();
     let meant = match by_state {
-        true => selection.find(control).await?,
+        true => read.found(&AGAIN, control).await?,
         false => named,
     };
     let is_meant = |task: &TaskReport| states.is_empty() || states.contains(&task.state);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Args;
-use mutirao_actors::wire::report::GroupReport;
+use mutirao_actors::wire::report::{GroupReport, TaskState};
 
 use super::FAILED;
 use super::group::{self, follow, is_well};
@@ -14,6 +14,9 @@ use super::peer::INTERRUPTED;
 use super::run::{finish, wait_and_print};
 use super::select::{Meant, Selection};
 use crate::control::Control;
+
+/// Tasks that have not ended.
+const OPEN: [TaskState; 2] = [TaskState::Queued, TaskState::Leased];
 
 /// Wait for groups and tasks that were handed in, one after the other
 #[derive(Debug, Clone, Args)]
@@ -34,7 +37,7 @@ pub async fn run(args: Wait) -> anyhow::Result<ExitCode> {
     let mut control = Control::connect(address).await?;
     let waiting = async {
         let mut worst = ExitCode::SUCCESS;
-        for meant in args.selection.find(&mut control).await? {
+        for meant in args.selection.find(&OPEN, &mut control).await? {
             let code = one(meant, &args, address, &mut control).await?;
             if code != ExitCode::SUCCESS {
                 worst = code;

@@ -1,0 +1,152 @@
+//! Words that mean something of their own: states, everything, and the numbers of parts.
+//!
+//! Rule: what exists by that very name is meant before the word, for it is less, and who typed its name sees it listed; only
+//! behind a group are numbers its parts, for these are less than both.
+
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use mutirao_actors::wire::report::TaskState;
+
+/// The words, for those who mistype one.
+pub const WORDS: [&str; 7] = [
+    "last",
+    "all",
+    "failed",
+    "waiting",
+    "running",
+    "done",
+    "cancelled",
+];
+
+/// What a word may mean beside a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// The tasks that stand so.
+    State(TaskState),
+    /// Everything.
+    All,
+    /// Parts of a group.
+    Parts(Numbers),
+}
+
+/// Numbers of parts: `3`, `1-5`, `1,4-6`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbers(Vec<RangeInclusive<u32>>);
+
+/// The text is no number of a part.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NoNumbers;
+
+impl Word {
+    /// What was typed; none if it is a name, an id or `last` and nothing else.
+    pub fn of(typed: &str) -> Option<Self> {
+        let state = match typed {
+            "all" => return Some(Self::All),
+            "failed" => TaskState::Failed,
+            "waiting" => TaskState::Queued,
+            "running" => TaskState::Leased,
+            "done" => TaskState::Done,
+            "cancelled" => TaskState::Cancelled,
+            _ => return typed.parse().ok().map(Self::Parts),
+        };
+        Some(Self::State(state))
+    }
+}
+
+impl Numbers {
+    /// Whether it is one of them.
+    pub fn has(&self, number: u32) -> bool {
+        self.0.iter().any(|range| range.contains(&number))
+    }
+
+    /// The highest of them.
+    pub fn highest(&self) -> u32 {
+        let ends = self.0.iter().map(|range| *range.end());
+        ends.max().unwrap_or_default()
+    }
+
+    /// These too.
+    pub fn and(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+}
+
+impl FromStr for Numbers {
+    type Err = NoNumbers;
+
+    fn from_str(text: &str) -> Result<Self, NoNumbers> {
+        let ranges = text.split(',').map(|range| {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            let range = number(first)?..=number(last)?;
+            if range.is_empty() {
+                Err(NoNumbers)
+            } else {
+                Ok(range)
+            }
+        });
+        Ok(Self(ranges.collect::<Result<_, _>>()?))
+    }
+}
+
+/// A number as people write it; an id may be digits too, and begins with a zero.
+fn number(text: &str) -> Result<u32, NoNumbers> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_short = text == "0" || !text.starts_with('0');
+    match text.parse() {
+        Ok(number) if is_plain && is_short => Ok(number),
+        _ => Err(NoNumbers),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_a_state_all_the_numbers_of_parts_or_a_name() {
+        let state = |state| Some(Word::State(state));
+        assert_eq!(Word::of("failed"), state(TaskState::Failed));
+        assert_eq!(Word::of("waiting"), state(TaskState::Queued));
+        assert_eq!(Word::of("all"), Some(Word::All));
+        for name in [
+            "last",
+            "main-7",
+            "sim",
+            "Failed",
+            "failed.zip",
+            "",
+            "-",
+            "1-",
+            "-5",
+            "5-1",
+            "1,,2",
+            "1-2-3",
+            "+3",
+            "3.zip",
+            "01a2",
+            "0193",
+            "4294967296",
+        ] {
+            assert_eq!(Word::of(name), None, "{name}");
+        }
+        for word in WORDS.iter().skip(1) {
+            assert_ne!(Word::of(word), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_single_ones_and_ranges_with_both_ends() {
+        let has = |text: &str| {
+            let Some(Word::Parts(numbers)) = Word::of(text) else {
+                panic!("{text} has no numbers");
+            };
+            let has: Vec<u32> = (0..10).filter(|number| numbers.has(*number)).collect();
+            (has, numbers.highest())
+        };
+        assert_eq!(has("3"), (vec![3], 3));
+        assert_eq!(has("0-2"), (vec![0, 1, 2], 2));
+        assert_eq!(has("1,4-6,90"), (vec![1, 4, 5, 6], 90));
+        assert_eq!(has("10-4294967295"), (vec![], u32::MAX));
+    }
+}
