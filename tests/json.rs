@@ -10,8 +10,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use common::desk::{Desk, err};
+use common::desk::{Desk, err, out};
 use common::wait_until;
+use jsonschema::Validator;
 use serde_json::Value;
 
 /// Long enough for the slowest machine; a test that passes does not wait for it.
@@ -21,25 +22,35 @@ fn schemas() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schemas"))
 }
 
+/// What lines are held to.
+struct Schema(Validator);
+
+impl Schema {
+    fn of(name: &str) -> Self {
+        let text = fs::read_to_string(schemas().join(format!("{name}.json"))).unwrap();
+        let schema = serde_json::from_str(&text).unwrap();
+        Self(jsonschema::draft202012::new(&schema).unwrap())
+    }
+
+    /// Holds a line to it, and gives it.
+    #[track_caller]
+    fn hold(&self, line: &str) -> Value {
+        let value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let wrong = self.0.iter_errors(&value);
+        let wrong: Vec<_> = wrong.map(|error| error.to_string()).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}\n{value:#}");
+        value
+    }
+}
+
 /// Holds each line that a command prints to the schema of this name, and gives them.
 #[track_caller]
 fn hold(desk: &Desk, schema: &str, words: &[&str]) -> Vec<Value> {
-    let text = fs::read_to_string(schemas().join(format!("{schema}.json"))).unwrap();
-    let schema = serde_json::from_str(&text).unwrap();
-    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let schema = Schema::of(schema);
     let output = desk.output(words);
-    let printed = String::from_utf8(output.stdout.clone()).unwrap();
+    let printed = out(&output);
     assert!(!printed.is_empty(), "{words:?}: {}", err(&output));
-    let lines = printed.lines().map(|line| {
-        let value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{words:?}: {error}"));
-        let wrong: Vec<_> = validator
-            .iter_errors(&value)
-            .map(|error| error.to_string())
-            .collect();
-        assert!(wrong.is_empty(), "{words:?}: {wrong:#?}\n{value:#}");
-        value
-    });
-    lines.collect()
+    printed.lines().map(|line| schema.hold(line)).collect()
 }
 
 /// Whoever adds a command that prints JSON adds its schema, and holds it to that below.
@@ -121,9 +132,27 @@ fn what_every_command_prints_is_what_its_schema_says() {
     hold(&desk, "doctor", &["doctor", "--json"]);
     hold(&desk, "config", &["config", "--json"]);
 
+    // It goes on, and says so when the master does not any more.
+    let top = desk.start(&["top", "--json"]);
+    let schema = Schema::of("top");
+    let line = top.wait_line(|line| line.starts_with('{'), PATIENCE);
+    assert_eq!(schema.hold(&line)["groups"][0]["failed"], 1);
+    let page = out(&desk.output(&["top"]));
+    assert!(page.starts_with("lab ("), "{page}");
+    let failed = page.lines().find(|line| line.starts_with("main-1.1.zip"));
+    assert!(
+        failed.is_some_and(|line| line.contains("exit code 1")),
+        "{page}"
+    );
+
     hold(&desk, "store-export", &["store", "export"]);
     master.terminate();
     assert_eq!(master.wait_end(PATIENCE), Some(0));
+    let is_silent = |line: &str| line.contains("\"silence\":\"");
+    let line = top.wait_line(is_silent, PATIENCE);
+    assert_eq!(schema.hold(&line)["master"]["name"], "lab");
+    top.interrupt();
+    assert_eq!(top.wait_end(PATIENCE), Some(0));
     hold(&desk, "store-check", &["store", "check", "--json"]);
     wait_until("the log is written", PATIENCE, || {
         desk.path(".mutirao/messages.jsonl").exists()

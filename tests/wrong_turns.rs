@@ -205,13 +205,3 @@ fn a_bug_of_the_script_is_shown_and_where_its_output_lies() {
     ];
     assert_says(&output, FAILED, &told);
 }
-
-#[test]
-fn a_view_for_people_is_refused_to_a_program_with_what_is_for_it() {
-    let output = desk().output(&["top"]);
-    assert_says(
-        &output,
-        USAGE,
-        &["needs a terminal", "mutirao status --json"],
-    );
-}

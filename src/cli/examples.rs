@@ -263,6 +263,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "how far the groups are, what runs where, what failed",
             ),
             ("mutirao top --master lab-pc:50020", "of this master"),
+            (
+                "mutirao top --json",
+                "a JSON object each second, for a program",
+            ),
         ],
     ),
     (

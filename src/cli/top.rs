@@ -1,27 +1,28 @@
-//! `mutirao top`: the queue, the groups and the peers of a master, live and full-screen.
+//! `mutirao top`: the queue, the groups and the peers of a master, live and full-screen; once as text, or as JSON lines,
+//! where nobody looks at a screen.
 
 mod draw;
 
 use std::collections::HashMap;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use clap::Args;
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned};
 use mutirao_actors::clock::Clock;
 use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::GroupReport;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 
-use self::draw::{View, draw};
+use self::draw::{Group, Left, View, draw, page};
 use super::house::Signals;
 use super::master::report;
 use super::options::{FindOptions, NoMaster};
-use super::pace::Pace;
+use super::pace::{Estimate, Pace};
 use super::progress::{ended, in_words};
 use super::select;
 use super::status::read_report;
@@ -39,19 +40,28 @@ const GROUPS_MAX: usize = 8;
 pub struct Top {
     #[command(flatten)]
     find: FindOptions,
+    /// Print one JSON object a line, each second, until it is interrupted
+    #[arg(long)]
+    json: bool,
 }
 
-/// Shows until a key or a signal ends it.
+/// Shows until a key or a signal ends it, or once where nobody could press one.
 pub async fn run(args: Top) -> anyhow::Result<ExitCode> {
-    ensure!(
-        io::stdout().is_terminal(),
-        "top needs a terminal; for a program there are `mutirao status --json` and `mutirao list --json`"
-    );
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut signals = Signals::listen()?;
     let mut watch = Watch::of(address);
     // What is wrong with the first look is told where it can be read.
     let first = watch.look().await?;
+    if args.json {
+        return tokio::select! {
+            told = tell(first, watch) => told.map(|()| ExitCode::SUCCESS),
+            _ = signals.next() => Ok(ExitCode::SUCCESS),
+        };
+    }
+    if !io::stdout().is_terminal() {
+        io::stdout().lock().write_all(page(&first).as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut screen = ratatui::try_init().context("failed to take over the terminal")?;
     let shown = tokio::select! {
         shown = show(&mut screen, first, watch) => shown,
@@ -69,12 +79,19 @@ async fn show(
     mut watch: Watch,
 ) -> anyhow::Result<()> {
     loop {
-        screen.draw(|frame| draw(&view, frame))?;
-        tokio::time::sleep(LOOK_EVERY).await;
-        match watch.look().await {
-            Ok(looked) => view = looked,
-            Err(error) => view.silence = Some(error.to_string()),
-        }
+        screen.draw(|frame| draw(&view, frame.area(), frame.buffer_mut()))?;
+        watch.look_again(&mut view).await;
+    }
+}
+
+/// Prints what the master says, again and again, a line each.
+async fn tell(mut view: View, mut watch: Watch) -> anyhow::Result<()> {
+    loop {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{}", serde_json::to_string(&view)?)?;
+        out.flush()?;
+        drop(out);
+        watch.look_again(&mut view).await;
     }
 }
 
@@ -118,6 +135,18 @@ impl Watch {
         }
     }
 
+    /// How all stands some time later, or why nobody knows.
+    async fn look_again(&mut self, view: &mut View) {
+        tokio::time::sleep(LOOK_EVERY).await;
+        match self.look().await {
+            Ok(looked) => *view = looked,
+            Err(error) => {
+                view.at = Timestamp::now();
+                view.silence = Some(error.to_string());
+            }
+        }
+    }
+
     /// How all stands; after an error the next look connects anew.
     async fn look(&mut self) -> Result<View, ControlError> {
         let mut control = match self.control.take() {
@@ -130,12 +159,9 @@ impl Watch {
         self.control = Some(control);
         self.paces
             .retain(|name, _| groups.iter().any(|group| group.group == *name));
-        let with_words = groups.into_iter().map(|group| {
-            let words = self.words(&group);
-            (group, words)
-        });
-        let groups = with_words.collect();
+        let groups = groups.into_iter().map(|group| self.group(group)).collect();
         Ok(View {
+            at: Timestamp::now(),
             address: self.address,
             master,
             groups,
@@ -144,14 +170,26 @@ impl Watch {
         })
     }
 
-    /// What failed of a group, and when the rest will have ended.
-    fn words(&mut self, group: &GroupReport) -> String {
+    /// With what failed of it, and when the rest will have ended.
+    fn group(&mut self, report: GroupReport) -> Group {
         let now = Duration::from_micros(self.clock.now().0);
-        let ended = ended(group);
-        let pace = self.paces.entry(group.group.clone()).or_default();
+        let ended = ended(&report);
+        let pace = self.paces.entry(report.group.clone()).or_default();
         pace.see(ended, now);
-        let left = pace.left(u64::from(group.parts).saturating_sub(ended), now);
-        let words = in_words(group, left, &Zoned::now());
-        words.trim_start_matches(" · ").to_owned()
+        let left = pace.left(u64::from(report.parts).saturating_sub(ended), now);
+        let words = in_words(&report, left, &Zoned::now());
+        Group {
+            left: left.map(in_seconds),
+            words: words.trim_start_matches(" · ").to_owned(),
+            report,
+        }
+    }
+}
+
+fn in_seconds(left: Estimate) -> Left {
+    Left {
+        low_s: left.low.as_secs(),
+        likely_s: left.likely.as_secs(),
+        high_s: left.high.as_secs(),
     }
 }

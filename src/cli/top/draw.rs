@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 
+use jiff::Timestamp;
 use mutirao_actors::wire::report::{GroupReport, MasterReport, PeerRow};
-use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Stylize as _;
 use ratatui::text::Line;
-use ratatui::widgets::{Paragraph, Row, Table};
+use ratatui::widgets::{Paragraph, Row, Table, Widget as _};
+use serde::Serialize;
 
 use crate::cli::progress::ended;
 use crate::cli::status::in_words;
@@ -17,40 +19,87 @@ use crate::cli::work::counted;
 const STEPS: u64 = 20;
 /// Failures that are shown: the latest, for the rest there is `mutirao list --failed`.
 const FAILURES_MAX: usize = 5;
+/// Characters of a line where no terminal says how many fit: a reason is worth reading.
+const PAGE_WIDTH: u16 = 120;
+/// Lines that are drawn where no terminal says how many fit: more peers than a room has, and all else.
+const PAGE_HEIGHT: u16 = 500;
 
-/// All that is shown.
-#[derive(Debug)]
+/// All that is shown; with `--json`, exactly this.
+#[derive(Debug, Serialize)]
 pub struct View {
+    /// When the master was asked.
+    pub at: Timestamp,
     /// Where the master serves.
     pub address: SocketAddr,
     /// How it stands.
     pub master: MasterReport,
-    /// The newest groups, each with what is to be said behind its bar.
-    pub groups: Vec<(GroupReport, String)>,
+    /// The newest groups.
+    pub groups: Vec<Group>,
     /// Who is here.
     pub peers: Vec<PeerRow>,
     /// Why it does not answer now, if it does not: then the rest is as it was.
     pub silence: Option<String>,
 }
 
-/// Draws it; what does not fit is left out from below, section by section.
-pub fn draw(view: &View, frame: &mut Frame<'_>) {
+/// A group.
+#[derive(Debug, Serialize)]
+pub struct Group {
+    /// How its parts stand.
+    #[serde(flatten)]
+    pub report: GroupReport,
+    /// When the rest of it will have ended, once enough of it was seen to end.
+    pub left: Option<Left>,
+    /// The same and what failed, for readers.
+    #[serde(skip)]
+    pub words: String,
+}
+
+/// How long something takes, in seconds.
+#[derive(Debug, Serialize)]
+pub struct Left {
+    /// At least, probably.
+    pub low_s: u64,
+    /// As far as can be told.
+    pub likely_s: u64,
+    /// At most, probably.
+    pub high_s: u64,
+}
+
+/// As text, where there is no terminal.
+pub fn page(view: &View) -> String {
+    let area = Rect::new(0, 0, PAGE_WIDTH, PAGE_HEIGHT);
+    let mut buffer = Buffer::empty(area);
+    draw_with("", view, area, &mut buffer);
+    let line = |y| {
+        let cells = (0..PAGE_WIDTH).map(|x| buffer[(x, y)].symbol());
+        cells.collect::<String>().trim_end().to_owned() + "\n"
+    };
+    let text: String = (0..PAGE_HEIGHT).map(line).collect();
+    text.trim_end().to_owned() + "\n"
+}
+
+/// Draws it on a terminal; what does not fit is left out from below, section by section.
+pub fn draw(view: &View, area: Rect, buffer: &mut Buffer) {
+    draw_with(" · q ends", view, area, buffer);
+}
+
+fn draw_with(hint: &str, view: &View, area: Rect, buffer: &mut Buffer) {
     let (groups, peers) = (view.groups.len(), view.peers.len());
     let failures = view.master.queue.failures.len().min(FAILURES_MAX);
     let running = view.master.queue.running.len();
     let [head, groups, peers, failed, runs] = Layout::vertical([
         Constraint::Length(3),
         section(groups),
-        section(peers.min(usize::from(frame.area().height) / 3)),
+        section(peers.min(usize::from(area.height) / 3)),
         section(failures),
         section(running),
     ])
-    .areas(frame.area());
-    frame.render_widget(Paragraph::new(header(view)), head);
-    draw_groups(view, frame, groups);
-    draw_peers(view, frame, peers);
-    draw_failures(view, frame, failed);
-    draw_running(view, frame, runs);
+    .areas(area);
+    Paragraph::new(header(hint, view)).render(head, buffer);
+    draw_groups(view, groups, buffer);
+    draw_peers(view, peers, buffer);
+    draw_failures(view, failed, buffer);
+    draw_running(view, runs, buffer);
 }
 
 /// The rows, their heading, and a line of air; nothing for no rows.
@@ -61,12 +110,12 @@ fn section(rows: usize) -> Constraint {
     }
 }
 
-fn header(view: &View) -> Vec<Line<'_>> {
+fn header<'a>(hint: &str, view: &'a View) -> Vec<Line<'a>> {
     let (master, tasks) = (&view.master, &view.master.queue.tasks);
     let up = in_words(master.uptime_s);
     let scheduler = &master.queue.scheduler;
     let first = format!(
-        "{} ({}) · up {up} · {scheduler} · q ends",
+        "{} ({}) · up {up} · {scheduler}{hint}",
         master.name, view.address
     );
     let second = format!(
@@ -93,8 +142,9 @@ fn header(view: &View) -> Vec<Line<'_>> {
     ]
 }
 
-fn draw_groups(view: &View, frame: &mut Frame<'_>, area: Rect) {
-    let rows = view.groups.iter().map(|(group, words)| {
+fn draw_groups(view: &View, area: Rect, buffer: &mut Buffer) {
+    let rows = view.groups.iter().map(|group| {
+        let (group, words) = (&group.report, &group.words);
         let (ended, parts) = (ended(group), u64::from(group.parts));
         Row::new([
             group.group.clone(),
@@ -111,16 +161,11 @@ fn draw_groups(view: &View, frame: &mut Frame<'_>, area: Rect) {
         Constraint::Length(7),
         Constraint::Fill(1),
     ];
-    draw_table(
-        rows,
-        widths,
-        ["GROUP", "", "ENDED", "RUNS", ""],
-        frame,
-        area,
-    );
+    let heads = ["GROUP", "", "ENDED", "RUNS", ""];
+    draw_table(rows, widths, heads, area, buffer);
 }
 
-fn draw_peers(view: &View, frame: &mut Frame<'_>, area: Rect) {
+fn draw_peers(view: &View, area: Rect, buffer: &mut Buffer) {
     let rows = view.peers.iter().map(|peer| {
         Row::new([
             peer.peer_id.as_str().to_owned(),
@@ -138,17 +183,17 @@ fn draw_peers(view: &View, frame: &mut Frame<'_>, area: Rect) {
         Constraint::Fill(1),
     ];
     let heads = ["PEER", "RUNS", "DONE", "FAILED", "STATE"];
-    draw_table(rows, widths, heads, frame, area);
+    draw_table(rows, widths, heads, area, buffer);
 }
 
-fn draw_failures(view: &View, frame: &mut Frame<'_>, area: Rect) {
+fn draw_failures(view: &View, area: Rect, buffer: &mut Buffer) {
     let failures = view.master.queue.failures.iter().take(FAILURES_MAX);
     let rows = failures.map(|row| Row::new([row.task_name.to_string(), row.reason.clone()]));
     let widths = [Constraint::Max(24), Constraint::Fill(1)];
-    draw_table(rows, widths, ["FAILED", "WHY"], frame, area);
+    draw_table(rows, widths, ["FAILED", "WHY"], area, buffer);
 }
 
-fn draw_running(view: &View, frame: &mut Frame<'_>, area: Rect) {
+fn draw_running(view: &View, area: Rect, buffer: &mut Buffer) {
     let rows = view.master.queue.running.iter().map(|row| {
         Row::new([
             row.task_name.to_string(),
@@ -163,18 +208,18 @@ fn draw_running(view: &View, frame: &mut Frame<'_>, area: Rect) {
         Constraint::Length(12),
         Constraint::Fill(1),
     ];
-    draw_table(rows, widths, ["RUNS", "TRY", "FOR", "ON"], frame, area);
+    draw_table(rows, widths, ["RUNS", "TRY", "FOR", "ON"], area, buffer);
 }
 
 fn draw_table<'a, const COLUMNS: usize>(
     rows: impl Iterator<Item = Row<'a>>,
     widths: [Constraint; COLUMNS],
     heads: [&'a str; COLUMNS],
-    frame: &mut Frame<'_>,
     area: Rect,
+    buffer: &mut Buffer,
 ) {
     let table = Table::new(rows, widths).header(Row::new(heads).dim());
-    frame.render_widget(table.column_spacing(2), area);
+    table.column_spacing(2).render(area, buffer);
 }
 
 fn bar(ended: u64, parts: u64) -> String {
@@ -188,14 +233,11 @@ fn bar(ended: u64, parts: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use mutirao_actors::model::{Attempt, PeerId, TaskId, TaskName};
     use mutirao_actors::wire::report::{
         FailureRow, MasterRole, QueueReport, RunningRow, TaskCounts,
     };
-    use ratatui::Terminal;
-    use ratatui::backend::TestBackend;
-
-    use super::*;
 
     fn peer(name: &str) -> PeerRow {
         PeerRow {
@@ -239,6 +281,7 @@ mod tests {
             why: None,
         };
         View {
+            at: Timestamp::UNIX_EPOCH,
             address: "10.0.0.1:50020".parse().unwrap(),
             master: MasterReport {
                 role: MasterRole::Master,
@@ -261,7 +304,11 @@ mod tests {
                     ..QueueReport::default()
                 },
             },
-            groups: vec![(group, "2 failed · about 15:42".into())],
+            groups: vec![Group {
+                report: group,
+                left: None,
+                words: "2 failed · about 15:42".into(),
+            }],
             peers: (0..peers)
                 .map(|number| peer(&format!("peer-{number}")))
                 .collect(),
@@ -270,9 +317,9 @@ mod tests {
     }
 
     fn drawn(view: &View, width: u16, height: u16) -> Vec<String> {
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| draw(view, frame)).unwrap();
-        let buffer = terminal.backend().buffer().clone();
+        let area = Rect::new(0, 0, width, height);
+        let mut buffer = Buffer::empty(area);
+        draw(view, area, &mut buffer);
         let row = |y| {
             (0..width)
                 .map(|x| buffer[(x, y)].symbol())
@@ -315,6 +362,20 @@ mod tests {
             rows.contains("peer-0") && !rows.contains("peer-20"),
             "{rows}"
         );
+    }
+
+    #[test]
+    fn without_a_terminal_there_are_as_many_lines_as_there_is_to_tell() {
+        let text = page(&view(100));
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].starts_with("lab (10.0.0.1:50020)"), "{text}");
+        assert!(text.contains("peer-99 "), "{text}");
+        assert!(
+            lines.last().unwrap().starts_with("main-7.136.zip"),
+            "{text}"
+        );
+        assert_eq!(page(&view(0)).lines().count(), 11);
+        assert!(!text.contains('\u{1b}'), "{text}");
     }
 
     #[test]
