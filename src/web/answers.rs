@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler};
-use mutirao_actors::message_log::{MessageLog, Name};
+use mutirao_actors::message_log::{Cause, MessageLog, Name};
 use mutirao_actors::messages::{
     AttemptCancelled, GroupDescribed, GroupOpened, GroupsListed, HangUp, NothingWaits,
     PayloadLoaded, PeerDescribed, PeerDrained, PeerReported, PeerWelcomed, PeersListed,
@@ -18,8 +18,9 @@ use mutirao_actors::messages::{
     TaskAccepted, TaskDescribed, TaskOffered, TasksListed,
 };
 use mutirao_actors::model::{Archive, RequestId, TaskId, TaskName};
-use mutirao_actors::port::{Letter, Port};
+use mutirao_actors::port::{Hears, Letter, Port};
 use mutirao_actors::wire::report::{DrainReport, GroupReport, PeerRow, QueueReport, TaskReport};
+use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -85,18 +86,26 @@ impl Answers {
         }
     }
 
-    /// Sends a letter that asks for an answer, and waits for that.
+    /// Asks this actor, and waits for its answer.
     ///
     /// # Errors
     /// What was refused, or that no answer came in time.
-    pub async fn ask(&self, send: impl FnOnce(ReplyTo)) -> Result<Answer, Problem> {
+    pub async fn ask<I, M>(
+        &self,
+        whom: &Port<I>,
+        letter: impl FnOnce(ReplyTo) -> M,
+    ) -> Result<Answer, Problem>
+    where
+        I: Hears<M>,
+        M: Serialize + Send + 'static,
+    {
         self.last.set(self.last.get() + 1);
         let request = RequestId(self.last.get());
         let (tell, told) = oneshot::channel();
         self.waiting.borrow_mut().insert(request, tell);
         let _wait = Wait(&self.waiting, request);
         let session = self.inbox.clone();
-        send(ReplyTo { session, request });
+        whom.tell(letter(ReplyTo { session, request }), Cause::OUTSIDE);
         match timeout(ANSWER_MAX, told).await {
             Ok(Ok(Answer::Refused(why))) => Err(Problem::refused(why)),
             Ok(Ok(answer)) => Ok(answer),

@@ -2,9 +2,11 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Json, Path, Query};
-use mutirao_actors::message_log::Cause;
-use mutirao_actors::messages::{CancelGroup, DescribeGroup, ListGroups, OpenGroup, RetryGroup};
+use mutirao_actors::messages::{
+    CancelGroup, DescribeGroup, ListGroups, OpenGroup, ReplyTo, RetryGroup, SchedulerInbox,
+};
 use mutirao_actors::model::{TaskName, in_one_line};
+use mutirao_actors::port::Hears;
 use mutirao_actors::wire::report::{GroupReport, TaskState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -76,10 +78,9 @@ pub struct Opened {
 pub async fn open(desk: Data<Desk>, named: Query<Named>) -> Result<HttpResponse, Problem> {
     check_name(named.name.as_deref())?;
     let name = TaskName::tamed(named.name.as_deref().unwrap_or_default());
-    let folders = &desk.master.folders;
     let asked = desk
         .answers
-        .ask(|reply| folders.tell(OpenGroup { name, reply }, Cause::OUTSIDE));
+        .ask(&desk.master.folders, |reply| OpenGroup { name, reply });
     match asked.await? {
         Answer::Opened(group) => Ok(HttpResponse::Created().json(Opened { group })),
         _ => Err(Problem::strange()),
@@ -99,10 +100,7 @@ pub async fn list(desk: Data<Desk>, wanted: Query<Wanted>) -> Result<Json<GroupP
         limit,
         reply,
     };
-    let scheduler = &desk.master.scheduler;
-    let asked = desk
-        .answers
-        .ask(|reply| scheduler.tell(list(reply), Cause::OUTSIDE));
+    let asked = desk.answers.ask(&desk.master.scheduler, list);
     let Answer::Groups(groups) = asked.await? else {
         return Err(Problem::strange());
     };
@@ -136,12 +134,8 @@ pub async fn one(
     wanted: Query<Asked>,
 ) -> Result<Json<GroupReport>, Problem> {
     let why = wanted.why;
-    let (group, scheduler) = (path.into_inner(), &desk.master.scheduler);
-    let asked = desk.answers.ask(|reply| {
-        let group = group.clone();
-        scheduler.tell(DescribeGroup { group, why, reply }, Cause::OUTSIDE);
-    });
-    report(asked.await?, &group)
+    let describe = |group, reply| DescribeGroup { group, why, reply };
+    desk.group(path.into_inner(), describe).await
 }
 
 /// Takes back what of a group is open.
@@ -159,7 +153,6 @@ pub async fn cancel(
     path: Path<String>,
     reason: Query<Reason>,
 ) -> Result<Json<GroupReport>, Problem> {
-    let (group, scheduler) = (path.into_inner(), &desk.master.scheduler);
     let why = reason.into_inner().reason;
     let why = why.unwrap_or_else(|| "cancelled over HTTP".to_owned());
     if why.chars().count() > REASON_MAX {
@@ -168,11 +161,8 @@ pub async fn cancel(
         )));
     }
     let why = in_one_line(&why, REASON_MAX);
-    let asked = desk.answers.ask(|reply| {
-        let group = group.clone();
-        scheduler.tell(CancelGroup { group, why, reply }, Cause::OUTSIDE);
-    });
-    report(asked.await?, &group)
+    let cancel = |group, reply| CancelGroup { group, why, reply };
+    desk.group(path.into_inner(), cancel).await
 }
 
 /// Which parts of a group are tried again.
@@ -199,26 +189,36 @@ pub async fn retry(
     path: Path<String>,
     again: Query<Again>,
 ) -> Result<Json<GroupReport>, Problem> {
-    let (group, scheduler) = (path.into_inner(), &desk.master.scheduler);
     let states = again.into_inner().state.into_iter().collect();
-    let asked = desk.answers.ask(|reply| {
-        let group = group.clone();
-        let retry = RetryGroup {
-            group,
-            states,
-            reply,
-        };
-        scheduler.tell(retry, Cause::OUTSIDE);
-    });
-    report(asked.await?, &group)
+    let retry = |group, reply| RetryGroup {
+        group,
+        states,
+        reply,
+    };
+    desk.group(path.into_inner(), retry).await
 }
 
-fn report(answer: Answer, group: &str) -> Result<Json<GroupReport>, Problem> {
-    match answer {
-        Answer::Group(Some(report)) => Ok(Json(report)),
-        Answer::Group(None) => Err(Problem::not_found(format!(
-            "no group {group:?} is known here: it is the name of one, or `last`"
-        ))),
-        _ => Err(Problem::strange()),
+impl Desk {
+    /// Sends the scheduler a letter about a group, and answers with how that stands then.
+    async fn group<M>(
+        &self,
+        group: String,
+        letter: impl FnOnce(String, ReplyTo) -> M,
+    ) -> Result<Json<GroupReport>, Problem>
+    where
+        SchedulerInbox: Hears<M>,
+        M: Serialize + Send + 'static,
+    {
+        let scheduler = &self.master.scheduler;
+        let asked = self
+            .answers
+            .ask(scheduler, |reply| letter(group.clone(), reply));
+        match asked.await? {
+            Answer::Group(Some(report)) => Ok(Json(report)),
+            Answer::Group(None) => Err(Problem::not_found(format!(
+                "no group {group:?} is known here: it is the name of one, or `last`"
+            ))),
+            _ => Err(Problem::strange()),
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! Who is in the cluster.
 
 use actix_web::web::{Data, Json, Path, Query};
-use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::{DrainPeer, ListPeers};
 use mutirao_actors::model::PeerId;
 use mutirao_actors::wire::report::{DrainReport, PeerRow};
@@ -14,10 +13,9 @@ use super::problem::Problem;
 impl Desk {
     /// Everybody who is here.
     pub(super) async fn peers(&self) -> Result<Vec<PeerRow>, Problem> {
-        let registry = &self.master.registry;
         let asked = self
             .answers
-            .ask(|reply| registry.tell(ListPeers { reply }, Cause::OUTSIDE));
+            .ask(&self.master.registry, |reply| ListPeers { reply });
         match asked.await? {
             Answer::Peers(peers) => Ok(peers),
             _ => Err(Problem::strange()),
@@ -77,15 +75,12 @@ pub async fn drain(
         .parse()
         .map_err(|_| Problem::bad(format!("{path:?} can be no peer_id")))?;
     let is_drained = !undo.undo.unwrap_or(false);
-    let scheduler = &desk.master.scheduler;
     let drain = |reply| DrainPeer {
         peer,
         is_drained,
         reply,
     };
-    let asked = desk
-        .answers
-        .ask(|reply| scheduler.tell(drain(reply), Cause::OUTSIDE));
+    let asked = desk.answers.ask(&desk.master.scheduler, drain);
     match asked.await? {
         Answer::Drained(report) => Ok(Json(report)),
         _ => Err(Problem::strange()),

@@ -8,7 +8,6 @@ use actix_web::http::header::{CONTENT_DISPOSITION, ETAG};
 use actix_web::web::{Bytes, Data, Path};
 use futures_util::Stream;
 use futures_util::stream::unfold;
-use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::LoadResult;
 use mutirao_actors::model::Archive;
 use tokio::sync::mpsc;
@@ -35,10 +34,9 @@ impl Desk {
             .to_lowercase();
             return Err(Problem::not_found(detail));
         }
-        let (task, folders) = (report.task_id, &self.master.folders);
-        let asked = self
-            .answers
-            .ask(|reply| folders.tell(LoadResult { task, reply }, Cause::OUTSIDE));
+        let task = report.task_id;
+        let load = |reply| LoadResult { task, reply };
+        let asked = self.answers.ask(&self.master.folders, load);
         match asked.await? {
             Answer::Payload(name, archive) => Ok((name, archive)),
             _ => Err(Problem::strange()),

@@ -2,7 +2,6 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json};
-use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::DescribeQueue;
 use mutirao_actors::wire::report::{MasterReport, MasterRole, QueueReport};
 
@@ -13,10 +12,8 @@ use super::problem::Problem;
 impl Desk {
     /// How its queue stands.
     pub(super) async fn queue(&self) -> Result<QueueReport, Problem> {
-        let scheduler = &self.master.scheduler;
-        let asked = self
-            .answers
-            .ask(|reply| scheduler.tell(DescribeQueue { reply }, Cause::OUTSIDE));
+        let describe = |reply| DescribeQueue { reply };
+        let asked = self.answers.ask(&self.master.scheduler, describe);
         match asked.await? {
             Answer::Queue(queue) => Ok(queue),
             _ => Err(Problem::strange()),

@@ -9,7 +9,6 @@ use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{BytesMut, Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::StreamExt as _;
-use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::{AdoptAfter, AdoptTask};
 use mutirao_actors::model::{Archive, PARTS_MAX, Part, TaskId, TaskName, Wishes};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
@@ -162,16 +161,18 @@ pub async fn submit(
         part,
         reply,
     };
-    let asked = desk.answers.ask(|reply| match after {
+    let (answers, master) = (&desk.answers, &desk.master);
+    let answer = match after {
         Some(after) => {
-            let adopt = adopt(reply);
-            desk.master
-                .scheduler
-                .tell(AdoptAfter { after, adopt }, Cause::OUTSIDE);
+            let adopt = |reply| AdoptAfter {
+                after,
+                adopt: adopt(reply),
+            };
+            answers.ask(&master.scheduler, adopt).await
         }
-        None => desk.master.folders.tell(adopt(reply), Cause::OUTSIDE),
-    });
-    match asked.await? {
+        None => answers.ask(&master.folders, adopt).await,
+    };
+    match answer? {
         Answer::Accepted(task_id, task_name) => {
             Ok(HttpResponse::Created().json(Accepted { task_id, task_name }))
         }

@@ -1,7 +1,6 @@
 //! How tasks stand, and taking them back.
 
 use actix_web::web::{Data, Json, Path, Query};
-use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::{CancelTask, DescribeTask, ListTasks, RetryTask};
 use mutirao_actors::model::{TaskChoice, TaskId};
 use mutirao_actors::wire::report::{REPORT_ROWS_MAX, Sought, TaskReport, TaskState};
@@ -44,10 +43,8 @@ impl Desk {
     /// How one task stands; with `why` in full, for which its whole group is looked at.
     pub(super) async fn task(&self, typed: &str, why: bool) -> Result<TaskReport, Problem> {
         let task = TaskChoice::typed(typed);
-        let scheduler = &self.master.scheduler;
-        let asked = self
-            .answers
-            .ask(|reply| scheduler.tell(DescribeTask { task, why, reply }, Cause::OUTSIDE));
+        let describe = |reply| DescribeTask { task, why, reply };
+        let asked = self.answers.ask(&self.master.scheduler, describe);
         match asked.await? {
             Answer::Task(Some(report)) => Ok(report),
             Answer::Task(None) => Err(Problem::not_found(format!(
@@ -86,10 +83,7 @@ pub async fn list(desk: Data<Desk>, wanted: Query<Wanted>) -> Result<Json<Page>,
         limit,
         reply,
     };
-    let scheduler = &desk.master.scheduler;
-    let asked = desk
-        .answers
-        .ask(|reply| scheduler.tell(list(reply), Cause::OUTSIDE));
+    let asked = desk.answers.ask(&desk.master.scheduler, list);
     let Answer::Tasks(tasks) = asked.await? else {
         return Err(Problem::strange());
     };
@@ -121,14 +115,10 @@ pub async fn one(desk: Data<Desk>, path: Path<String>) -> Result<Json<TaskReport
         (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
 pub async fn cancel(desk: Data<Desk>, path: Path<String>) -> Result<Json<TaskReport>, Problem> {
     let task = desk.task(&path, false).await?.task_id;
-    let scheduler = &desk.master.scheduler;
     let asked = desk
         .answers
-        .ask(|reply| scheduler.tell(CancelTask { task, reply }, Cause::OUTSIDE));
-    match asked.await? {
-        Answer::Task(Some(report)) => Ok(Json(report)),
-        _ => Err(Problem::strange()),
-    }
+        .ask(&desk.master.scheduler, |reply| CancelTask { task, reply });
+    changed(asked.await?)
 }
 
 /// Tries a task again that failed or was cancelled, and what was cancelled with it.
@@ -142,11 +132,15 @@ pub async fn cancel(desk: Data<Desk>, path: Path<String>) -> Result<Json<TaskRep
         (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
 pub async fn retry(desk: Data<Desk>, path: Path<String>) -> Result<Json<TaskReport>, Problem> {
     let task = desk.task(&path, false).await?.task_id;
-    let scheduler = &desk.master.scheduler;
     let asked = desk
         .answers
-        .ask(|reply| scheduler.tell(RetryTask { task, reply }, Cause::OUTSIDE));
-    match asked.await? {
+        .ask(&desk.master.scheduler, |reply| RetryTask { task, reply });
+    changed(asked.await?)
+}
+
+/// How a task stands that was there when it was to be changed.
+fn changed(answer: Answer) -> Result<Json<TaskReport>, Problem> {
+    match answer {
         Answer::Task(Some(report)) => Ok(Json(report)),
         _ => Err(Problem::strange()),
     }
