@@ -1,12 +1,14 @@
 use std::fs;
 use std::sync::Arc;
 
-use mutirao_actors::model;
+use mutirao_actors::messages::TaskEnded;
+use mutirao_actors::model::{self, Digest};
 
 use super::*;
 use crate::archive::{Compression, pack};
 use crate::disk::Volume;
-use crate::gather::MANIFEST;
+use crate::folders::places::Places;
+use crate::gather::{MANIFEST, is_complete_in};
 
 struct Stage {
     home: tempfile::TempDir,

@@ -1,0 +1,74 @@
+//! A part that has ended, and where what it left lies.
+
+use std::sync::Arc;
+
+use mutirao_actors::logic::effect::End;
+use mutirao_actors::messages::EndedPart;
+use mutirao_actors::model::{Digest, TaskId, TaskName};
+use mutirao_actors::wire::report::TaskState;
+
+use crate::folders::plans::FAILED;
+use crate::gather::Part;
+
+/// A part whose files may not lie where they belong yet.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    pub group: Arc<str>,
+    pub parts: u32,
+    pub name: TaskName,
+    pub size: u32,
+    pub part: Part,
+    /// The file of its result, below `results/`.
+    pub file: Option<String>,
+}
+
+/// Where a result lies, below `results/`, and its SHA-256; none if there is none.
+pub type Told = Option<(String, Digest)>;
+
+impl Ending {
+    /// Of this task, if its group can have a folder.
+    pub fn of(task: TaskId, ended: EndedPart, name: &TaskName, end: &End) -> Option<Self> {
+        // The last output of tasks that failed is kept there.
+        let is_taken = &*ended.group == FAILED.trim_end_matches('/');
+        if is_taken || TaskName::tamed(&ended.group).stem() != &*ended.group {
+            return None;
+        }
+        let (state, reason) = told(end);
+        let part = Part {
+            part: ended.part.number(),
+            task_id: task,
+            state,
+            peer: ended.peer,
+            attempts: ended.attempts,
+            input_sha256: ended.sha256,
+            result_sha256: None,
+            reason,
+        };
+        Some(Self {
+            group: ended.group,
+            parts: ended.part.of(),
+            name: name.clone(),
+            size: ended.size,
+            part,
+            file: None,
+        })
+    }
+
+    /// The same with its result.
+    pub fn with(mut self, result: Told) -> Self {
+        if let Some((file, sha256)) = result {
+            self.part.result_sha256 = Some(sha256);
+            self.file = Some(file);
+        }
+        self
+    }
+}
+
+/// How it ended, as reports say it.
+fn told(end: &End) -> (TaskState, Option<String>) {
+    match end {
+        End::Done => (TaskState::Done, None),
+        End::Failed(why) => (TaskState::Failed, Some(why.clone())),
+        End::Cancelled(why) => (TaskState::Cancelled, Some(why.clone())),
+    }
+}
