@@ -9,16 +9,12 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use common::archives::{SUM_OF_42, put_task};
 use common::desk::{Desk, err, out};
 use common::http::{ask, get, open};
-use common::wait_until;
+use common::{PATIENCE, wait_until};
 use serde_json::Value;
-
-/// Long enough for the slowest machine; a test that passes does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Desk {
     /// The bytes of a task that prints 42.

@@ -7,16 +7,13 @@ use std::fs;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
-use std::time::Duration;
 
 use common::archives::{put_task, text_in, zips_in};
 use common::desk::{Desk, err, out};
 use common::program::Program;
-use common::wait_until;
+use common::{PATIENCE, wait_until};
 use serde_json::{Value, json};
 
-/// Long enough for the slowest machine; a test that passes does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
 const SUM: &str = "import csv, sys\nrows = list(csv.reader(open(sys.argv[1])))\nprint('sum', sum(int(row[0]) for row in rows))\n";
 
 impl Desk {
@@ -260,7 +257,7 @@ fn sigterm_lets_a_peer_finish_and_hand_in_what_runs() {
             "later.zip",
             &[("main.py", "print('later')")],
         );
-        desk.json(&["status", "--json"])["tasks"]["queued"] == 1
+        desk.counts()["queued"] == 1
     });
     desk.write("go", "");
     assert_eq!(peer.wait_end(PATIENCE), Some(0));
@@ -292,7 +289,7 @@ fn sigterm_lets_up_take_in_what_runs_elsewhere_and_hand_out_no_more() {
     for name in ["one.zip", "two.zip"] {
         put_task(&desk.path("tasks"), name, &[("main.py", &script)]);
     }
-    let tasks = |of: &str| desk.json(&["status", "--json"])["tasks"][of].clone();
+    let tasks = |of: &str| desk.counts()[of].clone();
     wait_until("both run", PATIENCE, || tasks("leased") == 2);
     up.terminate();
     up.wait_line(|line| line.contains("nothing out any more"), PATIENCE);
@@ -321,7 +318,7 @@ fn deleting_a_zip_cancels_its_task_and_kills_its_script() {
     fs::remove_file(desk.path("tasks/endless.zip")).unwrap();
     wait_until("the script is gone", PATIENCE, || !process.exists());
     wait_until("the task is cancelled", PATIENCE, || {
-        desk.json(&["status", "--json"])["tasks"]["cancelled"] == 1
+        desk.counts()["cancelled"] == 1
     });
     wait_until("its folder is gone", PATIENCE, || {
         is_empty(&desk.path("work"))

@@ -8,13 +8,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use common::PATIENCE;
 use common::desk::Desk;
 use common::program::Program;
 use trycmd::TestCases;
 use trycmd::schema::Bin;
 
-/// Long enough for the slowest machine; a test that passes does not wait for it.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 /// What the recipes call besides the program.
 const TOOLS: [&str; 4] = ["cat", "ls", "sed", "python3"];
 /// Where `trycmd` starts what `recipes.md` says.

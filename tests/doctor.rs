@@ -8,17 +8,14 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Output;
 use std::thread;
-use std::time::Duration;
 
+use common::PATIENCE;
 use common::desk::{Desk, err, out};
 use common::lan::{Host, Lan};
 use common::ours::{answer, our_master};
 use common::program::Program;
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
-
-/// Long enough for the slowest machine; a test that passes does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn steps(output: &Output) -> (Option<i32>, Value) {
     let printed = serde_json::from_slice(&output.stdout);

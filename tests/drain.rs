@@ -5,14 +5,10 @@
 mod common;
 
 use std::fs;
-use std::time::Duration;
 
 use common::desk::{Desk, err, out};
-use common::wait_until;
+use common::{PATIENCE, wait_until};
 use serde_json::Value;
-
-/// Long enough for the slowest machine; a test that passes does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn peers(desk: &Desk) -> Vec<Value> {
     desk.json(&["peers", "--json"]).as_array().unwrap().clone()

@@ -5,15 +5,12 @@
 mod common;
 
 use std::fs;
-use std::time::Duration;
 
 use common::archives::zips_in;
-use common::desk::{Desk, err, out};
-use common::wait_until;
+use common::desk::{Desk, each_row, err, out};
+use common::{PATIENCE, wait_until};
 use serde_json::Value;
 
-/// Long enough for the slowest machine; a test that passes does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Prints its rows, and fails over a bad one.
 const SCRIPT: &str = "\
 import sys
@@ -42,16 +39,8 @@ fn groups_and_tasks_are_listed_told_and_printed_by_name_and_by_state() {
     let _master = desk.master();
     let elsewhere = desk.elsewhere();
     let _peer = elsewhere.start(&["peer", "--slots", "2"]);
-    let run = [
-        "run",
-        "main.py",
-        "rows.csv",
-        "--rows",
-        "1",
-        "--retries",
-        "0",
-    ];
-    assert_eq!(desk.output(&run).status.code(), Some(1));
+    let run = desk.output(&each_row("run"));
+    assert_eq!(run.status.code(), Some(1));
     fs::write(desk.path("hello.py"), "print('hello')").unwrap();
     assert!(desk.output(&["run", "hello.py"]).status.success());
 
@@ -105,7 +94,7 @@ fn a_group_that_is_said_apart_is_all_that_is_of_it_and_leaves_out_all_else() {
         let submit = ["submit", "sim.py", "--name", name, "--group", "alone"];
         assert!(desk.output(&submit).status.success());
     }
-    let cancelled = || desk_counts(&desk)["cancelled"].clone();
+    let cancelled = || desk.counts()["cancelled"].clone();
 
     for words in [
         &["cancel", "sim", "--group", "main-1"][..],
@@ -177,11 +166,11 @@ fn last_is_what_was_handed_in_last_from_the_same_folder() {
         assert_eq!(refused.status.code(), Some(1));
         assert!(err(&refused).contains("name another"), "{}", err(&refused));
     }
-    assert_eq!(desk_counts(&master)["cancelled"], 0);
+    assert_eq!(master.counts()["cancelled"], 0);
 
     assert!(ours.output(&["cancel", "last", theirs]).status.success());
     wait_until("all is cancelled", PATIENCE, || {
-        desk_counts(&master)["cancelled"] == 3
+        master.counts()["cancelled"] == 3
     });
     let waiting = ours.output(&["list", "--waiting"]);
     assert!(out(&waiting).contains("nothing is there"));
@@ -260,7 +249,7 @@ fn parts_go_by_their_numbers_tasks_by_their_state_and_all_by_a_word() {
     assert_eq!(asked.status.code(), Some(2));
     let said = err(&asked);
     assert!(said.contains("2 tasks and 2 groups"), "{said}");
-    assert_eq!(desk_counts(&desk)["cancelled"], 0);
+    assert_eq!(desk.counts()["cancelled"], 0);
     let beside = desk.output(&["cancel", "all", "main-1", "--yes"]);
     assert_eq!(beside.status.code(), Some(2), "{}", out(&beside));
     let of_one = desk.output(&["cancel", "all", "--group", "main-2"]);
@@ -269,13 +258,9 @@ fn parts_go_by_their_numbers_tasks_by_their_state_and_all_by_a_word() {
         "4 parts of main-2 are cancelled, 0 are done\n"
     );
     assert!(desk.output(&["cancel", "all", "--yes"]).status.success());
-    assert_eq!(desk_counts(&desk)["cancelled"], 10);
+    assert_eq!(desk.counts()["cancelled"], 10);
     put_away(10);
     let again = desk.output(&["retry", "all"]);
     assert!(again.status.success(), "{}", err(&again));
-    assert_eq!(desk_counts(&desk)["queued"], 10);
-}
-
-fn desk_counts(desk: &Desk) -> Value {
-    desk.json(&["status", "--json"])["tasks"].clone()
+    assert_eq!(desk.counts()["queued"], 10);
 }

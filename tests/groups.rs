@@ -6,15 +6,12 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use common::desk::{Desk, err, out};
+use common::desk::{Desk, each_row, err, out};
 use common::program::Program;
-use common::wait_until;
+use common::{PATIENCE, wait_until};
 use serde_json::Value;
 
-/// Long enough for the slowest machine; a test that passes does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Prints its rows with the length of a text in them.
 const MEASURE: &str = "\
 import csv, sys
@@ -150,15 +147,7 @@ fn rows_of_parts_that_fail_can_be_handed_in_again_and_the_run_ends_with_1() {
 #[test]
 fn a_canary_that_fails_keeps_the_others_from_beginning() {
     let desk = desk(&table(40, &[0]));
-    let output = desk.output(&[
-        "run",
-        "main.py",
-        "rows.csv",
-        "--rows",
-        "1",
-        "--retries",
-        "0",
-    ]);
+    let output = desk.output(&each_row("run"));
     let said = err(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("the canary failed: "), "{said}");
@@ -187,7 +176,7 @@ fn a_command_that_was_killed_leaves_a_group_for_which_another_can_wait() {
         "run",
         &mut desk.command(&["run", "main.py", "rows.csv", "--rows", "2"]),
     );
-    let tasks = |of: &str| desk.json(&["status", "--json"])["tasks"][of].clone();
+    let tasks = |of: &str| desk.counts()[of].clone();
     let folder = desk.path("results/main-1");
     wait_until("the canary is put in and another runs", PATIENCE, || {
         tasks("leased") == 1 && tasks("queued") == 1 && folder.join("merged.csv").exists()
@@ -224,7 +213,7 @@ fn a_dry_run_says_what_would_be_made_and_makes_nothing() {
         with_master.contains("0 peers with 0 slots"),
         "{with_master}"
     );
-    assert_eq!(desk.json(&["status", "--json"])["tasks"]["queued"], 0);
+    assert_eq!(desk.counts()["queued"], 0);
 }
 
 #[test]
@@ -347,10 +336,10 @@ fn an_interrupted_run_leaves_the_queue_going_and_says_how_to_pick_it_up() {
     let words = ["run", "main.py", "rows.csv", "--rows", "2"];
     let run = Program::spawn("run", &mut desk.command(&words));
     wait_until("all are handed in", PATIENCE, || {
-        desk.json(&["status", "--json"])["tasks"]["queued"] == 3
+        desk.counts()["queued"] == 3
     });
     run.interrupt();
     run.wait_line(|line| line.contains("mutirao wait last"), PATIENCE);
     assert_eq!(run.wait_end(PATIENCE), Some(130));
-    assert_eq!(desk.json(&["status", "--json"])["tasks"]["queued"], 3);
+    assert_eq!(desk.counts()["queued"], 3);
 }

@@ -18,15 +18,13 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use common::archives::{put_task, zips_in};
 use common::program::Program;
-use common::wait_until;
+use common::{PATIENCE, wait_until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-/// Long enough for the slowest machine; a test that passes does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// What strangers may make the master use beyond what it needs at rest (promise R7).
 const GROWTH_MAX_KIB: u64 = 256 << 10;
 /// What is written at once.

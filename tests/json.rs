@@ -8,15 +8,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
-use common::desk::{Desk, err, out};
-use common::wait_until;
+use common::desk::{Desk, each_row, err, out};
+use common::{PATIENCE, wait_until};
 use jsonschema::Validator;
 use serde_json::Value;
-
-/// Long enough for the slowest machine; a test that passes does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn schemas() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schemas"))
@@ -85,17 +81,8 @@ fn what_every_command_prints_is_what_its_schema_says() {
     let script = "import sys\nif 'bad' in open(sys.argv[1]).read(): raise ValueError('a bad row')\nprint('n')\n";
     fs::write(desk.path("main.py"), script).unwrap();
     fs::write(desk.path("rows.csv"), "n\n1\nbad\n3\n").unwrap();
-    let handed_in = [
-        "submit",
-        "main.py",
-        "rows.csv",
-        "--rows",
-        "1",
-        "--retries",
-        "0",
-        "--json",
-    ];
-    assert_eq!(hold(&desk, "submit", &handed_in)[0]["parts"], 3);
+    let submit = [&each_row("submit")[..], &["--json"]].concat();
+    assert_eq!(hold(&desk, "submit", &submit)[0]["parts"], 3);
     hold(
         &desk,
         "submit",

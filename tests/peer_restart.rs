@@ -9,21 +9,18 @@ use std::fs;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::archives::{put_task, text_in, zips_in};
 use common::desk::Desk;
 use common::program::Program;
-use common::wait_until;
+use common::{PATIENCE, wait_until};
 use mutirao_actors::model::Digest;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-/// Long enough for the slowest machine; a test that passes does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// The task of the played master.
 const TASK: &str = "0190a1b2-0000-7000-8000-000000000001";
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::archives::text_in;
+use common::desk::{Desk, err};
 use zip::ZipArchive;
 
 /// The pages that name commands.
@@ -214,32 +215,25 @@ fn fixed(line: &str) -> String {
 
 #[test]
 fn the_recorded_session_is_what_the_program_prints() {
-    let home = tempfile::tempdir().unwrap();
-    let tasks = home.path().join("tasks");
+    // Away from the port of a master that runs here, and from peers that look for one.
+    let desk = Desk::new();
+    let port = desk.discovery().to_string();
+    let tasks = desk.path("tasks");
     fs::create_dir(&tasks).unwrap();
     for file in ["example.zip", ".stay"] {
         fs::copy(root().join("tasks").join(file), tasks.join(file)).unwrap();
     }
-    let mut program = Command::new(env!("CARGO_BIN_EXE_mutirao"));
-    program.current_dir(home.path());
-    // Away from the port of a master that runs here, and from peers that look for one.
-    program.args([
-        "up",
-        "--drain",
-        "--name",
-        "lab",
-        "--port",
-        "0",
-        "--discovery-port",
-        "50997",
-    ]);
-    let output = program.output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
+    let up = ["up", "--drain", "--name", "lab", "--discovery-port", &port];
+    let output = desk.output(&up);
+    let told = err(&output);
     assert!(output.status.success(), "{told}");
     // The page shows the usual port, which a peer that joins need not be told.
-    let usual = told.replace("mutirao peer --discovery-port 50997", "mutirao peer");
+    let usual = told.replace(
+        &format!("mutirao peer --discovery-port {port}"),
+        "mutirao peer",
+    );
     assert_ne!(usual, told, "a peer is not told the unusual port");
-    let printed = text_in(&home.path().join("results/example.zip"), "stdout.txt");
+    let printed = text_in(&desk.path("results/example.zip"), "stdout.txt");
 
     for name in ["README.md", "README.pt-BR.md"] {
         let page = page(name);

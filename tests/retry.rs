@@ -6,15 +6,11 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use common::archives::zips_in;
-use common::desk::{Desk, err, out};
-use common::wait_until;
+use common::desk::{Desk, each_row, err, out};
+use common::{PATIENCE, wait_until};
 use serde_json::Value;
-
-/// Long enough for the slowest machine; a test that passes does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A script that fails over rows that are not in a file, which is how a person mends something.
 fn script(good: &Path) -> String {
@@ -50,16 +46,8 @@ fn what_failed_of_a_group_runs_again_and_is_put_together_with_the_rest() {
     let master = desk.master();
     let elsewhere = desk.elsewhere();
     let _peer = elsewhere.start(&["peer", "--slots", "2"]);
-    let run = [
-        "run",
-        "main.py",
-        "rows.csv",
-        "--rows",
-        "1",
-        "--retries",
-        "0",
-    ];
-    assert_eq!(desk.output(&run).status.code(), Some(1));
+    let run = desk.output(&each_row("run"));
+    assert_eq!(run.status.code(), Some(1));
     assert_eq!(text(&desk, "failed.csv"), "n\n3\n");
     let tries = |part: usize| {
         let name = format!("main-1.{part}");

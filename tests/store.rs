@@ -5,15 +5,13 @@ mod common;
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
+use common::PATIENCE;
 use common::archives::{SUM_OF_42, put_task};
 use common::desk::{Desk, err, out};
 use mutirao_actors::model::Digest;
 use serde_json::Value;
 
-/// Long enough for the slowest machine; a test that passes does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Tasks that are done before a database is damaged: enough for some pages.
 const TASKS: usize = 12;
 

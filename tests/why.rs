@@ -5,15 +5,11 @@
 mod common;
 
 use std::fs;
-use std::time::Duration;
 
 use common::archives::{put_task, zips_in};
 use common::desk::Desk;
-use common::wait_until;
+use common::{PATIENCE, wait_until};
 use serde_json::Value;
-
-/// Long enough for the slowest machine; a test that passes does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Desk {
     /// The exit code, and what was printed as answer and as error.

@@ -4,15 +4,12 @@
 mod common;
 
 use std::fs;
-use std::time::Duration;
 
-use common::desk::{Desk, err, out};
-use common::wait_until;
+use common::desk::{Desk, each_row, err, out};
+use common::{PATIENCE, wait_until};
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// Long enough for the slowest machine; a test that passes does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Fails at a row that is no number.
 const SCRIPT: &str =
     "import sys\nfor row in open(sys.argv[1]).read().split()[1:]:\n    print(int(row))\n";
@@ -31,16 +28,7 @@ fn what_waited_ran_and_failed_is_told_of_any_time_since() {
     let master = desk.start(&["master", "--name", "lab", "--message-log"]);
     master.wait_line(|line| line.contains("serving \"lab\""), PATIENCE);
     let before = Timestamp::now();
-    let cut = [
-        "submit",
-        "main.py",
-        "rows.csv",
-        "--rows",
-        "1",
-        "--retries",
-        "0",
-    ];
-    let output = desk.output(&cut);
+    let output = desk.output(&each_row("submit"));
     assert!(output.status.success(), "{}", err(&output));
     let group = out(&output).trim().to_owned();
     let waiting = Timestamp::now();

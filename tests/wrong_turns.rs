@@ -7,13 +7,11 @@ mod common;
 use std::fs;
 use std::net::TcpListener;
 use std::process::Output;
-use std::time::Duration;
 
+use common::PATIENCE;
 use common::archives::put_task;
 use common::desk::{Desk, err};
 
-/// Long enough for the slowest machine; a test that passes does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Exit codes.
 const FAILED: i32 = 1;
 const USAGE: i32 = 2;

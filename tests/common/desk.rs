@@ -3,15 +3,12 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::PATIENCE;
 use super::program::Program;
-
-/// Long enough for the slowest machine; a test that passes does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The folder, and a discovery port that no other test uses.
 pub struct Desk {
@@ -66,6 +63,12 @@ impl Desk {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// How many tasks of the master stand how.
+    #[track_caller]
+    pub fn counts(&self) -> Value {
+        self.json(&["status", "--json"])["tasks"].take()
+    }
+
     pub fn start(&self, words: &[&str]) -> Program {
         Program::spawn(words[0], &mut self.command(words))
     }
@@ -92,6 +95,19 @@ impl Desk {
         master.wait_line(|line| line.contains("serving \"lab\""), PATIENCE);
         master
     }
+}
+
+/// A task for each row of `rows.csv`, of which none that fails is tried again, for a command that hands in.
+pub fn each_row(command: &str) -> [&str; 7] {
+    [
+        command,
+        "main.py",
+        "rows.csv",
+        "--rows",
+        "1",
+        "--retries",
+        "0",
+    ]
 }
 
 pub fn out(output: &Output) -> String {

@@ -13,6 +13,8 @@ pub mod speakers;
 
 use std::time::Duration;
 
+/// How long a test waits for what is to come: enough for the slowest machine, and one that passes does not wait for it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a condition that nothing announces (a file, a process list) is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
