@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::shell::cargo;
-use crate::tools::Tool;
+use crate::tools::{FUZZ, Tool};
 
 /// Something that can pass or fail.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ pub struct Part {
 }
 
 /// Every suite.
-pub const SUITES: [Suite; 7] = [
+pub const SUITES: [Suite; 8] = [
     Suite {
         name: "format",
         needs: &[Tool::Rustfmt],
@@ -65,6 +65,23 @@ pub const SUITES: [Suite; 7] = [
             "warnings",
         ],
         env: &[("MUTIRAO_WITHOUT_PROCFS", "1")],
+        parts: &[],
+    },
+    Suite {
+        name: "lints of the fuzz targets",
+        needs: &[Tool::Clippy, Tool::FuzzCrates],
+        args: &[
+            "clippy",
+            "--manifest-path",
+            FUZZ,
+            "--target-dir",
+            "target/fuzz",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        // They are looked at and not linked, so the fuzzer itself need not be compiled.
+        env: &[("CUSTOM_LIBFUZZER_PATH", "target/fuzz/libnone.a")],
         parts: &[],
     },
     Suite {

@@ -20,6 +20,8 @@ pub enum Tool {
     Schemathesis,
     /// Checks the types of the Python client.
     Mypy,
+    /// What the fuzz targets are made of, which is a workspace of its own.
+    FuzzCrates,
 }
 
 /// A Python program in an environment of its own.
@@ -31,6 +33,9 @@ struct Venv {
     /// In which version.
     requirements: &'static str,
 }
+
+/// The fuzz targets' workspace.
+pub const FUZZ: &str = "fuzz/Cargo.toml";
 
 const SCHEMATHESIS: Venv = Venv {
     name: "schemathesis",
@@ -68,6 +73,7 @@ impl Tool {
             Self::Namespaces => has_unshare() && makes_namespaces(),
             Self::Schemathesis => SCHEMATHESIS.is_here(),
             Self::Mypy => MYPY.is_here(),
+            Self::FuzzCrates => works(cargo(&["fetch", "--offline", "--manifest-path", FUZZ])),
         }
     }
 
@@ -83,6 +89,9 @@ impl Tool {
             Self::Namespaces => {}
             Self::Schemathesis => SCHEMATHESIS.install(),
             Self::Mypy => MYPY.install(),
+            Self::FuzzCrates => {
+                works(cargo(&["fetch", "--manifest-path", FUZZ]));
+            }
         }
     }
 
@@ -97,6 +106,9 @@ impl Tool {
             }
             Self::Mypy => {
                 "mypy cannot be installed: install Python's venv, and let pip reach its index"
+            }
+            Self::FuzzCrates => {
+                "what the fuzz targets need is not here: let cargo reach its registry"
             }
             Self::Namespaces => "it makes network namespaces, for which it must be root on Linux",
         }
