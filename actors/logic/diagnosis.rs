@@ -1,13 +1,15 @@
 //! What is to blame when tasks fail or run for long: the code, the row, the machine, what is installed, or chance.
 //!
-//! Rule: failures that look alike are judged together, by where they happened and by what passed beside them. Nothing is
-//! remembered for this: the tries that the ledger knows are looked at when somebody asks, each once; and of failures no more
-//! than a thousand kinds are told apart, however many parts a group has.
+//! Rule: failures that look alike are judged together, by where they happened and by what passed beside them; those of a
+//! sick peer apart from the others, for they say nothing of the task. Nothing is remembered for this: the tries that the
+//! ledger knows are looked at when somebody asks, each once; and of failures no more than a thousand kinds are told apart,
+//! however many parts a group has.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::ledger::{Entry, Lease, State};
+use super::health::Health;
+use super::ledger::{Entry, Lease, State, Tried};
 use crate::model::{Moment, Part, PeerId, Task};
 use crate::wire::report::{
     Culprit, EXAMPLES_MAX, ExampleRow, FINDINGS_MAX, Findings, ReasonRow, RunRow, UsualRow,
@@ -53,6 +55,8 @@ struct Cluster<'a> {
 /// The tries of tasks that belong together, as they are looked at.
 #[derive(Debug, Default)]
 pub struct Diagnosis<'a> {
+    /// Which peers are sick, if that is known.
+    health: Option<&'a Health>,
     clusters: BTreeMap<Symptom, Cluster<'a>>,
     untold: u64,
     /// How many tasks passed where.
@@ -66,6 +70,21 @@ pub struct Diagnosis<'a> {
 }
 
 impl<'a> Diagnosis<'a> {
+    /// Of tries at peers of which it is known who is sick.
+    pub fn knowing(health: &'a Health) -> Self {
+        Self {
+            health: Some(health),
+            ..Self::default()
+        }
+    }
+
+    /// What a try looked like that failed.
+    fn symptom(&self, tried: &Tried) -> Option<Symptom> {
+        let symptom = Symptom::of(tried.fault.as_ref()?)?;
+        let health = self.health;
+        Some(symptom.at(health.is_some_and(|health| health.is_sick(&tried.holder))))
+    }
+
     /// Looks at one task.
     pub fn look_at(&mut self, entry: &'a Entry) {
         let story = &*entry.story;
@@ -94,14 +113,18 @@ impl<'a> Diagnosis<'a> {
             let was_taken = passed.is_some_and(|passed| passed.attempt == tried.attempt);
             let fault = tried.fault.as_ref().filter(|_| !was_taken);
             if let Some((fault, symptom)) =
-                fault.and_then(|fault| Some((fault, Symptom::of(fault)?)))
+                fault.and_then(|fault| Some((fault, self.symptom(tried)?)))
             {
                 let look = looks.entry(symptom);
                 let (_, peers) = look.or_insert_with(|| (fault.to_string(), Vec::new()));
                 peers.push(&tried.holder.peer);
             }
         }
+        let has_failed = matches!(story.state, State::Failed { .. });
+        // What a sick peer did is why the task failed for good only if it failed nowhere else.
+        let is_of_peers = looks.keys().all(|symptom| symptom.is_of_peer);
         for (symptom, (error, peers)) in looks {
+            let has_failed = has_failed && (is_of_peers || !symptom.is_of_peer);
             let Some(cluster) = self.cluster(symptom) else {
                 self.untold += peers.len() as u64;
                 continue;
@@ -109,7 +132,8 @@ impl<'a> Diagnosis<'a> {
             if cluster.error.is_empty() {
                 cluster.error = error;
             }
-            cluster.add(entry, &peers, passed.map(|passed| &passed.peer));
+            let passed = passed.map(|passed| &passed.peer);
+            cluster.add((&entry.task, has_failed), &peers, passed);
         }
     }
 
@@ -126,9 +150,8 @@ impl<'a> Diagnosis<'a> {
 
     /// What is found out about one of the tasks, in the light of the others.
     pub fn of_one(mut self, entry: &'a Entry, now: Moment) -> Findings {
-        let faults = entry.story.tries.iter();
-        let faults = faults.filter_map(|tried| tried.fault.as_ref());
-        let symptoms: Vec<Symptom> = faults.filter_map(Symptom::of).collect();
+        let tries = entry.story.tries.iter();
+        let symptoms: Vec<Symptom> = tries.filter_map(|tried| self.symptom(tried)).collect();
         let untold = symptoms.iter();
         let untold = untold.filter(|symptom| !self.clusters.contains_key(*symptom));
         self.untold = untold.count() as u64;
@@ -222,7 +245,7 @@ impl<'a> Diagnosis<'a> {
     }
 
     fn verdict(&self, symptom: &Symptom, cluster: Cluster<'a>) -> VerdictRow {
-        let culprit = self.judge(&symptom.kind, &cluster);
+        let culprit = self.judge(symptom, &cluster);
         let mut peers: Vec<_> = cluster.peers.iter().collect();
         peers.sort_by_key(|(_, tries)| Reverse(**tries));
         let examples = cluster.examples.iter().map(|task| ExampleRow {
@@ -232,7 +255,7 @@ impl<'a> Diagnosis<'a> {
         });
         VerdictRow {
             culprit,
-            words: words::of(culprit, &symptom.kind, &cluster, self),
+            words: words::of(culprit, symptom, &cluster, self),
             helps: words::helps(culprit, &symptom.kind, &cluster),
             tasks: cluster.tasks,
             failed: cluster.failed,
@@ -251,10 +274,11 @@ impl<'a> Diagnosis<'a> {
 
     /// What is to blame. First what the failure says itself; then whether these tasks passed when they were tried again, and
     /// where; then what else passed, and where.
-    fn judge(&self, kind: &Kind, cluster: &Cluster<'_>) -> Culprit {
+    fn judge(&self, symptom: &Symptom, cluster: &Cluster<'_>) -> Culprit {
         let here: u64 = cluster.peers.keys().map(|peer| self.passed(peer)).sum();
         let all: u64 = self.passes.values().sum();
-        match kind {
+        match &symptom.kind {
+            _ if symptom.is_of_peer => return Culprit::Machine,
             Kind::Module(_) | Kind::Program => return Culprit::Environment,
             Kind::Trouble => return Culprit::Machine,
             Kind::Slow if here > 0 => return Culprit::Row,
@@ -288,9 +312,13 @@ impl<'a> Diagnosis<'a> {
 }
 
 impl<'a> Cluster<'a> {
-    /// A task failed so on these peers, one for each try; and may have passed.
-    fn add(&mut self, entry: &'a Entry, peers: &[&'a PeerId], passed: Option<&PeerId>) {
-        let has_failed = matches!(entry.story.state, State::Failed { .. });
+    /// A task failed so on these peers, one for each try, and for good if it has; and may have passed.
+    fn add(
+        &mut self,
+        (task, has_failed): (&'a Task, bool),
+        peers: &[&'a PeerId],
+        passed: Option<&PeerId>,
+    ) {
         let several = peers.iter().any(|peer| Some(peer) != peers.first());
         self.tasks += 1;
         self.failed += u64::from(has_failed);
@@ -300,7 +328,7 @@ impl<'a> Cluster<'a> {
             None => self.everywhere += u64::from(several),
         }
         self.tried_on(peers);
-        self.show(&entry.task, has_failed);
+        self.show(task, has_failed);
     }
 
     fn tried_on(&mut self, peers: &[&'a PeerId]) {

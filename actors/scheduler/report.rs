@@ -159,7 +159,7 @@ pub fn of_group_in_full<P: Policy>(
     now: Moment,
 ) -> Option<GroupReport> {
     let report = of_group(mind, name)?;
-    let mut diagnosis = Diagnosis::default();
+    let mut diagnosis = Diagnosis::knowing(mind.health());
     let entries = mind.ledger().of_group(&report.group);
     entries.for_each(|entry| diagnosis.look_at(entry));
     let why = Findings {
@@ -235,7 +235,7 @@ pub fn in_full<P: Policy>(mind: &Dispatch<P>, entry: &Entry, now: Moment) -> Tas
 
 /// A task seen beside the other parts of its group, if it is of one; and else alone, for others have other code.
 fn diagnosis<'a, P: Policy>(mind: &'a Dispatch<P>, entry: &'a Entry) -> Diagnosis<'a> {
-    let mut diagnosis = Diagnosis::default();
+    let mut diagnosis = Diagnosis::knowing(mind.health());
     match entry.task.part() {
         None => diagnosis.look_at(entry),
         Some(_) => {

@@ -25,12 +25,21 @@ pub(super) enum Kind {
     Run,
 }
 
+impl Kind {
+    /// Whether it may be the task's own doing, unless its peer fails what others pass.
+    fn is_of_task(&self) -> bool {
+        matches!(self, Self::Memory | Self::Time | Self::Run)
+    }
+}
+
 /// A kind of failure, and what tells it from others of the same kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Symptom {
     /// Of which kind.
     pub kind: Kind,
     shape: String,
+    /// Whether it was seen at a peer that fails what others pass, so that it counts against that one.
+    pub is_of_peer: bool,
 }
 
 impl Symptom {
@@ -40,7 +49,17 @@ impl Symptom {
     }
 
     fn shaped(kind: Kind, shape: String) -> Self {
-        Self { kind, shape }
+        Self {
+            kind,
+            shape,
+            is_of_peer: false,
+        }
+    }
+
+    /// The same as it is seen at a peer that is sick, or is not.
+    pub fn at(mut self, is_sick: bool) -> Self {
+        self.is_of_peer = is_sick && self.kind.is_of_task();
+        self
     }
 
     /// What a fault looks like; none if it was planned, or the master's own doing.

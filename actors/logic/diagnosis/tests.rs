@@ -234,6 +234,91 @@ fn a_task_alone_is_judged_by_its_own_tries() {
     assert_eq!(culprits(std::slice::from_ref(&failed)), [Culprit::Code]);
 }
 
+/// A world in which it is known that this peer is sick.
+fn sick(peer: &str) -> Health {
+    let mut health = Health::default();
+    for number in 0..20 {
+        let (sick, failed) = (ours(peer), task(1000 + number).id);
+        health.failed(&sick, failed, Attempt(1), now());
+        health.passed_elsewhere(&sick, failed, Attempt(1), now());
+    }
+    assert!(health.is_sick(&ours(peer)));
+    health
+}
+
+fn judged(entries: &[Entry], health: &Health) -> Vec<VerdictRow> {
+    let mut diagnosis = Diagnosis::knowing(health);
+    entries.iter().for_each(|entry| diagnosis.look_at(entry));
+    let all = diagnosis.of_all(now()).verdicts;
+    let mut diagnosis = Diagnosis::knowing(health);
+    entries.iter().for_each(|entry| diagnosis.look_at(entry));
+    let one = diagnosis.of_one(&entries[0], now()).verdicts;
+    if entries.len() == 1 {
+        assert_eq!(one, all);
+    }
+    all
+}
+
+#[test]
+fn what_a_sick_peer_did_to_a_task_that_fails_everywhere_is_the_machine_and_the_rest_the_code() {
+    let run = |_: u128, peer: &str| match peer {
+        "ivo" => Some(Fault::Run(Ending::Exit(9))),
+        _ => Some(raised("ValueError: x (main.py:3)")),
+    };
+    let poison = tried(1, 1, &["ivo", "ana", "bob"], &run);
+    let verdicts = judged(&[poison], &sick("ivo"));
+    let told: Vec<_> = verdicts
+        .iter()
+        .map(|verdict| (verdict.culprit, &*verdict.error, verdict.failed))
+        .collect();
+    let expected = [
+        (Culprit::Code, "exit code 1: ValueError: x (main.py:3)", 1),
+        (Culprit::Machine, "exit code 9", 0),
+    ];
+    assert_eq!(told, expected);
+    let words = "the machine: 1 task failed so on ivo, and what fails there passes elsewhere";
+    assert_eq!(verdicts[1].words, words);
+    let helps = ["mutirao why ivo", "mutirao drain ivo gives it nothing more"];
+    assert_eq!(verdicts[1].helps, helps);
+}
+
+#[test]
+fn what_failed_for_good_at_a_sick_peer_alone_is_to_be_tried_again() {
+    let run = |_: u128, _: &str| Some(raised("OSError: x (main.py:3)"));
+    let failed = tried(1, 1, &["ivo", "ivo", "ivo"], &run);
+    let verdicts = judged(&[failed], &sick("ivo"));
+    assert_eq!(verdicts.len(), 1);
+    assert_eq!(
+        (verdicts[0].culprit, verdicts[0].failed),
+        (Culprit::Machine, 1)
+    );
+    let again = "then: mutirao retry task-1 --failed";
+    assert_eq!(verdicts[0].helps.last().unwrap(), again);
+}
+
+#[test]
+fn what_fails_alike_at_a_sick_peer_and_at_others_is_told_of_both_apart() {
+    // Two rows are bad, and the sick one fails whatever it is given, in the same words.
+    let run = |number: u128, peer: &str| {
+        let is_bad = number < 2 || peer == "ivo";
+        is_bad.then_some(Fault::Run(Ending::Exit(1)))
+    };
+    let verdicts = judged(&world(20, 0, &run), &sick("ivo"));
+    let told: Vec<_> = verdicts
+        .iter()
+        .map(|verdict| (verdict.culprit, verdict.failed, verdict.peers.len()))
+        .collect();
+    assert_eq!(told, [(Culprit::Row, 2, 3), (Culprit::Machine, 0, 1)]);
+}
+
+#[test]
+fn a_missing_module_is_the_environment_at_a_sick_peer_too() {
+    let run = |_: u128, _: &str| Some(raised("ModuleNotFoundError: No module named 'numpy'"));
+    let failed = tried(1, 1, &["ivo"], &run);
+    let verdicts = judged(&[failed], &sick("ivo"));
+    assert_eq!(verdicts[0].culprit, Culprit::Environment);
+}
+
 #[test]
 fn of_one_task_only_its_own_failures_are_told_in_the_light_of_the_others() {
     let run = |number: u128, _: &str| match number {

@@ -1,6 +1,6 @@
 //! Verdicts in words for readers, and what helps.
 
-use super::symptom::Kind;
+use super::symptom::{Kind, Symptom};
 use super::{Cluster, Diagnosis, SHOWS_WHERE};
 use crate::model::{PeerId, Task};
 use crate::wire::report::Culprit;
@@ -11,14 +11,14 @@ const NAMED_MAX: usize = 3;
 /// What is to blame, and what speaks for that.
 pub(super) fn of(
     culprit: Culprit,
-    kind: &Kind,
+    symptom: &Symptom,
     cluster: &Cluster<'_>,
     all: &Diagnosis<'_>,
 ) -> String {
     let peers = named(cluster);
     let failing = tasks(cluster.tasks);
     let others = all.passes.len() as u64;
-    match (culprit, kind) {
+    match (culprit, &symptom.kind) {
         (Culprit::Environment, Kind::Module(module)) => {
             let lacking = |peer: &&PeerId| cluster.peers.contains_key(peer);
             let having = all.passes.keys().filter(|peer| !lacking(peer)).count() as u64;
@@ -32,6 +32,9 @@ pub(super) fn of(
         }
         (Culprit::Environment, _) => {
             format!("the environment: the program cannot be started on {peers}")
+        }
+        (Culprit::Code, _) if all.tried == 1 => {
+            format!("the code: it failed so on {peers}, and has not passed")
         }
         (Culprit::Code, _) => {
             format!("the code: {failing} failed so on {peers}, and nothing has passed")
@@ -50,6 +53,7 @@ pub(super) fn of(
         (Culprit::Machine, _) => format!(
             "the machine: {failing} failed so on {peers}, and {} elsewhere",
             match cluster.elsewhere {
+                0 if symptom.is_of_peer => "what fails there passes".to_owned(),
                 0 => "others pass".to_owned(),
                 passed => format!("{passed} of these passed"),
             }
