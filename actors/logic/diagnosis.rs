@@ -61,6 +61,8 @@ pub struct Diagnosis<'a> {
     untold: u64,
     /// How many tasks passed where.
     passes: HashMap<&'a PeerId, u64>,
+    /// How many more passed that are not looked at.
+    beyond: u64,
     /// Tasks that were tried.
     tried: u64,
     took_ms: Vec<u64>,
@@ -146,6 +148,17 @@ impl<'a> Diagnosis<'a> {
     /// What is found out about all that was looked at.
     pub fn of_all(self, now: Moment) -> Findings {
         self.findings(|_| true, |_| true, now)
+    }
+
+    /// So many of the group passed in all, though not each is looked at.
+    pub fn passed_in_all(&mut self, tasks: u64) {
+        let seen: u64 = self.passes.values().sum();
+        self.beyond = tasks.saturating_sub(seen);
+    }
+
+    /// How many passed in all.
+    fn passed_anywhere(&self) -> u64 {
+        self.passes.values().sum::<u64>() + self.beyond
     }
 
     /// What is found out about one of the tasks, in the light of the others.
@@ -276,7 +289,6 @@ impl<'a> Diagnosis<'a> {
     /// where; then what else passed, and where.
     fn judge(&self, symptom: &Symptom, cluster: &Cluster<'_>) -> Culprit {
         let here: u64 = cluster.peers.keys().map(|peer| self.passed(peer)).sum();
-        let all: u64 = self.passes.values().sum();
         match &symptom.kind {
             _ if symptom.is_of_peer => return Culprit::Machine,
             Kind::Module(_) | Kind::Program => return Culprit::Environment,
@@ -288,18 +300,21 @@ impl<'a> Diagnosis<'a> {
         }
         let done = cluster.elsewhere + cluster.again;
         let stuck = cluster.failed.max(cluster.everywhere);
-        if all == 0 {
+        if self.passed_anywhere() == 0 {
             return Culprit::Code;
         }
         if done > stuck {
-            let fails_more = here < cluster.tries;
+            // Where not all is looked at, one task shows too little of what passes there.
+            let shows_enough = self.beyond == 0 || cluster.tasks > 1;
+            let fails_more = here < cluster.tries && shows_enough;
             return match cluster.elsewhere > cluster.again && fails_more {
                 true => Culprit::Machine,
                 false => Culprit::Chance,
             };
         }
         // One that passes nothing, where others do, and several tasks fail alike of which none was tried elsewhere.
-        let only_here = here == 0 && cluster.everywhere == 0 && cluster.tasks > 1;
+        let passes_nothing = here == 0 && self.beyond == 0;
+        let only_here = passes_nothing && cluster.everywhere == 0 && cluster.tasks > 1;
         match only_here {
             true => Culprit::Machine,
             false => Culprit::Row,

@@ -3,7 +3,7 @@
 //! Rule: only tasks that are parts are counted. A group is remembered while one of its parts is open, and then while fewer
 //! than `OVER_MAX` ended after it; a name that is used again when all parts ended starts afresh.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::ledger::{Counts, State};
@@ -13,6 +13,8 @@ use crate::model::{Task, TaskId};
 const OVER_MAX: usize = 1000;
 /// Different reasons that are told of a group: what more there is, is seen when these are mended.
 const REASONS_MAX: usize = 10;
+/// Parts of a group by which another of it is judged: enough to see what is usual, and no more work than a task with many tries.
+const NEWEST_MAX: usize = 64;
 /// Characters of a reason: enough to tell it from others.
 const REASON_CHARS_MAX: usize = 200;
 
@@ -25,6 +27,8 @@ pub struct Tally {
     pub counts: Counts,
     /// The first reasons for which some failed, each with how many; at most `REASONS_MAX`.
     pub reasons: Vec<(String, u64)>,
+    /// Those that were done or failed last, each once; at most `NEWEST_MAX`.
+    ended: VecDeque<TaskId>,
     newest: Option<TaskId>,
     /// The oldest of its parts: what is older and of the same name was of another group.
     first: Option<TaskId>,
@@ -51,6 +55,14 @@ impl Tally {
             *tasks = tasks.saturating_sub(1);
         }
         self.reasons.retain(|(_, tasks)| *tasks > 0);
+    }
+
+    fn ended_last(&mut self, task: TaskId) {
+        self.ended.retain(|ended| *ended != task);
+        if self.ended.len() >= NEWEST_MAX {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(task);
     }
 
     fn failed_for(&mut self, why: &str) {
@@ -91,7 +103,7 @@ impl Tallies {
         tally.newest = tally.newest.max(Some(task.id));
         let first = tally.first.unwrap_or(task.id);
         tally.first = Some(first.min(task.id));
-        self.count(group, None, state);
+        self.count(task, None, state);
     }
 
     /// Whether a task is a part of the group that goes by its group's name now.
@@ -104,11 +116,12 @@ impl Tallies {
     /// A task moved from one state to another.
     pub fn moved(&mut self, task: &Task, from: &State, to: &State) {
         if self.is_current(task) {
-            self.count(&task.kind.group, Some(from), to);
+            self.count(task, Some(from), to);
         }
     }
 
-    fn count(&mut self, group: &Arc<str>, from: Option<&State>, to: &State) {
+    fn count(&mut self, task: &Task, from: Option<&State>, to: &State) {
+        let group = &task.kind.group;
         let Some(tally) = self.groups.get_mut(group) else {
             return;
         };
@@ -122,6 +135,9 @@ impl Tallies {
         *tally.counts.of(to) += 1;
         if let State::Failed { why, .. } = to {
             tally.failed_for(why);
+        }
+        if let State::Done { .. } | State::Failed { .. } = to {
+            tally.ended_last(task.id);
         }
         match (tally.counts.open(), tally.over) {
             (0, None) => {
@@ -161,6 +177,15 @@ impl Tallies {
         task.part()?;
         let tally = self.groups.get(&task.kind.group)?;
         Some(u32::try_from(tally.counts.failed).unwrap_or(u32::MAX))
+    }
+
+    /// How many are done of the group whose part this task is, and those that were done or failed last; nothing if it is of an
+    /// earlier one of the name.
+    pub fn ended_beside(&self, task: &Task) -> (u64, impl Iterator<Item = &TaskId>) {
+        let tally = self.groups.get(&task.kind.group);
+        let tally = tally.filter(|_| self.is_current(task));
+        let ended = tally.into_iter().flat_map(|tally| &tally.ended);
+        (tally.map_or(0, |tally| tally.counts.done), ended)
     }
 
     /// So many groups, the one with the newest part first; behind this one, if it is said. Behind one that is forgotten there
@@ -263,6 +288,31 @@ mod tests {
         assert_eq!((tally.counts.queued, tally.counts.failed), (1, 0));
         assert_eq!((tally.reasons.len(), tally.over), (0, None));
         assert!(!tally.is_complete() && tallies.over.is_empty());
+    }
+
+    #[test]
+    fn the_newest_parts_that_ended_are_remembered_each_once() {
+        let mut tallies = Tallies::default();
+        let ids = |tallies: &Tallies, of: &Task| {
+            let (_, ended) = tallies.ended_beside(of);
+            ended.copied().collect::<Vec<_>>()
+        };
+        let parts: Vec<_> = (0..100).map(|number| part("rows", number, 100)).collect();
+        for part in &parts {
+            tallies.add(part, &State::Waiting);
+        }
+        assert_eq!(ids(&tallies, &parts[0]), []);
+        for part in &parts {
+            tallies.moved(part, &State::Waiting, &failed("exit code 1"));
+        }
+        tallies.moved(&parts[50], &failed("exit code 1"), &State::Waiting);
+        tallies.moved(&parts[50], &State::Waiting, &failed("exit code 1"));
+        let newest = ids(&tallies, &parts[0]);
+        let mut expected: Vec<_> = parts[36..].iter().map(|part| part.id).collect();
+        let again = expected.remove(50 - 36);
+        expected.push(again);
+        assert_eq!(newest, expected);
+        assert_eq!(ids(&tallies, &task(7)), [], "it is no part");
     }
 
     #[test]

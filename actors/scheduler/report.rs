@@ -233,16 +233,16 @@ pub fn in_full<P: Policy>(mind: &Dispatch<P>, entry: &Entry, now: Moment) -> Tas
     }
 }
 
-/// A task seen beside the other parts of its group, if it is of one; and else alone, for others have other code.
+/// A task seen beside the parts of its group that ended last, if it is of one; and else alone, for others have other code. It
+/// costs no more in a group of any size.
 fn diagnosis<'a, P: Policy>(mind: &'a Dispatch<P>, entry: &'a Entry) -> Diagnosis<'a> {
     let mut diagnosis = Diagnosis::knowing(mind.health());
-    match entry.task.part() {
-        None => diagnosis.look_at(entry),
-        Some(_) => {
-            let parts = mind.ledger().beside(&entry.task);
-            parts.for_each(|entry| diagnosis.look_at(entry));
-        }
-    }
+    diagnosis.look_at(entry);
+    let ledger = mind.ledger();
+    let beside = ledger.newest_beside(&entry.task);
+    beside.for_each(|entry| diagnosis.look_at(entry));
+    let (done, _) = ledger.tallies().ended_beside(&entry.task);
+    diagnosis.passed_in_all(done);
     diagnosis
 }
 
@@ -355,8 +355,9 @@ pub fn in_words(end: &End) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logic::fixtures::{Desk, by_name, ours, ours_in_life, plain, task};
-    use crate::model::Ending;
+    use crate::logic::fixtures::{Desk, by_name, kind_of, ours, ours_in_life, plain, task};
+    use crate::model::{Ending, Task};
+    use crate::wire::report::Culprit;
 
     fn told(desk: &Desk) -> Vec<(String, Option<Against>)> {
         let report = in_full(&desk.mind, desk.entry(task(1).id), desk.now);
@@ -392,5 +393,38 @@ mod tests {
         desk.submit(&plain("a"), late, b"good", Ending::Unsaid);
         desk.kept(offer.task);
         assert_eq!(told(&desk), [("its result was taken".to_owned(), None)]);
+    }
+
+    #[test]
+    fn a_part_is_judged_beside_the_few_that_ended_last_and_by_all_that_are_done() {
+        let mut desk = Desk::with(&[&ours("a")]);
+        let part = |number: u32| -> Task {
+            let mut part = task(u128::from(number) + 1);
+            kind_of(&mut part).group = "rows".into();
+            part.set_part(Part::new(number, 301));
+            part
+        };
+        let no_retries = |mut task: Task| {
+            kind_of(&mut task).wishes.retries = Some(0);
+            task
+        };
+        let mut run = |number: u32, is_well: bool| {
+            desk.arrive(no_retries(part(number)));
+            let offer = desk.take(&ours("a"));
+            match is_well {
+                true => desk.succeed(&ours("a"), &offer),
+                false => desk.fail(&ours("a"), &offer),
+            };
+            desk.kept(offer.task);
+        };
+        (0..200).for_each(|number| run(number, true));
+        (200..301).for_each(|number| run(number, false));
+        let last = desk.entry(part(300).id);
+        let report = in_full(&desk.mind, last, desk.now);
+        let verdict = &report.why.unwrap().verdicts[0];
+        assert_eq!((verdict.culprit, verdict.tasks), (Culprit::Row, 64));
+        let told = "64 of 64 tasks that were looked at fail so";
+        assert!(verdict.words.contains(told), "{}", verdict.words);
+        assert!(verdict.words.ends_with("and 200 of the group passed"));
     }
 }

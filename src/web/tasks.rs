@@ -40,7 +40,7 @@ pub struct Page {
 }
 
 impl Desk {
-    /// How one task stands; with `why` in full, for which its whole group is looked at.
+    /// How one task stands; with `why` in full.
     pub(super) async fn task(&self, typed: &str, why: bool) -> Result<TaskReport, Problem> {
         let task = TaskChoice::typed(typed);
         let describe = |reply| DescribeTask { task, why, reply };

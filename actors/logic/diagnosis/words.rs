@@ -59,17 +59,21 @@ pub(super) fn of(
             }
         ),
         (Culprit::Row, _) => {
-            let passed: u64 = all.passes.values().sum();
-            format!(
-                "the row: {} of {} {} ({peers}), and {passed} passed on {}",
-                cluster.tasks,
-                tasks(all.tried),
-                match cluster.tasks {
-                    1 => "fails so wherever it runs",
-                    _ => "fail so wherever they run",
-                },
-                counted(others, "peer", "peers"),
-            )
+            let passed = all.passed_anywhere();
+            let fails = match cluster.tasks {
+                1 => "fails so wherever it runs",
+                _ => "fail so wherever they run",
+            };
+            let (failing, tried) = (cluster.tasks, tasks(all.tried));
+            match all.beyond {
+                0 => format!(
+                    "the row: {failing} of {tried} {fails} ({peers}), and {passed} passed on {}",
+                    counted(others, "peer", "peers"),
+                ),
+                _ => format!(
+                    "the row: {failing} of {tried} that were looked at {fails} ({peers}), and {passed} of the group passed"
+                ),
+            }
         }
         (Culprit::Chance, _) => format!(
             "chance: {} of {failing} passed when tried again",

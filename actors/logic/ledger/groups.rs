@@ -1,4 +1,4 @@
-//! The tasks of a group; each of these looks at every task.
+//! The tasks of a group; each of these but one looks at every task.
 //!
 //! Rule: a name may be used again, every night for the same work. What is asked of a group is asked of its parts since it was
 //! used last, and of a part that was handed in twice the newer one counts.
@@ -30,13 +30,11 @@ impl Ledger {
         parts
     }
 
-    /// The parts that belong together with this one, and itself; of an earlier group of the name if it is of one.
-    pub fn beside(&self, task: &Task) -> impl Iterator<Item = &Entry> {
-        let is_current = self.tallies.is_current(task);
-        let is_meant = move |entry: &&Entry| {
-            entry.task.part().is_some() && self.tallies.is_current(&entry.task) == is_current
-        };
-        self.named_so(&task.kind.group).filter(is_meant)
+    /// The parts that ended last of the group of which this one is, but for itself; no more than a few, whatever its size.
+    pub fn newest_beside(&self, task: &Task) -> impl Iterator<Item = &Entry> {
+        let (_, ended) = self.tallies.ended_beside(task);
+        let others = ended.filter(|ended| **ended != task.id);
+        others.filter_map(|ended| self.entries.get(ended))
     }
 
     /// The open tasks of a group, in the order of their ids, whatever else it is that they are.
@@ -102,10 +100,6 @@ mod tests {
         assert_eq!(
             ids(parts.into_values()),
             second.each_ref().map(|task| task.id)
-        );
-        assert_eq!(
-            ids(ledger.beside(&first[1])),
-            first.each_ref().map(|task| task.id)
         );
         assert_eq!(ledger.open_of("nightly"), [3, 5, 6].map(|id| task(id).id));
     }
