@@ -1,6 +1,6 @@
 //! `poison`: tasks that fail, die, hang, want too much memory or kill their peer, among good ones.
 
-mod kinds;
+pub(super) mod kinds;
 
 use std::fs;
 use std::time::Duration;
@@ -46,9 +46,11 @@ pub const ROW: Row = Row {
 };
 
 /// One poison in `tasks/`.
-struct Dose {
-    key: String,
-    kind: &'static Poison,
+pub(super) struct Dose {
+    /// Of which task.
+    pub key: String,
+    /// What it does.
+    pub kind: &'static Poison,
 }
 
 fn run(scope: &Scope) -> anyhow::Result<Verdict> {
@@ -113,12 +115,14 @@ fn peers(trial: &Trial, memories: &[Option<Memory>]) -> anyhow::Result<Backgroun
     }))
 }
 
-fn dose(kind: &'static Poison, number: u64) -> Dose {
+/// One of this kind.
+pub(super) fn dose(kind: &'static Poison, number: u64) -> Dose {
     let key = format!("{}-{number}", kind.name);
     Dose { key, kind }
 }
 
-fn put(trial: &Trial, Dose { key, kind }: &Dose) -> anyhow::Result<()> {
+/// Hands it in; it must fail.
+pub(super) fn put(trial: &Trial, Dose { key, kind }: &Dose) -> anyhow::Result<()> {
     trial.tasks.history().doomed.insert(key.clone());
     trial.tasks.put_wishing(key, kind.deed, kind.wishes)
 }

@@ -35,6 +35,8 @@ time.sleep(3600)";
 /// After a want of memory a task rests for long: that is seen once.
 const TWICE: &str = "retries = 1";
 
+/// So many of those that come among good tasks, the first ones, are what they are whatever memory their peer has.
+pub const PLAIN: usize = 4;
 /// Those that come among good tasks.
 pub const AMONG: [Poison; 6] = [
     Poison {
