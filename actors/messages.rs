@@ -366,6 +366,8 @@ pub struct DescribeTask {
 pub struct CancelTask {
     /// Which.
     pub task: TaskId,
+    /// In words for a reader.
+    pub why: String,
     /// Who asks.
     pub reply: ReplyTo,
 }

@@ -125,6 +125,27 @@ fn a_group_that_is_said_apart_is_all_that_is_of_it_and_leaves_out_all_else() {
 }
 
 #[test]
+fn a_task_that_is_taken_back_says_why_to_whoever_asks() {
+    let desk = Desk::new();
+    fs::write(desk.path("sim.py"), "").unwrap();
+    let _master = desk.master();
+    assert!(desk.output(&["submit", "sim.py"]).status.success());
+    let cancelled = desk.output(&["cancel", "sim", "--reason", "the wrong input"]);
+    assert_eq!(
+        out(&cancelled),
+        "sim.zip is cancelled\n",
+        "{}",
+        err(&cancelled)
+    );
+    let why = out(&desk.output(&["why", "sim"]));
+    assert!(why.contains("was cancelled: the wrong input"), "{why}");
+    let note = desk.path("tasks/failed/sim.zip.txt");
+    wait_until("the note lies there", PATIENCE, || {
+        fs::read_to_string(&note).is_ok_and(|note| note.contains("the wrong input"))
+    });
+}
+
+#[test]
 fn last_is_what_was_handed_in_last_from_the_same_folder() {
     let master = Desk::new();
     let ours = master.elsewhere();

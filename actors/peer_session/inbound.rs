@@ -70,8 +70,8 @@ pub enum Wanted {
     TaskStatus(TaskChoice, bool),
     /// The result of a task.
     Result(TaskId),
-    /// The end of a task.
-    Cancel(TaskId),
+    /// The end of a task, for this reason if one is said.
+    Cancel(TaskId, Option<String>),
     /// Something that we do not know.
     Unknown(String),
 }
@@ -257,7 +257,7 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
         Request::RetryGroup { group, states } => Wanted::RetryGroup(group.into_owned(), states),
         Request::TaskStatus { task, why } => Wanted::TaskStatus(task, why),
         Request::FetchResult { task_id } => Wanted::Result(task_id),
-        Request::CancelTask { task_id } => Wanted::Cancel(task_id),
+        Request::CancelTask { task_id, reason } => Wanted::Cancel(task_id, reason.map(Into::into)),
         Request::Unknown { action } => Wanted::Unknown(action.into_owned()),
     })
 }

@@ -29,6 +29,8 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 const COUNT_MAX: u32 = 16;
 /// Slots of a peer that does not say, for it takes one task at a time.
 const SLOTS_UNSAID: u32 = 1;
+/// Why something was cancelled, where whoever did it does not say.
+const BY_COMMAND: &str = "cancelled by command";
 
 impl PeerSession {
     /// Takes one message in.
@@ -175,7 +177,7 @@ impl PeerSession {
                     .tell(DescribeGroup { group, why, reply }, cause);
             }
             Wanted::CancelGroup(group, reason) => {
-                let why = reason.unwrap_or_else(|| "cancelled by command".to_owned());
+                let why = reason.unwrap_or_else(|| BY_COMMAND.to_owned());
                 desk.scheduler
                     .tell(CancelGroup { group, why, reply }, cause);
             }
@@ -201,7 +203,10 @@ impl PeerSession {
                     .tell(DescribeTask { task, why, reply }, cause);
             }
             Wanted::Result(task) => desk.folders.tell(LoadResult { task, reply }, cause),
-            Wanted::Cancel(task) => desk.scheduler.tell(CancelTask { task, reply }, cause),
+            Wanted::Cancel(task, reason) => {
+                let why = reason.unwrap_or_else(|| BY_COMMAND.to_owned());
+                desk.scheduler.tell(CancelTask { task, why, reply }, cause);
+            }
             Wanted::Unknown(action) => self.answer_unknown(request, &action),
         }
     }

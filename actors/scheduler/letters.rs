@@ -224,11 +224,11 @@ impl<P: Policy> Takes<CancelTask> for Desk<P> {
         if self.refuses("the task is cancelled", &message.reply, cause) {
             return;
         }
-        let why = "cancelled by command".to_owned();
-        let effects = self.mind.task_withdrawn(&message.task, why);
+        let CancelTask { task, why, reply } = message;
+        let effects = self.mind.task_withdrawn(&task, why);
         self.carry_out(effects, None, cause);
-        let report = self.mind.ledger().get(&message.task).map(report::of_task);
-        self.once_written_down(move |_| describe_task(report, message.reply, cause));
+        let report = self.mind.ledger().get(&task).map(report::of_task);
+        self.once_written_down(move |_| describe_task(report, reply, cause));
     }
 }
 

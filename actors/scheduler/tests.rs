@@ -193,6 +193,7 @@ async fn nobody_is_told_that_a_task_is_cancelled_before_that_is_written_down() {
         let mut desk = desk_with_a_task(&stage);
         let cancel = |request| CancelTask {
             task: Arc::new(task(1)).id,
+            why: "enough".into(),
             reply: stage.reply_to(SessionId(1), RequestId(request)),
         };
         let full = StoreChanged {
@@ -226,6 +227,7 @@ async fn a_zip_is_not_asked_back_before_the_folders_know_that_its_task_ended() {
         let reply = |request| stage.reply_to(SessionId(1), RequestId(request));
         let cancel = CancelTask {
             task: task(1).id,
+            why: "enough".into(),
             reply: reply(1),
         };
         desk.take(cancel, Cause::OUTSIDE);

@@ -100,15 +100,12 @@ async fn who_cancels_hears_how_the_task_stands_and_its_holder_that_it_is_unwante
         house.peer_joins(2).await;
         let task = house.task_arrives("a.zip").await;
         house.peer_asks(2).await;
-        let reply = house.reply(9);
-        house.tell(CancelTask { task, reply }).await;
+        let (why, reply) = ("a slip".to_owned(), house.reply(9));
+        house.tell(CancelTask { task, why, reply }).await;
         assert_eq!(house.told("AttemptCancelled"), ["peer_session#2"]);
         assert_eq!(house.told("TaskDescribed"), ["peer_session#9"]);
         assert_eq!(house.last("TaskDescribed")["report"]["state"], "cancelled");
-        assert_eq!(
-            house.last("TaskEnded")["end"]["cancelled"],
-            "cancelled by command"
-        );
+        assert_eq!(house.last("TaskEnded")["end"]["cancelled"], "a slip");
     })
     .await;
 }
@@ -122,8 +119,8 @@ async fn a_result_that_is_being_kept_is_answered_when_its_task_is_cancelled() {
         let offered = house.last("TaskOffered");
         house.peer_submits(1, &offered, Ending::Exit(0)).await;
         let keep = house.last("KeepResult");
-        let reply = house.reply(9);
-        house.tell(CancelTask { task, reply }).await;
+        let (why, reply) = ("a slip".to_owned(), house.reply(9));
+        house.tell(CancelTask { task, why, reply }).await;
         house.result_is_kept(&keep).await;
         assert_eq!(house.told("ResultAnswered"), ["peer_session#1"]);
         assert_eq!(house.last("ResultAnswered")["verdict"], "too_late");

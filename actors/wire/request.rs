@@ -185,6 +185,8 @@ pub enum Request<'a> {
     CancelTask {
         /// Which task.
         task_id: TaskId,
+        /// Why, in words for readers.
+        reason: Option<Cow<'a, str>>,
     },
     /// Anything else; answered with an error, and the connection lives on.
     Unknown {

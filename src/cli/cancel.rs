@@ -25,7 +25,7 @@ const OPEN: [TaskState; 2] = [TaskState::Queued, TaskState::Leased];
 pub struct Cancel {
     #[command(flatten)]
     selection: Selection,
-    /// Why, for those who ask later; of groups
+    /// Why, for those who ask later
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// With `all`: do it, whoever handed it in
@@ -46,16 +46,12 @@ pub async fn run(args: Cancel) -> anyhow::Result<ExitCode> {
         "nothing is taken back yet: it would be {}, whoever handed it in; say it with --yes",
         in_words(&found)
     );
-    let is_task = |meant: &Meant| matches!(meant, Meant::Task(_));
-    ensure!(
-        args.reason.is_none() || !found.iter().any(is_task),
-        "a task is among what is to be taken back; --reason goes with groups"
-    );
+    let reason = args.reason.as_deref();
     let mut code = ExitCode::SUCCESS;
     for meant in found {
         match meant {
             Meant::Task(task) => {
-                let report = cancel_task(task.task_id, &mut control).await?;
+                let report = cancel_task(task.task_id, reason, &mut control).await?;
                 if report.state == TaskState::Cancelled {
                     println!("{} is cancelled", report.task_name);
                 } else {
@@ -66,7 +62,7 @@ pub async fn run(args: Cancel) -> anyhow::Result<ExitCode> {
             Meant::Group(group) => {
                 let request = Request::CancelGroup {
                     group: group.group.as_str().into(),
-                    reason: args.reason.as_deref().map(Into::into),
+                    reason: reason.map(Into::into),
                 };
                 let report: GroupReport = control.ask(&request, read_report).await?;
                 let (group, done) = (&report.group, report.done);
@@ -94,10 +90,16 @@ fn in_words(found: &[Meant]) -> String {
     }
 }
 
-async fn cancel_task(task_id: TaskId, control: &mut Control) -> Result<TaskReport, ControlError> {
+async fn cancel_task(
+    task_id: TaskId,
+    reason: Option<&str>,
+    control: &mut Control,
+) -> Result<TaskReport, ControlError> {
     let read = |reply: Reply<'_>| match reply {
         Reply::TaskState(report) => Some(report),
         _ => None,
     };
-    control.ask(&Request::CancelTask { task_id }, read).await
+    let reason = reason.map(Into::into);
+    let request = Request::CancelTask { task_id, reason };
+    control.ask(&request, read).await
 }

@@ -5,7 +5,7 @@ use actix_web::web::{Data, Json, Path, Query};
 use mutirao_actors::messages::{
     CancelGroup, DescribeGroup, ListGroups, OpenGroup, ReplyTo, RetryGroup, SchedulerInbox,
 };
-use mutirao_actors::model::{TaskName, in_one_line};
+use mutirao_actors::model::TaskName;
 use mutirao_actors::port::Hears;
 use mutirao_actors::wire::report::{GroupReport, TaskState};
 use serde::{Deserialize, Serialize};
@@ -15,10 +15,7 @@ use super::Desk;
 use super::answers::Answer;
 use super::problem::Problem;
 use super::submit::check_name;
-use super::tasks::check_limit;
-
-/// Longest reason, in characters: a line for a reader.
-const REASON_MAX: usize = 500;
+use super::tasks::{Reason, check_limit};
 
 /// What a group is to be called.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -28,16 +25,6 @@ pub struct Named {
     /// What its name begins with; a number follows
     #[param(max_length = 255)]
     name: Option<String>,
-}
-
-/// Why a group is taken back.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Reason {
-    /// In words for a reader
-    #[param(max_length = 500)]
-    reason: Option<String>,
 }
 
 /// Which groups to list.
@@ -153,14 +140,7 @@ pub async fn cancel(
     path: Path<String>,
     reason: Query<Reason>,
 ) -> Result<Json<GroupReport>, Problem> {
-    let why = reason.into_inner().reason;
-    let why = why.unwrap_or_else(|| "cancelled over HTTP".to_owned());
-    if why.chars().count() > REASON_MAX {
-        return Err(Problem::bad(format!(
-            "reason has at most {REASON_MAX} characters"
-        )));
-    }
-    let why = in_one_line(&why, REASON_MAX);
+    let why = reason.into_inner().in_words()?;
     let cancel = |group, reply| CancelGroup { group, why, reply };
     desk.group(path.into_inner(), cancel).await
 }

@@ -304,8 +304,8 @@ mod tests {
         let scheduler = scheduler(&stage);
         let [ours, other] = [TaskId::new(), TaskId::new()];
         for task in [ours, other, ours] {
-            let reply = stage.reply_to(SessionId(1), RequestId(1));
-            scheduler.tell(CancelTask { task, reply }, Cause::OUTSIDE);
+            let (why, reply) = (String::new(), stage.reply_to(SessionId(1), RequestId(1)));
+            scheduler.tell(CancelTask { task, why, reply }, Cause::OUTSIDE);
         }
         // It names no task, and answers one that does.
         scheduler.tell(CloseQueue {}, Cause::from(1));

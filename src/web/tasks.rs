@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Json, Path, Query};
 use mutirao_actors::messages::{CancelTask, DescribeTask, ListTasks, RetryTask};
-use mutirao_actors::model::{TaskChoice, TaskId};
+use mutirao_actors::model::{TaskChoice, TaskId, in_one_line};
 use mutirao_actors::wire::report::{REPORT_ROWS_MAX, Sought, TaskReport, TaskState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,6 +11,33 @@ use uuid::Uuid;
 use super::Desk;
 use super::answers::Answer;
 use super::problem::Problem;
+
+/// Longest reason, in characters: a line for a reader.
+const REASON_MAX: usize = 500;
+
+/// Why something is taken back.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// In words for a reader
+    #[param(max_length = 500)]
+    reason: Option<String>,
+}
+
+impl Reason {
+    /// What is said, in one line.
+    pub(super) fn in_words(self) -> Result<String, Problem> {
+        let why = self.reason;
+        let why = why.unwrap_or_else(|| "cancelled over HTTP".to_owned());
+        match why.chars().nth(REASON_MAX) {
+            None => Ok(in_one_line(&why, REASON_MAX)),
+            Some(_) => Err(Problem::bad(format!(
+                "reason has at most {REASON_MAX} characters"
+            ))),
+        }
+    }
+}
 
 /// Which tasks to list.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -106,18 +133,28 @@ pub async fn one(desk: Data<Desk>, path: Path<String>) -> Result<Json<TaskReport
 
 /// Takes a task back.
 #[utoipa::path(post, path = "/api/v1/tasks/{task}/cancel", tag = "tasks",
-    params(("task" = String, Path, description = "Its id, its name, or `last`", example = "last")),
+    params(("task" = String, Path, description = "Its id, its name, or `last`", example = "last"), Reason),
     responses(
         (status = 200, description = "How it stands: what is over stays as it was", body = TaskReport),
+        (status = 400, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "Not from there", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such task", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The master cannot write it down now", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
-pub async fn cancel(desk: Data<Desk>, path: Path<String>) -> Result<Json<TaskReport>, Problem> {
+pub async fn cancel(
+    desk: Data<Desk>,
+    path: Path<String>,
+    reason: Query<Reason>,
+) -> Result<Json<TaskReport>, Problem> {
+    let why = reason.into_inner().in_words()?;
     let task = desk.task(&path, false).await?.task_id;
     let asked = desk
         .answers
-        .ask(&desk.master.scheduler, |reply| CancelTask { task, reply });
+        .ask(&desk.master.scheduler, |reply| CancelTask {
+            task,
+            why,
+            reply,
+        });
     changed(asked.await?)
 }
 

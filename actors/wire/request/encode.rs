@@ -149,9 +149,12 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
             };
             writer.maybe("why", why.then_some(true))
         }
-        Request::FetchResult { task_id }
-        | Request::CancelTask { task_id }
-        | Request::RetryTask { task_id } => writer.field("task_id", task_id),
+        Request::FetchResult { task_id } | Request::RetryTask { task_id } => {
+            writer.field("task_id", task_id)
+        }
+        Request::CancelTask { task_id, reason } => writer
+            .field("task_id", task_id)
+            .maybe("reason", reason.as_deref()),
         Request::DrainPeer { peer_id, undo } => writer
             .field("peer_id", peer_id)
             .maybe("undo", undo.then_some(true)),

@@ -130,6 +130,7 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
         },
         "CANCEL_TASK" => Request::CancelTask {
             task_id: fields.need_task()?,
+            reason: read_reason(fields)?,
         },
         _ => Request::Unknown { action: word },
     })
@@ -234,7 +235,7 @@ fn read_part(fields: &Fields<'_>) -> Result<Option<Part>, WireError> {
     })
 }
 
-/// Why a group is taken back: a line for readers, which each of its tasks keeps.
+/// Why something is taken back: a line for readers, which each task keeps.
 fn read_reason<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, WireError> {
     let reason = fields.text("reason")?;
     let is_long = |reason: &Cow<'_, str>| reason.chars().nth(REASON_MAX).is_some();

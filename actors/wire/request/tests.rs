@@ -429,7 +429,8 @@ fn any_request() -> impl Strategy<Value = Request<'static>> {
         }),
         (task_choice(), any::<bool>()).prop_map(|(task, why)| Request::TaskStatus { task, why }),
         task().prop_map(|task_id| Request::FetchResult { task_id }),
-        task().prop_map(|task_id| Request::CancelTask { task_id }),
+        (task(), option::of(line()))
+            .prop_map(|(task_id, reason)| Request::CancelTask { task_id, reason }),
         "UNHEARD_[A-Z]{0,9}".prop_map(|word| Request::Unknown {
             action: word.into()
         }),
