@@ -20,7 +20,8 @@ use crate::model::{
 use crate::port::{Ear, Hears, Port};
 use crate::runner::Job;
 use crate::wire::report::{
-    DrainReport, GroupReport, PeerReport, PeerRow, QueueReport, Sought, TaskReport, TaskState,
+    DrainReport, GroupReport, PeerReport, PeerRow, QueueReport, Sought, SweepReport, TaskReport,
+    TaskState,
 };
 
 /// Logs how many there are of what may be as many as there are tasks; other letters speak of each.
@@ -190,8 +191,10 @@ inbox! {
         ListGroups,
         DescribeGroup,
         CancelGroup,
+        CancelSome,
         RetryTask,
         RetryGroup,
+        RetrySome,
         TasksRetried,
         DrainPeer,
         TallyPeers,
@@ -418,6 +421,19 @@ pub struct CancelGroup {
     pub reply: ReplyTo,
 }
 
+/// Somebody wants many tasks cancelled: those that are sought and open, some at a time.
+#[derive(Debug, Serialize)]
+pub struct CancelSome {
+    /// Which.
+    pub sought: Sought,
+    /// The seat at which the look at them goes on.
+    pub from: u32,
+    /// In words for a reader.
+    pub why: String,
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
 /// Somebody wants a task tried again that failed or was cancelled, and what was cancelled with it.
 #[derive(Debug, Serialize)]
 pub struct RetryTask {
@@ -434,6 +450,17 @@ pub struct RetryGroup {
     pub group: String,
     /// Only what stands so, if something is said.
     pub states: Vec<TaskState>,
+    /// Who asks.
+    pub reply: ReplyTo,
+}
+
+/// Somebody wants many tasks tried again: those that are sought and failed or were cancelled, some at a time.
+#[derive(Debug, Serialize)]
+pub struct RetrySome {
+    /// Which.
+    pub sought: Sought,
+    /// The seat at which the look at them goes on.
+    pub from: u32,
     /// Who asks.
     pub reply: ReplyTo,
 }
@@ -461,6 +488,8 @@ pub enum Retry {
     Task(TaskId),
     /// This group.
     Group(Arc<str>),
+    /// Some of many; the look at them goes on at this seat.
+    Some(Option<u32>),
 }
 
 /// Somebody wants a peer to be given nothing more, or wants that no longer.
@@ -699,6 +728,7 @@ inbox! {
         QueueDescribed,
         TaskDescribed,
         TasksListed,
+        TasksSwept,
         GroupsListed,
         GroupDescribed,
         TaskAccepted,
@@ -824,6 +854,15 @@ pub struct TaskDescribed {
     pub request: RequestId,
     /// None if the task is not known.
     pub report: Option<TaskReport>,
+}
+
+/// Some of many tasks are cancelled, or open again, and that is written down.
+#[derive(Debug, Serialize)]
+pub struct TasksSwept {
+    /// Answers this.
+    pub request: RequestId,
+    /// How many, and where it goes on.
+    pub report: SweepReport,
 }
 
 /// How many tasks stand.

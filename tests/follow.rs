@@ -111,8 +111,14 @@ fn a_group_that_is_said_apart_is_all_that_is_of_it_and_leaves_out_all_else() {
 
     // One task of the group has its name, and neither is a part.
     let all = desk.output(&["cancel", "--group", "alone"]);
-    let said = "other.zip is cancelled\nalone.zip is cancelled\n";
-    assert_eq!(out(&all), said, "{}", err(&all));
+    assert_eq!(out(&all), "2 tasks are cancelled\n", "{}", err(&all));
+    let none = desk.output(&["cancel", "--group", "alone"]);
+    assert_eq!(none.status.code(), Some(1), "what has ended is let alone");
+    assert!(
+        err(&none).contains("no such task is there"),
+        "{}",
+        err(&none)
+    );
     let some = desk.output(&["cancel", "main-1.0", "sim", "--group", "main-1"]);
     let said = "main-1.0.zip is cancelled\n";
     assert_eq!(out(&some), said, "{}", err(&some));

@@ -145,11 +145,11 @@ fn a_task_whose_zip_was_thrown_away_stays_as_it_ended() {
     assert_eq!(again.status.code(), Some(1));
     let said = err(&again);
     assert!(
-        said.contains("sim.zip is not tried again: its ZIP is not in"),
+        said.contains("1 task is not tried again (sim.zip): its ZIP is not in"),
         "{said}"
     );
     assert!(
-        out(&again).starts_with("other is tried again"),
+        out(&again).starts_with("1 task tried again"),
         "{}",
         out(&again)
     );

@@ -22,9 +22,11 @@ use serde::{Deserialize, Serialize};
 
 mod counts;
 mod groups;
+mod sweep;
 mod terminal;
 
 pub use counts::Counts;
+pub use sweep::Sweep;
 
 use super::fault::{Blame, Fault};
 use super::line::Line;

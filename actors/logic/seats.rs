@@ -169,6 +169,13 @@ impl<T: Seated> Seats<T> {
         self.row.iter().flatten()
     }
 
+    /// The seats from this one on, taken or not, with who sits there.
+    pub fn row_from(&self, seat: Seat) -> impl Iterator<Item = (Seat, Option<&T>)> {
+        let row = self.row.get(seat.index()..).unwrap_or_default();
+        let seats = (seat.number()..=u32::MAX).map(Seat);
+        seats.zip(row.iter().map(Option::as_ref))
+    }
+
     /// All seats that are taken.
     pub fn seats(&self) -> impl Iterator<Item = Seat> {
         let taken = |(seat, value): (u32, &Option<T>)| value.is_some().then_some(Seat(seat));

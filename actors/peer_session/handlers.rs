@@ -7,7 +7,7 @@ use crate::messages::{
     AttemptCancelled, GroupDescribed, GroupOpened, GroupsListed, HangUp, NothingWaits,
     PayloadLoaded, PeerDescribed, PeerDrained, PeerReported, PeerWelcomed, PeersListed,
     PredecessorUnknown, QueueDescribed, RequestRefused, ResultAnswered, TaskAccepted,
-    TaskDescribed, TaskOffered, TasksListed,
+    TaskDescribed, TaskOffered, TasksListed, TasksSwept,
 };
 use crate::port::Letter;
 use crate::wire::{Dialect, Extension, Reply, encode_reply};
@@ -161,6 +161,15 @@ impl Handler<Letter<TasksListed>> for PeerSession {
     fn handle(&mut self, letter: Letter<TasksListed>, _: &mut Context<Self>) {
         let (TasksListed { request, tasks }, _) = letter.open();
         self.answer(request, &Reply::report(&tasks));
+    }
+}
+
+impl Handler<Letter<TasksSwept>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<TasksSwept>, _: &mut Context<Self>) {
+        let (TasksSwept { request, report }, _) = letter.open();
+        self.answer(request, &Reply::report(&report));
     }
 }
 

@@ -66,6 +66,10 @@ pub enum Wanted {
     RetryTask(TaskId),
     /// The same for what of a group ended without a result, or of that only what stands so.
     RetryGroup(String, Vec<TaskState>),
+    /// The end of some of these tasks from a seat on, for this reason if one is said.
+    CancelSome(Sought, Option<String>, u32),
+    /// One more chance for some of these tasks from a seat on.
+    RetrySome(Sought, u32),
     /// A report on one task, maybe in full.
     TaskStatus(TaskChoice, bool),
     /// The result of a task.
@@ -255,6 +259,12 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
         Request::DrainPeer { peer_id, undo } => Wanted::Drain(peer_id, !undo),
         Request::RetryTask { task_id } => Wanted::RetryTask(task_id),
         Request::RetryGroup { group, states } => Wanted::RetryGroup(group.into_owned(), states),
+        Request::CancelTasks {
+            sought,
+            reason,
+            from,
+        } => Wanted::CancelSome(sought, reason.map(Into::into), from),
+        Request::RetryTasks { sought, from } => Wanted::RetrySome(sought, from),
         Request::TaskStatus { task, why } => Wanted::TaskStatus(task, why),
         Request::FetchResult { task_id } => Wanted::Result(task_id),
         Request::CancelTask { task_id, reason } => Wanted::Cancel(task_id, reason.map(Into::into)),

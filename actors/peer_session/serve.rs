@@ -12,10 +12,10 @@ use crate::connection::Turn;
 use crate::logic::standing::HOLDS_MAX;
 use crate::message_log::Cause;
 use crate::messages::{
-    AdoptAfter, AdoptTask, CancelGroup, CancelTask, DescribeGroup, DescribePeer, DescribePeerSelf,
-    DescribeQueue, DescribeTask, DrainPeer, ListGroups, ListPeers, ListTasks, LoadResult,
-    OpenGroup, PeerHeard, PeerRegistered, PeerSaidGoodbye, ReplyTo, ResultSubmitted, RetryGroup,
-    RetryTask, TaskRequested,
+    AdoptAfter, AdoptTask, CancelGroup, CancelSome, CancelTask, DescribeGroup, DescribePeer,
+    DescribePeerSelf, DescribeQueue, DescribeTask, DrainPeer, ListGroups, ListPeers, ListTasks,
+    LoadResult, OpenGroup, PeerHeard, PeerRegistered, PeerSaidGoodbye, ReplyTo, ResultSubmitted,
+    RetryGroup, RetrySome, RetryTask, TaskRequested,
 };
 use crate::model::{Endpoint, Life, PeerId, RequestId};
 use crate::wire::{Dialect, Extension, Reply};
@@ -194,6 +194,23 @@ impl PeerSession {
                 let retry = RetryGroup {
                     group,
                     states,
+                    reply,
+                };
+                desk.scheduler.tell(retry, cause);
+            }
+            Wanted::CancelSome(sought, reason, from) => {
+                let cancel = CancelSome {
+                    sought,
+                    from,
+                    why: reason.unwrap_or_else(|| BY_COMMAND.to_owned()),
+                    reply,
+                };
+                desk.scheduler.tell(cancel, cause);
+            }
+            Wanted::RetrySome(sought, from) => {
+                let retry = RetrySome {
+                    sought,
+                    from,
                     reply,
                 };
                 desk.scheduler.tell(retry, cause);

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use super::{Desk, NAME, Takes, report};
 use crate::logic::dispatch::{Arrival, DRAINED_MAX, Submission};
 use crate::logic::effect::Asker;
-use crate::logic::ledger::Entry;
+use crate::logic::ledger::{Entry, Sweep};
 use crate::logic::policy::Policy;
 use crate::message_log::Cause;
 use crate::messages::{
-    AdoptAfter, CancelGroup, CancelTask, CloseQueue, DescribeGroup, DescribeQueue, DescribeTask,
-    DrainPeer, FoldersChanged, GroupDescribed, GroupsListed, IntakeCounted, ListGroups, ListTasks,
-    OfferFailed, PeerDrained, PeerJoined, PeerLeft, PeersListed, PredecessorUnknown,
-    QueueDescribed, ReplyTo, RequestRefused, ResultKept, ResultRefused, ResultSubmitted,
-    SessionClosed, StoreChanged, TallyPeers, TaskArrived, TaskDescribed, TaskRequested,
-    TaskWithdrawn, TasksListed, WrittenDown,
+    AdoptAfter, CancelGroup, CancelSome, CancelTask, CloseQueue, DescribeGroup, DescribeQueue,
+    DescribeTask, DrainPeer, FoldersChanged, GroupDescribed, GroupsListed, IntakeCounted,
+    ListGroups, ListTasks, OfferFailed, PeerDrained, PeerJoined, PeerLeft, PeersListed,
+    PredecessorUnknown, QueueDescribed, ReplyTo, RequestRefused, ResultKept, ResultRefused,
+    ResultSubmitted, SessionClosed, StoreChanged, TallyPeers, TaskArrived, TaskDescribed,
+    TaskRequested, TaskWithdrawn, TasksListed, TasksSwept, WrittenDown,
 };
 use crate::model::{RequestId, TaskChoice};
-use crate::wire::report::{DrainReport, GroupReport, LIST_ROWS_MAX, TaskReport};
+use crate::wire::report::{DrainReport, GroupReport, LIST_ROWS_MAX, SweepReport, TaskReport};
 
 impl<P: Policy> Takes<AdoptAfter> for Desk<P> {
     fn take(&mut self, AdoptAfter { after, adopt }: AdoptAfter, cause: Cause) {
@@ -259,6 +259,33 @@ impl<P: Policy> Takes<CancelGroup> for Desk<P> {
     }
 }
 
+impl<P: Policy> Takes<CancelSome> for Desk<P> {
+    fn take(&mut self, message: CancelSome, cause: Cause) {
+        let CancelSome {
+            sought,
+            from,
+            why,
+            reply,
+        } = message;
+        if self.refuses("the tasks are cancelled", &reply, cause) {
+            return;
+        }
+        let ledger = self.mind.ledger();
+        let before = ledger.counts().cancelled;
+        let is_meant =
+            |entry: &Entry| !entry.story.state.is_terminal() && report::is_sought(entry, &sought);
+        let Sweep { tasks, next } = ledger.sweep(from, is_meant);
+        let effects = self.mind.tasks_withdrawn(tasks, &why);
+        self.carry_out(effects, None, cause);
+        let report = SweepReport {
+            tasks: self.mind.ledger().counts().cancelled - before,
+            next,
+            ..SweepReport::default()
+        };
+        self.once_written_down(move |_| tell_swept(report, reply, cause));
+    }
+}
+
 impl<P: Policy> Takes<DrainPeer> for Desk<P> {
     fn take(&mut self, message: DrainPeer, cause: Cause) {
         let DrainPeer {
@@ -355,6 +382,13 @@ pub(super) fn refuse(reply: &ReplyTo, why: String, cause: Cause) {
     let request = reply.request;
     let refused = RequestRefused { request, why };
     reply.session.used_by(NAME).tell(refused, cause);
+}
+
+/// How far a change of many tasks has come.
+pub(super) fn tell_swept(report: SweepReport, reply: ReplyTo, cause: Cause) {
+    let ReplyTo { session, request } = reply;
+    let swept = TasksSwept { request, report };
+    session.used_by(NAME).tell(swept, cause);
 }
 
 pub(super) fn describe_group(report: Option<GroupReport>, reply: ReplyTo, cause: Cause) {

@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::letters::{describe_group, describe_task, refuse};
+use super::letters::{describe_group, describe_task, refuse, tell_swept};
 use super::{Desk, Takes, report};
 use crate::logic::effect::End;
-use crate::logic::ledger::{Entry, State};
+use crate::logic::ledger::{Entry, State, Sweep};
 use crate::logic::policy::Policy;
 use crate::message_log::Cause;
 use crate::messages::{
-    GroupReopened, ReplyTo, Retry, RetryGroup, RetryTask, RetryTasks, TaskEnded, TasksRetried,
+    GroupReopened, ReplyTo, Retry, RetryGroup, RetrySome, RetryTask, RetryTasks, TaskEnded,
+    TasksRetried,
 };
 use crate::model::TaskId;
+use crate::wire::report::{EXAMPLES_MAX, SweepReport};
 
 impl<P: Policy> Takes<RetryTask> for Desk<P> {
     fn take(&mut self, RetryTask { task, reply }: RetryTask, cause: Cause) {
@@ -60,6 +62,24 @@ impl<P: Policy> Takes<RetryGroup> for Desk<P> {
     }
 }
 
+impl<P: Policy> Takes<RetrySome> for Desk<P> {
+    fn take(&mut self, message: RetrySome, cause: Cause) {
+        let RetrySome {
+            sought,
+            from,
+            reply,
+        } = message;
+        if self.refuses("the tasks are to be tried again", &reply, cause) {
+            return;
+        }
+        let is_meant = |entry: &Entry| {
+            entry.story.state.is_over_without_result() && report::is_sought(entry, &sought)
+        };
+        let Sweep { tasks, next } = self.mind.ledger().sweep(from, is_meant);
+        self.retry(Retry::Some(next), tasks, reply, cause);
+    }
+}
+
 impl<P: Policy> Takes<TasksRetried> for Desk<P> {
     fn take(&mut self, message: TasksRetried, cause: Cause) {
         let TasksRetried {
@@ -75,6 +95,19 @@ impl<P: Policy> Takes<TasksRetried> for Desk<P> {
         self.reopen_groups(&open, cause);
         let nothing = || "nothing of it failed or was cancelled".to_owned();
         match retry {
+            Retry::Some(next) => {
+                let ledger = self.mind.ledger();
+                let examples = left.iter().filter_map(|task| ledger.get(task));
+                let examples = examples.map(|entry| entry.task.name.clone());
+                let report = SweepReport {
+                    tasks: open.len() as u64,
+                    left: left.len() as u64,
+                    examples: examples.take(EXAMPLES_MAX).collect(),
+                    reason: why,
+                    next,
+                };
+                self.once_written_down(move |_| tell_swept(report, reply, cause));
+            }
             _ if open.is_empty() => refuse(&reply, why.unwrap_or_else(nothing), cause),
             Retry::Task(task) => {
                 let report = self.mind.ledger().get(&task).map(report::of_task);
@@ -92,6 +125,13 @@ impl<P: Policy> Desk<P> {
     /// Has the ZIPs brought back of those that can be tried again.
     fn retry(&mut self, retry: Retry, chosen: Vec<TaskId>, reply: ReplyTo, cause: Cause) {
         let mut tasks = self.mind.begin_retry(chosen);
+        if let (true, Retry::Some(next)) = (tasks.is_empty(), &retry) {
+            let report = SweepReport {
+                next: *next,
+                ..SweepReport::default()
+            };
+            return self.once_written_down(move |_| tell_swept(report, reply, cause));
+        }
         if tasks.is_empty() {
             let why = "nothing of it failed or was cancelled, or it is tried again already";
             return refuse(&reply, why.to_owned(), cause);
@@ -116,15 +156,25 @@ impl<P: Policy> Desk<P> {
         let groups: BTreeMap<_, _> = parts
             .map(|(group, part)| (Arc::clone(group), part.of()))
             .collect();
-        for (group, parts) in groups {
-            let reopened = self.reopened(group, parts);
+        if groups.is_empty() {
+            return;
+        }
+        let mut known = ledger.parts_of_each(groups.keys().map(|group| &**group));
+        let reopened: Vec<_> = groups
+            .iter()
+            .map(|(group, parts)| {
+                let known = known.remove(&**group).unwrap_or_default();
+                self.reopened(Arc::clone(group), *parts, known)
+            })
+            .collect();
+        for reopened in reopened {
             self.once_written_down(move |desk| desk.cast.folders.tell(reopened, cause));
         }
     }
 
-    fn reopened(&self, group: Arc<str>, parts: u32) -> GroupReopened {
+    fn reopened(&self, group: Arc<str>, parts: u32, known: BTreeMap<u32, &Entry>) -> GroupReopened {
         let (mut open, mut ended) = (BTreeSet::new(), Vec::new());
-        for (number, entry) in self.mind.ledger().parts_of(&group) {
+        for (number, entry) in known {
             let Some(end) = end_of(&entry.story.state) else {
                 open.insert(number);
                 continue;

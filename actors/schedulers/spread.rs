@@ -14,11 +14,11 @@ use super::Fifo;
 use crate::logic::dispatch::Ask;
 use crate::message_log::Cause;
 use crate::messages::{
-    AdoptAfter, CancelGroup, CancelTask, CloseQueue, DescribeGroup, DescribeQueue, DescribeTask,
-    DrainPeer, FoldersChanged, IntakeCounted, ListGroups, ListTasks, OfferFailed, PeerJoined,
-    PeerLeft, ResultKept, ResultRefused, ResultSubmitted, RetryGroup, RetryTask, SchedulerInbox,
-    SessionClosed, StoreChanged, TallyPeers, TaskArrived, TaskRequested, TaskWithdrawn,
-    TasksRetried, WrittenDown,
+    AdoptAfter, CancelGroup, CancelSome, CancelTask, CloseQueue, DescribeGroup, DescribeQueue,
+    DescribeTask, DrainPeer, FoldersChanged, IntakeCounted, ListGroups, ListTasks, OfferFailed,
+    PeerJoined, PeerLeft, ResultKept, ResultRefused, ResultSubmitted, RetryGroup, RetrySome,
+    RetryTask, SchedulerInbox, SessionClosed, StoreChanged, TallyPeers, TaskArrived, TaskRequested,
+    TaskWithdrawn, TasksRetried, WrittenDown,
 };
 use crate::model::Moment;
 use crate::port::Letter;
@@ -156,5 +156,5 @@ impl Handler<Letter<SessionClosed>> for Spread {
 leave_to_desk! { Spread:
     TaskWithdrawn, IntakeCounted, OfferFailed, ResultSubmitted, ResultKept, ResultRefused, PeerJoined, DescribeQueue,
     DescribeTask, CancelTask, ListTasks, TallyPeers, CloseQueue, WrittenDown, StoreChanged, AdoptAfter, DescribeGroup,
-    ListGroups, CancelGroup, RetryTask, RetryGroup, TasksRetried, DrainPeer, FoldersChanged,
+    ListGroups, CancelGroup, CancelSome, RetryTask, RetryGroup, RetrySome, TasksRetried, DrainPeer, FoldersChanged,
 }

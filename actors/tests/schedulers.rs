@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use house::{House, WAIT, field, in_house, peer};
 use mutirao_actors::messages::{
-    CancelTask, CloseQueue, DescribeQueue, DescribeTask, IntakeCounted, OfferFailed, PeerLeft,
-    ResultRefused, SessionClosed, TallyPeers,
+    CancelSome, CancelTask, CloseQueue, DescribeQueue, DescribeTask, IntakeCounted, OfferFailed,
+    PeerLeft, ResultRefused, SessionClosed, TallyPeers,
 };
 use mutirao_actors::model::{Attempt, Ending, SessionId, TaskChoice, TaskId};
 use mutirao_actors::scheduler::TICK;
 use mutirao_actors::schedulers::SCHEDULERS;
-use mutirao_actors::wire::report::PeerRow;
+use mutirao_actors::wire::report::{PeerRow, Sought, TaskState};
 use tokio::time::sleep;
 
 #[tokio::test(start_paused = true)]
@@ -105,6 +105,32 @@ async fn who_cancels_hears_how_the_task_stands_and_its_holder_that_it_is_unwante
         assert_eq!(house.told("AttemptCancelled"), ["peer_session#2"]);
         assert_eq!(house.told("TaskDescribed"), ["peer_session#9"]);
         assert_eq!(house.last("TaskDescribed")["report"]["state"], "cancelled");
+        assert_eq!(house.last("TaskEnded")["end"]["cancelled"], "a slip");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cancels_many_hears_how_many_and_only_those_end_that_are_meant() {
+    in_house("fifo", async |house| {
+        house.peer_joins(1).await;
+        for name in ["a.zip", "b.zip", "c.zip"] {
+            house.task_arrives(name).await;
+        }
+        house.peer_asks(1).await;
+        let cancel = CancelSome {
+            sought: Sought {
+                states: vec![TaskState::Queued],
+                ..Sought::default()
+            },
+            from: 0,
+            why: "a slip".into(),
+            reply: house.reply(9),
+        };
+        house.tell(cancel).await;
+        let report = &house.last("TasksSwept")["report"];
+        assert_eq!((&report["tasks"], report.get("next")), (&2.into(), None));
+        assert_eq!(house.told("AttemptCancelled"), [""; 0], "one runs");
         assert_eq!(house.last("TaskEnded")["end"]["cancelled"], "a slip");
     })
     .await;

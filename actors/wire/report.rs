@@ -200,6 +200,24 @@ pub struct DrainReport {
     pub leases: u64,
 }
 
+/// A master's answer to `CANCEL_TASKS` and `RETRY_TASKS`: how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SweepReport {
+    /// How many tasks were cancelled, or are tried again.
+    pub tasks: u64,
+    /// How many could not be tried again.
+    pub left: u64,
+    /// Some of these; at most [`EXAMPLES_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<TaskName>,
+    /// Why, in words for a reader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Where it goes on, if there may be more: the `from` of the next request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u32>,
+}
+
 /// A try of a peer that ended without a result that counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PeerFaultRow {

@@ -150,6 +150,15 @@ pub enum Request<'a> {
         /// Why, in words for readers.
         reason: Option<Cow<'a, str>>,
     },
+    /// `CANCEL_TASKS`, control: some of those that are sought and open.
+    CancelTasks {
+        /// Which: by `states`, `group`, and `single`.
+        sought: Sought,
+        /// Why, in words for readers.
+        reason: Option<Cow<'a, str>>,
+        /// Where the request before ended; 0 to begin with.
+        from: u32,
+    },
     /// `DRAIN_PEER`, control: give it nothing more.
     DrainPeer {
         /// Which, in any life of it.
@@ -168,6 +177,13 @@ pub enum Request<'a> {
         group: Cow<'a, str>,
         /// Only what stands so, if something is said.
         states: Vec<TaskState>,
+    },
+    /// `RETRY_TASKS`, control: try some of those again that are sought and failed or were cancelled.
+    RetryTasks {
+        /// Which: by `states`, `group`, and `single`.
+        sought: Sought,
+        /// Where the request before ended; 0 to begin with.
+        from: u32,
     },
     /// `TASK_STATUS`, control.
     TaskStatus {

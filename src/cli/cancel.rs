@@ -11,9 +11,11 @@ use mutirao_actors::wire::report::{GroupReport, TaskReport, TaskState};
 use mutirao_actors::wire::{Reply, Request};
 
 use super::FAILED;
+use super::master::report;
 use super::options::{FindOptions, NoMaster};
-use super::select::{Meant, Selection};
+use super::select::{Meant, NotFound, Selection, Target};
 use super::status::read_report;
+use super::sweep::sweep;
 use super::work::counted;
 use crate::control::{Control, ControlError};
 
@@ -40,15 +42,33 @@ pub async fn run(args: Cancel) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
     let read = args.selection.read(&mut control).await?;
-    let found = read.found(&OPEN, &mut control).await?;
+    let targets = read.targets(&OPEN, &mut control).await?;
     ensure!(
         args.yes || !read.is_everything(),
         "nothing is taken back yet: it would be {}, whoever handed it in; say it with --yes",
-        in_words(&found)
+        in_words(&targets, &mut control).await?
     );
     let reason = args.reason.as_deref();
-    let mut code = ExitCode::SUCCESS;
-    for meant in found {
+    let (mut code, mut is_any) = (ExitCode::SUCCESS, false);
+    for target in targets {
+        let meant = match target {
+            Target::One(meant) => meant,
+            Target::Some(sought) => {
+                let request = |from| Request::CancelTasks {
+                    sought: sought.clone(),
+                    reason: reason.map(Into::into),
+                    from,
+                };
+                let swept = sweep(request, &mut control).await?;
+                if swept.tasks > 0 {
+                    is_any = true;
+                    let (one, more) = ("task is cancelled", "tasks are cancelled");
+                    println!("{}", counted(swept.tasks, one, more));
+                }
+                continue;
+            }
+        };
+        is_any = true;
         match meant {
             Meant::Task(task) => {
                 let report = cancel_task(task.task_id, reason, &mut control).await?;
@@ -71,23 +91,29 @@ pub async fn run(args: Cancel) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    Ok(code)
+    match is_any {
+        true => Ok(code),
+        false => Err(NotFound::Empty.into()),
+    }
 }
 
-fn in_words(found: &[Meant]) -> String {
-    let groups = found
-        .iter()
-        .filter(|meant| matches!(meant, Meant::Group(_)));
-    let groups = groups.count() as u64;
-    let tasks = found.len() as u64 - groups;
-    match (
-        counted(tasks, "task", "tasks"),
-        counted(groups, "group", "groups"),
-    ) {
-        (tasks, _) if groups == 0 => tasks,
-        (_, groups) if tasks == 0 => groups,
-        (tasks, groups) => format!("{tasks} and {groups}"),
-    }
+/// How much of everything can be taken back: what of these groups, and what is of none.
+async fn in_words(targets: &[Target], control: &mut Control) -> anyhow::Result<String> {
+    let group = |target: &Target| match target {
+        Target::One(Meant::Group(group)) => Some(group.waiting + group.running),
+        Target::One(Meant::Task(_)) | Target::Some(_) => None,
+    };
+    let parts: Vec<_> = targets.iter().filter_map(group).collect();
+    let tasks = report(control).await?.queue.tasks;
+    let tasks = (tasks.queued + tasks.leased).saturating_sub(parts.iter().sum());
+    let (one, more) = ("group", "groups");
+    let groups = counted(parts.len() as u64, one, more);
+    let single = counted(tasks, "task", "tasks");
+    Ok(match (tasks, parts.is_empty()) {
+        (_, true) => single,
+        (0, false) => groups,
+        (_, false) => format!("{single} and {groups}"),
+    })
 }
 
 async fn cancel_task(

@@ -24,6 +24,7 @@ mod select;
 mod status;
 mod store;
 mod submit;
+mod sweep;
 mod top;
 mod typed;
 mod up;

@@ -5,14 +5,15 @@ use std::process::ExitCode;
 
 use clap::Args;
 use mutirao_actors::model::TaskId;
-use mutirao_actors::wire::report::{GroupReport, TaskReport, TaskState};
+use mutirao_actors::wire::report::{GroupReport, Sought, SweepReport, TaskReport, TaskState};
 use mutirao_actors::wire::{Reply, Request};
 
 use super::FAILED;
 use super::group::group_status;
 use super::options::{FindOptions, NoMaster};
-use super::select::{self, Meant, Read, Selection};
+use super::select::{self, Meant, NotFound, Read, Selection};
 use super::status::read_report;
+use super::sweep::sweep;
 use super::work::counted;
 use crate::control::{Control, ControlError};
 
@@ -24,9 +25,6 @@ pub struct Retry {
     #[command(flatten)]
     find: FindOptions,
 }
-
-/// Tasks that can be tried again.
-const AGAIN: [TaskState; 2] = [TaskState::Failed, TaskState::Cancelled];
 
 /// What is to be tried again.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,8 +38,9 @@ pub async fn run(args: Retry) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
     let read = args.selection.read(&mut control).await?;
-    let mut code = ExitCode::SUCCESS;
-    for again in chosen(&read, &mut control).await? {
+    let (again, others) = chosen(&read, &mut control).await?;
+    let (mut code, mut is_any) = (ExitCode::SUCCESS, !again.is_empty());
+    for again in again {
         let tried = match &again {
             Again::Group(group) => retry_group(group, read.states(), &mut control).await,
             Again::Task(task, _) => retry_task(*task, &mut control).await,
@@ -57,32 +56,79 @@ pub async fn run(args: Retry) -> anyhow::Result<ExitCode> {
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(code)
+    if let Some(sought) = others {
+        let swept = retry_others(&sought, &mut control).await?;
+        is_any |= swept.tasks + swept.left > 0;
+        if swept.left > 0 {
+            code = ExitCode::from(FAILED);
+        }
+    }
+    match is_any {
+        true => Ok(code),
+        false => Err(NotFound::Empty.into()),
+    }
 }
 
-/// Groups as wholes: the master knows best what of them failed.
-async fn chosen(read: &Read, control: &mut Control) -> anyhow::Result<BTreeSet<Again>> {
+/// Groups as wholes: the master knows best what of them failed. And which other tasks, of which it is to choose.
+async fn chosen(
+    read: &Read,
+    control: &mut Control,
+) -> anyhow::Result<(BTreeSet<Again>, Option<Sought>)> {
     let states = read.states();
-    let named = read.found_by_name(control).await?;
-    let by_state = named.is_empty();
-    let meant = match by_state {
-        true => read.found(&AGAIN, control).await?,
-        false => named,
-    };
-    let is_meant = |task: &TaskReport| states.is_empty() || states.contains(&task.state);
-    let again = |meant| match meant {
-        Meant::Group(group) => Some(Again::Group(group.group)),
-        Meant::Task(task) if !is_meant(&task) => None,
-        Meant::Task(task) => Some(match task.group {
-            Some(group) if by_state => Again::Group(group),
-            _ => Again::Task(task.task_id, task.task_name.to_string()),
-        }),
-    };
-    let again: BTreeSet<_> = meant.into_iter().filter_map(again).collect();
-    match again.is_empty() {
-        true => Err(select::NotFound::Empty.into()),
-        false => Ok(again),
+    if read.is_named() {
+        let is_meant = |task: &TaskReport| states.is_empty() || states.contains(&task.state);
+        let again = |meant| match meant {
+            Meant::Group(group) => Some(Again::Group(group.group)),
+            Meant::Task(task) => {
+                is_meant(&task).then(|| Again::Task(task.task_id, task.task_name.to_string()))
+            }
+        };
+        let named = read.found_by_name(control).await?;
+        return Ok((named.into_iter().filter_map(again).collect(), None));
     }
+    let group = read.group();
+    let groups = match group {
+        Some(group) => select::parts_of(group, control)
+            .await?
+            .into_iter()
+            .collect(),
+        None => select::groups(usize::MAX, control).await?.0,
+    };
+    let groups = groups.into_iter().filter(|group| over(group, states) > 0);
+    let others = Sought {
+        states: states.to_vec(),
+        group: group.map(Into::into),
+        single: true,
+    };
+    let groups = groups.map(|group| Again::Group(group.group)).collect();
+    Ok((groups, Some(others)))
+}
+
+/// Tasks that are no parts of groups.
+async fn retry_others(sought: &Sought, control: &mut Control) -> Result<SweepReport, ControlError> {
+    let request = |from| Request::RetryTasks {
+        sought: sought.clone(),
+        from,
+    };
+    let swept = sweep(request, control).await?;
+    if swept.tasks > 0 {
+        let tasks = counted(swept.tasks, "task", "tasks");
+        println!("{tasks} tried again → mutirao list --waiting");
+    }
+    if swept.left > 0 {
+        let names: Vec<_> = swept.examples.iter().map(|name| name.as_str()).collect();
+        let more = match names.len() as u64 {
+            named if named < swept.left => ", …",
+            _ => "",
+        };
+        let (names, why) = (
+            names.join(", "),
+            swept.reason.as_deref().unwrap_or_default(),
+        );
+        let left = counted(swept.left, "task is", "tasks are");
+        eprintln!("{left} not tried again ({names}{more}): {why}");
+    }
+    Ok(swept)
 }
 
 /// Whether all that was meant is tried again.

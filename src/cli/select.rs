@@ -10,7 +10,7 @@ use mutirao_actors::wire::report::{GroupReport, Sought, TaskReport, TaskState};
 
 use crate::control::Control;
 
-pub use asked::{groups, names, parts, remember, remembered, task, tasks};
+pub use asked::{groups, names, parts, parts_of, remember, remembered, task, tasks};
 pub use read::Read;
 
 /// What was typed.
@@ -55,6 +55,15 @@ pub enum Meant {
     Group(GroupReport),
     /// One task.
     Task(TaskReport),
+}
+
+/// Of what is meant, what is changed together.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// One task, or all parts of a group.
+    One(Meant),
+    /// All tasks that are like this, which the master finds by itself.
+    Some(Sought),
 }
 
 /// Nothing is meant by it.

@@ -15,7 +15,7 @@ use mutirao_actors::messages::{
     AttemptCancelled, GroupDescribed, GroupOpened, GroupsListed, HangUp, NothingWaits,
     PayloadLoaded, PeerDescribed, PeerDrained, PeerReported, PeerWelcomed, PeersListed,
     PredecessorUnknown, QueueDescribed, ReplyTo, RequestRefused, ResultAnswered, SessionInbox,
-    TaskAccepted, TaskDescribed, TaskOffered, TasksListed,
+    TaskAccepted, TaskDescribed, TaskOffered, TasksListed, TasksSwept,
 };
 use mutirao_actors::model::{Archive, RequestId, TaskId, TaskName};
 use mutirao_actors::port::{Hears, Letter, Port};
@@ -162,7 +162,7 @@ answers! {
     PayloadLoaded(loaded) => Answer::Payload(loaded.name, loaded.archive),
 }
 
-/// What is told to peers alone.
+/// What is told to peers alone, or to the command line.
 macro_rules! of_peers {
     ($($letter:ident),+ $(,)?) => {
         $(impl Handler<Letter<$letter>> for Inbox {
@@ -175,4 +175,5 @@ macro_rules! of_peers {
 
 of_peers! {
     PeerWelcomed, TaskOffered, NothingWaits, ResultAnswered, AttemptCancelled, HangUp, PeerDescribed, PeerReported,
+    TasksSwept,
 }

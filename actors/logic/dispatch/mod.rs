@@ -170,8 +170,14 @@ impl<P: Policy> Dispatch<P> {
 
     /// Somebody cancelled all of a group that is open.
     pub fn group_withdrawn(&mut self, group: &str, why: &str) -> Vec<Effect> {
-        let open = self.ledger.open_of(group).into_iter();
-        self.doomed.extend(open.map(|task| (task, why.to_owned())));
+        let open = self.ledger.open_of(group);
+        self.tasks_withdrawn(open, why)
+    }
+
+    /// Somebody cancelled these tasks, which are open.
+    pub fn tasks_withdrawn(&mut self, tasks: Vec<TaskId>, why: &str) -> Vec<Effect> {
+        let tasks = tasks.into_iter();
+        self.doomed.extend(tasks.map(|task| (task, why.to_owned())));
         self.end_doomed()
     }
 

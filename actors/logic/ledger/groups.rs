@@ -3,7 +3,7 @@
 //! Rule: a name may be used again, every night for the same work. What is asked of a group is asked of its parts since it was
 //! used last, and of a part that was handed in twice the newer one counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Entry, Ledger};
 use crate::model::{Task, TaskId};
@@ -18,16 +18,25 @@ impl Ledger {
     /// The same by their numbers, of each the newest.
     pub fn parts_of(&self, group: &str) -> BTreeMap<u32, &Entry> {
         let mut parts = BTreeMap::new();
-        for entry in self.of_group(group) {
-            let Some(part) = entry.task.part() else {
-                continue;
-            };
-            let newest = parts.entry(part.number()).or_insert(entry);
-            if newest.task.id < entry.task.id {
-                *newest = entry;
+        self.of_group(group)
+            .for_each(|entry| add(&mut parts, entry));
+        parts
+    }
+
+    /// The same of several groups, for one look at all tasks.
+    pub fn parts_of_each<'g>(
+        &self,
+        groups: impl Iterator<Item = &'g str>,
+    ) -> HashMap<&'g str, BTreeMap<u32, &Entry>> {
+        let mut each: HashMap<_, _> = groups.map(|group| (group, BTreeMap::new())).collect();
+        let current = self.entries.iter();
+        let current = current.filter(|entry| self.tallies.is_current(&entry.task));
+        for entry in current {
+            if let Some(parts) = each.get_mut(&*entry.task.kind.group) {
+                add(parts, entry);
             }
         }
-        parts
+        each
     }
 
     /// The parts that ended last of the group of which this one is, but for itself; no more than a few, whatever its size.
@@ -49,6 +58,17 @@ impl Ledger {
     fn named_so(&self, group: &str) -> impl Iterator<Item = &Entry> {
         let is_named_so = |entry: &&Entry| *entry.task.kind.group == *group;
         self.entries.iter().filter(is_named_so)
+    }
+}
+
+/// Takes a part in, if it is the newest of its number.
+fn add<'e>(parts: &mut BTreeMap<u32, &'e Entry>, entry: &'e Entry) {
+    let Some(part) = entry.task.part() else {
+        return;
+    };
+    let newest = parts.entry(part.number()).or_insert(entry);
+    if newest.task.id < entry.task.id {
+        *newest = entry;
     }
 }
 

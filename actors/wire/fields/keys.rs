@@ -17,6 +17,7 @@ pub(super) const KEYS: &[&str] = &[
     "epoch",
     "error",
     "exit_code",
+    "from",
     "group",
     "heartbeat_s",
     "holds",

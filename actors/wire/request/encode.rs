@@ -3,7 +3,7 @@
 use crate::model::{Ending, Outcome, Part, TaskChoice};
 use crate::wire::dialect::Dialect;
 use crate::wire::parcel::Parcel;
-use crate::wire::report::TaskState;
+use crate::wire::report::{Sought, TaskState};
 use crate::wire::request::{Address, PeerOffer, Request};
 use crate::wire::writer::Writer;
 
@@ -41,6 +41,8 @@ fn word<'r>(request: &'r Request<'_>) -> &'r str {
         Request::TaskStatus { .. } => "TASK_STATUS",
         Request::FetchResult { .. } => "FETCH_RESULT",
         Request::CancelTask { .. } => "CANCEL_TASK",
+        Request::CancelTasks { .. } => "CANCEL_TASKS",
+        Request::RetryTasks { .. } => "RETRY_TASKS",
         Request::Unknown { action } => action,
     }
 }
@@ -127,9 +129,7 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
             sought,
             before,
             limit,
-        } => write_states(&sought.states, writer)
-            .maybe("group", sought.group.as_deref())
-            .maybe("single", sought.single.then_some(true))
+        } => write_sought(sought, writer)
             .maybe("before", *before)
             .maybe("limit", *limit),
         Request::ListGroups { before, limit } => writer
@@ -159,8 +159,24 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
             .field("peer_id", peer_id)
             .maybe("undo", undo.then_some(true)),
         Request::RetryGroup { group, states } => write_states(states, writer.field("group", group)),
+        Request::CancelTasks {
+            sought,
+            reason,
+            from,
+        } => write_sought(sought, writer)
+            .maybe("reason", reason.as_deref())
+            .maybe("from", (*from > 0).then_some(*from)),
+        Request::RetryTasks { sought, from } => {
+            write_sought(sought, writer).maybe("from", (*from > 0).then_some(*from))
+        }
         Request::ListPeers | Request::Status | Request::Peers | Request::Unknown { .. } => writer,
     }
+}
+
+fn write_sought(sought: &Sought, writer: Writer) -> Writer {
+    write_states(&sought.states, writer)
+        .maybe("group", sought.group.as_deref())
+        .maybe("single", sought.single.then_some(true))
 }
 
 fn write_states(states: &[TaskState], writer: Writer) -> Writer {

@@ -118,6 +118,15 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
             group: fields.need_text("group")?,
             states: read_states(fields)?,
         },
+        "CANCEL_TASKS" => Request::CancelTasks {
+            sought: read_sought(fields)?,
+            reason: read_reason(fields)?,
+            from: fields.number("from", WHOLE)?.unwrap_or(0),
+        },
+        "RETRY_TASKS" => Request::RetryTasks {
+            sought: read_sought(fields)?,
+            from: fields.number("from", WHOLE)?.unwrap_or(0),
+        },
         "TASK_STATUS" => Request::TaskStatus {
             task: match fields.text("task")? {
                 Some(task) => TaskChoice::typed(&task),
@@ -193,7 +202,7 @@ fn read_holds(fields: &Fields<'_>) -> Result<Vec<(TaskId, Attempt)>, WireError> 
     held.map(|held| held.ok_or_else(wrong)).collect()
 }
 
-/// Which tasks are to be listed.
+/// Which tasks are to be listed, or changed.
 fn read_sought(fields: &Fields<'_>) -> Result<Sought, WireError> {
     Ok(Sought {
         states: read_states(fields)?,

@@ -427,6 +427,14 @@ fn any_request() -> impl Strategy<Value = Request<'static>> {
             group,
             states: sought.states
         }),
+        (sought(), option::of(line()), any::<u32>()).prop_map(|(sought, reason, from)| {
+            Request::CancelTasks {
+                sought,
+                reason,
+                from,
+            }
+        }),
+        (sought(), any::<u32>()).prop_map(|(sought, from)| Request::RetryTasks { sought, from }),
         (task_choice(), any::<bool>()).prop_map(|(task, why)| Request::TaskStatus { task, why }),
         task().prop_map(|task_id| Request::FetchResult { task_id }),
         (task(), option::of(line()))

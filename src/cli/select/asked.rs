@@ -188,6 +188,22 @@ fn newest(group: &GroupReport, listed: Vec<TaskReport>) -> BTreeMap<u32, TaskRep
     newest
 }
 
+/// How the parts of the group of this very name stand, if it has some.
+///
+/// # Errors
+/// When the master cannot be reached.
+pub async fn parts_of(
+    group: &str,
+    control: &mut Control,
+) -> Result<Option<GroupReport>, ControlError> {
+    match group_status(group, control).await {
+        // To the master `last` is the newest group, whatever its name.
+        Ok(report) => Ok(Some(report).filter(|report| report.group == group)),
+        Err(ControlError::Refused(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The newest groups, so many at most, and whether there may be more.
 ///
 /// # Errors

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use anyhow::ensure;
 use mutirao_actors::wire::report::{GroupReport, Sought, TaskReport, TaskState};
 
-use super::asked::{by_name, find, groups, of, one_by_one, parts};
+use super::asked::{by_name, find, groups, of, one_by_one, parts, parts_of};
 use super::words::{Numbers, Word};
-use super::{Meant, NotFound, Only};
+use super::{Meant, NotFound, Only, Target};
 use crate::cli::group::group_status;
 use crate::cli::work::counted;
 use crate::control::{Control, ControlError};
@@ -124,6 +124,16 @@ impl Read {
         self.is_all && self.group.is_none()
     }
 
+    /// Whether something goes by a name that was typed.
+    pub fn is_named(&self) -> bool {
+        !self.named.is_empty()
+    }
+
+    /// The group that was said.
+    pub fn group(&self) -> Option<&str> {
+        self.group.as_deref()
+    }
+
     /// All that is meant, each once; by `all` what stands so.
     ///
     /// # Errors
@@ -133,12 +143,13 @@ impl Read {
         of_all: &[TaskState],
         control: &mut Control,
     ) -> anyhow::Result<Vec<Meant>> {
-        let mut found = match (self.named.is_empty(), &self.group) {
-            (false, _) => self.named(&self.states, control).await?,
-            (true, Some(group)) if self.states.is_empty() => whole(group, control).await?,
-            (true, None) if self.states.is_empty() => everything(of_all, control).await?,
-            (true, group) => one_by_one(&sought(group.clone(), &self.states), control).await?,
-        };
+        let mut found = Vec::new();
+        for target in self.targets_in(&[], of_all, control).await? {
+            match target {
+                Target::One(meant) => found.push(meant),
+                Target::Some(sought) => found.extend(one_by_one(&sought, control).await?),
+            }
+        }
         let mut seen = HashSet::new();
         found.retain(|meant| seen.insert(meant.key()));
         match found.is_empty() {
@@ -147,48 +158,83 @@ impl Read {
         }
     }
 
-    /// What goes by the names that were typed, or is of the group alone, however it stands; nothing if neither was said.
+    /// The same for who changes it, without a look at each task: by `all`, and of a group that is said, these can be changed.
+    ///
+    /// # Errors
+    /// When the master cannot be reached.
+    pub async fn targets(
+        &self,
+        changeable: &[TaskState],
+        control: &mut Control,
+    ) -> anyhow::Result<Vec<Target>> {
+        self.targets_in(changeable, changeable, control).await
+    }
+
+    async fn targets_in(
+        &self,
+        of_group: &[TaskState],
+        of_all: &[TaskState],
+        control: &mut Control,
+    ) -> anyhow::Result<Vec<Target>> {
+        Ok(match (self.named.is_empty(), &self.group) {
+            (false, _) => self.named(&self.states, control).await?,
+            (true, Some(group)) if self.states.is_empty() => {
+                whole(group, of_group, control).await?
+            }
+            (true, None) if self.states.is_empty() => everything(of_all, control).await?,
+            (true, group) => vec![Target::Some(sought(group.clone(), &self.states))],
+        })
+    }
+
+    /// What goes by the names that were typed, however it stands.
     ///
     /// # Errors
     /// When the master cannot be reached.
     pub async fn found_by_name(&self, control: &mut Control) -> anyhow::Result<Vec<Meant>> {
-        match (self.named.is_empty(), &self.group) {
-            (false, _) => self.named(&[], control).await,
-            (true, Some(group)) => Ok(whole(group, control).await?),
-            (true, None) => Ok(Vec::new()),
-        }
+        let one = |target| match target {
+            Target::One(meant) => Some(meant),
+            Target::Some(_) => None,
+        };
+        let named = self.named(&[], control).await?.into_iter();
+        Ok(named.filter_map(one).collect())
     }
 
-    /// What goes by the names that were typed, in these states, and of the group if one was said.
+    /// What goes by the names that were typed, each once, in these states, and of the group if one was said.
     async fn named(
         &self,
         states: &[TaskState],
         control: &mut Control,
-    ) -> anyhow::Result<Vec<Meant>> {
+    ) -> anyhow::Result<Vec<Target>> {
         let mut found = Vec::new();
         let is_wanted = |state: TaskState| states.is_empty() || states.contains(&state);
         for named in &self.named {
             match named {
                 Named::Whole(Meant::Group(report)) if !states.is_empty() => {
                     let sought = sought(Some(report.group.clone()), states);
-                    found.extend(one_by_one(&sought, control).await?);
+                    found.push(Target::Some(sought));
                 }
                 Named::Whole(Meant::Task(task)) if !is_wanted(task.state) => {}
-                Named::Whole(meant) => found.push(meant.clone()),
+                Named::Whole(meant) => found.push(Target::One(meant.clone())),
                 Named::Parts(group, numbers) => {
                     let some = some(group, numbers, control).await?.into_iter();
                     let wanted = some.filter(|part| is_wanted(part.state));
-                    found.extend(wanted.map(Meant::Task));
+                    found.extend(wanted.map(Meant::Task).map(Target::One));
                 }
             }
         }
+        let mut seen = HashSet::new();
+        found.retain(|target| match target {
+            Target::One(meant) => seen.insert(meant.key()),
+            Target::Some(_) => true,
+        });
         if let Some(group) = &self.group {
             // A report of a task names its group only if it is a part.
             let listed = one_by_one(&of(group), control).await?;
             let listed: HashSet<_> = listed.iter().map(Meant::key).collect();
-            found.retain(|meant| match meant {
-                Meant::Group(report) => report.group == *group,
-                Meant::Task(_) => listed.contains(&meant.key()),
+            found.retain(|target| match target {
+                Target::Some(sought) => sought.group.as_ref() == Some(group),
+                Target::One(Meant::Group(report)) => report.group == *group,
+                Target::One(meant @ Meant::Task(_)) => listed.contains(&meant.key()),
             });
         }
         Ok(found)
@@ -223,21 +269,20 @@ async fn some(
     Ok(known.into_values().collect())
 }
 
-/// All that is of a group: its tasks that are no parts, one by one, and its parts as a whole.
-async fn whole(group: &str, control: &mut Control) -> Result<Vec<Meant>, ControlError> {
-    let parts = match group_status(group, control).await {
-        // To the master `last` is the newest group, whatever its name.
-        Ok(report) => Some(report).filter(|report| report.group == group),
-        Err(ControlError::Refused(_)) => None,
-        Err(error) => return Err(error),
-    };
+/// All that is of a group: its tasks that are no parts and stand so, and its parts as a whole.
+async fn whole(
+    group: &str,
+    states: &[TaskState],
+    control: &mut Control,
+) -> Result<Vec<Target>, ControlError> {
+    let parts = parts_of(group, control).await?;
     let others = Sought {
         single: parts.is_some(),
-        ..of(group)
+        ..sought(Some(group.to_owned()), states)
     };
     // The others go first: whoever takes back the whole would take them back too.
-    let mut found = one_by_one(&others, control).await?;
-    found.extend(parts.map(Meant::Group));
+    let mut found = vec![Target::Some(others)];
+    found.extend(parts.map(Meant::Group).map(Target::One));
     Ok(found)
 }
 
@@ -245,18 +290,18 @@ async fn whole(group: &str, control: &mut Control) -> Result<Vec<Meant>, Control
 async fn everything(
     states: &[TaskState],
     control: &mut Control,
-) -> Result<Vec<Meant>, ControlError> {
+) -> Result<Vec<Target>, ControlError> {
     let single = Sought {
         single: true,
         ..sought(None, states)
     };
-    let mut found = one_by_one(&single, control).await?;
     let (groups, _) = groups(usize::MAX, control).await?;
     let has_any = |group: &GroupReport| {
         states.is_empty() || states.iter().any(|state| count(group, *state) > 0)
     };
-    found.extend(groups.into_iter().filter(has_any).map(Meant::Group));
-    Ok(found)
+    let groups = groups.into_iter().filter(has_any).map(Meant::Group);
+    let single = std::iter::once(Target::Some(single));
+    Ok(single.chain(groups.map(Target::One)).collect())
 }
 
 fn sought(group: Option<String>, states: &[TaskState]) -> Sought {
