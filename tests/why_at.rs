@@ -5,7 +5,9 @@ mod common;
 
 use std::fs;
 
+use common::archives::put_task;
 use common::desk::{Desk, each_row, err, out};
+use common::http::ask;
 use common::{PATIENCE, wait_until};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -84,6 +86,65 @@ fn what_waited_ran_and_failed_is_told_of_any_time_since() {
         "{part}"
     );
     assert!(part.contains("the row: 1 of 3 tasks"), "{part}");
+}
+
+#[test]
+fn what_had_failed_then_had_though_it_was_tried_again_since() {
+    let desk = Desk::new();
+    fs::write(desk.path("main.py"), SCRIPT).unwrap();
+    let _master = desk.master();
+    let hand_in = |part: &str| {
+        let options = ["--name", "nightly", "--retries", "0"];
+        let output = desk.output(&[&["submit", "main.py", part][..], &options].concat());
+        assert!(output.status.success(), "{}", err(&output));
+    };
+    fs::write(desk.path("bad.csv"), "name\nx\n").unwrap();
+    hand_in("bad.csv");
+    let peer = desk.start(&["peer", "--slots", "1"]);
+    assert_eq!(desk.output(&["wait", "nightly"]).status.code(), Some(1));
+    let failed = Timestamp::now();
+    drop(peer);
+    let again = desk.output(&["retry", "nightly"]);
+    assert!(again.status.success(), "{}", err(&again));
+    let reopened = Timestamp::now();
+    assert!(desk.output(&["cancel", "nightly"]).status.success());
+
+    let then = desk.why_at("nightly", failed);
+    assert_eq!(then["state"], "failed", "{then:#}");
+    let ended = then["tries"][0]["ended"].as_str().unwrap();
+    assert!(ended.starts_with("exit code 1: ValueError"), "{ended}");
+    assert!(!ended.contains("forgiven"), "{ended}");
+    assert_eq!(then["why"]["verdicts"][0]["culprit"], "code");
+    let then = desk.why_at("nightly", reopened);
+    assert_eq!(then["state"], "queued", "{then:#}");
+    let ended = then["tries"][0]["ended"].as_str().unwrap();
+    assert!(ended.ends_with("(forgiven)"), "{ended}");
+    let now = desk.why_at("nightly", Timestamp::now());
+    assert_eq!(now["state"], "cancelled", "{now:#}");
+}
+
+#[test]
+fn a_name_that_was_used_again_means_what_had_come_last_then() {
+    let desk = Desk::new();
+    let (_up, master) = desk.up();
+    put_task(&desk.path("zips"), "part.zip", &[("main.py", "print(1)\n")]);
+    let part = fs::read(desk.path("zips/part.zip")).unwrap();
+    let run = |parts: u32| {
+        for number in 0..parts {
+            let path = format!("/api/v1/tasks?name=part&group=night&part={number}&parts={parts}");
+            let response = ask(master, "POST", &path, &[], &part);
+            assert_eq!(response.status, 201, "{}", response.text());
+        }
+        let waited = desk.output(&["wait", "--group", "night"]);
+        assert!(waited.status.success(), "{}", err(&waited));
+        Timestamp::now()
+    };
+    let then = [run(1), run(2)];
+    let told = then.map(|at| {
+        let report = desk.why_at("night", at);
+        ["parts", "done"].map(|key| report[key].as_u64().unwrap())
+    });
+    assert_eq!(told, [[1, 1], [2, 2]]);
 }
 
 #[test]

@@ -5,20 +5,21 @@
 
 mod here;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::path::Path;
 
 use jiff::Timestamp;
 use mutirao_actors::logic::diagnosis::Diagnosis;
 use mutirao_actors::logic::fault::Blame;
 use mutirao_actors::logic::ledger::{Entry, State};
-use mutirao_actors::model::{Part, PeerId, TaskId};
+use mutirao_actors::model::{Moment, Part, PeerId, TaskId};
 use mutirao_actors::wire::report::{
     Against, Findings, GroupReport, ReasonRow, TaskReport, TaskState, TryRow,
 };
 
 use crate::store::StoreError;
-use crate::store::past::Past;
+use crate::store::past::{Past, Seen};
 
 /// Characters of an id that are enough to look for a task by its beginning, as the master takes it.
 const ID_PART_MIN: usize = 4;
@@ -52,7 +53,7 @@ struct Scene {
 pub fn ask(root: &Path, what: &str, at: Timestamp) -> Result<Option<Told>, StoreError> {
     let past = Past::open(root, at)?;
     let mut scene = Scene::default();
-    past.each(|entry| scene.see(what, &entry))?;
+    past.each(|seen| scene.see(what, &seen.entry))?;
     scene.here = here::at(root, at);
     let group = match scene.task.take() {
         Some((_, Some(group))) if what == "last" => group,
@@ -61,7 +62,7 @@ pub fn ask(root: &Path, what: &str, at: Timestamp) -> Result<Option<Told>, Store
                 return Ok(None);
             };
             let beside = match &group {
-                Some(group) => of_group(&past, group)?,
+                Some(group) => of_group(&past, group, Some(task))?,
                 None => vec![entry.clone()],
             };
             return Ok(Some(Told::Task(scene.of_task(&past, &entry, &beside)?)));
@@ -69,18 +70,61 @@ pub fn ask(root: &Path, what: &str, at: Timestamp) -> Result<Option<Told>, Store
         None if scene.is_group => what.to_owned(),
         None => return Ok(None),
     };
-    let entries = of_group(&past, &group)?;
+    let entries = of_group(&past, &group, None)?;
     Ok(Some(Told::Group(scene.of_group(&past, group, &entries)?)))
 }
 
-fn of_group(past: &Past, group: &str) -> Result<Vec<Entry>, StoreError> {
-    let mut entries = Vec::new();
-    past.each(|entry| {
-        if *entry.task.kind.group == *group {
-            entries.push(entry);
+/// Parts that were handed in under the name of a group between two times at which all of these had ended: a name may be used
+/// again, every night for the same work.
+#[derive(Debug, Default)]
+struct Run {
+    entries: Vec<Entry>,
+    parts: u32,
+    /// When parts ended that had not when the newest came.
+    ends: BinaryHeap<Reverse<Moment>>,
+    ended: u32,
+}
+
+impl Run {
+    /// Whether all of it had ended by then; it is asked of later times only.
+    fn is_over(&mut self, at: Moment) -> bool {
+        while self.ends.peek().is_some_and(|Reverse(ended)| *ended <= at) {
+            self.ends.pop();
+            self.ended += 1;
+        }
+        self.parts > 0 && self.ended >= self.parts
+    }
+
+    fn add(&mut self, seen: Seen, part: Part) {
+        self.parts = part.of();
+        self.ends.extend(seen.ended_first.map(Reverse));
+        self.entries.push(seen.entry);
+    }
+
+    fn has(&self, task: TaskId) -> bool {
+        self.entries.iter().any(|entry| entry.task.id == task)
+    }
+}
+
+/// The parts of the group of this name that came last, or together with one of them.
+fn of_group(past: &Past, group: &str, with: Option<TaskId>) -> Result<Vec<Entry>, StoreError> {
+    let (mut run, mut is_found) = (Run::default(), false);
+    past.each(|seen| {
+        let task = &seen.entry.task;
+        let Some(part) = task.part().filter(|_| *task.kind.group == *group) else {
+            return;
+        };
+        if !is_found && run.is_over(seen.adopted_at) {
+            is_found = with.is_some_and(|task| run.has(task));
+            if !is_found {
+                run = Run::default();
+            }
+        }
+        if !is_found {
+            run.add(seen, part);
         }
     })?;
-    Ok(entries)
+    Ok(run.entries)
 }
 
 impl Scene {

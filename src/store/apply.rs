@@ -14,8 +14,11 @@ use super::fail::Fail;
 use super::kept::UnderWay;
 use super::load::Tally;
 use super::row::Sealed as _;
-use super::rows::{ConflictRow, ResultRow, Standing, TaskRow, TryRow, Wall};
+use super::rows::{ConflictRow, EndRow, ResultRow, Standing, TaskRow, TryRow, Wall};
 use super::{damaged, drained};
+
+/// Earlier ends of one task that are remembered, the newest: as many as its tries.
+const ENDS_MAX: u32 = 64;
 
 /// One transaction in the making.
 #[derive(Debug)]
@@ -279,6 +282,7 @@ impl Writing<'_> {
             return Ok(false);
         };
         if matches!(row.state, Standing::Failed | Standing::Cancelled) {
+            self.remember_end(&row)?;
             self.open_again(&mut row)?;
         }
         // Also if it is open already: it may be the second time that this is written, behind what it forgives.
@@ -288,6 +292,25 @@ impl Writing<'_> {
         }
         self.put(row)?;
         Ok(true)
+    }
+
+    /// How the task ended is told of the time until now.
+    fn remember_end(&self, row: &TaskRow) -> Result<(), Fail> {
+        let last = EndRow::of_task(self.base, row.id.as_bytes(), 1)?;
+        let number = last.first().map_or(1, |last| last.number.saturating_add(1));
+        let end = EndRow {
+            task: row.id,
+            number,
+            state: row.state,
+            reason: row.reason.clone(),
+            ended_at: row.ended_at.unwrap_or(self.now),
+            opened_at: self.now,
+        };
+        end.put(self.base)?;
+        let sql = "DELETE FROM earlier_end WHERE task = ? AND number <= ?";
+        let mut forget = self.base.prepare_cached(sql)?;
+        forget.execute((row.id.as_bytes(), number.saturating_sub(ENDS_MAX)))?;
+        Ok(())
     }
 
     /// A terminal task waits again, and what it had handed in is its result no more.

@@ -21,7 +21,7 @@ use super::files::Files;
 use super::load::{self, Meta};
 use super::mend::{Losses, mend};
 use super::row::Sealed;
-use super::rows::{ConflictRow, MetaRow, ResultRow, TaskRow, TryRow};
+use super::rows::{ConflictRow, EndRow, MetaRow, ResultRow, TaskRow, TryRow};
 use super::sqlite::wall;
 use super::whole::Whole;
 use super::{FOLDER, log, schema};
@@ -136,6 +136,9 @@ impl Look {
         self.rows::<TryRow>(base)?;
         self.rows::<ResultRow>(base)?;
         self.rows::<ConflictRow>(base)?;
+        if schema::has_earlier_ends(base) {
+            self.rows::<EndRow>(base)?;
+        }
         let tally = self.survive(load::count(base))?;
         let meta = self.survive(Meta::read(base))?;
         if let (Some((tally, _)), Some(meta)) = (tally, meta) {

@@ -18,7 +18,8 @@ use super::files::Files;
 use super::load::Meta;
 use super::reconcile::reconcile;
 use super::row::Sealed;
-use super::rows::{ConflictRow, ResultRow, TaskRow, TryRow, Wall};
+use super::rows::{ConflictRow, EndRow, ResultRow, TaskRow, TryRow, Wall};
+use super::schema;
 
 /// Ranges of one table that are looked at, to find the rows between those that cannot be read: a damaged page hides
 /// some twenty rows, so this finds what lies between a hundred of them.
@@ -110,6 +111,9 @@ fn rebuild(
             take_over::<TryRow>(damaged, new, losses, now)?;
             take_over::<ResultRow>(damaged, new, losses, now)?;
             take_over::<ConflictRow>(damaged, new, losses, now)?;
+            if schema::has_earlier_ends(damaged) {
+                take_over::<EndRow>(damaged, new, losses, now)?;
+            }
             match drained::read(damaged) {
                 Ok(peers) => drained::write(new, &peers)?,
                 Err(_) => losses.add("which peers are drained was lost".to_owned()),

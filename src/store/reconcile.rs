@@ -111,7 +111,7 @@ fn renumber(base: &Connection, mut conflicts: Vec<ConflictRow>) -> Result<u32, F
 
 /// What belongs to a task that is not there tells nothing.
 fn remove_orphans(base: &Connection, losses: &mut Losses) -> Result<(), Fail> {
-    for table in ["try", "result", "conflict"] {
+    for table in ["try", "result", "conflict", "earlier_end"] {
         let sql = format!("DELETE FROM {table} WHERE task NOT IN (SELECT id FROM task)");
         let removed = base.execute(&sql, [])?;
         if removed > 0 {

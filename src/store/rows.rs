@@ -199,6 +199,24 @@ row! {
 }
 
 row! {
+    /// How a task had ended that was opened again.
+    EndRow in "earlier_end" with key of 2 {
+        /// Of which task.
+        task: Uuid,
+        /// From 1, in their order.
+        number: u32,
+        /// Failed or cancelled.
+        state: Standing,
+        /// Why.
+        reason: Option<String>,
+        /// When it had become terminal.
+        ended_at: Wall,
+        /// When it was opened again.
+        opened_at: Wall,
+    }
+}
+
+row! {
     /// A result that is not the one that was taken.
     ConflictRow in "conflict" with key of 2 {
         /// Of which task.

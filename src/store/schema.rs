@@ -54,6 +54,13 @@ pub fn version(base: &Connection) -> Result<i64, Fail> {
     }
 }
 
+/// Whether it tells of earlier ends of tasks: what an older program wrote does not, until a master opens it.
+pub fn has_earlier_ends(base: &Connection) -> bool {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'earlier_end')";
+    // What cannot be read is told by whoever reads the table.
+    base.query_row(sql, [], |row| row.get(0)).unwrap_or(true)
+}
+
 /// Brings a database to the newest version; a new one has none yet.
 pub fn migrate(base: &mut Connection) -> Result<(), Fail> {
     embedded::migrations::runner()

@@ -4,6 +4,7 @@ mod damage;
 mod drained;
 mod log;
 mod model;
+mod past;
 mod running;
 
 use std::num::NonZeroU32;
@@ -568,31 +569,4 @@ fn a_store_that_a_crash_left_in_the_middle_of_its_making_is_opened() {
     let (_, recalled) = SqliteStore::open(crashed.path(), Clock::start()).unwrap();
     assert_eq!(recalled.damage, [""; 0]);
     assert_eq!(recalled.tasks.len(), 1);
-}
-
-#[test]
-fn a_store_of_a_newer_program_is_refused_and_left_alone() {
-    let mut bench = Bench::new();
-    bench.commit(&[adopted(1)]);
-    bench.store = None;
-    let file = bench.folder.path().join("mutirao.db");
-    let newer = Connection::open(&file).unwrap();
-    newer
-        .execute_batch(
-            "PRAGMA user_version = 999; INSERT INTO refinery_schema_history \
-             SELECT 999, name, applied_on, checksum FROM refinery_schema_history",
-        )
-        .unwrap();
-    drop(newer);
-    let before = std::fs::read(&file).unwrap();
-    let error = SqliteStore::open(bench.folder.path(), Clock::start()).unwrap_err();
-    assert!(
-        matches!(error, StoreError::Newer { found: 999, .. }),
-        "{error}"
-    );
-    assert!(
-        error.to_string().contains("start that one again"),
-        "{error}"
-    );
-    assert_eq!(std::fs::read(&file).unwrap(), before);
 }
