@@ -9,6 +9,7 @@ import os
 import threading
 import time
 import uuid
+import warnings
 import zipfile
 from collections import deque
 from itertools import islice
@@ -28,7 +29,7 @@ from typing import (
 )
 
 from . import _pack, _values
-from ._errors import MutiraoError, RemoteError, RemoteTraceback
+from ._errors import MutiraoError, NoMaster, RemoteError, RemoteTraceback
 from ._find import find
 from ._future import TaskFuture
 from ._http import Http, connect
@@ -46,6 +47,10 @@ Input = Union[StrPath, Sequence[Row], None]
 
 _GATHER_MAX = 64 << 20
 """Most bytes that an answer is read of: as much as a result carries."""
+_GONE_AFTER = 2
+"""Tasks in a row that nobody answers to take back, after which no more are tried; once a connection may just have broken."""
+_TOLD_MAX = 10
+"""Tasks that could not be taken back and are named; the others are counted."""
 
 
 class Executor(concurrent.futures.Executor):
@@ -314,9 +319,23 @@ def _in_order(
 
 
 def _take_back(futures: Iterable[TaskFuture[Any]]) -> None:
-    try:
-        for future in futures:
+    """Takes all of them back; those that cannot be are told together, since they go on."""
+    left: list[str] = []
+    unanswered = 0
+    for future in futures:
+        if future.done():
+            continue
+        if unanswered >= _GONE_AFTER:
+            left.append(f"{future.name}: the master is gone")
+            continue
+        try:
             future.cancel()
-    except MutiraoError:
-        # The master is gone, which whoever waits for one of them is told.
-        return
+            unanswered = 0
+        except MutiraoError as error:
+            unanswered = unanswered + 1 if isinstance(error, NoMaster) else 0
+            left.append(f"{future.name}: {error}")
+    if left:
+        more = f"; and {len(left) - _TOLD_MAX} more" if len(left) > _TOLD_MAX else ""
+        told = "; ".join(left[:_TOLD_MAX]) + more
+        tasks, go = ("task", "goes") if len(left) == 1 else ("tasks", "go")
+        warnings.warn(f"{len(left)} {tasks} could not be taken back, and {go} on: {told}", RuntimeWarning, stacklevel=3)

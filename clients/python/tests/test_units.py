@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-from mutirao import Executor, Refused, RemoteError, TaskCancelled, TaskFuture, Untrusted
+from mutirao import Executor, NoMaster, Refused, RemoteError, TaskCancelled, TaskFuture, Untrusted
 from mutirao import _code, _find, _pack, _values
+from mutirao._default import _Shared
+from mutirao._executor import _take_back
 
 
 @dataclass
@@ -232,6 +234,47 @@ class HandingIn(unittest.TestCase):
         with self.assertRaises(Refused):
             executor.map(double, range(5))
         self.assertEqual(taken_back, ["1", "2"])
+
+    def test_whatever_cannot_be_taken_back_the_others_are_and_it_is_told(self) -> None:
+        executor, http, _ = self.executor()
+        asked: list[str] = []
+
+        def refuse_the_second(path: str, *_: object) -> dict[str, str]:
+            if not path.endswith("/cancel"):
+                number = http.post.call_count
+                return {"task_id": str(number), "task_name": f"double.{number}.zip"}
+            asked.append(path.split("/")[-2])
+            if asked[-1] == "2":
+                raise Refused(409, "the disk is full")
+            return {"state": "cancelled"}
+
+        http.post.side_effect = refuse_the_second
+        futures = [executor.submit(double, number) for number in range(3)]
+        with self.assertWarnsRegex(RuntimeWarning, "1 task could not .* double.2.zip: the disk is full"):
+            _take_back(futures)
+        self.assertEqual(asked, ["1", "2", "3"])
+        self.assertEqual([future.cancelled() for future in futures], [True, False, True])
+
+    def test_a_master_that_is_gone_is_not_asked_for_each_task(self) -> None:
+        executor, http, _ = self.executor()
+        http.post.side_effect = [{"task_id": str(number), "task_name": "double.zip"} for number in range(20)]
+        futures = [executor.submit(double, number) for number in range(20)]
+        http.post.side_effect = NoMaster("gone")
+        with self.assertWarnsRegex(RuntimeWarning, "20 tasks could not .*; and 10 more"):
+            _take_back(futures)
+        self.assertEqual(http.post.call_count, 22)
+
+
+class Shared(unittest.TestCase):
+    def test_the_executor_that_all_share_looks_for_its_master_when_it_is_first_used_and_again_if_there_is_none(self) -> None:
+        with mock.patch("mutirao._executor.connect", side_effect=[NoMaster("none"), mock.Mock(address=("lab", 1))]):
+            with mock.patch("mutirao._executor.find"):
+                shared = _Shared()
+                with self.assertRaises(NoMaster):
+                    shared.submit(double, 1)
+                self.assertEqual(shared.master, "lab:1")
+                with self.assertRaises(AttributeError):
+                    shared.no_such_thing
 
 
 if __name__ == "__main__":
