@@ -94,11 +94,13 @@ where
     let cut = CancellationToken::new();
     tokio::spawn(write_all(write, queued, cut.clone()));
     let takes_raw = Arc::new(AtomicBool::new(false));
+    let waits = Arc::new(AtomicBool::new(false));
     let terms = Terms {
         caps,
         room,
         turns: Arc::clone(&turns),
         takes_raw: Arc::clone(&takes_raw),
+        waits: Arc::clone(&waits),
     };
     let reader = Reader::new(read, terms);
     let messages = unfold(
@@ -126,6 +128,7 @@ where
             replies,
             turns,
             takes_raw,
+            waits,
             cut,
         },
     )

@@ -48,6 +48,8 @@ pub(super) struct Terms {
     pub turns: Arc<Semaphore>,
     /// Whether payloads may follow their messages.
     pub takes_raw: Arc<AtomicBool>,
+    /// Whether it waits for room, and is not read meanwhile.
+    pub waits: Arc<AtomicBool>,
 }
 
 /// How far one message has come.
@@ -114,7 +116,9 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         };
         loop {
             let enough = self.next_lap();
+            self.terms.waits.store(true, Ordering::Relaxed);
             self.terms.room.pay(&mut self.ticket, enough).await;
+            self.terms.waits.store(false, Ordering::Relaxed);
             let lap = if self.ticket.has_seat() {
                 within(SEATED, self.run_lap(usize::MAX)).await?
             } else {

@@ -23,6 +23,7 @@ pub struct Writer {
     pub(super) replies: Sender<(Parcel, Option<Turn>)>,
     pub(super) turns: Arc<Semaphore>,
     pub(super) takes_raw: Arc<AtomicBool>,
+    pub(super) waits: Arc<AtomicBool>,
     pub(super) cut: CancellationToken,
 }
 
@@ -44,6 +45,12 @@ impl Writer {
     /// Both sides named it: payloads that the other side sends may follow their messages from here on.
     pub fn take_raw(&self) {
         self.takes_raw.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the other side sends a long message, and is kept waiting until there is room for more of it. It gets room in its
+    /// turn, and then has to move.
+    pub fn is_kept_waiting(&self) -> bool {
+        self.waits.load(Ordering::Relaxed)
     }
 
     /// Ends the connection; what is queued may still be written.

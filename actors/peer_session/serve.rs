@@ -317,10 +317,12 @@ impl PeerSession {
     }
 
     /// A long message is one word that takes its time, and a heartbeat behind it cannot be heard: whoever moves bytes
-    /// lives. Others than ours are not given up while they work, and need not be told.
+    /// lives, and whoever moves none because we have no room for them is not silent. Others than ours are not given up while
+    /// they work, and need not be told.
     pub(super) fn tell_if_moving(&mut self) {
         let moved = self.moved.load(Ordering::Relaxed);
-        if std::mem::replace(&mut self.moved_before, moved) == moved {
+        let has_moved = std::mem::replace(&mut self.moved_before, moved) != moved;
+        if !has_moved && !self.writer.is_kept_waiting() {
             return;
         }
         if let (Desk::Master(desk), Some((peer, _))) = (self.desk.clone(), self.ours.clone()) {

@@ -11,6 +11,11 @@ use super::world::{Speaker, World, with_master};
 /// More than a pipe and a connection take in without being read.
 const FLOOD: usize = 50_000;
 
+/// Bytes of a message that one connection may keep in memory, …
+const LONG: usize = 5_700_000;
+/// … and so many connections that no more of such messages are taken in: the last has the seat that is set aside.
+const HOGS: u8 = 5;
+
 /// An honest speaker is still served.
 async fn assert_serves(world: &World) {
     let mut honest = world.connect(200);
@@ -89,6 +94,26 @@ async fn who_asks_for_tasks_and_hangs_up_takes_none_for_good() {
         }
         let _peer = world.peer(9, 1, &super::world::Cable::default());
         world.until("done", |world| world.all_done(&[task])).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_whose_bytes_wait_until_others_leave_room_is_not_taken_for_silent() {
+    with_master(async |world| {
+        let head = r#"{"action":"SUBMIT_RESULT","peer_id":"ours","result_data":""#;
+        let long = [head.as_bytes(), &[b'A'; LONG]].concat();
+        let mut peer = introduced(&world, 1, 1).await;
+        let mut hogs: Vec<_> = (66..66 + HOGS).map(|host| world.connect(host)).collect();
+        for hog in &mut hogs {
+            hog.say(&long).await;
+        }
+        let sending = timeout(Duration::from_secs(25), peer.stream.write_all(&long)).await;
+        assert!(sending.is_err(), "there was room for all of it");
+        assert_eq!(world.stage.said("PeerFellSilent").len(), 0);
+        drop(hogs);
+        let sending = timeout(Duration::from_secs(25), peer.stream.write_all(b"A")).await;
+        assert!(sending.is_ok(), "it is read when there is room");
     })
     .await;
 }
