@@ -20,8 +20,8 @@ use crate::model::{
 use crate::port::{Ear, Hears, Port};
 use crate::runner::Job;
 use crate::wire::report::{
-    DrainReport, GroupReport, PeerReport, PeerRow, QueueReport, Sought, SweepReport, TaskReport,
-    TaskState,
+    DrainReport, GatheredReport, GroupReport, PeerReport, PeerRow, QueueReport, Sought,
+    SweepReport, TaskReport, TaskState,
 };
 
 /// Logs how many there are of what may be as many as there are tasks; other letters speak of each.
@@ -523,6 +523,7 @@ inbox! {
     FoldersInbox with FoldersEars hears {
         AdoptTask,
         OpenGroup,
+        DescribeGathered,
         LoadTask,
         LoadResult,
         KeepResult,
@@ -549,6 +550,15 @@ pub struct AdoptTask {
     /// Which part of its group it is, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
+    /// Where the answer goes.
+    pub reply: ReplyTo,
+}
+
+/// Somebody wants to know how far what a group made is put together.
+#[derive(Debug, Serialize)]
+pub struct DescribeGathered {
+    /// Its name.
+    pub group: String,
     /// Where the answer goes.
     pub reply: ReplyTo,
 }
@@ -733,6 +743,7 @@ inbox! {
         GroupDescribed,
         TaskAccepted,
         GroupOpened,
+        GatheredDescribed,
         PeerReported,
     }
 }
@@ -901,6 +912,15 @@ pub struct TaskAccepted {
     pub task: TaskId,
     /// Its name in `tasks/`.
     pub name: TaskName,
+}
+
+/// How far what a group made is put together.
+#[derive(Debug, Serialize)]
+pub struct GatheredDescribed {
+    /// Answers this.
+    pub request: RequestId,
+    /// How far.
+    pub report: GatheredReport,
 }
 
 /// The group has its name and its folder.

@@ -100,6 +100,21 @@ fn rows_that_are_cut_and_run_by_peers_give_what_one_run_gives() {
 }
 
 #[test]
+fn a_command_in_another_folder_ends_when_what_was_made_is_whole() {
+    let desk = desk(&table(40, &[]));
+    let master = desk.elsewhere();
+    let _master = master.master();
+    let elsewhere = desk.elsewhere();
+    let _peer = elsewhere.start(&["peer", "--slots", "2"]);
+    let output = desk.output(&["run", "main.py", "rows.csv", "--rows", "1"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let made = master.path("results/main-1");
+    assert_eq!(manifest(&made)["complete"], true);
+    assert_eq!(read(&made, "merged.csv"), sequential(&desk));
+    assert!(!desk.path("results/main-1").exists());
+}
+
+#[test]
 fn rows_of_parts_that_fail_can_be_handed_in_again_and_the_run_ends_with_1() {
     let desk = desk(&table(12, &[4, 11]));
     let output = desk.output(&[

@@ -4,9 +4,9 @@ use actix::{Context, Handler};
 
 use super::PeerSession;
 use crate::messages::{
-    AttemptCancelled, GroupDescribed, GroupOpened, GroupsListed, HangUp, NothingWaits,
-    PayloadLoaded, PeerDescribed, PeerDrained, PeerReported, PeerWelcomed, PeersListed,
-    PredecessorUnknown, QueueDescribed, RequestRefused, ResultAnswered, TaskAccepted,
+    AttemptCancelled, GatheredDescribed, GroupDescribed, GroupOpened, GroupsListed, HangUp,
+    NothingWaits, PayloadLoaded, PeerDescribed, PeerDrained, PeerReported, PeerWelcomed,
+    PeersListed, PredecessorUnknown, QueueDescribed, RequestRefused, ResultAnswered, TaskAccepted,
     TaskDescribed, TaskOffered, TasksListed, TasksSwept,
 };
 use crate::port::Letter;
@@ -221,6 +221,15 @@ impl Handler<Letter<GroupOpened>> for PeerSession {
         let (GroupOpened { request, group }, _) = letter.open();
         let group = group.into();
         self.answer(request, &Reply::GroupOpen { group });
+    }
+}
+
+impl Handler<Letter<GatheredDescribed>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<GatheredDescribed>, _: &mut Context<Self>) {
+        let (GatheredDescribed { request, report }, _) = letter.open();
+        self.answer(request, &Reply::report(&report));
     }
 }
 

@@ -58,6 +58,8 @@ pub enum Wanted {
     Groups(Option<String>, usize),
     /// A report on the parts of one group, maybe in full.
     GroupStatus(String, bool),
+    /// How far what one group made is put together.
+    Gathered(String),
     /// The end of one group, for this reason if one is said.
     CancelGroup(String, Option<String>),
     /// That a peer is given nothing more, or something again.
@@ -253,6 +255,7 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
             Wanted::Groups(before.map(Into::into), rows(limit))
         }
         Request::GroupStatus { group, why } => Wanted::GroupStatus(group.into_owned(), why),
+        Request::GroupGathered { group } => Wanted::Gathered(group.into_owned()),
         Request::CancelGroup { group, reason } => {
             Wanted::CancelGroup(group.into_owned(), reason.map(Into::into))
         }

@@ -12,10 +12,10 @@ use crate::connection::Turn;
 use crate::logic::standing::HOLDS_MAX;
 use crate::message_log::Cause;
 use crate::messages::{
-    AdoptAfter, AdoptTask, CancelGroup, CancelSome, CancelTask, DescribeGroup, DescribePeer,
-    DescribePeerSelf, DescribeQueue, DescribeTask, DrainPeer, ListGroups, ListPeers, ListTasks,
-    LoadResult, OpenGroup, PeerHeard, PeerRegistered, PeerSaidGoodbye, ReplyTo, ResultSubmitted,
-    RetryGroup, RetrySome, RetryTask, TaskRequested,
+    AdoptAfter, AdoptTask, CancelGroup, CancelSome, CancelTask, DescribeGathered, DescribeGroup,
+    DescribePeer, DescribePeerSelf, DescribeQueue, DescribeTask, DrainPeer, ListGroups, ListPeers,
+    ListTasks, LoadResult, OpenGroup, PeerHeard, PeerRegistered, PeerSaidGoodbye, ReplyTo,
+    ResultSubmitted, RetryGroup, RetrySome, RetryTask, TaskRequested,
 };
 use crate::model::{Endpoint, Life, PeerId, RequestId};
 use crate::wire::{Dialect, Extension, Reply};
@@ -175,6 +175,9 @@ impl PeerSession {
             Wanted::GroupStatus(group, why) => {
                 desk.scheduler
                     .tell(DescribeGroup { group, why, reply }, cause);
+            }
+            Wanted::Gathered(group) => {
+                desk.folders.tell(DescribeGathered { group, reply }, cause);
             }
             Wanted::CancelGroup(group, reason) => {
                 let why = reason.unwrap_or_else(|| BY_COMMAND.to_owned());

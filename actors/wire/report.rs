@@ -200,6 +200,17 @@ pub struct DrainReport {
     pub leases: u64,
 }
 
+/// A master's answer to `GROUP_GATHERED`: how far what the parts of a group made is put together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatheredReport {
+    /// Its name.
+    pub group: String,
+    /// How many parts have been put in, or are just being; 0 if that is not known any more.
+    pub parts_in: u32,
+    /// Whether all that there is to put together is.
+    pub complete: bool,
+}
+
 /// A master's answer to `CANCEL_TASKS` and `RETRY_TASKS`: how far it has come.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SweepReport {

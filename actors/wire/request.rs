@@ -143,6 +143,11 @@ pub enum Request<'a> {
         /// Whether it is to be told in full.
         why: bool,
     },
+    /// `GROUP_GATHERED`, control: how far what its parts made is put together.
+    GroupGathered {
+        /// Its name.
+        group: Cow<'a, str>,
+    },
     /// `CANCEL_GROUP`, control: all of it that is open.
     CancelGroup {
         /// Its name, or `last`.

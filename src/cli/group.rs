@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use mutirao_actors::model::{Archive, TaskChoice, TaskId};
-use mutirao_actors::wire::report::{GroupReport, TaskReport};
+use mutirao_actors::wire::report::{GatheredReport, GroupReport, TaskReport};
 use mutirao_actors::wire::{Reply, Request};
 
 use super::master::{LOOK_EVERY, report};
@@ -15,14 +15,14 @@ use super::status::read_report;
 use super::wanted::{Place, Wanted};
 use super::work::{Work, counted};
 use crate::control::{Control, ControlError};
-use crate::gather::is_complete_in;
 use crate::store;
 
 /// Looks at which nothing of a group is open, though parts of it are missing, before it is given up: half a minute, in which
 /// whoever still hands it in hands in the next.
 const QUIET_LOOKS_MAX: u32 = 150;
-/// Looks for what a group made when all its parts have ended: a minute and a half, in which a disk writes some gigabytes.
-const GATHER_LOOKS_MAX: u32 = 450;
+/// Looks at which no more parts are put together, though all have ended, before that is given up: a minute and a half, in which
+/// a disk writes some gigabytes.
+const STILL_LOOKS_MAX: u32 = 450;
 
 /// A group that was handed in.
 #[derive(Debug, Clone)]
@@ -47,6 +47,18 @@ pub enum Unfinished {
         there: u64,
         /// Of how many.
         parts: u32,
+    },
+    /// Its master does not put it together.
+    #[error(
+        "all parts of {group} have ended, and the master has put {parts_in} of them together and comes no further: what it logs \
+         says why; each result lies in its results/, and results/{group}/ is whole once manifest.json there ends with \
+         \"complete\":true"
+    )]
+    Apart {
+        /// Its name.
+        group: String,
+        /// How many parts are in.
+        parts_in: u32,
     },
     /// The disk of its master.
     #[error("the master cannot put the group together now, and goes on trying: {0}")]
@@ -179,21 +191,33 @@ pub fn is_well(report: &GroupReport) -> bool {
     report.done == u64::from(report.parts)
 }
 
-/// Comes back when all that the group made lies in this folder; false when it takes too long.
+/// Comes back when all that the group made is put together at its master.
 ///
 /// # Errors
-/// When the master cannot be asked, or says that its disk refuses it.
-pub async fn gathered(folder: &Path, control: &mut Control) -> anyhow::Result<bool> {
-    for _ in 0..GATHER_LOOKS_MAX {
-        if is_complete_in(folder) {
-            return Ok(true);
+/// When the master cannot be asked, says that its disk refuses it, or does not come further.
+pub async fn gathered(group: &str, control: &mut Control) -> anyhow::Result<()> {
+    let (mut still, mut before) = (0, None);
+    loop {
+        let request = Request::GroupGathered {
+            group: group.into(),
+        };
+        let gathered: GatheredReport = control.ask(&request, read_report).await?;
+        if gathered.complete {
+            return Ok(());
         }
         if let Some(trouble) = report(control).await?.queue.trouble {
             return Err(Unfinished::Disk(trouble).into());
         }
+        still = match before.replace(gathered.parts_in) == Some(gathered.parts_in) {
+            true => still + 1,
+            false => 0,
+        };
+        if still > STILL_LOOKS_MAX {
+            let (group, parts_in) = (group.to_owned(), gathered.parts_in);
+            return Err(Unfinished::Apart { group, parts_in }.into());
+        }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    Ok(false)
 }
 
 /// The folder of a group, if its master serves the folder that we are in: then it has opened the group's folder.

@@ -66,7 +66,10 @@ async fn one(
             let report = follow(&group.group, control).await?;
             let folder = group::folder_here(&report.group, master);
             match args.json {
-                true => print(&report),
+                true => {
+                    group::gathered(&report.group, control).await?;
+                    print(&report)
+                }
                 false => finish(&report, folder, true, control).await,
             }
         }

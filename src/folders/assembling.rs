@@ -25,6 +25,7 @@ use super::kept::Kept;
 use crate::gather::{Gather, Whole};
 
 pub(super) use anew::{TOO_MANY, stays};
+pub(super) use job::nothing_is_to_come;
 
 /// Parts that one job puts in: a program that ends waits for the job.
 const BATCH_MAX: usize = 64;
@@ -41,6 +42,8 @@ struct Assembly {
     open: BTreeSet<u32>,
     /// Which goes in next.
     next: u32,
+    /// Whether all is in, or nobody wants it.
+    is_over: bool,
     /// Whether what is put together already is of no use, for parts of it were tried again.
     is_anew: bool,
     /// Which making of it this is: what a job made of an earlier one is of no use either.
@@ -56,10 +59,20 @@ impl Assembly {
             ended: BTreeMap::new(),
             open: BTreeSet::new(),
             next: 0,
+            is_over: false,
             is_anew: false,
             turn: 0,
         }
     }
+}
+
+/// How far a group is put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gathered {
+    /// Parts that are in, or just being put in.
+    pub parts_in: u32,
+    /// Whether all is in, or nobody wants it.
+    pub is_over: bool,
 }
 
 /// Groups that are put together, whose names are remembered: a part of one that is handed in again is passed over. One of an
@@ -103,6 +116,17 @@ impl Assemblies {
         if assembly.ended.contains_key(&assembly.next) && !self.due.contains(&group) {
             self.due.push_back(group);
         }
+    }
+
+    /// How far a group is, if something is known of it.
+    pub fn stands(&self, group: &str) -> Option<Gathered> {
+        let mut ending = self.ending.values();
+        let is_ending = ending.any(|ending| *ending.group == *group);
+        let assembly = self.groups.get(group);
+        (is_ending || assembly.is_some()).then(|| Gathered {
+            parts_in: assembly.map_or(0, |assembly| assembly.next),
+            is_over: !is_ending && assembly.is_some_and(|assembly| assembly.is_over),
+        })
     }
 
     /// The names of the groups that are known.
@@ -179,6 +203,7 @@ impl Assemblies {
             Assembled::Over => {
                 if let Some(assembly) = self.groups.get_mut(&group) {
                     assembly.next = parts;
+                    assembly.is_over = true;
                     assembly.ended = BTreeMap::new();
                     self.over.push_back(group);
                 }

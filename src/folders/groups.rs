@@ -1,14 +1,43 @@
-//! New groups of tasks: each gets a name of its own, and a folder for what becomes of it.
+//! New groups of tasks: each gets a name of its own, and a folder for what becomes of it; and whether that is whole.
 
 use std::sync::Arc;
 
 use actix::Handler;
-use mutirao_actors::messages::{GroupOpened, OpenGroup};
+use mutirao_actors::messages::{DescribeGathered, GatheredDescribed, GroupOpened, OpenGroup};
 use mutirao_actors::port::Letter;
+use mutirao_actors::wire::report::GatheredReport;
 
 use super::answers::refuse;
+use super::assembling::{Gathered, nothing_is_to_come};
 use super::jobs::{self, Refused};
 use super::{Folders, NAME};
+
+impl Handler<Letter<DescribeGathered>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<DescribeGathered>, ctx: &mut Self::Context) {
+        let (DescribeGathered { group, reply }, cause) = letter.open();
+        let describe = move |parts_in, complete, group| {
+            let request = reply.request;
+            let report = GatheredReport {
+                group,
+                parts_in,
+                complete,
+            };
+            let described = GatheredDescribed { request, report };
+            reply.session.used_by(NAME).tell(described, cause);
+        };
+        if let Some(Gathered { parts_in, is_over }) = self.assemblies.stands(&group) {
+            return describe(parts_in, is_over, group);
+        }
+        // Nothing is known of it any more: what lies there tells.
+        let places = Arc::clone(&self.places);
+        let look = move || (nothing_is_to_come(&places, &group), group);
+        self.work(ctx, look, move |_, (complete, group), _| {
+            describe(0, complete, group);
+        });
+    }
+}
 
 impl Handler<Letter<OpenGroup>> for Folders {
     type Result = ();

@@ -12,10 +12,10 @@ use std::time::Duration;
 use actix::{Actor, Context, Handler};
 use mutirao_actors::message_log::{Cause, MessageLog, Name};
 use mutirao_actors::messages::{
-    AttemptCancelled, GroupDescribed, GroupOpened, GroupsListed, HangUp, NothingWaits,
-    PayloadLoaded, PeerDescribed, PeerDrained, PeerReported, PeerWelcomed, PeersListed,
-    PredecessorUnknown, QueueDescribed, ReplyTo, RequestRefused, ResultAnswered, SessionInbox,
-    TaskAccepted, TaskDescribed, TaskOffered, TasksListed, TasksSwept,
+    AttemptCancelled, GatheredDescribed, GroupDescribed, GroupOpened, GroupsListed, HangUp,
+    NothingWaits, PayloadLoaded, PeerDescribed, PeerDrained, PeerReported, PeerWelcomed,
+    PeersListed, PredecessorUnknown, QueueDescribed, ReplyTo, RequestRefused, ResultAnswered,
+    SessionInbox, TaskAccepted, TaskDescribed, TaskOffered, TasksListed, TasksSwept,
 };
 use mutirao_actors::model::{Archive, RequestId, TaskId, TaskName};
 use mutirao_actors::port::{Hears, Letter, Port};
@@ -175,5 +175,5 @@ macro_rules! of_peers {
 
 of_peers! {
     PeerWelcomed, TaskOffered, NothingWaits, ResultAnswered, AttemptCancelled, HangUp, PeerDescribed, PeerReported,
-    TasksSwept,
+    TasksSwept, GatheredDescribed,
 }

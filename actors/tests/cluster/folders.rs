@@ -7,12 +7,14 @@ use actix::{Actor, Context, Handler};
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::message_log::Name;
 use mutirao_actors::messages::{
-    AdoptTask, GroupOpened, GroupReopened, KeepResult, LoadResult, LoadTask, OpenGroup,
-    PayloadLoaded, RequestRefused, ResultKept, ResultRefused, RetryTasks, SchedulerInbox, SetAside,
-    StoreChanged, TaskAccepted, TaskArrived, TaskEnded, TasksRetried, WrittenDown,
+    AdoptTask, DescribeGathered, GatheredDescribed, GroupOpened, GroupReopened, KeepResult,
+    LoadResult, LoadTask, OpenGroup, PayloadLoaded, RequestRefused, ResultKept, ResultRefused,
+    RetryTasks, SchedulerInbox, SetAside, StoreChanged, TaskAccepted, TaskArrived, TaskEnded,
+    TasksRetried, WrittenDown,
 };
 use mutirao_actors::model::{Archive, Digest, Kind, Task, TaskId, TaskName};
 use mutirao_actors::port::{Letter, Port};
+use mutirao_actors::wire::report::GatheredReport;
 
 /// The name of the stand-in in the message log.
 pub const NAME: Name = Name::one("folders");
@@ -105,6 +107,22 @@ impl Handler<Letter<OpenGroup>> for Folders {
             group: format!("{}-{}", name.stem(), shelves.groups),
         };
         reply.session.used_by(NAME).tell(opened, cause);
+    }
+}
+
+impl Handler<Letter<DescribeGathered>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<DescribeGathered>, _: &mut Context<Self>) {
+        let (DescribeGathered { group, reply }, cause) = letter.open();
+        let report = GatheredReport {
+            group,
+            parts_in: 0,
+            complete: true,
+        };
+        let request = reply.request;
+        let described = GatheredDescribed { request, report };
+        reply.session.used_by(NAME).tell(described, cause);
     }
 }
 

@@ -34,6 +34,7 @@ fn word<'r>(request: &'r Request<'_>) -> &'r str {
         Request::ListTasks { .. } => "LIST_TASKS",
         Request::ListGroups { .. } => "LIST_GROUPS",
         Request::GroupStatus { .. } => "GROUP_STATUS",
+        Request::GroupGathered { .. } => "GROUP_GATHERED",
         Request::CancelGroup { .. } => "CANCEL_GROUP",
         Request::DrainPeer { .. } => "DRAIN_PEER",
         Request::RetryTask { .. } => "RETRY_TASK",
@@ -138,6 +139,7 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
         Request::GroupStatus { group, why } => writer
             .field("group", group)
             .maybe("why", why.then_some(true)),
+        Request::GroupGathered { group } => writer.field("group", group),
         Request::CancelGroup { group, reason } => writer
             .field("group", group)
             .maybe("reason", reason.as_deref()),

@@ -103,6 +103,9 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
             group: fields.need_text("group")?,
             why: fields.flag("why")?,
         },
+        "GROUP_GATHERED" => Request::GroupGathered {
+            group: fields.need_text("group")?,
+        },
         "CANCEL_GROUP" => Request::CancelGroup {
             group: fields.need_text("group")?,
             reason: read_reason(fields)?,

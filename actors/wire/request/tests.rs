@@ -419,6 +419,7 @@ fn any_request() -> impl Strategy<Value = Request<'static>> {
         (option::of(text()), any::<Option<u32>>())
             .prop_map(|(before, limit)| Request::ListGroups { before, limit }),
         (text(), any::<bool>()).prop_map(|(group, why)| Request::GroupStatus { group, why }),
+        text().prop_map(|group| Request::GroupGathered { group }),
         (text(), option::of(line()))
             .prop_map(|(group, reason)| Request::CancelGroup { group, reason }),
         (peer(), any::<bool>()).prop_map(|(peer_id, undo)| Request::DrainPeer { peer_id, undo }),

@@ -109,7 +109,7 @@ async fn all(
     let folder = match own {
         Some(root) => {
             let folder = root.join("results").join(&report.group);
-            group::gathered(&folder, control).await?;
+            group::gathered(&report.group, control).await?;
             let name = &wanted.name();
             Some(bring(&folder, name).context("failed to leave what was made in results/")?)
         }
@@ -166,24 +166,20 @@ fn first_line(text: &[u8]) -> Option<String> {
     Some(cut)
 }
 
-/// Waits until what was made lies in its folder, if that is here, and says how it went; and where to ask more, if the
+/// Waits until what was made is put together, says where that lies and how it went; and where to ask more, if the
 /// master `stays`.
 ///
 /// # Errors
-/// When the master cannot be asked, or its disk refuses it.
+/// When the master cannot be asked, or does not put it together.
 pub async fn finish(
     report: &GroupReport,
     folder: Option<PathBuf>,
     stays: bool,
     control: &mut Control,
 ) -> anyhow::Result<ExitCode> {
+    group::gathered(&report.group, control).await?;
     match &folder {
-        Some(folder) => {
-            if !group::gathered(folder, control).await? {
-                eprintln!("it is still being put together");
-            }
-            println!("{}/", folder.display());
-        }
+        Some(folder) => println!("{}/", folder.display()),
         None => eprintln!(
             "what was made lies at the master, in its results/{}/",
             report.group

@@ -28,11 +28,7 @@ pub type Told = Option<(String, Digest)>;
 impl Ending {
     /// Of this task, if its group can have a folder.
     pub fn of(task: TaskId, ended: EndedPart, name: &TaskName, end: &End) -> Option<Self> {
-        // The last output of tasks that failed is kept there.
-        let is_taken = &*ended.group == FAILED.trim_end_matches('/');
-        if is_taken || TaskName::tamed(&ended.group).stem() != &*ended.group {
-            return None;
-        }
+        folder_of(&ended.group)?;
         let (state, reason) = told(end);
         let part = Part {
             part: ended.part.number(),
@@ -62,6 +58,12 @@ impl Ending {
         }
         self
     }
+}
+
+/// The name of a group's folder below `results/`, if it can have one: the last output of tasks that failed has one there too.
+pub fn folder_of(group: &str) -> Option<&str> {
+    let is_taken = group == FAILED.trim_end_matches('/');
+    (!is_taken && TaskName::tamed(group).stem() == group).then_some(group)
 }
 
 /// How it ended, as reports say it.

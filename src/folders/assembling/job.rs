@@ -7,7 +7,7 @@ use std::path::Path;
 use mutirao_actors::wire::report::TaskState;
 
 use super::anew::{Anew, may_replace};
-use super::ending::Ending;
+use super::ending::{Ending, folder_of};
 use crate::disk::{DiskError, OnDisk as _};
 use crate::folders::places::Places;
 use crate::folders::stay::Copies;
@@ -70,6 +70,12 @@ pub fn assemble(places: &Places, work: Work) -> (Assembled, Option<DiskError>) {
         true => (Assembled::Over, None),
         false => (Assembled::Open(Some(gather), left.collect()), trouble),
     }
+}
+
+/// Whether nothing more comes into the folder of a group of which nothing is known: it is whole, or there is none.
+pub fn nothing_is_to_come(places: &Places, group: &str) -> bool {
+    let folder = folder_of(group).map(|name| places.results.join(name));
+    folder.is_none_or(|folder| !folder.is_dir() || is_complete_in(&folder))
 }
 
 /// Puts a part in; `failed` is what lies where the ZIPs of those go that were not done, once that was needed.

@@ -140,6 +140,31 @@ fn parts_that_end_in_any_order_are_put_together_in_theirs() {
 }
 
 #[test]
+fn a_group_is_told_as_gathered_when_all_is_in_and_not_before() {
+    let mut stage = Stage::new();
+    let stands = |stage: &Stage| {
+        let gathered = stage.assemblies.stands("main-1");
+        gathered.map(|gathered| (gathered.parts_in, gathered.is_over))
+    };
+    assert_eq!(stands(&stage), None);
+    assert!(!nothing_is_to_come(&stage.places, "main-1"), "it is opened");
+    for name in ["other-1", "failed", "../main-1"] {
+        assert!(nothing_is_to_come(&stage.places, name), "{name}");
+    }
+    let others = stage.all_but_one();
+    assert_eq!(stands(&stage), Some((3, true)));
+    assert!(nothing_is_to_come(&stage.places, "main-1"));
+    assert!(stage.reopen(&[1], others));
+    assert_eq!(stands(&stage), Some((0, false)), "a part is tried again");
+    assert_eq!(stage.work(), None);
+    assert_eq!(stands(&stage), Some((1, false)));
+    stage.ends("main-1", 1, &End::Done);
+    assert!(!stands(&stage).unwrap().1, "its last part is not in");
+    assert_eq!(stage.work(), None);
+    assert_eq!(stands(&stage), Some((3, true)));
+}
+
+#[test]
 fn the_names_of_groups_that_are_over_do_not_pile_up() {
     let mut stage = Stage::new();
     for number in 0..OVER_MAX + 10 {
