@@ -31,7 +31,7 @@ pub use sweep::Sweep;
 use super::fault::{Blame, Fault};
 use super::line::Line;
 use super::rare::{Rare, Untold};
-use super::record::{Conflict, Fate, Record, Remembered};
+use super::record::{Conflict, Fate, OlderParts, Record, Remembered};
 use super::seats::{Seat, Seated, Seats};
 use super::tallies::Tallies;
 use crate::model::{Attempt, Digest, Endpoint, Moment, PeerId, Task, TaskId, TaskName};
@@ -504,9 +504,9 @@ impl Ledger {
     }
 
     /// Counts the terminal tasks of earlier lives that are not remembered themselves, and which of them were parts.
-    pub fn count_forgotten(&mut self, forgotten: Counts, parts: &[(Arc<str>, Counts)]) {
-        for (group, counts) in parts {
-            self.tallies.count_forgotten(group, *counts);
+    pub fn count_forgotten(&mut self, forgotten: Counts, parts: &[OlderParts]) {
+        for older in parts {
+            self.tallies.count_forgotten(&older.group, older.counts);
         }
         self.counts.done += forgotten.done;
         self.counts.failed += forgotten.failed;

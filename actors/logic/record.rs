@@ -147,14 +147,27 @@ pub struct Past {
     /// All tasks that are open, or whose files are not where they belong, and the newest of the others; in the order
     /// of their arrival.
     pub tasks: Vec<Remembered>,
-    /// How many parts of these tasks' groups are terminal and not among them.
-    pub older_parts: Vec<(Arc<str>, Counts)>,
+    /// The parts of these tasks' groups that are terminal and not among them.
+    pub older_parts: Vec<OlderParts>,
     /// How many tasks stood how in the end, of all that there ever were.
     pub counts: Counts,
     /// Peers that are to be given nothing.
     pub drained: Vec<PeerId>,
     /// Whether nothing that was written down is missing here.
     pub is_whole: bool,
+}
+
+/// Parts of a group that ended so long ago that no more of them is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OlderParts {
+    /// The group.
+    pub group: Arc<str>,
+    /// How many ended how.
+    pub counts: Counts,
+    /// How many parts the group has.
+    pub parts: u32,
+    /// Their tasks by their numbers, of each the newest.
+    pub tasks: Vec<(u32, TaskId)>,
 }
 
 /// A task as the records give it back.

@@ -7,19 +7,21 @@
 mod anew;
 mod ending;
 mod job;
+mod older;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use actix::Context;
 use mutirao_actors::logic::effect::End;
-use mutirao_actors::logic::record::Remembered;
+use mutirao_actors::logic::record::{OlderParts, Remembered};
 use mutirao_actors::messages::EndedPart;
 use mutirao_actors::model::{TaskId, TaskName};
 
 use self::anew::Anew;
-use self::ending::{Ending, Told};
+use self::ending::{Ending, Told, folder_of};
 use self::job::{Assembled, Work, assemble};
+use self::older::{Next, Older};
 use super::Folders;
 use super::kept::Kept;
 use crate::gather::{Gather, Whole};
@@ -38,6 +40,8 @@ struct Assembly {
     gather: Option<Box<Gather>>,
     /// Those that are not in; no more than the group has.
     ended: BTreeMap<u32, Ending>,
+    /// Those that ended in an earlier life, so long ago that they are not remembered.
+    older: Older,
     /// The numbers of those that were open when it was to be made anew.
     open: BTreeSet<u32>,
     /// Which goes in next.
@@ -57,6 +61,7 @@ impl Assembly {
             parts,
             gather: None,
             ended: BTreeMap::new(),
+            older: Older::default(),
             open: BTreeSet::new(),
             next: 0,
             is_over: false,
@@ -137,21 +142,31 @@ impl Assemblies {
 
     /// A part that has ended in an earlier life.
     pub fn recall(&mut self, known: &Remembered, end: &End, kept: Option<&Kept>) {
-        let Some(part) = known.task.part() else {
+        let Some((ended, result)) = older::told_of(known, kept) else {
             return;
-        };
-        let ended = EndedPart {
-            group: Arc::clone(&known.task.kind.group),
-            part,
-            sha256: known.task.sha256,
-            size: known.task.size,
-            peer: known.tries.last().map(|tried| tried.holder.peer.clone()),
-            attempts: u32::try_from(known.tries.len()).unwrap_or(u32::MAX),
         };
         self.ends(known.task.id, ended, &known.task.name, end);
         if known.settled {
-            let result = kept.map(|kept| (kept.file.clone(), kept.sha256));
             self.settled(known.task.id, result);
+        }
+    }
+
+    /// Parts that ended in an earlier life, of which no more is remembered; said after all that is.
+    pub fn recall_older(&mut self, parts: &OlderParts) {
+        if folder_of(&parts.group).is_none() {
+            return;
+        }
+        let unsettled = self.unsettled(&parts.group);
+        let assembly = self.groups.entry(Arc::clone(&parts.group));
+        let assembly = assembly.or_insert_with(|| Assembly::of(parts.parts));
+        let is_known = |number| {
+            assembly.ended.contains_key(&number)
+                || assembly.open.contains(&number)
+                || unsettled.contains(&number)
+        };
+        assembly.older = Older::of(&parts.tasks, is_known);
+        if assembly.older.find(assembly.next).is_some() && !self.due.contains(&parts.group) {
+            self.due.push_back(Arc::clone(&parts.group));
         }
     }
 
@@ -169,11 +184,14 @@ impl Assemblies {
         };
         let assembly = self.groups.get_mut(&group)?;
         let mut batch = Vec::new();
-        while batch.len() < BATCH_MAX
-            && let Some(ending) = assembly.ended.remove(&assembly.next)
-        {
+        while batch.len() < BATCH_MAX {
+            let known = assembly.ended.remove(&assembly.next).map(Box::new);
+            let older = || assembly.older.find(assembly.next).map(Next::Older);
+            let Some(next) = known.map(Next::Known).or_else(older) else {
+                break;
+            };
             assembly.next += 1;
-            batch.push(ending);
+            batch.push(next);
         }
         self.is_busy = true;
         let whole = Whole {
@@ -205,6 +223,7 @@ impl Assemblies {
                     assembly.next = parts;
                     assembly.is_over = true;
                     assembly.ended = BTreeMap::new();
+                    assembly.older = Older::default();
                     self.over.push_back(group);
                 }
                 if self.over.len() > OVER_MAX
@@ -218,9 +237,14 @@ impl Assemblies {
                     assembly.is_anew &= gather.is_none();
                     assembly.gather = gather;
                     assembly.next -= u32::try_from(left.len()).unwrap_or_default();
-                    let left = left.into_iter().map(|ending| (ending.part.part, ending));
-                    assembly.ended.extend(left);
+                    // The older ones are found again.
+                    let known = left.into_iter().filter_map(|next| match next {
+                        Next::Known(ending) => Some((ending.part.part, *ending)),
+                        Next::Older(_) => None,
+                    });
+                    assembly.ended.extend(known);
                     let is_due = assembly.ended.contains_key(&assembly.next)
+                        || assembly.older.find(assembly.next).is_some()
                         || assembly.next == assembly.parts;
                     if is_due && !self.due.contains(&group) {
                         self.due.push_back(group);

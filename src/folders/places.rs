@@ -84,6 +84,11 @@ impl Places {
         publish::publish_over(&self.volume, &self.payloads(), &name, archive.bytes())
     }
 
+    /// Where it is written down what became of tasks.
+    pub(super) fn store(&self) -> PathBuf {
+        self.hidden.join("store")
+    }
+
     pub(super) fn failed_results(&self) -> PathBuf {
         self.results.join("failed")
     }

@@ -80,6 +80,9 @@ impl Folders {
                 may_be_unlaid: true,
             });
         }
+        for older in &past.older_parts {
+            self.assemblies.recall_older(older);
+        }
         self.maybe_ended = Arc::new(maybe_ended);
     }
 
@@ -116,7 +119,7 @@ impl Folders {
     }
 }
 
-fn end_of(fate: &Fate) -> Option<End> {
+pub(super) fn end_of(fate: &Fate) -> Option<End> {
     match fate {
         Fate::Queued | Fate::Leased(_) => None,
         Fate::Done { .. } => Some(End::Done),

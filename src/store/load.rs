@@ -2,18 +2,19 @@
 //!
 //! Rule: every row that is used fits its seal, and every row that another one counts is there; anything else is damage.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 
 use mutirao_actors::logic::ledger::{Counts, TERMINAL_MAX};
-use mutirao_actors::logic::record::Remembered;
-use mutirao_actors::model::Kinds;
+use mutirao_actors::logic::record::{OlderParts, Remembered};
+use mutirao_actors::model::{Kinds, TaskId};
 use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
 
+use super::cell::Cell as _;
 use super::fail::Fail;
+use super::nouns::Asked;
 use super::row::Sealed as _;
-use super::rows::{MetaRow, TaskRow};
+use super::rows::{MetaRow, Standing, TaskRow};
 use super::whole::Whole;
 
 const COUNT: &str = "SELECT count(*), coalesce(max(seq), 0), total(state = 'queued'), total(state = 'leased'), \
@@ -25,10 +26,10 @@ const OLDEST_LOADED: &str = "SELECT id FROM task WHERE state NOT IN ('queued', '
 const LOADED: &str =
     "WHERE id >= ? OR NOT (state IN ('done', 'failed', 'cancelled') AND settled = 1)";
 
-/// Of the others, those that are parts of a group.
-const OLDER_PARTS: &str = "SELECT group_name, total(state = 'done'), total(state = 'failed'), total(state = 'cancelled') \
-                           FROM task WHERE id < ? AND state IN ('done', 'failed', 'cancelled') AND settled = 1 \
-                           AND instr(wishes, '\"part\":') > 0 GROUP BY group_name";
+/// Of the others, those that are parts of a group, in the order of their adoption.
+const OLDER_PARTS: &str = "SELECT id, group_name, wishes, state FROM task \
+                           WHERE id < ? AND state IN ('done', 'failed', 'cancelled') AND settled = 1 \
+                           AND instr(wishes, '\"part\":') > 0 ORDER BY id";
 
 /// How many tasks there are, and the number of the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -140,12 +141,12 @@ pub fn tasks(base: &Connection, oldest: &[u8]) -> Result<Vec<Remembered>, Fail> 
     Ok(found.into_iter().map(|(_, task)| task).collect())
 }
 
-/// How many parts of each group there are that are not among [`tasks`], for the groups of which others are.
+/// The parts that are not among [`tasks`], of the groups of which others are.
 pub fn older_parts(
     base: &Connection,
     oldest: &[u8],
     tasks: &[Remembered],
-) -> Result<Vec<(Arc<str>, Counts)>, Fail> {
+) -> Result<Vec<OlderParts>, Fail> {
     let parts = tasks.iter().filter(|known| known.task.part().is_some());
     let groups: HashSet<&str> = parts.map(|known| &*known.task.kind.group).collect();
     if groups.is_empty() {
@@ -153,19 +154,43 @@ pub fn older_parts(
     }
     let mut statement = base.prepare(OLDER_PARTS)?;
     let mut rows = statement.query([oldest])?;
-    let mut counted = Vec::new();
+    let mut found = HashMap::<&str, (Counts, u32, HashMap<u32, TaskId>)>::new();
     while let Some(row) = rows.next()? {
-        let group: String = row.get(0)?;
-        let total = |at| row.get::<_, f64>(at).map(|total| total as u64);
-        let counts = Counts {
-            done: total(1)?,
-            failed: total(2)?,
-            cancelled: total(3)?,
-            ..Counts::default()
+        let Some(group) = row
+            .get_ref(1)?
+            .as_str()
+            .ok()
+            .and_then(|name| groups.get(name))
+        else {
+            continue;
         };
-        if groups.contains(&*group) {
-            counted.push((group.into(), counts));
+        let id = Uuid::from_cell(row.get_ref(0)?);
+        let state = Standing::from_cell(row.get_ref(3)?);
+        let asked = Option::<Asked>::from_cell(row.get_ref(2)?).flatten();
+        let (Some(id), Some(state), Some(part)) = (id, state, asked.and_then(|asked| asked.part))
+        else {
+            return Err(Fail::Damage(format!(
+                "a part of the group {group} does not read"
+            )));
+        };
+        let (counts, parts, tasks) = found.entry(group).or_default();
+        match state {
+            Standing::Done => counts.done += 1,
+            Standing::Failed => counts.failed += 1,
+            _ => counts.cancelled += 1,
         }
+        *parts = part.of();
+        tasks.insert(part.number(), TaskId(id));
     }
-    Ok(counted)
+    let found = found.into_iter().map(|(group, (counts, parts, tasks))| {
+        let mut tasks: Vec<_> = tasks.into_iter().collect();
+        tasks.sort_unstable();
+        OlderParts {
+            group: group.into(),
+            counts,
+            parts,
+            tasks,
+        }
+    });
+    Ok(found.collect())
 }

@@ -3,10 +3,8 @@
 //! Rule: a record that was committed is there after a power cut; what cannot be read back any more is listed, never
 //! dropped in silence, and never keeps a master from starting (promise R6).
 
-use std::sync::Arc;
-
 use mutirao_actors::logic::ledger::Counts;
-use mutirao_actors::logic::record::{Record, Remembered};
+use mutirao_actors::logic::record::{OlderParts, Record, Remembered};
 use mutirao_actors::model::PeerId;
 use uuid::Uuid;
 
@@ -29,6 +27,7 @@ mod log;
 mod lost;
 mod mend;
 mod nouns;
+pub mod older;
 pub mod past;
 mod reconcile;
 mod row;
@@ -67,8 +66,8 @@ pub struct Recalled {
     pub counts: Counts,
     /// All that are open or not settled and the newest that are terminal, in the order of their arrival.
     pub tasks: Vec<Remembered>,
-    /// How many parts of these tasks' groups are terminal and not among them.
-    pub older_parts: Vec<(Arc<str>, Counts)>,
+    /// The parts of these tasks' groups that are terminal and not among them.
+    pub older_parts: Vec<OlderParts>,
     /// Peers that are to be given nothing.
     pub drained: Vec<PeerId>,
     /// What was written down and cannot be read any more, in words for a reader.

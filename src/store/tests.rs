@@ -512,7 +512,11 @@ fn the_parts_that_are_not_loaded_are_counted_for_the_groups_that_are() {
         cancelled: 1,
         ..Counts::default()
     };
-    assert_eq!(counted, [("rows".into(), counts)]);
+    assert_eq!((&*counted[0].group, counted[0].counts), ("rows", counts));
+    assert_eq!(
+        counted[0].tasks,
+        [3, 6, 9].map(|part| (part, id(part.into())))
+    );
 }
 
 #[test]

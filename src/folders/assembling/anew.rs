@@ -19,19 +19,25 @@ pub enum Anew {
     No,
     /// By what is made of these results, below `results/`, and of what is still to come; none is one that is not remembered.
     Of(Vec<Option<String>>),
-    /// Some parts are not remembered.
+    /// Some parts are not remembered well enough.
     Forgotten,
 }
 
 impl Assembly {
-    /// Of what it is made anew, when each part is to come, is being put away (`unsettled`), or has ended.
-    pub(super) fn sources(&self, unsettled: &BTreeSet<u32>) -> Anew {
+    /// Whether each part is to come, is being put away (`unsettled`), or has ended.
+    fn knows_all(&self, unsettled: &BTreeSet<u32>) -> bool {
         let is_known = |number: &u32| {
             self.ended.contains_key(number)
                 || self.open.contains(number)
                 || unsettled.contains(number)
+                || self.older.find(*number).is_some()
         };
-        if !(0..self.parts).all(|number| is_known(&number)) {
+        (0..self.parts).all(|number| is_known(&number))
+    }
+
+    /// Of what it is made anew. Where the results of older parts lie is not remembered, nor whether they still do.
+    pub(super) fn sources(&self, unsettled: &BTreeSet<u32>) -> Anew {
+        if !self.older.is_empty() || !self.knows_all(unsettled) {
             return Anew::Forgotten;
         }
         let done = self.ended.values();
@@ -70,7 +76,19 @@ impl Assemblies {
                 assembly.ended.entry(number).or_insert(ending.with(result));
             }
         }
-        if let Anew::Forgotten = assembly.sources(&self.unsettled(&group)) {
+        let unsettled = self.unsettled(&group);
+        let mut before = self.groups.get_mut(&group);
+        let older = before
+            .as_mut()
+            .map(|known| std::mem::take(&mut known.older));
+        let is_told =
+            |number| assembly.ended.contains_key(&number) || assembly.open.contains(&number);
+        let older = older.unwrap_or_default().but(is_told);
+        assembly.older = older;
+        if !assembly.knows_all(&unsettled) {
+            if let Some(before) = before {
+                before.older = assembly.older;
+            }
             return false;
         }
         self.over.retain(|over| *over != group);

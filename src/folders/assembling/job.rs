@@ -8,6 +8,7 @@ use mutirao_actors::wire::report::TaskState;
 
 use super::anew::{Anew, may_replace};
 use super::ending::{Ending, folder_of};
+use super::older::{Next, read};
 use crate::disk::{DiskError, OnDisk as _};
 use crate::folders::places::Places;
 use crate::folders::stay::Copies;
@@ -19,13 +20,13 @@ pub struct Work {
     pub turn: u64,
     pub anew: Anew,
     pub gather: Option<Box<Gather>>,
-    pub batch: Vec<Ending>,
+    pub batch: Vec<Next>,
 }
 
 /// What a job made of a group.
 pub enum Assembled {
     /// It goes on, with these that are not in.
-    Open(Option<Box<Gather>>, Vec<Ending>),
+    Open(Option<Box<Gather>>, Vec<Next>),
     /// All is in, or nobody wants it.
     Over,
 }
@@ -53,6 +54,10 @@ pub fn assemble(places: &Places, work: Work) -> (Assembled, Option<DiskError>) {
         Ok(gather) => gather,
         Err(error) => return (Assembled::Open(None, batch), Some(error)),
     };
+    let batch = match read(places, batch) {
+        Ok(batch) => batch,
+        Err((error, batch)) => return (Assembled::Open(Some(gather), batch), Some(error)),
+    };
     let mut left = batch.into_iter();
     let (mut trouble, mut failed) = (None, None);
     while let Some(ending) = left.as_slice().first() {
@@ -68,7 +73,10 @@ pub fn assemble(places: &Places, work: Work) -> (Assembled, Option<DiskError>) {
     let trouble = trouble.or(shown.err());
     match gather.is_complete() && trouble.is_none() {
         true => (Assembled::Over, None),
-        false => (Assembled::Open(Some(gather), left.collect()), trouble),
+        false => {
+            let left = left.map(|ending| Next::Known(Box::new(ending)));
+            (Assembled::Open(Some(gather), left.collect()), trouble)
+        }
     }
 }
 

@@ -1,6 +1,10 @@
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
+use mutirao_actors::clock::Clock;
+use mutirao_actors::logic::ledger::{Counts, Submitted};
+use mutirao_actors::logic::record::{Fate, Place, Record};
 use mutirao_actors::messages::TaskEnded;
 use mutirao_actors::model::{self, Digest};
 
@@ -9,6 +13,7 @@ use crate::archive::{Compression, pack};
 use crate::disk::Volume;
 use crate::folders::places::Places;
 use crate::gather::{MANIFEST, is_complete_in};
+use crate::store::{SqliteStore, Store as _};
 
 struct Stage {
     home: tempfile::TempDir,
@@ -162,6 +167,78 @@ fn a_group_is_told_as_gathered_when_all_is_in_and_not_before() {
     assert!(!stands(&stage).unwrap().1, "its last part is not in");
     assert_eq!(stage.work(), None);
     assert_eq!(stands(&stage), Some((3, true)));
+}
+
+/// A part of three that was done in an earlier life, as it is written down; its result lies in its place.
+fn done_before(stage: &Stage, store: &mut SqliteStore, number: u32) -> TaskId {
+    let name = TaskName::tamed(&format!("main-1.{number}"));
+    let printed = format!("{number}\n");
+    let result = pack([("stdout.txt", printed.as_bytes())], Compression::Fast).unwrap();
+    fs::write(stage.places.results.join(name.as_str()), &result).unwrap();
+    let mut task = model::Task {
+        id: TaskId::new(),
+        name: name.clone(),
+        size: 1,
+        nth: None,
+        sha256: Digest::of(printed.as_bytes()),
+        kind: Arc::new(model::Kind {
+            code: Digest::of(b""),
+            group: "main-1".into(),
+            parts: None,
+            wishes: model::Wishes::default(),
+        }),
+    };
+    task.set_part(Some(part(number)));
+    let submitted = Submitted {
+        attempt: model::Attempt(1),
+        peer: "ana".parse().unwrap(),
+        sha256: Digest::of(&result),
+        size: result.len() as u64,
+        took: Duration::from_secs(1),
+        failure: None,
+    };
+    let (task, file) = (Arc::new(task), name.to_string());
+    let id = task.id;
+    let lies = Place {
+        file: name.as_str().into(),
+        stamp: model::Stamp::default(),
+    };
+    let fate = Fate::Done { submitted, file };
+    let ended = Record::Ended { task: id, fate };
+    let settled = Record::Settled {
+        task: id,
+        file: None,
+    };
+    let records = [Record::Adopted { task, lies }, ended, settled];
+    store.commit(&records).unwrap();
+    id
+}
+
+#[test]
+fn parts_that_are_not_remembered_are_read_from_the_store_when_they_go_in() {
+    let mut stage = Stage::new();
+    let (mut store, _) = SqliteStore::open(&stage.places.store(), Clock::start()).unwrap();
+    let tasks = [0, 1].map(|number| (number, done_before(&stage, &mut store, number)));
+    stage.ends("main-1", 2, &End::Done);
+    assert_eq!(stage.work(), None);
+    assert_eq!(
+        stage.text("stdout.txt"),
+        "",
+        "those before it are not known"
+    );
+    let older = |tasks: &[(u32, TaskId)]| OlderParts {
+        group: "main-1".into(),
+        counts: Counts::default(),
+        parts: 3,
+        tasks: tasks.to_vec(),
+    };
+    stage.assemblies.recall_older(&older(&[(0, TaskId::new())]));
+    let said = stage.work().unwrap();
+    assert!(said.contains("failed to read which parts ended"), "{said}");
+    stage.assemblies.recall_older(&older(&tasks));
+    assert_eq!(stage.work(), None);
+    assert_eq!(stage.text("merged.csv"), "0\n1\n2\n");
+    assert!(is_complete_in(&stage.places.results.join("main-1")));
 }
 
 #[test]

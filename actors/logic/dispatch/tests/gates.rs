@@ -9,7 +9,7 @@ use super::restart::{past, read_back};
 use crate::logic::effect::End;
 use crate::logic::fixtures::{Desk, cancels, ends, kind_of, ours, plain, task};
 use crate::logic::ledger::{Counts, State, TERMINAL_MAX};
-use crate::logic::record::{Place, Record};
+use crate::logic::record::{OlderParts, Place, Record};
 use crate::model::{Part, Stamp, Task, TaskId};
 
 fn after(number: u128, before: u128) -> Task {
@@ -285,7 +285,13 @@ fn how_a_group_stands_is_counted_on_after_a_restart_with_the_parts_that_are_not_
         ..Counts::default()
     };
     let mut past = past(read_back(records));
-    past.older_parts = vec![("all".into(), failed), ("long over".into(), failed)];
+    let older = |group: &str| OlderParts {
+        group: group.into(),
+        counts: failed,
+        parts: 5,
+        tasks: Vec::new(),
+    };
+    past.older_parts = vec![older("all"), older("long over")];
     let mut desk = Desk::with(&[]);
     desk.mind.restore(&past, desk.now);
     let (name, tally) = desk.mind.ledger().tallies().find("last").unwrap();
