@@ -15,11 +15,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use self::digest::Digest;
+pub use self::output::{Both, PIECE_MAX, Piece, Stream};
 pub use self::short::FileName;
 pub use self::task::{Kind, Kinds, PARTS_MAX, Part, Task, Wishes};
 pub use self::task_name::TaskName;
 
 mod digest;
+mod output;
 mod short;
 mod task;
 mod task_name;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::model::{Archive, Attempt, Outcome, TaskId, TaskName};
+use crate::model::{Archive, Attempt, Both, Outcome, Piece, TaskId, TaskName};
 
 /// One run of one task, as the executor orders it.
 #[derive(Debug, Clone, Serialize)]
@@ -45,6 +45,19 @@ pub struct Finished {
 pub trait Runner: Send + Sync + 'static {
     /// Runs the job to its end; `stop` asks to kill the script and all that it started, and to come back soon.
     fn run(&self, job: Job, stop: CancellationToken) -> BoxFuture<'static, Finished>;
+
+    /// What a run has printed from there on, or a little before its end; not all of it at once, and what nobody would read
+    /// to its end is passed over. Nothing of a run that has not begun, or that nobody looked at before it ended; a runner
+    /// that has nothing to show says so of each.
+    fn printed(
+        &self,
+        task: TaskId,
+        attempt: Attempt,
+        from: Option<Both<u64>>,
+    ) -> BoxFuture<'static, Option<Both<Piece>>> {
+        let _ = (task, attempt, from);
+        Box::pin(async { None })
+    }
 
     /// The result was taken or is no longer wanted: what the run left on disk may go.
     fn forget(&self, task: TaskId, attempt: Attempt) -> BoxFuture<'static, ()>;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use mutirao_actors::logic::client::RunKey;
-use mutirao_actors::model::{Attempt, Ending, Outcome, TaskId};
+use mutirao_actors::model::{Attempt, Both, Ending, Outcome, Piece, TaskId};
 use mutirao_actors::runner::{Finished, Job, Runner};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -111,6 +111,15 @@ impl<R: Runner> Runner for Spooling<R> {
             finished
         };
         self.under_way.track_future(run).boxed()
+    }
+
+    fn printed(
+        &self,
+        task: TaskId,
+        attempt: Attempt,
+        from: Option<Both<u64>>,
+    ) -> BoxFuture<'static, Option<Both<Piece>>> {
+        self.runner.printed(task, attempt, from)
     }
 
     fn forget(&self, task: TaskId, attempt: Attempt) -> BoxFuture<'static, ()> {

@@ -24,6 +24,7 @@ mod run;
 mod script;
 mod start;
 mod warm;
+mod windows;
 
 use std::collections::HashMap;
 use std::fs;
@@ -34,17 +35,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use mutirao_actors::clock::Clock;
-use mutirao_actors::model::{Attempt, PeerId, TaskId};
+use mutirao_actors::model::{Attempt, Both, PeerId, Piece, TaskId};
 use mutirao_actors::runner::{Finished, Job, Runner};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use warm::Warmth;
+use windows::Windows;
 
 pub use interpreter::{Interpreter, InterpreterError};
 pub use notes::Notes;
-pub use output::{OUTPUT_MAX, Tally};
+pub use output::{OUTPUT_MAX, TAIL_MAX, Tally};
 pub use result::{MADE_BYTES_MAX, MADE_FILES_MAX};
 pub use start::Start;
 
@@ -87,6 +89,8 @@ pub struct ScriptRunner {
     warmth: Arc<Warmth>,
     /// What runs that were not forgotten left; bounded by the slots and by what waits to be handed in.
     traces: Arc<Mutex<Traces>>,
+    /// Through which it is seen what runs print.
+    windows: Windows,
     /// The runs and removals under way: the program waits for them before it ends.
     under_way: TaskTracker,
 }
@@ -106,6 +110,7 @@ impl ScriptRunner {
             warmth: Arc::new(warmth),
             config: Arc::new(config),
             traces: Arc::default(),
+            windows: Windows::default(),
             under_way: TaskTracker::new(),
         })
     }
@@ -134,7 +139,7 @@ impl ScriptRunner {
 impl Runner for ScriptRunner {
     fn run(&self, job: Job, stop: CancellationToken) -> BoxFuture<'static, Finished> {
         let (config, traces) = (self.config.clone(), self.traces.clone());
-        let warmth = self.warmth.clone();
+        let (warmth, windows) = (self.warmth.clone(), self.windows.clone());
         let run = async move {
             let register = |trace| {
                 let mut traces = traces.lock().unwrap_or_else(PoisonError::into_inner);
@@ -143,12 +148,23 @@ impl Runner for ScriptRunner {
                     .or_default()
                     .push(trace);
             };
-            run::run(&config, &warmth, &job, stop, register).await
+            run::run(&config, &warmth, &windows, &job, stop, register).await
         };
         self.under_way.track_future(run).boxed()
     }
 
+    fn printed(
+        &self,
+        task: TaskId,
+        attempt: Attempt,
+        from: Option<Both<u64>>,
+    ) -> BoxFuture<'static, Option<Both<Piece>>> {
+        let windows = self.windows.clone();
+        async move { windows.look((task, attempt), from).await }.boxed()
+    }
+
     fn forget(&self, task: TaskId, attempt: Attempt) -> BoxFuture<'static, ()> {
+        self.windows.forget((task, attempt));
         let forgotten = self
             .traces
             .lock()

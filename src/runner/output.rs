@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::time::Duration;
 
+use mutirao_actors::model::PIECE_MAX;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde::Serialize;
 use tokio::net::unix::pipe::Receiver;
@@ -14,11 +16,12 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::printed::Printed;
+use super::windows::{Looks, Seen, beginning};
 
 /// Most bytes of one stream that are kept, the end included: more than anyone reads, and a result stays one message.
 pub const OUTPUT_MAX: usize = 16 << 20;
 /// How much of that is kept of the end, in bytes: a traceback and what was printed before it.
-const TAIL_MAX: usize = 64 << 10;
+pub const TAIL_MAX: usize = 64 << 10;
 /// Longest line that says how much is left out, in bytes: the words and a 64-bit number.
 pub const MARK_MAX: u64 = 80;
 /// Read at once, in bytes: what a Linux pipe holds.
@@ -51,10 +54,12 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Keeps what comes out of our end of a pipe until its end, or until `give_up`. It reads on whatever happens, so that a
-/// script never blocks or dies of what it prints; from `over` on, when the script has ended, without a pause.
+/// script never blocks or dies of what it prints; from `over` on, when the script has ended, without a pause. Whoever looks
+/// is shown what is kept.
 pub async fn pump(
     from: OwnedFd,
     mut into: Printed,
+    mut looks: Looks,
     over: CancellationToken,
     give_up: CancellationToken,
 ) -> (Tally, Printed) {
@@ -62,18 +67,26 @@ pub async fn pump(
     let (mut from, mut chunk) = (File::from(from), Vec::new());
     let (mut bytes, mut hurried, mut goes_on) = (0, 0_u32, true);
     let mut done = Ok(());
-    while goes_on {
-        from = tokio::select! {
-            biased;
-            () = give_up.cancelled() => break,
-            from = readable(from) => match from {
-                Ok(from) => from,
-                Err(error) => {
-                    // What follows is not read: whoever reads the result is to know.
-                    done = done.and(Err(error));
-                    break;
+    'reading: while goes_on {
+        let mut ready = pin!(readable(from));
+        from = loop {
+            tokio::select! {
+                biased;
+                () = give_up.cancelled() => break 'reading,
+                // A script that prints all the time is looked at too, and a look takes it no time.
+                look = looks.next() => {
+                    let seen = see(&mut into, &capped, bytes, look.from).await;
+                    look.answer(seen);
                 }
-            },
+                from = &mut ready => match from {
+                    Ok(from) => break from,
+                    Err(error) => {
+                        // What follows is not read: whoever reads the result is to know.
+                        done = done.and(Err(error));
+                        break 'reading;
+                    }
+                },
+            }
         };
         match hurried.checked_sub(1) {
             Some(left) => hurried = left,
@@ -104,6 +117,23 @@ pub async fn pump(
         failed,
     };
     (tally, into)
+}
+
+/// What is kept of a stream that has carried so many bytes, from there on; a piece of it, and where that begins.
+async fn see(into: &mut Printed, capped: &Capped, bytes: u64, from: Option<u64>) -> Seen {
+    let start = beginning(from, bytes);
+    let head = bytes - capped.left_out - capped.tail.len() as u64;
+    if start < head {
+        let most = usize::try_from(head - start).unwrap_or(usize::MAX);
+        let seen = into.part(start, most.min(PIECE_MAX)).await;
+        // What the disk does not give back is in no result either.
+        return (start, seen.unwrap_or_default().into());
+    }
+    let tail = head + capped.left_out;
+    let start = start.max(tail);
+    let passed = usize::try_from(start - tail).unwrap_or(usize::MAX);
+    let seen = capped.tail.iter().skip(passed).take(PIECE_MAX);
+    (start, seen.copied().collect())
 }
 
 /// Waits for something to read, or the end. Only while it waits does what is printed wake us up.
@@ -219,7 +249,8 @@ mod tests {
         }
         let writer = std::thread::spawn(move || write(scripts.into()));
         let into = Printed::in_memory(home.path());
-        let (tally, mut printed) = pump(ours, into, over, CancellationToken::new()).await;
+        let pumped = pump(ours, into, Looks::default(), over, CancellationToken::new());
+        let (tally, mut printed) = pumped.await;
         writer.join().unwrap();
         let mut text = String::new();
         printed.read().unwrap().read_to_string(&mut text).unwrap();
@@ -252,7 +283,7 @@ mod tests {
         File::from(scripts).write_all(b"hello").unwrap();
         let [over, give_up] = [CancellationToken::new(), CancellationToken::new()];
         let into = Printed::in_file(full.unwrap());
-        let (tally, _) = pump(ours, into, over, give_up).await;
+        let (tally, _) = pump(ours, into, Looks::default(), over, give_up).await;
         assert_eq!(tally.bytes, 5);
         assert!(tally.failed.is_some());
     }
@@ -262,7 +293,8 @@ mod tests {
         let (ours, _open) = pipe().unwrap();
         let [over, give_up] = [CancellationToken::new(), CancellationToken::new()];
         give_up.cancel();
-        let (tally, _) = pump(ours, Printed::default(), over, give_up).await;
+        let nobody = Looks::default();
+        let (tally, _) = pump(ours, Printed::default(), nobody, over, give_up).await;
         assert_eq!(tally, Tally::default());
     }
 }

@@ -4,8 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mutirao_actors::model::Both;
+
 use super::forking::Forking;
 use super::printed::Printed;
+use super::windows::Looks;
 
 /// What to run, and where.
 #[derive(Debug)]
@@ -26,4 +29,6 @@ pub struct Plan {
     pub stdout: Printed,
     /// Keeps its errors.
     pub stderr: Printed,
+    /// Who looks at both meanwhile.
+    pub looks: Both<Looks>,
 }

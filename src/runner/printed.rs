@@ -61,6 +61,24 @@ impl Printed {
         written
     }
 
+    /// So many bytes from there on, or as many as there are. What is added later stands behind all of it as before.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub async fn part(&mut self, from: u64, most: usize) -> io::Result<Vec<u8>> {
+        if self.room > 0 {
+            return read_part(&mut self.medium, from, most);
+        }
+        let mut medium = mem::take(self).medium;
+        let read = spawn_blocking(move || {
+            let part = read_part(&mut medium, from, most);
+            (medium, part)
+        });
+        let (medium, part) = read.await?;
+        self.medium = medium;
+        part
+    }
+
     /// All of it, from its beginning. Blocks.
     ///
     /// # Errors
@@ -84,6 +102,14 @@ impl Printed {
         let _ = read();
         end
     }
+}
+
+fn read_part(medium: &mut Box<dyn Medium>, from: u64, most: usize) -> io::Result<Vec<u8>> {
+    let mut part = Vec::new();
+    medium.seek(SeekFrom::Start(from))?;
+    let read = medium.take(most as u64).read_to_end(&mut part);
+    medium.seek(SeekFrom::End(0))?;
+    read.map(|_| part)
 }
 
 /// Nothing.
@@ -132,6 +158,23 @@ mod tests {
             }
             assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
         }
+    }
+
+    #[tokio::test]
+    async fn a_part_can_be_read_between_what_is_added() {
+        let home = tempfile::tempdir().unwrap();
+        let mut printed = Printed::in_memory(home.path());
+        let mut expected = Vec::new();
+        for round in 0..5_u8 {
+            let piece = vec![round; MEMORY_MAX / 2 - 1];
+            printed.add(&piece).await.unwrap();
+            expected.extend(piece);
+            for from in [0, expected.len() / 2, expected.len()] {
+                let part = printed.part(from as u64, 7).await.unwrap();
+                assert_eq!(part, expected[from..(from + 7).min(expected.len())]);
+            }
+        }
+        assert_eq!(whole(&mut printed), expected);
     }
 
     #[tokio::test]

@@ -57,8 +57,12 @@ pub async fn run(plan: Plan, stop: CancellationToken) -> io::Result<Ran> {
     let give_up = CancellationToken::new();
     let _ends_with_us = give_up.clone().drop_guard();
     let over = CancellationToken::new();
-    let spawn = |from, into| tokio::spawn(pump(from, into, over.clone(), give_up.clone()));
-    let (stdout, stderr) = (spawn(stdout, plan.stdout), spawn(stderr, plan.stderr));
+    let spawn = |from, into, looks| {
+        let (over, give_up) = (over.clone(), give_up.clone());
+        tokio::spawn(pump(from, into, looks, over, give_up))
+    };
+    let stdout = spawn(stdout, plan.stdout, plan.looks.stdout);
+    let stderr = spawn(stderr, plan.stderr, plan.looks.stderr);
 
     let (ending, peak_rss) = live(&mut script, &mut family, plan.time_limit, &stop).await;
     over.cancel();

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 
 use mutirao_actors::logic::traceback::{LAST_WORDS_MAX, last_words};
-use mutirao_actors::model::{Archive, Ending, Moment, Outcome};
+use mutirao_actors::model::{Archive, Both, Ending, Moment, Outcome};
 use mutirao_actors::runner::{Finished, Job};
 use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
@@ -18,12 +18,14 @@ use super::prepare::{Place, prepare};
 use super::process::{self, Ran};
 use super::result::{self, Remains, Report, Skipped, Started};
 use super::warm::Warmth;
+use super::windows::Windows;
 use super::{Config, Trace};
 
 /// Runs the job to its end; `register` hears of the folder that it leaves on the disk.
 pub(super) async fn run(
     config: &Arc<Config>,
     warmth: &Arc<Warmth>,
+    windows: &Windows,
     job: &Job,
     stop: CancellationToken,
     register: impl Fn(Trace),
@@ -45,6 +47,8 @@ pub(super) async fn run(
     }
     let group = forking::group(&place);
     let mut plan = plan(config, job, &mut place, marker);
+    let key = (job.task, job.attempt);
+    plan.looks = windows.open(key);
     plan.forking = Forking::choose(warmth, group.as_ref(), &place, &plan.env).await;
     let report = plan
         .forking
@@ -55,7 +59,13 @@ pub(super) async fn run(
         .first()
         .map(|program| program.to_string_lossy().into_owned());
     let started = config.clock.now();
-    match process::run(plan, stop).await {
+    let mut ran = process::run(plan, stop).await;
+    let left = ran.as_mut().ok().map(|ran| Both {
+        stdout: &mut ran.stdout,
+        stderr: &mut ran.stderr,
+    });
+    windows.close(key, left);
+    match ran {
         Ok(ran) => {
             if let (Some(group), Some(report)) = (group, report) {
                 forking::learn(warmth.clone(), group, report).await;
@@ -99,6 +109,7 @@ fn plan(config: &Config, job: &Job, place: &mut Place, marker: String) -> Plan {
         env: environment::of_task(job.task, job.attempt, &place.contents.env),
         marker,
         forking: None,
+        looks: Both::default(),
         time_limit: limits.into_iter().flatten().min(),
         stdout: mem::take(&mut place.stdout),
         stderr: mem::take(&mut place.stderr),
