@@ -3,7 +3,7 @@
 //! Rule: it is given a [`Runner`], so that tests run none; a run ends once, and what it left on disk goes when
 //! the master has the result.
 //!
-//! Hears: [`ExecutorInbox`](crate::messages::ExecutorInbox). Tells: the master session which runs ended.
+//! Hears: [`ExecutorInbox`](crate::messages::ExecutorInbox). Tells: the master session which runs ended, and what they print.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,9 @@ use tracing::{Instrument as _, Span, error_span};
 
 use crate::logic::client::RunKey;
 use crate::message_log::{Cause, Name};
-use crate::messages::{ForgetRun, MasterSessionInbox, RunEnded, RunTask, StopAll, StopRun};
+use crate::messages::{
+    ForgetRun, MasterSessionInbox, PrintedSeen, RunEnded, RunTask, SeePrinted, StopAll, StopRun,
+};
 use crate::port::{Letter, Port};
 use crate::runner::{Finished, Job, Runner};
 
@@ -116,6 +118,28 @@ impl Handler<Letter<StopRun>> for Executor {
         if let Some(run) = self.running.get(&(task, attempt)) {
             run.stop.cancel();
         }
+    }
+}
+
+impl Handler<Letter<SeePrinted>> for Executor {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<SeePrinted>, ctx: &mut Context<Self>) {
+        let (see, cause) = letter.open();
+        let SeePrinted {
+            task,
+            attempt,
+            from,
+        } = see;
+        let look = self.runner.printed(task, attempt, from).into_actor(self);
+        ctx.spawn(look.map(move |seen, executor, _| {
+            let seen = PrintedSeen {
+                task,
+                attempt,
+                seen,
+            };
+            executor.master_session.tell(seen, cause);
+        }));
     }
 }
 

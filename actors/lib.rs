@@ -9,6 +9,7 @@ pub mod master_session;
 pub mod message_log;
 pub mod messages;
 pub mod model;
+pub mod outputs;
 pub mod peer_session;
 pub mod port;
 pub mod registry;

@@ -28,8 +28,8 @@ use crate::connection::{Counted, Incoming, Moved, Room, Writer, open};
 use crate::logic::client::{Client, Kept, Master, Order, Said, Terms};
 use crate::message_log::{Cause, Name};
 use crate::messages::{
-    DescribePeerSelf, DiscoveryInbox, ExecutorInbox, ForgetRun, LeaveMaster, MasterFound, RunEnded,
-    RunTask, SeekMaster, StopAll, StopRun, StopSeeking,
+    DescribePeerSelf, DiscoveryInbox, ExecutorInbox, ForgetRun, LeaveMaster, MasterFound,
+    PrintedSeen, RunEnded, RunTask, SeePrinted, SeekMaster, StopAll, StopRun, StopSeeking,
 };
 use crate::model::{BootId, PeerId};
 use crate::port::{Letter, Port};
@@ -190,6 +190,14 @@ impl MasterSession {
                 }
                 Order::Forget((task, attempt)) => {
                     self.executor.tell(ForgetRun { task, attempt }, cause)
+                }
+                Order::Look((task, attempt), from) => {
+                    let see = SeePrinted {
+                        task,
+                        attempt,
+                        from,
+                    };
+                    self.executor.tell(see, cause);
                 }
                 Order::StopAll => self.executor.tell(StopAll {}, cause),
                 Order::Gone => self.gone.cancel(),
@@ -389,6 +397,17 @@ impl Handler<Letter<RunEnded>> for MasterSession {
         let orders = self
             .mind
             .run_ended((task, attempt), outcome, result, self.clock.now());
+        self.carry_out(orders, ctx, cause);
+    }
+}
+
+impl Handler<Letter<PrintedSeen>> for MasterSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<PrintedSeen>, ctx: &mut Context<Self>) {
+        let (saw, cause) = letter.open();
+        let key = (saw.task, saw.attempt);
+        let orders = self.mind.output_seen(key, saw.seen, self.clock.now());
         self.carry_out(orders, ctx, cause);
     }
 }

@@ -12,10 +12,11 @@ use serde::{Serialize, Serializer};
 
 use crate::logic::attribution::Claim;
 use crate::logic::effect::{End, Offer, Verdict};
+use crate::logic::outputs::{News, Place, Standing};
 use crate::logic::record::Record;
 use crate::model::{
-    Archive, Attempt, Dialect, Digest, Endpoint, Outcome, Part, PeerId, RequestId, SessionId, Task,
-    TaskChoice, TaskId, TaskName, Wishes,
+    Archive, Attempt, Both, Dialect, Digest, Endpoint, Outcome, Part, PeerId, Piece, RequestId,
+    SessionId, Task, TaskChoice, TaskId, TaskName, Wishes,
 };
 use crate::port::{Ear, Hears, Port};
 use crate::runner::Job;
@@ -197,6 +198,7 @@ inbox! {
         RetrySome,
         TasksRetried,
         DrainPeer,
+        FollowTask,
         TallyPeers,
         CloseQueue,
         WrittenDown,
@@ -503,6 +505,18 @@ pub struct DrainPeer {
     pub reply: ReplyTo,
 }
 
+/// Somebody reads what a task prints: tell how it stands whenever that changes, and have its peer tell what it prints. For
+/// a short while, unless it is said again.
+#[derive(Debug, Serialize)]
+pub struct FollowTask {
+    /// Which.
+    pub task: TaskId,
+    /// The try that is known, and how much of it; nothing: how the task stands is to be told in any case.
+    pub known: Option<(Attempt, Option<Both<u64>>)>,
+    /// Who is told.
+    pub listener: Port<OutputsInbox>,
+}
+
 /// The registry was asked who is here: add what they have done, and answer.
 #[derive(Debug, Serialize)]
 pub struct TallyPeers {
@@ -674,6 +688,60 @@ pub struct GroupReopened {
     pub ended: Vec<TaskEnded>,
 }
 
+// ---- the master's Outputs: what tasks print while they run --------------------------------------
+
+inbox! {
+    /// What hears what tasks print.
+    OutputsInbox with OutputsEars hears {
+        ReadOutput,
+        TaskStands,
+        OutputCame,
+        OutputWithheld,
+    }
+}
+
+/// Somebody reads what a task prints.
+#[derive(Debug, Serialize)]
+pub struct ReadOutput {
+    /// Which.
+    pub task: TaskId,
+    /// How far they have read.
+    pub place: Place,
+    /// How long the answer may wait for news.
+    pub wait: Duration,
+    /// Who reads.
+    pub reply: ReplyTo,
+}
+
+/// How a task stands that somebody reads.
+#[derive(Debug, Serialize)]
+pub struct TaskStands {
+    /// Which.
+    pub task: TaskId,
+    /// How.
+    pub standing: Standing,
+}
+
+/// A try that is followed has printed something.
+#[derive(Debug, Serialize)]
+pub struct OutputCame {
+    /// Of which task.
+    pub task: TaskId,
+    /// Which try.
+    pub attempt: Attempt,
+    /// What.
+    pub piece: Piece,
+}
+
+/// The peer that runs this try says what it prints only with its result.
+#[derive(Debug, Serialize)]
+pub struct OutputWithheld {
+    /// Of which task.
+    pub task: TaskId,
+    /// Which try.
+    pub attempt: Attempt,
+}
+
 // ---- the master's Store: what must survive ---------------------------------------------------
 
 inbox! {
@@ -731,6 +799,8 @@ inbox! {
         PayloadLoaded,
         ResultAnswered,
         AttemptCancelled,
+        FollowOutput,
+        OutputTold,
         HangUp,
         PeersListed,
         PeerDescribed,
@@ -816,6 +886,30 @@ pub struct AttemptCancelled {
     pub task: TaskId,
     /// Which try.
     pub attempt: Attempt,
+}
+
+/// What a try prints that this peer runs is to be told, for a while.
+#[derive(Debug, Serialize)]
+pub struct FollowOutput {
+    /// Of which task.
+    pub task: TaskId,
+    /// Which try.
+    pub attempt: Attempt,
+    /// From there on; nothing: from a little before the end of what is there.
+    pub from: Option<Both<u64>>,
+    /// For how long.
+    pub lasting: Duration,
+    /// Who is told.
+    pub listener: Port<OutputsInbox>,
+}
+
+/// What a task has printed since.
+#[derive(Debug, Serialize)]
+pub struct OutputTold {
+    /// Answers this.
+    pub request: RequestId,
+    /// What, and how it stands.
+    pub news: News,
 }
 
 /// The peer of ours on this connection was given up; if it lives, it is to introduce itself anew.
@@ -969,6 +1063,7 @@ inbox! {
     MasterSessionInbox with MasterSessionEars hears {
         MasterFound,
         RunEnded,
+        PrintedSeen,
         DescribePeerSelf,
         LeaveMaster,
     }
@@ -998,6 +1093,17 @@ pub struct RunEnded {
     pub result: Archive,
 }
 
+/// What was seen of what a run has printed.
+#[derive(Debug, Serialize)]
+pub struct PrintedSeen {
+    /// Which task.
+    pub task: TaskId,
+    /// Which try.
+    pub attempt: Attempt,
+    /// What; nothing of a run that has not begun, or is not known any more.
+    pub seen: Option<Both<Piece>>,
+}
+
 /// Somebody asks on this peer's own port what it is doing.
 #[derive(Debug, Serialize)]
 pub struct DescribePeerSelf {
@@ -1019,6 +1125,7 @@ inbox! {
     ExecutorInbox with ExecutorEars hears {
         RunTask,
         StopRun,
+        SeePrinted,
         ForgetRun,
         StopAll,
     }
@@ -1038,6 +1145,17 @@ pub struct StopRun {
     pub task: TaskId,
     /// Which try.
     pub attempt: Attempt,
+}
+
+/// Look what a run has printed.
+#[derive(Debug, Serialize)]
+pub struct SeePrinted {
+    /// Which task.
+    pub task: TaskId,
+    /// Which try.
+    pub attempt: Attempt,
+    /// From there on; nothing: from a little before the end of what is there.
+    pub from: Option<Both<u64>>,
 }
 
 /// The master has the result, or does not want it: what the run left on disk may go.

@@ -7,14 +7,15 @@
 //! match replies by `id`. Several tasks for one request are one answer of several messages.
 //!
 //! Hears: the connection's messages, and the answers of [`SessionInbox`].
-//! Tells: the registry who speaks, the scheduler what is asked and handed in, the folders what to load.
+//! Tells: the registry who speaks, the scheduler what is asked and handed in, the folders what to load, whoever follows a
+//! try what it prints.
 
 mod handlers;
 mod inbound;
 mod outbound;
 mod serve;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,9 +30,10 @@ use crate::connection::{Broken, Counted, Incoming, Moved, Room, Turn, Writer, op
 use crate::logic::effect::Offer;
 use crate::message_log::{Cause, MessageLog, Name};
 use crate::messages::{
-    FoldersInbox, MasterSessionInbox, RegistryInbox, SchedulerInbox, SessionClosed, SessionInbox,
+    FoldersInbox, MasterSessionInbox, OutputsInbox, RegistryInbox, SchedulerInbox, SessionClosed,
+    SessionInbox,
 };
-use crate::model::{BootId, Endpoint, Moment, PeerId, RequestId, SessionId};
+use crate::model::{Attempt, BootId, Endpoint, Moment, PeerId, RequestId, SessionId, TaskId};
 use crate::port::Port;
 use crate::wire::scanner::Caps;
 use crate::wire::{Dialect, Extension, Extensions, Reply, encode_reply};
@@ -40,6 +42,9 @@ use inbound::{Told, take_apart};
 
 /// How often it is looked whether bytes have moved: a third of the shortest time after which a silent peer is given up.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Tries that are followed at a time on one connection: as many as a peer of ours takes.
+const FOLLOWED_MAX: usize = 64;
 
 /// Whom a session serves for.
 #[derive(Debug, Clone)]
@@ -119,6 +124,8 @@ pub struct PeerSession {
     named: Option<Extensions>,
     /// Who was last said to live, and when.
     told: Option<(Endpoint, Moment)>,
+    /// Who is told what these tries print, and until when.
+    followed: BTreeMap<(TaskId, Attempt), (Port<OutputsInbox>, Moment)>,
     /// Bytes that moved on the connection, and how many had when it was last looked.
     moved: Moved,
     moved_before: u64,
@@ -156,6 +163,7 @@ impl PeerSession {
             ours: None,
             named: None,
             told: None,
+            followed: BTreeMap::new(),
             moved,
             moved_before: 0,
             spoken: Dialect::default(),

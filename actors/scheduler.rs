@@ -5,9 +5,11 @@
 //! more than an order of tasks handles some letters itself and leaves the others to its desk: see
 //! `schedulers/spread.rs`.
 //!
-//! Hears: [`SchedulerInbox`]. Tells: the folders what to keep and what has ended, sessions what they asked for.
+//! Hears: [`SchedulerInbox`]. Tells: the folders what to keep and what has ended, sessions what they asked for, and how
+//! tasks stand that somebody follows.
 
 mod desk;
+mod following;
 mod letters;
 mod report;
 mod retries;

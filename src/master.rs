@@ -16,8 +16,10 @@ use mutirao_actors::logic::ledger::Counts;
 use mutirao_actors::logic::record::Past;
 use mutirao_actors::message_log::{Cause, MessageLog, Name};
 use mutirao_actors::messages::{
-    CloseQueue, FoldersInbox, HeartbeatInbox, RegistryInbox, SchedulerInbox, StoreInbox,
+    CloseQueue, FoldersInbox, HeartbeatInbox, OutputsInbox, RegistryInbox, SchedulerInbox,
+    StoreInbox,
 };
+use mutirao_actors::outputs::{self, Outputs};
 use mutirao_actors::peer_session::{Desk, MasterDesk, MasterIdentity};
 use mutirao_actors::port::Port;
 use mutirao_actors::registry::{self, Registry};
@@ -239,8 +241,9 @@ pub async fn act(
     )
     .await?;
     let ports = config.discovery_ports;
+    let outputs = start_outputs(&desk.scheduler, &clock, &log);
     let web = Web::start(
-        desk.clone(),
+        (desk.clone(), outputs),
         ports,
         config.changes,
         clock.clone(),
@@ -324,6 +327,18 @@ fn start_actors(
         folders: to_folders,
         identity: Arc::clone(identity),
     }
+}
+
+/// Starts who tells readers what tasks print.
+fn start_outputs(
+    scheduler: &Port<SchedulerInbox>,
+    clock: &Clock,
+    log: &MessageLog,
+) -> Port<OutputsInbox> {
+    let desk = Context::<Outputs>::new();
+    let to_outputs = port(log, outputs::NAME, OutputsInbox::of(&desk.address()));
+    desk.run(Outputs::new(clock.clone(), scheduler, to_outputs.clone()));
+    to_outputs
 }
 
 fn port<I>(log: &MessageLog, to: Name, inbox: I) -> Port<I> {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::message_log::{MessageLog, Name};
-use crate::messages::{DescribePeerSelf, DiscoveryInbox, LeaveMaster, RunEnded};
+use crate::messages::{DescribePeerSelf, DiscoveryInbox, LeaveMaster, PrintedSeen, RunEnded};
 use crate::wire::datagram::{Announce, encode_announce};
 use crate::wire::dialect::Dialect;
 
@@ -33,7 +33,7 @@ macro_rules! deaf_to {
         }
     )+};
 }
-deaf_to!(RunEnded, DescribePeerSelf, LeaveMaster);
+deaf_to!(RunEnded, PrintedSeen, DescribePeerSelf, LeaveMaster);
 
 /// A finder with everything around it.
 struct Stage {

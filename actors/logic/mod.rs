@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod line;
 pub mod masters;
 pub mod members;
+pub mod outputs;
 pub mod policy;
 pub mod queue;
 pub mod rare;

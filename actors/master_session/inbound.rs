@@ -68,6 +68,15 @@ fn read(reply: Reply<'_>, named: Option<Extensions>) -> Result<Said, WireError> 
         Reply::Left => Said::Left,
         Reply::Error { message, code } => Said::Error(message.into_owned(), code.map(Into::into)),
         Reply::CancelAttempt { task_id, attempt } => Said::Cancel((task_id, attempt)),
+        Reply::FollowOutput {
+            task_id,
+            attempt,
+            follow_ms,
+            from,
+        } => {
+            let lasting = Duration::from_millis(follow_ms.into());
+            Said::Follow((task_id, attempt), from, lasting)
+        }
         Reply::Unknown { word } => Said::Unknown(word.into_owned()),
         other => Said::Unknown(format!("{other:?}").chars().take(40).collect()),
     })

@@ -46,6 +46,14 @@ impl MasterSession {
                 count: None,
             },
             Say::Leave => Request::Leave { peer_id },
+            Say::Output((task_id, attempt), piece) => Request::Output {
+                peer_id,
+                task_id: *task_id,
+                attempt: *attempt,
+                stream: piece.stream,
+                offset: piece.offset,
+                printed: Payload::Inside(piece.bytes.clone()),
+            },
             Say::HandIn(hand_in) => Request::SubmitResult {
                 peer_id,
                 result_name: Some(hand_in.name.as_str().into()),

@@ -122,7 +122,7 @@ async fn on_stage(dialect: Option<Dialect>, play: impl AsyncFnOnce(Scene)) {
 
 const OFFER: &str = concat!(
     r#""protocol":2,"agent":"mutirao/1","boot_id":"00000000-0000-0000-0000-000000000001","#,
-    r#""slots":2,"capabilities":["persistent","attempt","wait","sha256","outcome","holds","cancel","raw","spare"]"#
+    r#""slots":2,"capabilities":["persistent","attempt","wait","sha256","outcome","holds","cancel","raw","spare","output"]"#
 );
 
 #[tokio::test(start_paused = true)]

@@ -1,13 +1,13 @@
-//! What a session hears from the other actors: each is the answer to one request, save the order to stop a run.
+//! What a session hears from the other actors: each is the answer to one request, save the orders about a run.
 
 use actix::{Context, Handler};
 
 use super::PeerSession;
 use crate::messages::{
-    AttemptCancelled, GatheredDescribed, GroupDescribed, GroupOpened, GroupsListed, HangUp,
-    NothingWaits, PayloadLoaded, PeerDescribed, PeerDrained, PeerReported, PeerWelcomed,
-    PeersListed, PredecessorUnknown, QueueDescribed, RequestRefused, ResultAnswered, TaskAccepted,
-    TaskDescribed, TaskOffered, TasksListed, TasksSwept,
+    AttemptCancelled, FollowOutput, GatheredDescribed, GroupDescribed, GroupOpened, GroupsListed,
+    HangUp, NothingWaits, OutputTold, PayloadLoaded, PeerDescribed, PeerDrained, PeerReported,
+    PeerWelcomed, PeersListed, PredecessorUnknown, QueueDescribed, RequestRefused, ResultAnswered,
+    TaskAccepted, TaskDescribed, TaskOffered, TasksListed, TasksSwept,
 };
 use crate::port::Letter;
 use crate::wire::{Dialect, Extension, Reply, encode_reply};
@@ -92,6 +92,22 @@ impl Handler<Letter<AttemptCancelled>> for PeerSession {
         self.writer
             .send(encode_reply(Dialect::Flat, None, &order), None);
     }
+}
+
+impl Handler<Letter<FollowOutput>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<FollowOutput>, _: &mut Context<Self>) {
+        let (follow, cause) = letter.open();
+        self.follow(follow, cause);
+    }
+}
+
+/// What a task has printed is told to readers alone, and none of them is on a connection of a peer.
+impl Handler<Letter<OutputTold>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, _: Letter<OutputTold>, _: &mut Context<Self>) {}
 }
 
 impl Handler<Letter<HangUp>> for PeerSession {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::logic::attribution::Claim;
 use crate::model::{
-    Archive, Attempt, BootId, Digest, Ending, Outcome, Part, PeerId, TaskChoice, TaskId, TaskName,
-    Wishes,
+    Archive, Attempt, BootId, Digest, Ending, Outcome, Part, PeerId, Piece, TaskChoice, TaskId,
+    TaskName, Wishes,
 };
 use crate::wire::dialect::answer_to;
 use crate::wire::report::{LIST_ROWS_MAX, Sought, TaskState};
@@ -38,6 +38,8 @@ pub enum Wanted {
     Task(PeerId, Wish),
     /// A peer hands a result in.
     HandIn(PeerId, HandIn),
+    /// A peer tells what a try has printed.
+    Output(PeerId, (TaskId, Attempt), Piece),
     /// A peer says goodbye.
     Leave(PeerId),
     /// The ids of all peers.
@@ -213,6 +215,22 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
                     outcome: outcome.unwrap_or(unsaid),
                 },
             )
+        }
+        Request::Output {
+            peer_id,
+            task_id,
+            attempt,
+            stream,
+            offset,
+            printed,
+        } => {
+            let bytes = printed.decode()?;
+            let piece = Piece {
+                stream,
+                offset,
+                bytes,
+            };
+            Wanted::Output(peer_id, (task_id, attempt), piece)
         }
         Request::Leave { peer_id } => Wanted::Leave(peer_id),
         Request::ListPeers => Wanted::PeerIds,

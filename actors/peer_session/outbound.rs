@@ -2,17 +2,19 @@
 
 use std::collections::VecDeque;
 
-use super::{Desk, PeerSession};
+use super::{Desk, FOLLOWED_MAX, PeerSession};
 use crate::logic::effect::{Offer, Verdict};
-use crate::message_log::Cause;
+use crate::message_log::{Cause, Name};
 use crate::messages::{
-    LoadTask, OfferFailed, PayloadLoaded, PeerDescribed, PeersListed, QueueDescribed, ReplyTo,
-    RequestRefused, ResultAnswered, TaskOffered,
+    FollowOutput, LoadTask, OfferFailed, OutputWithheld, PayloadLoaded, PeerDescribed, PeersListed,
+    QueueDescribed, ReplyTo, RequestRefused, ResultAnswered, TaskOffered,
 };
 use crate::model::RequestId;
 use crate::wire::reply::{Lease, Welcome};
 use crate::wire::report::{MasterReport, MasterRole};
-use crate::wire::{CAPABILITIES, Dialect, PROTOCOL, Payload, Reply, pack_reply};
+use crate::wire::{
+    CAPABILITIES, Dialect, Extension, PROTOCOL, Payload, Reply, encode_reply, pack_reply,
+};
 
 impl PeerSession {
     pub(super) fn welcome(&mut self, request: RequestId) {
@@ -192,6 +194,35 @@ impl PeerSession {
             queue: described.queue,
         };
         self.answer(described.request, &Reply::report(&report));
+    }
+
+    /// Has the peer tell what a try prints; the word of one that does not know how would be lost.
+    pub(super) fn follow(&mut self, follow: FollowOutput, cause: Cause) {
+        let FollowOutput {
+            task,
+            attempt,
+            from,
+            lasting,
+            listener,
+        } = follow;
+        let listener = listener.used_by(Name::numbered("peer_session", self.id.0));
+        let now = self.clock.now();
+        self.followed.retain(|_, (_, until)| now < *until);
+        let is_known = self.followed.contains_key(&(task, attempt));
+        let has_room = is_known || self.followed.len() < FOLLOWED_MAX;
+        if !self.knows(Extension::Output) || !has_room {
+            return listener.tell(OutputWithheld { task, attempt }, cause);
+        }
+        let until = now.after(lasting);
+        self.followed.insert((task, attempt), (listener, until));
+        let order = Reply::FollowOutput {
+            task_id: task,
+            attempt,
+            follow_ms: u32::try_from(lasting.as_millis()).unwrap_or(u32::MAX),
+            from,
+        };
+        let order = encode_reply(Dialect::Flat, None, &order);
+        self.writer.send(order, None);
     }
 
     pub(super) fn answer_error(&mut self, request: RequestId, message: &str, code: &str) {

@@ -14,8 +14,8 @@ use crate::message_log::Cause;
 use crate::messages::{
     AdoptAfter, AdoptTask, CancelGroup, CancelSome, CancelTask, DescribeGathered, DescribeGroup,
     DescribePeer, DescribePeerSelf, DescribeQueue, DescribeTask, DrainPeer, ListGroups, ListPeers,
-    ListTasks, LoadResult, OpenGroup, PeerHeard, PeerRegistered, PeerSaidGoodbye, ReplyTo,
-    ResultSubmitted, RetryGroup, RetrySome, RetryTask, TaskRequested,
+    ListTasks, LoadResult, OpenGroup, OutputCame, PeerHeard, PeerRegistered, PeerSaidGoodbye,
+    ReplyTo, ResultSubmitted, RetryGroup, RetrySome, RetryTask, TaskRequested,
 };
 use crate::model::{Endpoint, Life, PeerId, RequestId};
 use crate::wire::{Dialect, Extension, Reply};
@@ -121,6 +121,25 @@ impl PeerSession {
                     },
                     cause,
                 );
+            }
+            Wanted::Output(peer, (task, attempt), piece) => {
+                self.lives(desk, &peer, false);
+                match self.followed.get(&(task, attempt)) {
+                    Some((listener, _)) => {
+                        let came = OutputCame {
+                            task,
+                            attempt,
+                            piece,
+                        };
+                        listener.tell(came, cause);
+                        self.answer(request, &Reply::Ok);
+                    }
+                    None => self.answer_error(
+                        request,
+                        "nobody here follows what this try prints",
+                        "not_followed",
+                    ),
+                }
             }
             Wanted::Leave(peer) => {
                 let endpoint = self.endpoint(&peer);

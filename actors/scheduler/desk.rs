@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::following::Followed;
 use super::{Cast, NAME, report};
 use crate::logic::dispatch::{Ask, Dispatch};
 use crate::logic::effect::{Asker, Effect, Offer};
@@ -37,6 +38,8 @@ pub struct Desk<P: Policy> {
     pub(super) trouble: Option<String>,
     /// What the disk under the folders refuses, if anything.
     pub(super) folders_trouble: Option<String>,
+    /// Tasks of which somebody reads what they print; none most of the time.
+    pub(super) followed: BTreeMap<TaskId, Followed>,
 }
 
 type Told<P> = Box<dyn FnOnce(&mut Desk<P>)>;
@@ -70,6 +73,7 @@ impl<P: Policy> Desk<P> {
             withheld: Withheld::default(),
             trouble: None,
             folders_trouble: None,
+            followed: BTreeMap::new(),
         }
     }
 
@@ -87,6 +91,7 @@ impl<P: Policy> Desk<P> {
     pub fn tick(&mut self) {
         let effects = self.mind.tick(self.now());
         self.carry_out(effects, None, Cause::OUTSIDE);
+        self.tell_followers();
     }
 
     /// Remembers where the answer to a request for a task goes. It is then owed: by [`Self::request`], or

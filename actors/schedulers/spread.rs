@@ -15,10 +15,10 @@ use crate::logic::dispatch::Ask;
 use crate::message_log::Cause;
 use crate::messages::{
     AdoptAfter, CancelGroup, CancelSome, CancelTask, CloseQueue, DescribeGroup, DescribeQueue,
-    DescribeTask, DrainPeer, FoldersChanged, IntakeCounted, ListGroups, ListTasks, OfferFailed,
-    PeerJoined, PeerLeft, ResultKept, ResultRefused, ResultSubmitted, RetryGroup, RetrySome,
-    RetryTask, SchedulerInbox, SessionClosed, StoreChanged, TallyPeers, TaskArrived, TaskRequested,
-    TaskWithdrawn, TasksRetried, WrittenDown,
+    DescribeTask, DrainPeer, FoldersChanged, FollowTask, IntakeCounted, ListGroups, ListTasks,
+    OfferFailed, PeerJoined, PeerLeft, ResultKept, ResultRefused, ResultSubmitted, RetryGroup,
+    RetrySome, RetryTask, SchedulerInbox, SessionClosed, StoreChanged, TallyPeers, TaskArrived,
+    TaskRequested, TaskWithdrawn, TasksRetried, WrittenDown,
 };
 use crate::model::Moment;
 use crate::port::Letter;
@@ -157,4 +157,5 @@ leave_to_desk! { Spread:
     TaskWithdrawn, IntakeCounted, OfferFailed, ResultSubmitted, ResultKept, ResultRefused, PeerJoined, DescribeQueue,
     DescribeTask, CancelTask, ListTasks, TallyPeers, CloseQueue, WrittenDown, StoreChanged, AdoptAfter, DescribeGroup,
     ListGroups, CancelGroup, CancelSome, RetryTask, RetryGroup, RetrySome, TasksRetried, DrainPeer, FoldersChanged,
+    FollowTask,
 }

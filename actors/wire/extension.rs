@@ -28,10 +28,12 @@ pub enum Extension {
     Spare,
     /// A REQUEST_TASK for several tasks.
     Count,
+    /// What a try prints, while it runs.
+    Output,
 }
 
 /// The names of those that a master of ours can use.
-pub const CAPABILITIES: [&str; 10] = [
+pub const CAPABILITIES: [&str; 11] = [
     "persistent",
     "attempt",
     "wait",
@@ -42,6 +44,7 @@ pub const CAPABILITIES: [&str; 10] = [
     "raw",
     "spare",
     "count",
+    "output",
 ];
 
 /// The names of those that a peer of ours uses: it has several requests in flight instead of asking for several tasks.
@@ -107,7 +110,7 @@ mod tests {
     #[test]
     fn each_is_known_by_its_name_and_what_is_not_known_names_nothing() {
         let all: Vec<Cow<'_, str>> = CAPABILITIES.map(Into::into).to_vec();
-        assert_eq!(Extension::Count as usize + 1, CAPABILITIES.len());
+        assert_eq!(Extension::Output as usize + 1, CAPABILITIES.len());
         assert_eq!(Extension::Count.name(), "count");
         for (place, name) in all.iter().enumerate() {
             let one = Extensions::named(&[name.clone(), "telepathy".into()]);

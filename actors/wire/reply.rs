@@ -1,4 +1,4 @@
-//! What a master answers, and the one order that it pushes to a peer of ours.
+//! What a master answers, and the orders that it pushes to a peer of ours.
 //!
 //! Rule: reading is generous, for every group says "nothing now" and "that went wrong" in its own way; writing toward a
 //! speaker without extensions gives exactly the bytes of the protocol's fixed part.
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::dialect::Dialect;
 use super::payload::Payload;
 use super::report::TaskReport;
-use crate::model::{Attempt, Digest, TaskId};
+use crate::model::{Attempt, Both, Digest, TaskId};
 
 pub use encode::{encode_reply, pack_reply};
 pub use parse::parse_reply;
@@ -108,6 +108,17 @@ pub enum Reply<'a> {
         task_id: TaskId,
         /// Which try.
         attempt: Attempt,
+    },
+    /// `FOLLOW_OUTPUT`, pushed likewise: tell what that run prints.
+    FollowOutput {
+        /// Of which task.
+        task_id: TaskId,
+        /// Which try.
+        attempt: Attempt,
+        /// For so many milliseconds, unless it is said again.
+        follow_ms: u32,
+        /// From this many bytes of each stream on; else from a little before their ends.
+        from: Option<Both<u64>>,
     },
     /// Anything else.
     Unknown {

@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 use super::dialect::Dialect;
 use super::payload::Payload;
 use super::report::{Sought, TaskState};
-use crate::model::{Attempt, BootId, Digest, Outcome, Part, PeerId, TaskChoice, TaskId};
+use crate::model::{Attempt, BootId, Digest, Outcome, Part, PeerId, Stream, TaskChoice, TaskId};
 
 pub use encode::{encode_request, pack_request};
 pub use parse::parse_request;
@@ -73,6 +73,21 @@ pub enum Request<'a> {
         sha256: Option<Digest>,
         /// Ours: how the run ended; its duration travels in whole milliseconds.
         outcome: Option<Outcome>,
+    },
+    /// `OUTPUT`, ours: some of what a try that runs has printed.
+    Output {
+        /// Who.
+        peer_id: PeerId,
+        /// Of which task.
+        task_id: TaskId,
+        /// Which try.
+        attempt: Attempt,
+        /// On which stream.
+        stream: Stream,
+        /// How many bytes it had printed there before.
+        offset: u64,
+        /// What it printed then.
+        printed: Payload<'a>,
     },
     /// `LIST_PEERS`, of the super-peer dialect.
     ListPeers,

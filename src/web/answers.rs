@@ -10,12 +10,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler};
+use mutirao_actors::logic::outputs::News;
 use mutirao_actors::message_log::{Cause, MessageLog, Name};
 use mutirao_actors::messages::{
-    AttemptCancelled, GatheredDescribed, GroupDescribed, GroupOpened, GroupsListed, HangUp,
-    NothingWaits, PayloadLoaded, PeerDescribed, PeerDrained, PeerReported, PeerWelcomed,
-    PeersListed, PredecessorUnknown, QueueDescribed, ReplyTo, RequestRefused, ResultAnswered,
-    SessionInbox, TaskAccepted, TaskDescribed, TaskOffered, TasksListed, TasksSwept,
+    AttemptCancelled, FollowOutput, GatheredDescribed, GroupDescribed, GroupOpened, GroupsListed,
+    HangUp, NothingWaits, OutputTold, PayloadLoaded, PeerDescribed, PeerDrained, PeerReported,
+    PeerWelcomed, PeersListed, PredecessorUnknown, QueueDescribed, ReplyTo, RequestRefused,
+    ResultAnswered, SessionInbox, TaskAccepted, TaskDescribed, TaskOffered, TasksListed,
+    TasksSwept,
 };
 use mutirao_actors::model::{Archive, RequestId, TaskId, TaskName};
 use mutirao_actors::port::{Hears, Letter, Port};
@@ -56,6 +58,8 @@ pub enum Answer {
     Opened(String),
     /// What was asked for, and its name.
     Payload(String, Archive),
+    /// What a task has printed since.
+    Output(News),
 }
 
 /// Who waits for which answer; there are no more than connections.
@@ -159,6 +163,7 @@ answers! {
     GroupsListed(listed) => Answer::Groups(listed.groups),
     GroupDescribed(described) => Answer::Group(described.report),
     GroupOpened(opened) => Answer::Opened(opened.group),
+    OutputTold(told) => Answer::Output(told.news),
     PayloadLoaded(loaded) => Answer::Payload(loaded.name, loaded.archive),
 }
 
@@ -175,5 +180,5 @@ macro_rules! of_peers {
 
 of_peers! {
     PeerWelcomed, TaskOffered, NothingWaits, ResultAnswered, AttemptCancelled, HangUp, PeerDescribed, PeerReported,
-    TasksSwept, GatheredDescribed,
+    TasksSwept, GatheredDescribed, FollowOutput,
 }

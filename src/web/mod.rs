@@ -13,6 +13,7 @@ mod log;
 mod masters;
 mod metrics;
 mod openapi;
+mod output;
 mod peers;
 mod problem;
 mod results;
@@ -35,7 +36,9 @@ use actix_web::{App, Resource, web};
 use mutirao_actors::clock::Clock;
 use mutirao_actors::connection::{Counted, Moved};
 use mutirao_actors::message_log::MessageLog;
+use mutirao_actors::messages::OutputsInbox;
 use mutirao_actors::peer_session::MasterDesk;
+use mutirao_actors::port::Port;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
@@ -74,6 +77,7 @@ pub enum Changes {
 /// What the handlers of requests share.
 struct Desk {
     master: MasterDesk,
+    outputs: Port<OutputsInbox>,
     clock: Clock,
     log: MessageLog,
     answers: Answers,
@@ -96,9 +100,9 @@ pub struct Web {
 struct Place<'a>(&'a RefCell<HashMap<IpAddr, usize>>, IpAddr);
 
 impl Web {
-    /// Serves for this master, which finds others where it is found: on these UDP ports.
+    /// Serves for this master and whoever tells what its tasks print; others are found where it is: on these UDP ports.
     pub async fn start(
-        master: MasterDesk,
+        (master, outputs): (MasterDesk, Port<OutputsInbox>),
         ports: Vec<u16>,
         changes: Changes,
         clock: Clock,
@@ -107,6 +111,7 @@ impl Web {
         let desk = Desk {
             answers: Answers::start(log.clone()),
             master: master.used_by(answers::NAME),
+            outputs: outputs.used_by(answers::NAME),
             clock,
             log,
             changes,
@@ -209,6 +214,7 @@ fn routes(config: &mut ServiceConfig) {
         .service(look("/api/v1/tasks/{task}/result").route(get().to(results::archive)))
         .service(look("/api/v1/tasks/{task}/stdout").route(get().to(results::stdout)))
         .service(look("/api/v1/tasks/{task}/stderr").route(get().to(results::stderr)))
+        .service(look("/api/v1/tasks/{task}/output").route(get().to(output::output)))
         .service(
             at("/api/v1/groups", "GET, HEAD, POST")
                 .route(get().to(groups::list))

@@ -3,7 +3,9 @@
 use actix_web::HttpResponse;
 use utoipa::OpenApi;
 
-use super::{events, groups, log, masters, metrics, peers, results, standing, submit, tasks};
+use super::{
+    events, groups, log, masters, metrics, output, peers, results, standing, submit, tasks,
+};
 
 /// The control API of a mutirao master.
 #[derive(OpenApi)]
@@ -34,6 +36,7 @@ use super::{events, groups, log, masters, metrics, peers, results, standing, sub
         results::archive,
         results::stdout,
         results::stderr,
+        output::output,
         events::events,
         log::log,
     )

@@ -9,9 +9,11 @@ use actix_web::web::{Bytes, Data, Path};
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use mutirao_actors::messages::LoadResult;
-use mutirao_actors::model::Archive;
+use mutirao_actors::model::{Archive, TaskId};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
+use zip::ZipArchive;
+use zip::read::ZipFile;
 
 use super::Desk;
 use super::answers::Answer;
@@ -20,7 +22,7 @@ use super::problem::Problem;
 /// Bytes of a text that are inflated at a time, …
 const PIECE: usize = 64 << 10;
 /// … and pieces that wait for a slow reader.
-const PIECES_MAX: usize = 4;
+pub(super) const PIECES_MAX: usize = 4;
 
 impl Desk {
     /// The result of a task, and its name.
@@ -34,7 +36,11 @@ impl Desk {
             .to_lowercase();
             return Err(Problem::not_found(detail));
         }
-        let task = report.task_id;
+        self.load(report.task_id).await
+    }
+
+    /// The result of a task that has one, and its name.
+    pub(super) async fn load(&self, task: TaskId) -> Result<(String, Archive), Problem> {
         let load = |reply| LoadResult { task, reply };
         let asked = self.answers.ask(&self.master.folders, load);
         match asked.await? {
@@ -138,19 +144,35 @@ fn inflate(
     file: &str,
     pieces: &mpsc::Sender<io::Result<Bytes>>,
 ) -> io::Result<()> {
-    let mut zip = zip::ZipArchive::new(io::Cursor::new(archive.bytes()))?;
+    let mut zip = ZipArchive::new(io::Cursor::new(archive.bytes()))?;
+    send(entry_of(&mut zip, file)?, |piece| {
+        pieces.blocking_send(Ok(piece)).is_ok()
+    })
+}
+
+/// A file of a result.
+pub(super) fn entry_of<'a, R: io::Read + io::Seek>(
+    zip: &'a mut ZipArchive<R>,
+    file: &str,
+) -> io::Result<ZipFile<'a, R>> {
     let is_it = |name: &str| match name.split_once('/') {
         None => name == file,
         Some((_, rest)) => rest == file,
     };
     let found = zip.file_names().flatten().find(|name| is_it(name));
     let name = found.map(String::from).ok_or(io::ErrorKind::NotFound)?;
-    let mut entry = zip.by_name(&name)?;
+    Ok(zip.by_name(&name)?)
+}
+
+/// Sends what is left of a text in pieces, until nobody takes them any more.
+pub(super) fn send(
+    mut entry: impl io::Read,
+    mut is_taken: impl FnMut(Bytes) -> bool,
+) -> io::Result<()> {
     loop {
         let mut piece = Vec::with_capacity(PIECE);
         entry.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
-        // Nobody reads any more when it cannot be sent.
-        if piece.is_empty() || pieces.blocking_send(Ok(piece.into())).is_err() {
+        if piece.is_empty() || !is_taken(piece.into()) {
             return Ok(());
         }
     }

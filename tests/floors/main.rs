@@ -24,6 +24,7 @@ const ACTORS: &[&str] = &[
     "registry",
     "heartbeat",
     "scheduler",
+    "outputs",
     "peer_session",
     "executor",
     "master_session",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Client, GOODBYE_MAX, HandIn, InFlight, Line, Order, Ours, Run, RunKey, Say, Want};
-use crate::model::Moment;
+use crate::model::{Moment, Piece};
 
 /// Heartbeats to a master that does not say how often it wants them: the quickest seen of others.
 const HEARTBEAT_UNSAID: Duration = Duration::from_secs(5);
@@ -34,6 +34,8 @@ impl Client {
         }
         self.give_back_overdue(now);
         let mut orders = self.begin_held(now);
+        let looks = self.follows.looks(now).into_iter();
+        orders.extend(looks.map(|(key, from)| Order::Look(key, from)));
         while let Some(say) = self.next_errand(now) {
             match self.line {
                 Line::Dialling => break,
@@ -72,7 +74,8 @@ impl Client {
                 self.goodbye_said = true;
                 self.leaving = Some(now.after(GOODBYE_MAX));
             }
-            _ => {}
+            Say::Output(..) => self.follows.said(now),
+            Say::Ask(_) | Say::HandIn(_) => {}
         }
         self.in_flight.insert(
             self.said,
@@ -107,6 +110,9 @@ impl Client {
         if now >= self.heartbeat_at && !self.is_said(|say| *say == Say::Heartbeat) {
             return Some(Say::Heartbeat);
         }
+        if let Some((key, piece)) = self.next_output(now) {
+            return Some(Say::Output(key, piece));
+        }
         if self.leaving.is_some() {
             return self.next_goodbye(now);
         }
@@ -118,6 +124,13 @@ impl Client {
     fn next_goodbye(&self, now: Moment) -> Option<Say> {
         let goes = self.ours.is_some() && !self.goodbye_said && self.is_ready_to_go(now);
         goes.then_some(Say::Leave)
+    }
+
+    /// What was printed and is to be told next: one piece at a time.
+    fn next_output(&self, now: Moment) -> Option<(RunKey, Piece)> {
+        let next = self.follows.next(now)?;
+        let is_said = self.is_said(|say| matches!(say, Say::Output(..)));
+        (!is_said && self.registered && self.ours.is_some()).then_some(next)
     }
 
     /// Whether all that we have can be told: a task that is on its way would pass for one that never came, and run
@@ -164,7 +177,8 @@ impl Client {
         self.runs.iter().find_map(|(key, run)| {
             let (outcome, result) = run.result.clone()?;
             let is_said = said.iter().any(|(said, _)| said == key);
-            let ready = now >= run.not_before && self.may_have(run) && !is_said;
+            let is_held_back = self.follows.holds_back(key, now);
+            let ready = now >= run.not_before && self.may_have(run) && !is_said && !is_held_back;
             ready.then(|| HandIn {
                 key: *key,
                 name: run.name.clone(),
@@ -237,6 +251,11 @@ fn patience(say: &Say, ours: bool) -> Duration {
     match say {
         Say::Ask(_) | Say::Heartbeat if !ours => ASK_SILENCE,
         Say::Ask(Want::Slot(Some(wait))) => *wait + REPLY_WAIT,
-        Say::Ask(_) | Say::Register(_) | Say::Heartbeat | Say::HandIn(_) | Say::Leave => REPLY_WAIT,
+        Say::Ask(_)
+        | Say::Register(_)
+        | Say::Heartbeat
+        | Say::HandIn(_)
+        | Say::Output(..)
+        | Say::Leave => REPLY_WAIT,
     }
 }

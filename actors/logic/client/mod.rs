@@ -13,6 +13,7 @@
 //! key and would be filed as something else. A try of which the master is not known is for every master of ours.
 
 mod errands;
+mod follows;
 mod refusals;
 mod replies;
 mod spares;
@@ -26,8 +27,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::model::{Archive, Dialect, Ending, Moment, Outcome};
+use crate::model::{Archive, Both, Dialect, Ending, Moment, Outcome, Piece};
 
+use follows::Follows;
 use spares::Spares;
 pub use words::{Assignment, HandIn, Kept, Master, Order, Ours, RunKey, Said, Say, Terms, Want};
 
@@ -132,6 +134,8 @@ pub struct Client {
     runs: BTreeMap<RunKey, Run>,
     /// Tasks of a master of ours for which no slot is free yet.
     spares: Spares,
+    /// Runs whose output a master of ours follows.
+    follows: Follows,
     heartbeat_at: Moment,
     ask_at: Moment,
     /// Errors in a row to what only a peer that is known may say.
@@ -167,6 +171,7 @@ impl Client {
             moved: 0,
             runs: BTreeMap::new(),
             spares: Spares::default(),
+            follows: Follows::default(),
             heartbeat_at: Moment::default(),
             ask_at: Moment::default(),
             rebuffs: 0,
@@ -240,6 +245,7 @@ impl Client {
     pub fn closed(&mut self, now: Moment) -> Vec<Order> {
         let reused = matches!(self.line, Line::Open(answered) if answered > 0);
         self.line = Line::Down;
+        self.follows.clear();
         let unanswered = std::mem::take(&mut self.in_flight);
         let mut orders = if self.gone {
             Vec::new()
@@ -290,6 +296,7 @@ impl Client {
         now: Moment,
     ) -> Vec<Order> {
         self.put_off_leaving(now);
+        self.follows.ended(key, now);
         let mut orders = match self.runs.get_mut(&key) {
             Some(_) if self.stopping => self.settled(key),
             Some(run) => {
@@ -310,6 +317,17 @@ impl Client {
         };
         orders.extend(self.next(now));
         orders
+    }
+
+    /// What was seen of what a run has printed; nothing of one that has not begun.
+    pub fn output_seen(
+        &mut self,
+        key: RunKey,
+        seen: Option<Both<Piece>>,
+        now: Moment,
+    ) -> Vec<Order> {
+        self.follows.seen(key, seen, now);
+        self.next(now)
     }
 
     /// The program is to end: hand in what runs, or stop it now. What could not be handed in stays on disk.
@@ -375,6 +393,7 @@ impl Client {
         self.registered = false;
         self.ours = None;
         self.in_flight.clear();
+        self.follows.clear();
         self.next(now)
     }
 

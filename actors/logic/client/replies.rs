@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::refusals::REFUSED;
-use super::{Assignment, Client, InFlight, Line, Order, Ours, RunKey, Said, Say, Search, Want};
-use crate::model::{Archive, Attempt, Moment, TaskId, TaskName};
+use super::{
+    Assignment, Client, InFlight, Line, Order, Ours, Run, RunKey, Said, Say, Search, Want,
+};
+use crate::model::{Archive, Attempt, Both, Moment, TaskId, TaskName};
 
 /// The pause after "nothing now": a master that is not ours cannot hold the request, so it is asked again soon.
 const ASK_PAUSE: Duration = Duration::from_secs(1);
@@ -33,8 +35,10 @@ struct Arrived {
 impl Client {
     /// The master answered, or spoke by itself; `id` is that of the request where the master knows ids.
     pub fn heard(&mut self, id: Option<u64>, said: Said, now: Moment) -> Vec<Order> {
-        if let Said::Cancel(key) = said {
-            return self.cancelled(key);
+        match said {
+            Said::Cancel(key) => return self.cancelled(key),
+            Said::Follow(key, from, lasting) => return self.followed(key, from, lasting, now),
+            _ => {}
         }
         // A number from a master that was told none is not ours. One of ours answers by number what follows its
         // introduction, so there a word without one is no answer.
@@ -94,7 +98,11 @@ impl Client {
                 }
                 Vec::new()
             }
-            (Say::Heartbeat | Say::Leave, _) => Vec::new(),
+            (Say::Output(key, _), Said::Error(..)) => {
+                self.follows.forget(&key);
+                Vec::new()
+            }
+            (Say::Heartbeat | Say::Leave | Say::Output(..), _) => Vec::new(),
             (say, _) => self.unanswered(say, now),
         };
         orders.extend(self.next(now));
@@ -220,7 +228,24 @@ impl Client {
             return Vec::new();
         }
         self.runs.remove(&key);
+        self.follows.forget(&key);
         vec![Order::Stop(key), Order::Forget(key)]
+    }
+
+    /// A master of ours follows what a try prints: one of its own that runs, or will.
+    fn followed(
+        &mut self,
+        key: RunKey,
+        from: Option<Both<u64>>,
+        lasting: Duration,
+        now: Moment,
+    ) -> Vec<Order> {
+        let runs = |run: &Run| run.result.is_none() && self.may_have(run);
+        let is_here = self.runs.get(&key).is_some_and(runs) || self.spares.holds(key);
+        if self.registered && self.ours.is_some() && is_here {
+            self.follows.follow(key, from, lasting, now);
+        }
+        self.next(now)
     }
 
     /// Nothing came back, or something that is no answer to this.
@@ -232,7 +257,7 @@ impl Client {
                 Vec::new()
             }
             Say::HandIn(hand_in) => self.hand_in_later(hand_in.key, now),
-            Say::Heartbeat | Say::Leave => Vec::new(),
+            Say::Heartbeat | Say::Leave | Say::Output(..) => Vec::new(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod any_order;
 mod finding;
+mod following;
 mod foreign;
 mod keeping;
 mod leaving;
@@ -11,7 +12,7 @@ mod spares;
 use std::net::SocketAddr;
 
 use super::*;
-use crate::model::{Attempt, Ending, TaskId};
+use crate::model::{Attempt, Ending, Stream, TaskId};
 
 /// How often the desk asks the mind what is due.
 const TICK: Duration = Duration::from_millis(100);
@@ -133,6 +134,21 @@ impl Play {
     fn ended(&mut self, key: RunKey) -> Vec<Order> {
         let (outcome, result) = (outcome(), Archive::new("result"));
         let orders = self.mind.run_ended(key, outcome, result, self.now);
+        self.did(orders)
+    }
+
+    /// A look has seen that the run printed this on both streams.
+    fn seen(&mut self, key: RunKey, text: &'static [u8]) -> Vec<Order> {
+        let piece = |stream| Piece {
+            stream,
+            offset: 0,
+            bytes: text.into(),
+        };
+        let seen = Both {
+            stdout: piece(Stream::Stdout),
+            stderr: piece(Stream::Stderr),
+        };
+        let orders = self.mind.output_seen(key, Some(seen), self.now);
         self.did(orders)
     }
 

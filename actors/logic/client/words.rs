@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::model::{Archive, Attempt, Dialect, Outcome, TaskId, TaskName};
+use crate::model::{Archive, Attempt, Both, Dialect, Outcome, Piece, TaskId, TaskName};
 
 /// One try of one task, as the master names it or as we do for one that does not.
 pub type RunKey = (TaskId, Attempt);
@@ -29,6 +29,8 @@ pub enum Order {
     Stop(RunKey),
     /// The result was taken, or nobody wants it.
     Forget(RunKey),
+    /// Look what this run has printed; from there on, or a little before its end.
+    Look(RunKey, Option<Both<u64>>),
     /// Kill everything that runs.
     StopAll,
     /// All is handed in and said: the peer may end.
@@ -46,6 +48,8 @@ pub enum Say {
     Ask(Want),
     /// What a run left.
     HandIn(Box<HandIn>),
+    /// What a run has printed.
+    Output(RunKey, Piece),
     /// Goodbye.
     Leave,
 }
@@ -132,6 +136,8 @@ pub enum Said {
     Error(String, Option<String>),
     /// Pushed by a master of ours: this try is no longer wanted.
     Cancel(RunKey),
+    /// Pushed likewise: what this try prints is to be told for a while; from there on, or from a little before its end.
+    Follow(RunKey, Option<Both<u64>>, Duration),
     /// Something else.
     Unknown(String),
 }

@@ -10,6 +10,7 @@
 mod attackers;
 mod folders;
 mod groups;
+mod outputs;
 mod own_port;
 mod peers;
 mod raw;

@@ -1,11 +1,12 @@
 //! A runner that lets the time pass that a task says, and ends as it says: `"5 0"` takes 5 s and exits with 0.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use mutirao_actors::model::{Archive, Attempt, Ending, Outcome, TaskId};
+use mutirao_actors::model::{Archive, Attempt, Both, Ending, Outcome, Piece, Stream, TaskId};
 use mutirao_actors::runner::{Finished, Job, Runner};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,16 @@ pub type Runs = Arc<Mutex<Vec<(TaskId, Option<Ending>)>>>;
 #[derive(Debug, Clone, Default)]
 pub struct Sleeper {
     pub runs: Runs,
+    /// What each task has printed.
+    printed: Arc<Mutex<HashMap<TaskId, String>>>,
+}
+
+impl Sleeper {
+    /// Lets a task print this.
+    pub fn prints(&self, task: TaskId, text: &str) {
+        let mut printed = self.printed.lock().unwrap();
+        printed.entry(task).or_default().push_str(text);
+    }
 }
 
 impl Runner for Sleeper {
@@ -46,6 +57,27 @@ impl Runner for Sleeper {
             }
         }
         .boxed()
+    }
+
+    fn printed(
+        &self,
+        task: TaskId,
+        _: Attempt,
+        from: Option<Both<u64>>,
+    ) -> BoxFuture<'static, Option<Both<Piece>>> {
+        let printed = self.printed.lock().unwrap();
+        let text = printed.get(&task).cloned().unwrap_or_default();
+        let piece = |stream, text: &str, from: u64| Piece {
+            stream,
+            offset: from,
+            bytes: text[from as usize..].to_owned().into(),
+        };
+        let from = from.unwrap_or_default();
+        let seen = Both {
+            stdout: piece(Stream::Stdout, &text, from.stdout),
+            stderr: piece(Stream::Stderr, "", 0),
+        };
+        async move { Some(seen) }.boxed()
     }
 
     fn forget(&self, _: TaskId, _: Attempt) -> BoxFuture<'static, ()> {

@@ -19,12 +19,13 @@ use mutirao_actors::master_session::{
 };
 use mutirao_actors::message_log::Cause;
 use mutirao_actors::messages::{
-    ExecutorInbox, FoldersInbox, HeartbeatInbox, LeaveMaster, MasterSessionInbox, RegistryInbox,
-    TaskArrived,
+    ExecutorInbox, FoldersInbox, HeartbeatInbox, LeaveMaster, MasterSessionInbox, OutputsInbox,
+    RegistryInbox, TaskArrived,
 };
 use mutirao_actors::model::{
     Archive, BootId, Digest, Ending, Kind, PeerId, SessionId, Task, TaskId, TaskName, Wishes,
 };
+use mutirao_actors::outputs::{self, Outputs};
 use mutirao_actors::peer_session::{Connection, Desk, MasterDesk, MasterIdentity, PeerSession};
 use mutirao_actors::port::Port;
 use mutirao_actors::registry::{self, Registry};
@@ -54,6 +55,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct World {
     pub stage: Stage,
     pub runner: Sleeper,
+    pub outputs: Port<OutputsInbox>,
     shelves: Arc<Mutex<Shelves>>,
     door: Door,
 }
@@ -101,6 +103,9 @@ impl World {
         keeper.run(Folders::new(Arc::clone(&shelves), &scheduler));
         watch.run(Heartbeat::new(stage.clock(), &registry));
         desk.run(Registry::new(stage.clock(), &scheduler, &heartbeat));
+        let desk_of_outputs = Context::<Outputs>::new();
+        let outputs = stage.port(outputs::NAME, OutputsInbox::of(&desk_of_outputs.address()));
+        desk_of_outputs.run(Outputs::new(stage.clock(), &scheduler, outputs.clone()));
         let identity = Arc::new(MasterIdentity {
             id: Uuid::from_u128(1),
             name: "lab".into(),
@@ -124,6 +129,7 @@ impl World {
         Self {
             stage,
             runner: Sleeper::default(),
+            outputs,
             shelves,
             door,
         }

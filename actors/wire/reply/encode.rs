@@ -61,6 +61,17 @@ pub fn pack_reply(dialect: Dialect, id: Option<u64>, reply: &Reply<'_>) -> Parce
         Reply::CancelAttempt { task_id, attempt } => action("CANCEL_ATTEMPT")
             .field("task_id", task_id)
             .field("attempt", attempt),
+        Reply::FollowOutput {
+            task_id,
+            attempt,
+            follow_ms,
+            from,
+        } => action("FOLLOW_OUTPUT")
+            .field("task_id", task_id)
+            .field("attempt", attempt)
+            .field("follow_ms", follow_ms)
+            .maybe("stdout", from.map(|from| from.stdout))
+            .maybe("stderr", from.map(|from| from.stderr)),
         Reply::Unknown { word } => Writer::new(dialect, "status", word, id),
     }
     .finish()

@@ -1,6 +1,6 @@
 //! Replies out of bytes.
 
-use crate::model::{Attempt, Digest, TaskId};
+use crate::model::{Attempt, Both, Digest, TaskId};
 use crate::wire::dialect::{self, Dialect};
 use crate::wire::error::WireError;
 use crate::wire::fields::{DIGEST, Fields, PORT, WHOLE};
@@ -94,6 +94,7 @@ fn read_word<'a>(fields: &Fields<'a>, word: &str) -> Result<Option<Reply<'a>>, W
             task_id: fields.need_task()?,
             attempt: need_attempt(fields)?,
         },
+        "FOLLOW_OUTPUT" => read_follow(fields)?,
         _ => return Ok(None),
     }))
 }
@@ -135,6 +136,19 @@ fn read_peer_info<'a>(fields: &Fields<'a>) -> Result<Reply<'a>, WireError> {
         peer_id: fields.need_text("peer_id")?,
         peer_ip: fields.need_text("peer_ip")?,
         peer_port: peer_port.ok_or(WireError::Missing("peer_port"))?,
+    })
+}
+
+fn read_follow<'a>(fields: &Fields<'a>) -> Result<Reply<'a>, WireError> {
+    let follow_ms = fields.number("follow_ms", WHOLE)?;
+    let stdout = fields.number("stdout", WHOLE)?;
+    let stderr = fields.number("stderr", WHOLE)?;
+    let from = stdout.zip(stderr);
+    Ok(Reply::FollowOutput {
+        task_id: fields.need_task()?,
+        attempt: need_attempt(fields)?,
+        follow_ms: follow_ms.ok_or(WireError::Missing("follow_ms"))?,
+        from: from.map(|(stdout, stderr)| Both { stdout, stderr }),
     })
 }
 

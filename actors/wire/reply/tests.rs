@@ -162,6 +162,14 @@ fn any_reply() -> impl Strategy<Value = Reply<'static>> {
             task_id,
             attempt: Attempt(attempt),
         }),
+        (task(), any::<(u32, u32)>(), any::<Option<(u64, u64)>>()).prop_map(
+            |(task_id, (attempt, follow_ms), from)| Reply::FollowOutput {
+                task_id,
+                attempt: Attempt(attempt),
+                follow_ms,
+                from: from.map(|(stdout, stderr)| Both { stdout, stderr }),
+            }
+        ),
         "UNHEARD_[A-Z]{0,9}".prop_map(|word| Reply::Unknown { word: word.into() }),
     ]
 }

@@ -24,6 +24,7 @@ fn word<'r>(request: &'r Request<'_>) -> &'r str {
         Request::Heartbeat { .. } => "HEARTBEAT",
         Request::RequestTask { .. } => "REQUEST_TASK",
         Request::SubmitResult { .. } => "SUBMIT_RESULT",
+        Request::Output { .. } => "OUTPUT",
         Request::ListPeers => "LIST_PEERS",
         Request::GetPeerInfo { .. } => "GET_PEER_INFO",
         Request::Leave { .. } => "LEAVE",
@@ -99,6 +100,20 @@ fn write(dialect: Dialect, request: &Request<'_>, writer: Writer) -> Writer {
                 None => writer,
             }
         }
+        Request::Output {
+            peer_id,
+            task_id,
+            attempt,
+            stream,
+            offset,
+            printed,
+        } => writer
+            .field("peer_id", peer_id)
+            .field("task_id", task_id)
+            .field("attempt", attempt)
+            .field("stream", stream)
+            .field("offset", offset)
+            .payload("printed", printed),
         Request::GetPeerInfo { target_peer_id } => writer.field("target_peer_id", target_peer_id),
         Request::SubmitTask {
             task_name,

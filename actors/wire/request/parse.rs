@@ -10,6 +10,7 @@ use crate::model::{
 use crate::wire::dialect::{self, Dialect};
 use crate::wire::error::WireError;
 use crate::wire::fields::{DIGEST, Fields, PORT, UUID, WHOLE, number_of, text_of};
+use crate::wire::payload::Payload;
 use crate::wire::report::{Sought, TaskState};
 use crate::wire::request::{Address, PeerOffer, Request, Spoken};
 
@@ -65,6 +66,7 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
             sha256: fields.spelled("sha256", DIGEST)?,
             outcome: read_outcome(fields)?,
         },
+        "OUTPUT" => read_output(fields)?,
         "LIST_PEERS" => Request::ListPeers,
         "GET_PEER_INFO" => Request::GetPeerInfo {
             target_peer_id: need_peer(fields, "target_peer_id")?,
@@ -150,6 +152,21 @@ fn read<'a>(fields: &Fields<'a>, word: Cow<'a, str>) -> Result<Request<'a>, Wire
 
 fn need_peer(fields: &Fields<'_>, key: &'static str) -> Result<PeerId, WireError> {
     fields.spelled(key, PEER)?.ok_or(WireError::Missing(key))
+}
+
+/// What a try has printed, which is short enough to be a text like any other.
+fn read_output<'a>(fields: &Fields<'a>) -> Result<Request<'a>, WireError> {
+    let attempt = fields.number("attempt", WHOLE)?.map(Attempt);
+    let stream = fields.spelled("stream", "stdout or stderr")?;
+    let offset = fields.number("offset", WHOLE)?;
+    Ok(Request::Output {
+        peer_id: need_peer(fields, "peer_id")?,
+        task_id: fields.need_task()?,
+        attempt: attempt.ok_or(WireError::Missing("attempt"))?,
+        stream: stream.ok_or(WireError::Missing("stream"))?,
+        offset: offset.ok_or(WireError::Missing("offset"))?,
+        printed: Payload::Text(fields.need_text("printed")?),
+    })
 }
 
 /// The address in any of its three shapes.

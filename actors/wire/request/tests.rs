@@ -352,6 +352,16 @@ fn any_request() -> impl Strategy<Value = Request<'static>> {
             }
         }),
         peer().prop_map(|peer_id| Request::Heartbeat { peer_id }),
+        (peer(), task(), any::<(u32, bool, u64)>(), text()).prop_map(
+            |(peer_id, task_id, (attempt, is_error, offset), printed)| Request::Output {
+                peer_id,
+                task_id,
+                attempt: Attempt(attempt),
+                stream: Stream::ALL[usize::from(is_error)],
+                offset,
+                printed: Payload::Text(printed),
+            }
+        ),
         (
             peer(),
             any::<Option<u32>>(),

@@ -18,6 +18,7 @@ enum Event {
     Heard(u8, Said),
     Ended(u8),
     Passed(u16),
+    Seen(u8),
     Moved(u32),
 }
 
@@ -34,7 +35,8 @@ fn any_said() -> impl Strategy<Value = Said> {
         1 => Just(coded("too_late")),
         1 => Just(coded("damaged")),
         1 => Just(coded("not_stored")),
-        1 => number.prop_map(|number| Said::Cancel(key(number))),
+        1 => number.clone().prop_map(|number| Said::Cancel(key(number))),
+        2 => number.prop_map(|number| Said::Follow(key(number), None, Duration::from_secs(5))),
         1 => Just(Said::Unknown("?".into())),
     ]
 }
@@ -47,6 +49,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Closed),
         10 => (any::<u8>(), any_said()).prop_map(|(id, said)| Event::Heard(id, said)),
         4 => any::<u8>().prop_map(Event::Ended),
+        2 => any::<u8>().prop_map(Event::Seen),
         4 => (1..600_u16).prop_map(Event::Passed),
         1 => any::<u32>().prop_map(Event::Moved),
     ]
@@ -56,6 +59,8 @@ fn any_event() -> impl Strategy<Value = Event> {
 struct World {
     play: Play,
     running: Vec<RunKey>,
+    /// Looks at what is printed that were ordered and have seen nothing yet.
+    looks: Vec<RunKey>,
     forgotten: Vec<RunKey>,
     ran: Vec<RunKey>,
     open: bool,
@@ -73,6 +78,7 @@ impl World {
         let mut world = Self {
             play,
             running: Vec::new(),
+            looks: Vec::new(),
             forgotten: Vec::new(),
             ran: Vec::new(),
             open: false,
@@ -103,12 +109,15 @@ impl World {
                     self.running.push(run.key);
                     self.ran.push(run.key);
                 }
+                Order::Look(key, _) => self.looks.push(key),
                 Order::Forget(key) => self.forgotten.push(key),
                 Order::Gone => self.gone = true,
                 Order::Seek(_) | Order::StopSeeking | Order::Stop(_) | Order::StopAll => {}
             }
         }
         let mind = &self.play.mind;
+        let outputs = mind.times_said(|say| matches!(say, Say::Output(..)));
+        assert!(outputs <= 1, "{:?}", mind.in_flight);
         assert!(mind.in_flight.len() <= 40, "{:?}", mind.in_flight);
         if !mind.is_ours() && mind.registered {
             assert!(mind.in_flight.len() <= 1, "{:?}", mind.in_flight);
@@ -140,6 +149,11 @@ impl World {
                 let nth = usize::from(nth) % self.running.len();
                 let key = self.running.swap_remove(nth);
                 self.play.ended(key)
+            }
+            Event::Seen(nth) if !self.looks.is_empty() => {
+                let nth = usize::from(nth) % self.looks.len();
+                let key = self.looks.swap_remove(nth);
+                self.play.seen(key, b"printed")
             }
             Event::Passed(tenths) => {
                 for _ in 0..tenths {
@@ -192,7 +206,7 @@ impl World {
                 Say::Register(_) => Said::Registered(ours),
                 Say::Heartbeat => Said::Alive,
                 Say::Ask(_) => Said::Nothing,
-                Say::HandIn(_) => Said::Taken,
+                Say::HandIn(_) | Say::Output(..) => Said::Taken,
                 Say::Leave => Said::Left,
             };
             let id = self.play.mind.is_ours().then_some(id);

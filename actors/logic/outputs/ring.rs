@@ -1,0 +1,135 @@
+//! The last bytes of a stream.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::model::{PIECE_MAX, Piece};
+
+/// Bytes of a stream that are kept: as much as a reader takes at twice, who reads as fast as it is printed.
+pub(super) const RING_MAX: usize = 2 * PIECE_MAX;
+
+/// What is kept of a stream.
+#[derive(Debug, Default)]
+pub(super) struct Ring {
+    /// How many bytes came before what is kept; none while nothing has come.
+    start: Option<u64>,
+    bytes: VecDeque<u8>,
+}
+
+impl Ring {
+    /// Whether something has come, if only that there is nothing.
+    pub fn is_begun(&self) -> bool {
+        self.start.is_some()
+    }
+
+    /// How many bytes there were up to the end of what is kept.
+    pub fn end(&self) -> u64 {
+        let length = self.bytes.len() as u64;
+        self.start.unwrap_or_default().saturating_add(length)
+    }
+
+    /// Takes what came, but for what is there already; after a gap the rest is forgotten.
+    pub fn add(&mut self, piece: &Piece) {
+        let end = self.end();
+        if self.start.is_none() || piece.offset > end {
+            self.bytes.clear();
+            self.start = Some(piece.offset);
+        }
+        let known = self.end().saturating_sub(piece.offset);
+        let known = usize::try_from(known).unwrap_or(usize::MAX);
+        self.bytes
+            .extend(piece.bytes.get(known..).unwrap_or_default());
+        let excess = self.bytes.len().saturating_sub(RING_MAX);
+        self.bytes.drain(..excess);
+        self.start = self.start.map(|start| start.saturating_add(excess as u64));
+    }
+
+    /// What follows this many bytes, and where it begins: later, if they are not kept any more. Nothing if nothing does.
+    pub fn after(&self, at: u64) -> Option<(u64, Bytes)> {
+        let start = self.start?;
+        let offset = at.max(start);
+        let passed = usize::try_from(offset - start).ok()?;
+        let bytes: Vec<u8> = self
+            .bytes
+            .iter()
+            .skip(passed)
+            .take(PIECE_MAX)
+            .copied()
+            .collect();
+        (!bytes.is_empty()).then(|| (offset, bytes.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::Stream;
+
+    fn piece(offset: u64, bytes: &[u8]) -> Piece {
+        Piece {
+            stream: Stream::Stdout,
+            offset,
+            bytes: bytes.to_vec().into(),
+        }
+    }
+
+    #[test]
+    fn what_comes_twice_is_kept_once_and_a_gap_begins_anew() {
+        let mut ring = Ring::default();
+        assert_eq!(ring.after(0), None);
+        ring.add(&piece(3, b"abc"));
+        ring.add(&piece(3, b"abc"));
+        ring.add(&piece(5, b"cd"));
+        assert_eq!(ring.after(0), Some((3, "abcd".into())));
+        assert_eq!(ring.after(5), Some((5, "cd".into())));
+        assert_eq!(ring.after(7), None);
+        ring.add(&piece(9, b"x"));
+        assert_eq!(ring.after(5), Some((9, "x".into())));
+        ring.add(&piece(u64::MAX, b"y"));
+        assert_eq!(ring.after(0), Some((u64::MAX, "y".into())));
+    }
+
+    #[test]
+    fn nothing_is_news_too_once() {
+        let mut ring = Ring::default();
+        assert!(!ring.is_begun());
+        ring.add(&piece(0, b""));
+        assert!(ring.is_begun());
+        assert_eq!(ring.after(0), None);
+    }
+
+    proptest! {
+        // Each carries some hundred kilobytes, byte by byte.
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        /// However it is cut and repeated, a reader that is fast enough reads all of it, and once.
+        #[test]
+        fn a_reader_reads_all_and_nothing_twice(
+            text in prop::collection::vec(any::<u8>(), 0..(3 * RING_MAX)),
+            cuts in prop::collection::vec(1_usize..PIECE_MAX, 1..40),
+            back in 0_u64..1_000,
+        ) {
+            let (mut ring, mut read, mut rest) = (Ring::default(), Vec::new(), &text[..]);
+            for cut in cuts.iter().cycle() {
+                let (now, later) = rest.split_at(rest.len().min(*cut));
+                let offset = (text.len() - rest.len()) as u64;
+                let again = offset.min(back);
+                let from = (offset - again) as usize;
+                ring.add(&piece(offset - again, &text[from..offset as usize + now.len()]));
+                rest = later;
+                while let Some((offset, bytes)) = ring.after(read.len() as u64) {
+                    prop_assert_eq!(offset, read.len() as u64);
+                    read.extend_from_slice(&bytes);
+                }
+                prop_assert!(ring.bytes.len() <= RING_MAX);
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            prop_assert_eq!(read, text);
+        }
+    }
+}

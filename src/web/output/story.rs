@@ -1,0 +1,253 @@
+//! What one reader is told of a task, event by event.
+
+use std::collections::VecDeque;
+
+use actix_web::web::Bytes;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use mutirao_actors::logic::outputs::{News, Place, Standing};
+use mutirao_actors::model::{Attempt, Both, Stream, TaskId, TaskName};
+use mutirao_actors::wire::report::TaskState;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::place::Start;
+
+/// What an event tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum OutputWord {
+    /// The task waits.
+    Waits,
+    /// A try begins, or goes on.
+    Try,
+    /// It has printed something.
+    Output,
+    /// All is told that it had printed when somebody began to follow it.
+    Now,
+    /// Its peer tells what it prints only with its result.
+    Withheld,
+    /// Something cannot be told.
+    Problem,
+    /// The task has ended.
+    End,
+}
+
+/// One event.
+#[derive(Debug, ToSchema)]
+pub struct OutputEvent {
+    /// What it tells of.
+    event: OutputWord,
+    /// The rest, as a JSON object.
+    data: String,
+}
+
+impl OutputWord {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Waits => "waits",
+            Self::Try => "try",
+            Self::Output => "output",
+            Self::Now => "now",
+            Self::Withheld => "withheld",
+            Self::Problem => "problem",
+            Self::End => "end",
+        }
+    }
+}
+
+impl OutputEvent {
+    fn written(&self) -> Bytes {
+        let (event, data) = (self.event.word(), &self.data);
+        format!("event: {event}\ndata: {data}\n\n").into()
+    }
+}
+
+/// What comes next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// More may come.
+    More,
+    /// That was all.
+    Stop,
+    /// What stands in the result, from there on.
+    Rest(Both<Start>),
+}
+
+/// What was told, and is to be told.
+#[derive(Debug)]
+pub struct Story {
+    /// Of which task.
+    pub task: TaskId,
+    /// Whether it is told until the task ends.
+    pub follows: bool,
+    /// How far it is.
+    pub place: Place,
+    name: TaskName,
+    ready: VecDeque<Bytes>,
+    /// The try that was told last.
+    tried: Option<Attempt>,
+    /// Whether it was said of that try that all up to now is told, or that its peer says nothing.
+    is_now: bool,
+    is_withheld: bool,
+    /// Whether the task had not ended when it was first looked at.
+    was_open: bool,
+    waits: bool,
+    end: Option<(TaskState, Option<String>)>,
+}
+
+impl Story {
+    /// Of this task.
+    pub fn of(task: TaskId, name: TaskName, follows: bool) -> Self {
+        Self {
+            task,
+            follows,
+            place: Place::default(),
+            name,
+            ready: VecDeque::new(),
+            tried: None,
+            is_now: false,
+            is_withheld: false,
+            was_open: false,
+            waits: false,
+            end: None,
+        }
+    }
+
+    /// The next event.
+    pub fn take(&mut self) -> Option<Bytes> {
+        self.ready.pop_front()
+    }
+
+    /// What has come.
+    pub fn hear(&mut self, news: News) -> Next {
+        let before = self.ready.len();
+        let next = self.follow(news);
+        if self.ready.len() == before && next == Next::More {
+            self.ready
+                .push_back(Bytes::from_static(b": nothing new\n\n"));
+        }
+        next
+    }
+
+    fn follow(&mut self, news: News) -> Next {
+        // Without one the master has not answered in time.
+        let Some(standing) = news.standing else {
+            return match self.follows {
+                true => Next::More,
+                false => self.stop("the master did not say in time how the task stands"),
+            };
+        };
+        if let Some((attempt, _)) = news.place.read.filter(|_| !news.pieces.is_empty()) {
+            self.begin(attempt, None);
+        }
+        for piece in &news.pieces {
+            self.print(piece.stream, piece.offset, &piece.bytes);
+        }
+        let is_quiet = self.place.told == news.place.told && news.pieces.is_empty();
+        self.place = news.place;
+        match standing {
+            Standing::Unknown => self.stop("the task is not known any more"),
+            Standing::Waiting => {
+                self.was_open = true;
+                if !std::mem::replace(&mut self.waits, true) {
+                    self.tell(OutputWord::Waits, json!({}));
+                }
+                if self.follows { Next::More } else { Next::Stop }
+            }
+            Standing::Running { attempt, peer } => {
+                (self.was_open, self.waits) = (true, false);
+                self.begin(attempt, Some(peer.as_str()));
+                if news.is_caught_up && !std::mem::replace(&mut self.is_now, true) {
+                    self.tell(OutputWord::Now, json!({}));
+                }
+                if news.is_withheld && !std::mem::replace(&mut self.is_withheld, true) {
+                    self.tell(OutputWord::Withheld, json!({ "peer_id": peer }));
+                }
+                match self.follows {
+                    true => Next::More,
+                    false if self.is_now || self.is_withheld => Next::Stop,
+                    false if is_quiet => self.stop("its peer does not say what it prints"),
+                    false => Next::More,
+                }
+            }
+            Standing::Over {
+                state,
+                reason,
+                attempt,
+            } => {
+                self.end = Some((state, reason));
+                self.rest(attempt)
+            }
+        }
+    }
+
+    /// What is left to be told of a task that has ended.
+    fn rest(&mut self, attempt: Option<Attempt>) -> Next {
+        let Some(attempt) = attempt else {
+            self.end();
+            return Next::Stop;
+        };
+        let read = self.place.read.filter(|(read, _)| *read == attempt);
+        self.begin(attempt, None);
+        Next::Rest(match (read, self.was_open) {
+            (Some((_, at)), _) => Both {
+                stdout: Start::Behind(at.stdout),
+                stderr: Start::Behind(at.stderr),
+            },
+            (None, true) => Both {
+                stdout: Start::Behind(0),
+                stderr: Start::Behind(0),
+            },
+            (None, false) => Both {
+                stdout: Start::NearEnd,
+                stderr: Start::NearEnd,
+            },
+        })
+    }
+
+    /// The try of which what follows is.
+    fn begin(&mut self, attempt: Attempt, peer: Option<&str>) {
+        if self.tried == Some(attempt) {
+            return;
+        }
+        self.tried = Some(attempt);
+        (self.is_now, self.is_withheld) = (false, false);
+        let name = &self.name;
+        self.tell(
+            OutputWord::Try,
+            json!({ "task_name": name, "peer_id": peer }),
+        );
+    }
+
+    /// It has printed this.
+    pub fn print(&mut self, stream: Stream, offset: u64, bytes: &[u8]) {
+        let data = STANDARD.encode(bytes);
+        let printed = json!({ "stream": stream, "offset": offset, "data": data });
+        self.tell(OutputWord::Output, printed);
+    }
+
+    /// It has ended, and all is told.
+    pub fn end(&mut self) {
+        if let Some((state, reason)) = self.end.take() {
+            self.tell(OutputWord::End, json!({ "state": state, "reason": reason }));
+        }
+    }
+
+    /// Something cannot be told.
+    pub fn problem(&mut self, detail: &str) {
+        self.tell(OutputWord::Problem, json!({ "detail": detail }));
+    }
+
+    fn stop(&mut self, why: &str) -> Next {
+        self.problem(why);
+        Next::Stop
+    }
+
+    fn tell(&mut self, event: OutputWord, mut data: Value) {
+        data["task_id"] = json!(self.task);
+        data["attempt"] = json!(self.tried);
+        let data = data.to_string();
+        self.ready.push_back(OutputEvent { event, data }.written());
+    }
+}
