@@ -106,6 +106,9 @@ fn what_every_command_prints_is_what_its_schema_says() {
         &["info", "main-1", "main-1.1", "main-1.0", "one", "--json"],
     );
     assert_eq!(told.len(), 4);
+    let tailed = ["tail", "-f", "main-1.0", "main-1.1", "--json"];
+    let told = hold(&desk, "tail", &tailed);
+    assert!(told.iter().any(|line| line["text"] == "n"), "{told:?}");
     hold(&desk, "why", &["why", "main-1", "--json"]);
     hold(&desk, "why", &["why", "main-1.1", "--json"]);
     hold(&desk, "status", &["status", "--json"]);

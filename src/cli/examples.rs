@@ -194,6 +194,23 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "tail",
+        &[
+            (
+                "mutirao tail -f",
+                "what was handed in last from here, until it ends",
+            ),
+            (
+                "mutirao tail -f main-7",
+                "the parts of a group that run, and those that begin later",
+            ),
+            (
+                "mutirao tail -n 100 sim --stderr",
+                "the last hundred lines of its errors so far",
+            ),
+        ],
+    ),
+    (
         "cancel",
         &[
             (

@@ -25,6 +25,7 @@ mod status;
 mod store;
 mod submit;
 mod sweep;
+mod tail;
 mod top;
 mod typed;
 mod up;
@@ -119,6 +120,8 @@ enum Command {
     Info(info::Info),
     /// Print what tasks printed
     Cat(cat::Cat),
+    /// Print what tasks print, while they run
+    Tail(tail::Tail),
     /// Take back groups and tasks
     Cancel(cancel::Cancel),
     /// Try again what failed or was cancelled, and leave what is done as it is
@@ -187,6 +190,7 @@ impl Cli {
             Command::List(args) => in_system(list::run(args)),
             Command::Info(args) => in_system(info::run(args)),
             Command::Cat(args) => in_system(cat::run(args)),
+            Command::Tail(args) => in_system(tail::run(args)),
             Command::Cancel(args) => in_system(cancel::run(args)),
             Command::Retry(args) => in_system(retry::run(args)),
             Command::Status(args) => in_system(status::run(args)),

@@ -129,6 +129,11 @@ impl Only {
 }
 
 impl Selection {
+    /// These words, and which tasks only.
+    pub fn of(what: Vec<String>, only: Only) -> Self {
+        Self { what, only }
+    }
+
     /// All that is meant, each once; by `all`, what stands so.
     ///
     /// # Errors
