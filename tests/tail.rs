@@ -8,7 +8,6 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,11 +15,8 @@ use common::archives::put_task;
 use common::desk::{Desk, err, out};
 use common::http::{get, open};
 use common::program::Program;
-use common::wait_until;
+use common::{PATIENCE, wait_until};
 use serde_json::Value;
-
-/// Long enough for the slowest machine; a test that passes does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A script that prints a line, waits until a file is there, and prints another.
 fn patient(desk: &Desk, go: &str) -> String {

@@ -214,11 +214,7 @@ impl<'a> Reading<'a> {
             let is_short = report.parts as usize <= LIST_ROWS_MAX;
             let sought = Sought {
                 // Of a long group only what runs now: what has begun and ended in between is in its results.
-                states: if is_short {
-                    Vec::new()
-                } else {
-                    RUNS.to_vec()
-                },
+                states: if is_short { Vec::new() } else { RUNS.to_vec() },
                 group: Some(group.name.clone()),
                 single: false,
             };

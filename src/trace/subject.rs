@@ -10,13 +10,22 @@ use super::body::{self, Named};
 use super::record::Record;
 
 /// Letters of those who look: nothing happens to the task, and a look that is repeated would hide what does.
-const LOOKS: [&str; 6] = [
+const LOOKS: [&str; 15] = [
     "QueueDescribed",
     "PeerReported",
     "DescribeTask",
     "TaskDescribed",
     "TasksListed",
     "GroupDescribed",
+    "ReadOutput",
+    "OutputTold",
+    "FollowTask",
+    "TaskStands",
+    "FollowOutput",
+    "OutputWithheld",
+    "OutputCame",
+    "SeePrinted",
+    "PrintedSeen",
 ];
 /// Shortest part of an id that is taken as one, in characters.
 const ID_PART_MIN: usize = 4;

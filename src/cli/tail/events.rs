@@ -126,8 +126,9 @@ impl Events {
         }
         while self.raw.len() <= TEXT_MAX && self.read().await? > 0 {}
         // Only its own refusals say what to do; another program knows nothing of the path.
-        let is_refusal =
-            |answered: &Answered| answered.field("content-type") == Some("application/problem+json");
+        let is_refusal = |answered: &Answered| {
+            answered.field("content-type") == Some("application/problem+json")
+        };
         let refused = Answered::parse(&self.raw).filter(is_refusal);
         let refusal = refused.and_then(|refused| serde_json::from_slice(&refused.body).ok());
         Err(match refusal {

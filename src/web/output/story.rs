@@ -251,3 +251,137 @@ impl Story {
         self.ready.push_back(OutputEvent { event, data }.written());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mutirao_actors::model::Piece;
+
+    use super::*;
+
+    fn story(follows: bool) -> Story {
+        Story::of(TaskId::new(), TaskName::tamed("sim"), follows)
+    }
+
+    fn place(attempt: u32, stdout: u64) -> Place {
+        let read = Both { stdout, stderr: 0 };
+        Place {
+            told: Some(1),
+            read: Some((Attempt(attempt), read)),
+        }
+    }
+
+    fn running(attempt: u32) -> Standing {
+        Standing::Running {
+            attempt: Attempt(attempt),
+            peer: "p1".parse().unwrap(),
+        }
+    }
+
+    fn over(attempt: Option<u32>) -> Standing {
+        Standing::Over {
+            state: TaskState::Failed,
+            reason: Some("no good".into()),
+            attempt: attempt.map(Attempt),
+        }
+    }
+
+    fn news(standing: Standing, place: Place) -> News {
+        News {
+            standing: Some(standing),
+            pieces: Vec::new(),
+            is_caught_up: false,
+            is_withheld: false,
+            place,
+        }
+    }
+
+    fn printed(attempt: u32, text: &str) -> News {
+        let piece = Piece {
+            stream: Stream::Stdout,
+            offset: 0,
+            bytes: text.to_owned().into(),
+        };
+        News {
+            pieces: vec![piece],
+            ..news(running(attempt), place(attempt, text.len() as u64))
+        }
+    }
+
+    /// The names of the events that are told.
+    fn told(story: &mut Story) -> Vec<String> {
+        let events = std::iter::from_fn(|| story.take());
+        let name = |event: Bytes| {
+            let event = String::from_utf8(event.to_vec()).unwrap();
+            let name = event.lines().next().unwrap();
+            name.trim_start_matches("event: ").to_owned()
+        };
+        events.map(name).collect()
+    }
+
+    #[test]
+    fn each_try_is_told_once_before_what_it_prints() {
+        let mut story = story(true);
+        assert_eq!(story.hear(printed(1, "a")), Next::More);
+        story.hear(printed(1, "b"));
+        story.hear(news(Standing::Waiting, place(1, 2)));
+        story.hear(news(Standing::Waiting, place(1, 2)));
+        story.hear(printed(2, "c"));
+        let expected = [
+            "try",
+            "output",
+            "output",
+            "waits",
+            ": nothing new",
+            "try",
+            "output",
+        ];
+        assert_eq!(told(&mut story), expected);
+    }
+
+    #[test]
+    fn without_following_it_ends_when_all_that_was_there_is_told() {
+        let mut one = story(false);
+        assert_eq!(one.hear(printed(1, "a")), Next::More);
+        let mut caught_up = news(running(1), place(1, 1));
+        caught_up.is_caught_up = true;
+        caught_up.place.told = Some(2);
+        assert_eq!(one.hear(caught_up), Next::Stop);
+        assert_eq!(told(&mut one), ["try", "output", "now"]);
+
+        let mut waiting = story(false);
+        let waits = news(Standing::Waiting, Place::default());
+        assert_eq!(waiting.hear(waits), Next::Stop);
+        let mut silent = story(false);
+        assert_eq!(silent.hear(news(running(1), place(1, 0))), Next::More);
+        assert_eq!(silent.hear(news(running(1), place(1, 0))), Next::Stop);
+        assert_eq!(told(&mut silent), ["try", "problem"]);
+    }
+
+    #[test]
+    fn what_is_left_comes_out_of_the_result_from_where_it_was_read() {
+        let behind = |stdout| Both {
+            stdout: Start::Behind(stdout),
+            stderr: Start::Behind(0),
+        };
+        let mut read = story(true);
+        read.hear(printed(1, "abc"));
+        let ended = read.hear(news(over(Some(1)), place(1, 3)));
+        assert_eq!(ended, Next::Rest(behind(3)));
+        // The result is of another try than was read.
+        let mut other = story(true);
+        other.hear(printed(1, "abc"));
+        let ended = other.hear(news(over(Some(2)), place(1, 3)));
+        assert_eq!(ended, Next::Rest(behind(0)));
+        let mut late = story(true);
+        let ended = late.hear(news(over(Some(1)), Place::default()));
+        let near_end = Both {
+            stdout: Start::NearEnd,
+            stderr: Start::NearEnd,
+        };
+        assert_eq!(ended, Next::Rest(near_end));
+        let mut cancelled = story(true);
+        let ended = cancelled.hear(news(over(None), Place::default()));
+        assert_eq!(ended, Next::Stop);
+        assert_eq!(told(&mut cancelled), ["end"]);
+    }
+}
