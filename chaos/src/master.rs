@@ -13,6 +13,7 @@ use mutirao_rig::program::program;
 use crate::client::status;
 use crate::place::Place;
 use crate::process::Process;
+use crate::tracer::{Deed, Traced};
 
 /// How long a master may take to serve after its start; damaged stores and busy machines included.
 const SERVE_WITHIN: Duration = Duration::from_secs(30);
@@ -93,6 +94,11 @@ impl Master {
             .on(|| Process::start(&mut self.command(), &self.log))?;
         self.process = Some(process);
         Ok(())
+    }
+
+    /// Starts it under a tracer, which does this deed at its call number `at`; never when that is 0.
+    pub fn traced(&self, at: u64, deed: Deed) -> anyhow::Result<Traced> {
+        Traced::start(&self.command(), &self.log, &self.folder, at, deed)
     }
 
     /// Starts it and waits until it serves: how long that took.

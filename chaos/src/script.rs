@@ -11,7 +11,7 @@ use crate::checker::Counts;
 use crate::client::{Client, status};
 use crate::scope::Scope;
 use crate::tasks::Tasks;
-use crate::tracer::{Deed, Seen, Traced};
+use crate::tracer::{Deed, Seen};
 use crate::trial::Trial;
 use crate::worker::Worker;
 
@@ -49,7 +49,7 @@ pub fn run(scope: &Scope, lane: u16, at: u64, deed: Deed) -> anyhow::Result<Ran>
         trial.tasks.put(&format!("file-{number}"), "")?;
     }
     let master = &trial.master;
-    let traced = Traced::start(&master.command(), &master.log, &master.folder, at, deed)?;
+    let traced = master.traced(at, deed)?;
     let worker = Worker::start(&trial.tasks, RESULT);
     let sender = send(&trial.tasks);
     let is_done = || trial.tasks.history().accepted.len() == all() && trial.is_settled();

@@ -13,7 +13,7 @@ use crate::lanes::lanes;
 use crate::load::Load;
 use crate::rows::Row;
 use crate::scope::{Scope, Verdict, quantiles};
-use crate::tracer::{Deed, Spell, Traced};
+use crate::tracer::{Deed, Spell};
 use crate::trial::Trial;
 use crate::worker::Worker;
 
@@ -106,13 +106,7 @@ fn run(scope: &Scope) -> anyhow::Result<Verdict> {
 fn trial(scope: &Scope, lane: u16, nth: u64, spell: Spell) -> anyhow::Result<Outcome> {
     let trial = Trial::new(scope, &format!("call-{nth}"), lane)?;
     let master = &trial.master;
-    let traced = Traced::start(
-        &master.command(),
-        &master.log,
-        &master.folder,
-        0,
-        Deed::Kill,
-    )?;
+    let traced = master.traced(0, Deed::Kill)?;
     master.answers()?;
     let worker = Worker::start(&trial.tasks, RESULT);
     let load = Load::start(&trial.tasks, TASK_EVERY, "");

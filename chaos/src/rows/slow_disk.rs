@@ -116,13 +116,7 @@ fn played(
 ) -> anyhow::Result<Played> {
     let trial = Trial::new(scope, name, lane)?;
     let master = &trial.master;
-    let traced = Traced::start(
-        &master.command(),
-        &master.log,
-        &master.folder,
-        0,
-        Deed::Kill,
-    )?;
+    let traced = master.traced(0, Deed::Kill)?;
     master.answers()?;
     traced.cast(1, Spell::SlowFlush(DELAY));
     let heartbeat = json!({"action": "HEARTBEAT", "peer_id": "reader"});

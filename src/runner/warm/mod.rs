@@ -26,7 +26,7 @@ use tokio::sync::OnceCell;
 
 use super::Start;
 use groups::Groups;
-use template::{Recipe, Template};
+use template::Template;
 
 pub use groups::{Group, Kind, REPORT_MAX};
 pub use packet::Order;
@@ -44,6 +44,20 @@ const SOURCES: [(&str, &str); 4] = [
     ("ending.py", include_str!("python/ending.py")),
     ("template.py", include_str!("python/template.py")),
 ];
+
+/// Of what a template is made.
+#[cfg_attr(not(procfs), expect(dead_code, reason = "nothing is made of it"))]
+#[derive(Debug, Clone, Copy)]
+pub struct Recipe<'a> {
+    /// The interpreter.
+    pub program: &'a Path,
+    /// The script that makes a template of it.
+    pub script: &'a Path,
+    /// Its environment, which is that of its tasks.
+    pub env: &'a [(OsString, OsString)],
+    /// What it imports.
+    pub modules: &'a [String],
+}
 
 /// All templates of a peer.
 #[derive(Debug)]

@@ -2,26 +2,12 @@
 //! system's own libraries do not survive a fork.
 
 use std::convert::Infallible;
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::process::ExitStatus;
 
+use super::Recipe;
 use super::packet::Order;
-
-/// What would be started.
-#[derive(Debug, Clone, Copy)]
-pub struct Recipe<'a> {
-    /// The interpreter.
-    pub program: &'a Path,
-    /// The script that makes a template of it.
-    pub script: &'a Path,
-    /// Its environment, which is that of its tasks.
-    pub env: &'a [(OsString, OsString)],
-    /// What it imports.
-    pub modules: &'a [String],
-}
 
 /// There is none.
 #[derive(Debug)]

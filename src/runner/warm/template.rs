@@ -4,10 +4,8 @@
 //! for granted before the last packet is heard: a template that does not answer is killed first.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::Recipe;
 pub use super::child::Child;
 use super::child::adopt;
 use super::packet::{self, Order, Said};
@@ -34,19 +33,6 @@ const BEGIN_WAIT: Duration = Duration::from_secs(20);
 const KILL_WAIT: Duration = Duration::from_secs(10);
 /// A template that was not needed for this long ends: a new one costs one start.
 const IDLE_MAX: Duration = Duration::from_secs(600);
-
-/// What is started.
-#[derive(Debug, Clone, Copy)]
-pub struct Recipe<'a> {
-    /// The interpreter.
-    pub program: &'a Path,
-    /// The script that makes a template of it.
-    pub script: &'a Path,
-    /// Its environment, which is that of its tasks.
-    pub env: &'a [(OsString, OsString)],
-    /// What it imports.
-    pub modules: &'a [String],
-}
 
 /// A template that is ready; it ends when this is dropped, or when nobody needs it for a while.
 #[derive(Debug)]

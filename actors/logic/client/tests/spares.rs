@@ -33,6 +33,27 @@ fn at_work(run: Duration) -> Play {
     play
 }
 
+/// A peer with one slot that runs its fourth task, holds the next one, and has asked for another.
+fn at_work_on_one() -> Play {
+    let mut play = Play::of(Terms {
+        slots: 1,
+        fixed: Some(master(&[1], None)),
+    });
+    play.start();
+    play.connected();
+    play.answer(Said::Registered(Some(OURS)));
+    for number in 1..4 {
+        play.take(number);
+        play.wait(ANSWER);
+        play.ended(key(number));
+        play.wait(2 * ANSWER);
+        play.answer_to(is_hand_in, Said::Taken);
+    }
+    play.take(4);
+    play.answer_to(is_spare, task(Some(key(5))));
+    play
+}
+
 #[test]
 fn a_task_that_is_held_begins_when_a_slot_is_free() {
     let mut play = at_work(2 * ANSWER);
@@ -143,22 +164,7 @@ fn a_run_that_takes_its_time_gives_back_what_waits_for_it_and_holds_it_no_more()
 
 #[test]
 fn nothing_is_given_back_while_a_task_may_be_on_its_way() {
-    let mut play = Play::of(Terms {
-        slots: 1,
-        fixed: Some(master(&[1], None)),
-    });
-    play.start();
-    play.connected();
-    play.answer(Said::Registered(Some(OURS)));
-    for number in 1..4 {
-        play.take(number);
-        play.wait(ANSWER);
-        play.ended(key(number));
-        play.wait(2 * ANSWER);
-        play.answer_to(is_hand_in, Said::Taken);
-    }
-    play.take(4);
-    play.answer_to(is_spare, task(Some(key(5))));
+    let mut play = at_work_on_one();
     assert_eq!(count(&play, is_spare), 1);
     let orders = play.wait_s(8);
     assert!(!says_any(&orders, is_register));
@@ -184,22 +190,7 @@ fn a_peer_in_trouble_gives_back_what_it_holds_and_asks_for_nothing_for_a_while()
 
 #[test]
 fn a_peer_in_trouble_registers_once_it_knows_what_was_on_its_way() {
-    let mut play = Play::of(Terms {
-        slots: 1,
-        fixed: Some(master(&[1], None)),
-    });
-    play.start();
-    play.connected();
-    play.answer(Said::Registered(Some(OURS)));
-    for number in 1..4 {
-        play.take(number);
-        play.wait(ANSWER);
-        play.ended(key(number));
-        play.wait(2 * ANSWER);
-        play.answer_to(is_hand_in, Said::Taken);
-    }
-    play.take(4);
-    play.answer_to(is_spare, task(Some(key(5))));
+    let mut play = at_work_on_one();
     let mut orders = play.had_no_room(key(4));
     orders.extend(play.wait_s(2));
     assert!(!says_any(&orders, is_register), "one may be on its way");
