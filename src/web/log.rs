@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::io;
+use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
@@ -13,6 +14,7 @@ use futures_util::Stream;
 use futures_util::stream::unfold;
 use mutirao_actors::message_log::{Line, MessageLog, RING_MAX};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -31,6 +33,8 @@ const LIMIT_MAX: usize = RING_MAX;
 const AFTER_MAX: u64 = (1 << 53) - 1;
 /// Lines that are taken out of the log at a time.
 const SHARE: usize = 64;
+/// Looks through the log at a time: each takes a core while it lasts, and who may ask for one is anybody.
+pub const LOOKS_MAX: usize = 1;
 /// Bytes that are sent at a time, give or take one share: a connection's buffer holds about as many.
 const PIECE: usize = 32 << 10;
 
@@ -187,13 +191,18 @@ impl Search {
     }
 
     /// Its lines, each piece looked for when the one before has gone.
-    fn pieces(self) -> impl Stream<Item = io::Result<Bytes>> {
-        unfold(Some(self), async |search| {
-            let mut search = search?;
-            match spawn_blocking(move || (search.next(), search)).await {
-                Ok((piece, search)) => Some((Ok(piece?), Some(search))),
-                // Whoever reads it sees that it is not whole.
-                Err(broke) => Some((Err(io::Error::other(broke)), None)),
+    fn pieces(self, looks: Arc<Semaphore>) -> impl Stream<Item = io::Result<Bytes>> {
+        unfold(Some(self), move |search| {
+            let looks = Arc::clone(&looks);
+            async move {
+                let mut search = search?;
+                // Nobody closes it.
+                let _turn = looks.acquire().await.ok()?;
+                match spawn_blocking(move || (search.next(), search)).await {
+                    Ok((piece, search)) => Some((Ok(piece?), Some(search))),
+                    // Whoever reads it sees that it is not whole.
+                    Err(broke) => Some((Err(io::Error::other(broke)), None)),
+                }
             }
         })
     }
@@ -229,7 +238,7 @@ pub async fn log(desk: Data<Desk>, wanted: Query<Wanted>) -> Result<HttpResponse
         .content_type("application/x-ndjson")
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header(("mutirao-epoch", desk.master.identity.epoch))
-        .streaming(Box::pin(search.pieces())))
+        .streaming(Box::pin(search.pieces(Arc::clone(&desk.looks)))))
 }
 
 impl Desk {

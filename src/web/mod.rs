@@ -24,6 +24,7 @@ mod tasks;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -85,6 +86,8 @@ struct Desk {
     masters: Found,
     /// Room for tasks that are being handed in, in KiB.
     bodies: Semaphore,
+    /// Turns of those who look through the message log.
+    looks: Arc<Semaphore>,
 }
 
 type Connections =
@@ -117,6 +120,7 @@ impl Web {
             changes,
             masters: Found::new(ports),
             bodies: Semaphore::new(BODIES_MAX_KIB),
+            looks: Arc::new(Semaphore::new(log::LOOKS_MAX)),
         };
         let app = App::new()
             .app_data(Data::new(desk))
