@@ -287,6 +287,8 @@ fn parts_go_by_their_numbers_tasks_by_their_state_and_all_by_a_word() {
     assert!(desk.output(&["cancel", "all", "--yes"]).status.success());
     assert_eq!(desk.counts()["cancelled"], 10);
     put_away(10);
+    let waited = desk.output(&["wait", "all"]);
+    assert_eq!(waited.status.code(), Some(0), "{}", err(&waited));
     let again = desk.output(&["retry", "all"]);
     assert!(again.status.success(), "{}", err(&again));
     assert_eq!(desk.counts()["queued"], 10);

@@ -12,7 +12,7 @@ use super::house::Signals;
 use super::options::{FindOptions, NoMaster};
 use super::peer::INTERRUPTED;
 use super::run::{finish, wait_and_print};
-use super::select::{Meant, Selection};
+use super::select::{Meant, NotFound, Selection};
 use crate::control::Control;
 
 /// Tasks that have not ended.
@@ -37,7 +37,13 @@ pub async fn run(args: Wait) -> anyhow::Result<ExitCode> {
     let mut control = Control::connect(address).await?;
     let waiting = async {
         let mut worst = ExitCode::SUCCESS;
-        for meant in args.selection.find(&OPEN, &mut control).await? {
+        let read = args.selection.read(&mut control).await?;
+        let found = match read.found(&OPEN, &mut control).await {
+            // Whoever waits for everything has nothing left to wait for.
+            Err(error) if read.is_everything() && error.is::<NotFound>() => Vec::new(),
+            found => found?,
+        };
+        for meant in found {
             let code = one(meant, &args, address, &mut control).await?;
             if code != ExitCode::SUCCESS {
                 worst = code;
