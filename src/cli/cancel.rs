@@ -7,14 +7,14 @@ use std::process::ExitCode;
 use anyhow::ensure;
 use clap::Args;
 use mutirao_actors::model::TaskId;
+use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::{GroupReport, TaskReport, TaskState};
-use mutirao_actors::wire::{Reply, Request};
 
 use super::FAILED;
+use super::ask::{read_report, read_task};
 use super::master::report;
 use super::options::{FindOptions, NoMaster};
 use super::select::{Meant, NotFound, Selection, Target};
-use super::status::read_report;
 use super::sweep::sweep;
 use super::work::counted;
 use crate::control::{Control, ControlError};
@@ -121,11 +121,7 @@ async fn cancel_task(
     reason: Option<&str>,
     control: &mut Control,
 ) -> Result<TaskReport, ControlError> {
-    let read = |reply: Reply<'_>| match reply {
-        Reply::TaskState(report) => Some(report),
-        _ => None,
-    };
     let reason = reason.map(Into::into);
     let request = Request::CancelTask { task_id, reason };
-    control.ask(&request, read).await
+    control.ask(&request, read_task).await
 }

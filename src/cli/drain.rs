@@ -7,9 +7,9 @@ use mutirao_actors::model::PeerId;
 use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::{DrainReport, PeerRow};
 
+use super::ask::read_report;
 use super::near::did_you_mean;
 use super::options::{FindOptions, NoMaster};
-use super::status::read_report;
 use super::why::{NotFound, named};
 use super::work::counted;
 use crate::control::Control;

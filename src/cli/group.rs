@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use mutirao_actors::model::{Archive, TaskChoice, TaskId};
-use mutirao_actors::wire::report::{GatheredReport, GroupReport, TaskReport};
+use mutirao_actors::model::{Archive, TaskId};
+use mutirao_actors::wire::report::{GatheredReport, GroupReport};
 use mutirao_actors::wire::{Reply, Request};
 
+use super::ask::{group_status, read_report};
 use super::master::{LOOK_EVERY, report};
 use super::options::root;
 use super::progress::{Progress, bar, ended};
-use super::status::read_report;
 use super::wanted::{Place, Wanted};
 use super::work::{Work, counted};
 use crate::control::{Control, ControlError};
@@ -115,41 +115,6 @@ pub async fn submit(
     }
     line.finish_and_clear();
     Ok(Group { place, tasks })
-}
-
-/// How a task stands.
-///
-/// # Errors
-/// When the master cannot be reached, or does not know it.
-pub async fn status(task: TaskChoice, control: &mut Control) -> Result<TaskReport, ControlError> {
-    let request = Request::TaskStatus { task, why: false };
-    let read = |reply: Reply<'_>| match reply {
-        Reply::TaskState(report) => Some(report),
-        _ => None,
-    };
-    control.ask(&request, read).await
-}
-
-/// How the parts of a group stand.
-///
-/// # Errors
-/// When the master cannot be reached, or does not know it.
-pub async fn group_status(group: &str, control: &mut Control) -> Result<GroupReport, ControlError> {
-    ask(group, false, control).await
-}
-
-/// The same in full: why parts of it wait, run or failed.
-///
-/// # Errors
-/// When the master cannot be reached, or does not know it.
-pub async fn why(group: &str, control: &mut Control) -> Result<GroupReport, ControlError> {
-    ask(group, true, control).await
-}
-
-async fn ask(group: &str, why: bool, control: &mut Control) -> Result<GroupReport, ControlError> {
-    let group = group.into();
-    let request = Request::GroupStatus { group, why };
-    control.ask(&request, read_report).await
 }
 
 /// Comes back when every part has ended; until then a line tells how they stand.

@@ -7,10 +7,10 @@ use clap::Args;
 use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::MasterReport;
 
+use super::ask::read_report;
 use super::house::{House, Signals, Wish};
 use super::options::{DiscoveryOptions, LimitOptions, LogOptions, MasterOptions, root};
 use super::peer::INTERRUPTED;
-use super::status::read_report;
 use crate::control::{Control, ControlError};
 use crate::master::{self, Config};
 use crate::sockets::places::routes_towards;

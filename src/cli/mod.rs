@@ -1,5 +1,6 @@
 //! What may be typed: one file a subcommand, and here what they share.
 
+mod ask;
 mod cancel;
 mod cat;
 mod completions;

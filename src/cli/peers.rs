@@ -9,8 +9,9 @@ use comfy_table::presets::NOTHING;
 use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::PeerRow;
 
+use super::ask::read_report;
 use super::options::{FindOptions, NoMaster};
-use super::status::{in_words, read_report};
+use super::status::in_words;
 use crate::control::Control;
 
 /// List the peers of a master

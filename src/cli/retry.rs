@@ -5,14 +5,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use mutirao_actors::model::TaskId;
+use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::{GroupReport, Sought, SweepReport, TaskReport, TaskState};
-use mutirao_actors::wire::{Reply, Request};
 
 use super::FAILED;
-use super::group::group_status;
+use super::ask::{group_status, read_report, read_task};
 use super::options::{FindOptions, NoMaster};
 use super::select::{self, Meant, NotFound, Read, Selection};
-use super::status::read_report;
 use super::sweep::sweep;
 use super::work::counted;
 use crate::control::{Control, ControlError};
@@ -167,11 +166,9 @@ fn over(report: &GroupReport, states: &[TaskState]) -> u64 {
 
 /// Whether it is tried again.
 async fn retry_task(task_id: TaskId, control: &mut Control) -> Result<bool, ControlError> {
-    let read = |reply: Reply<'_>| match reply {
-        Reply::TaskState(report) => Some(report),
-        _ => None,
-    };
-    let report: TaskReport = control.ask(&Request::RetryTask { task_id }, read).await?;
+    let report: TaskReport = control
+        .ask(&Request::RetryTask { task_id }, read_task)
+        .await?;
     let name = report.task_name.stem();
     match &report.reason {
         Some(why) if report.state.is_terminal() => {

@@ -17,7 +17,8 @@ use mutirao_actors::wire::{Reply, Request};
 
 use self::embedded::master_or_own;
 use super::FAILED;
-use super::group::{is_here, status};
+use super::ask::task_status;
+use super::group::is_here;
 use super::house::Signals;
 use super::master::LOOK_EVERY;
 use super::options::{FindOptions, RunnerOptions};
@@ -159,7 +160,7 @@ async fn wait(task: TaskId, control: &mut Control) -> Result<TaskReport, Control
     }
     let mut loneliness = Loneliness::default();
     loop {
-        let report = status(TaskChoice::Id(task), control).await?;
+        let report = task_status(TaskChoice::Id(task), false, control).await?;
         if report.state.is_terminal() {
             line.finish_and_clear();
             return Ok(report);

@@ -7,7 +7,6 @@ use std::time::Duration;
 use clap::Args;
 use mutirao_actors::wire::report::{MasterReport, PeerReport};
 use mutirao_actors::wire::{Reply, Request};
-use serde::de::DeserializeOwned;
 
 use super::options::{FindOptions, NoMaster};
 use crate::control::Control;
@@ -49,14 +48,6 @@ pub async fn run(args: Status) -> anyhow::Result<ExitCode> {
         (Report::Peer(report), false) => write!(out, "{}", of_peer(&report))?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The report in a reply, if it is of this kind.
-pub fn read_report<T: DeserializeOwned>(reply: Reply<'_>) -> Option<T> {
-    match reply {
-        Reply::Report(text) => serde_json::from_str(&text).ok(),
-        _ => None,
-    }
 }
 
 fn of_master(report: &MasterReport) -> String {

@@ -3,7 +3,7 @@
 use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::SweepReport;
 
-use super::status::read_report;
+use super::ask::read_report;
 use crate::control::{Control, ControlError};
 
 /// Asks until the master has looked at every task: some thousand times for a million. `request` is to go on from a number.

@@ -21,7 +21,8 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::FAILED;
-use super::group::{group_status, is_well};
+use super::ask::group_status;
+use super::group::is_well;
 use super::house::Signals;
 use super::options::{FindOptions, NoMaster};
 use super::peer::INTERRUPTED;

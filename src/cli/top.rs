@@ -19,13 +19,13 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 
 use self::draw::{Group, Left, View, draw, page};
+use super::ask::read_report;
 use super::house::Signals;
 use super::master::report;
 use super::options::{FindOptions, NoMaster};
 use super::pace::{Estimate, Pace};
 use super::progress::{ended, in_words};
 use super::select;
-use super::status::read_report;
 use crate::control::{Control, ControlError};
 
 /// Between two looks at the master.

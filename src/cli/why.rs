@@ -14,12 +14,12 @@ use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::{GroupReport, PeerRow, TaskReport, TaskState};
 use serde::Serialize;
 
-use super::group;
+use super::ask::{group_in_full, read_report};
 use super::near::did_you_mean;
 use super::options::{FindOptions, NoMaster, root};
 use super::run::{fetch, text_of};
 use super::select;
-use super::status::{in_words, read_report};
+use super::status::in_words;
 use crate::control::{Control, ControlError};
 use crate::past;
 use crate::trace::filter::When;
@@ -144,7 +144,7 @@ async fn ask(what: &str, control: &mut Control) -> anyhow::Result<Told> {
         Err(ControlError::Refused(why)) => (what.to_owned(), Some(why)),
         Err(error) => return Err(error.into()),
     };
-    let why = match group::why(&group, control).await {
+    let why = match group_in_full(&group, control).await {
         Ok(report) => return Ok(Told::Group(report)),
         // Of what was looked for as a task first, the master has said there what is wrong with it.
         Err(ControlError::Refused(why)) => refusal.unwrap_or(why),

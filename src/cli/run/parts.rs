@@ -16,11 +16,11 @@ use super::embedded::{Embedded, master_or_own};
 use super::{Run, fetch, text_of, wait};
 use crate::archive::inspect_task;
 use crate::cli::FAILED;
+use crate::cli::ask::{group_in_full, read_report};
 use crate::cli::group::{self, Group};
 use crate::cli::house::Signals;
 use crate::cli::options::FindOptions;
 use crate::cli::peer::INTERRUPTED;
-use crate::cli::status::read_report;
 use crate::cli::wanted::Wanted;
 use crate::cli::why::findings::{self, Shown};
 use crate::cli::work::{Work, counted};
@@ -196,7 +196,7 @@ pub async fn finish(
         }
     }
     eprintln!("{said}");
-    let why = group::why(&report.group, control).await?.why;
+    let why = group_in_full(&report.group, control).await?.why;
     eprint!(
         "{}",
         findings::in_words(&why.unwrap_or_default(), Shown::InShort)

@@ -8,15 +8,14 @@ use std::fs;
 use std::path::PathBuf;
 
 use mutirao_actors::model::{TaskChoice, TaskId};
+use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::{GroupReport, LIST_ROWS_MAX, Sought, TaskReport};
-use mutirao_actors::wire::{Reply, Request};
 
 use super::words::WORDS;
 use super::{Meant, NotFound};
-use crate::cli::group::group_status;
+use crate::cli::ask::{group_status, read_report, task_status};
 use crate::cli::near::did_you_mean;
 use crate::cli::options::root;
-use crate::cli::status::read_report;
 use crate::control::{Control, ControlError};
 
 /// Some of the tasks that were looked for.
@@ -66,7 +65,7 @@ pub async fn find(what: &str, control: &mut Control) -> anyhow::Result<Meant> {
 /// # Errors
 /// When the master cannot be reached.
 pub async fn by_name(what: &str, control: &mut Control) -> Result<Option<Meant>, ControlError> {
-    match status(TaskChoice::typed(what), false, control).await {
+    match task_status(TaskChoice::typed(what), false, control).await {
         Ok(report) if report.task_name.stem() == what => return Ok(Some(Meant::Task(report))),
         Ok(_) | Err(ControlError::Refused(_)) => {}
         Err(error) => return Err(error),
@@ -89,29 +88,16 @@ pub async fn task(
 ) -> Result<TaskReport, ControlError> {
     let remembered = (what == "last").then(remembered).flatten();
     let Some(task) = remembered else {
-        return status(TaskChoice::typed(what), why, control).await;
+        return task_status(TaskChoice::typed(what), why, control).await;
     };
     // The newest of all may be somebody else's.
-    match status(TaskChoice::Id(task), why, control).await {
+    match task_status(TaskChoice::Id(task), why, control).await {
         Err(ControlError::Refused(_)) => Err(ControlError::Refused(format!(
             "this master does not know task {task}, which was handed in last from here: name another, or the master that \
              has it with --master HOST:PORT"
         ))),
         known => known,
     }
-}
-
-async fn status(
-    task: TaskChoice,
-    why: bool,
-    control: &mut Control,
-) -> Result<TaskReport, ControlError> {
-    let request = Request::TaskStatus { task, why };
-    let read = |reply: Reply<'_>| match reply {
-        Reply::TaskState(report) => Some(report),
-        _ => None,
-    };
-    control.ask(&request, read).await
 }
 
 /// The newest tasks that are looked for, so many at most, behind this one if it is said.

@@ -8,7 +8,7 @@ use mutirao_actors::wire::report::{GroupReport, Sought, TaskReport, TaskState};
 use super::asked::{by_name, find, groups, of, one_by_one, parts, parts_of};
 use super::words::{Numbers, Word};
 use super::{Meant, NotFound, Only, Target};
-use crate::cli::group::group_status;
+use crate::cli::ask::group_status;
 use crate::cli::work::counted;
 use crate::control::{Control, ControlError};
 
