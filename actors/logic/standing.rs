@@ -17,6 +17,9 @@ const PAUSE_FIRST: Duration = Duration::from_secs(1);
 /// The longest such pause: long enough to keep a broken peer quiet, short enough for others to wait until it has tried
 /// what failed elsewhere.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// Tasks in a row that a peer comes back without, after which it pauses for as long as any does: more than an honest one has of
+/// tasks that fail everywhere, but for a queue that has nothing else.
+const FRUITLESS_MAX: u32 = 6;
 /// How long a peer that asks and asks is held to a result that it owes: whoever asks is not working, and
 /// after this long its bytes will hardly come any more.
 const OWED_FOR: Duration = Duration::from_secs(600);
@@ -159,6 +162,11 @@ impl Standing {
             .min(PAUSE_MAX);
         self.fruitless = self.fruitless.saturating_add(1);
         self.pause_until = now.after(pause);
+    }
+
+    /// Whether it comes back without a result again and again: what a task comes to there is known beforehand, and takes long.
+    pub fn is_fruitless(&self) -> bool {
+        self.fruitless >= FRUITLESS_MAX
     }
 
     /// It handed in a sound result of a run that succeeded.

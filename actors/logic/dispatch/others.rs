@@ -2,7 +2,8 @@
 //!
 //! Rule (promise R5): a task is failed for good only by failures that say something about it. Those of sick peers do
 //! not, while anybody well works here; and of one peer not more than one does, while another could run the task and
-//! has not yet.
+//! has not yet. One that comes back without any result again and again is no such other: it pauses so long between two
+//! tasks that a queue of bad ones would wait for it for hours.
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
@@ -49,9 +50,11 @@ impl<P: Policy> Dispatch<P> {
         is_at_it && is_given && !self.health.is_sick(peer)
     }
 
+    /// Those of whom it is worth to wait for what they make of a task.
     fn workers(&self, now: Moment) -> impl Iterator<Item = Worker<'_>> {
-        let working =
-            move |(peer, standing): &(&Endpoint, &Standing)| self.works(peer, standing, now);
+        let working = move |(peer, standing): &(&Endpoint, &Standing)| {
+            self.works(peer, standing, now) && !standing.is_fruitless()
+        };
         let here = self.peers.here().filter(working);
         here.map(move |(peer, standing)| Worker {
             id: &peer.peer,

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use crate::logic::dispatch::others::patience;
 use crate::logic::effect::{Effect, Offer};
 use crate::logic::fixtures::{Desk, kind_of, offered, ours, plain, task};
+use crate::logic::ledger::State;
 use crate::model::{Endpoint, TaskId};
 
 /// A desk where a task failed at two peers while a third has begun another; the first two have nothing to do.
@@ -54,6 +55,32 @@ fn who_pauses_or_owes_a_result_is_not_waited_for() {
     // It came back without what it had: that goes to the others, and it pauses.
     assert!(desk.in_vain(&third));
     assert_eq!(desk.take(&ours("a")).task, task(2).id);
+}
+
+#[test]
+fn tasks_that_fail_everywhere_do_not_wait_for_one_that_never_hands_anything_in() {
+    let mute = plain("c");
+    let mut desk = Desk::with(&[&ours("a"), &ours("b"), &mute]);
+    let fails = |desk: &mut Desk, peer: &str| {
+        let offer = desk.take(&ours(peer));
+        desk.fail(&ours(peer), &offer);
+        desk.kept(offer.task);
+        desk.pass(30);
+    };
+    for number in 1..=6 {
+        // It has forgotten what it had.
+        desk.join(&mute);
+        desk.arrive(task(number));
+        let offer = offered(&desk.ask(&mute)).unwrap();
+        assert!(desk.in_vain(&mute), "it asks again, and hands nothing in");
+        desk.pass(2);
+        ["a", "b"].map(|peer| fails(&mut desk, peer));
+        assert!(matches!(desk.state(offer.task), State::Failed { .. }));
+    }
+    assert!(desk.in_vain(&mute), "it is here");
+    desk.arrive(task(7));
+    ["a", "b", "a"].map(|peer| fails(&mut desk, peer));
+    assert!(matches!(desk.state(task(7).id), State::Failed { .. }));
 }
 
 #[test]
