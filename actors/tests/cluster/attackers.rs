@@ -109,8 +109,8 @@ async fn a_peer_whose_bytes_wait_until_others_leave_room_is_not_taken_for_silent
             hog.say(&long).await;
         }
         let sending = timeout(Duration::from_secs(25), peer.stream.write_all(&long)).await;
-        assert!(sending.is_err(), "there was room for all of it");
         assert_eq!(world.stage.said("PeerFellSilent").len(), 0);
+        assert!(sending.is_err(), "there was room for all of it");
         drop(hogs);
         let sending = timeout(Duration::from_secs(25), peer.stream.write_all(b"A")).await;
         assert!(sending.is_ok(), "it is read when there is room");
