@@ -219,7 +219,7 @@ fn what_the_actors_say_is_read_page_by_page_and_told_elsewhere_as_at_home() {
     let again = log(master, &format!("task={id}"));
     assert_eq!(again[..story.len()], story);
     assert!(kinds(&story).contains(&"KeepResult"), "{story:?}");
-    assert!(!kinds(&story).contains(&"TaskDescribed"), "{story:?}");
+    assert!(!kinds(&again).contains(&"TaskDescribed"), "{again:?}");
     let sent = log(master, "actor=web&kind=AdoptTask");
     assert_eq!(kinds(&sent), ["RunStarted", "AdoptTask"]);
     let peer = get(master, "/api/v1/peers").json()[0]["peer_id"].clone();
