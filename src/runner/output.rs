@@ -199,6 +199,9 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use mutirao_actors::model::{Attempt, Both, TaskId};
+
+    use super::super::windows::Windows;
     use super::*;
 
     fn capped(chunks: &[&[u8]]) -> (u64, String) {
@@ -274,6 +277,65 @@ mod tests {
                 assert_eq!((tally.left_out, tally.failed), (0, None));
             }
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_looks_sees_what_is_kept_where_it_was_printed() {
+        let length = OUTPUT_MAX + (1 << 20);
+        let text: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+        let (ours, scripts) = pipe().unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let (windows, run) = (Windows::default(), (TaskId::new(), Attempt(1)));
+        let looks = windows.open(run);
+        let [over, give_up] = [(); 2].map(|()| CancellationToken::new());
+        let into = Printed::in_memory(home.path());
+        let pumping = tokio::spawn(pump(
+            ours,
+            into,
+            looks.stdout,
+            over.clone(),
+            give_up.clone(),
+        ));
+        let (nobody, silent) = pipe().unwrap();
+        let silence = pump(
+            nobody,
+            Printed::default(),
+            looks.stderr,
+            over,
+            give_up.clone(),
+        );
+        let silence = tokio::spawn(silence);
+        let mut scripts = File::from(scripts);
+        let mut printed = 0;
+        // In memory, in a file, and where the middle is left out.
+        for end in [10, 300_000, length - 7, length] {
+            let more = text[printed..end].to_vec();
+            scripts = tokio::task::spawn_blocking(move || {
+                scripts.write_all(&more).unwrap();
+                scripts
+            })
+            .await
+            .unwrap();
+            printed = end;
+            for back in [None, Some(0), Some(5), Some(40_000), Some(500_000)] {
+                let from = back.map(|back| Both {
+                    stdout: end.saturating_sub(back) as u64,
+                    stderr: 0,
+                });
+                let seen = windows.look(run, from).await.unwrap();
+                let at = seen.stdout.offset as usize;
+                assert_eq!(seen.stdout.bytes, text[at..at + seen.stdout.bytes.len()]);
+                // What lies in the pipe yet is seen the next time.
+                let whole = (end - at).min(PIECE_MAX);
+                assert!(seen.stdout.bytes.len() <= whole);
+                let asked = from.map_or(0, |from| from.stdout as usize);
+                assert!(at >= asked.min(end), "{back:?} of {end}");
+                assert!(seen.stderr.bytes.is_empty());
+            }
+        }
+        drop((scripts, silent));
+        assert_eq!(pumping.await.unwrap().0.bytes, length as u64);
+        silence.await.unwrap();
     }
 
     #[tokio::test]
