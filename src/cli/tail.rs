@@ -19,6 +19,7 @@ use mutirao_actors::wire::report::{LIST_ROWS_MAX, Sought, TaskReport, TaskState}
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
+use uuid::Uuid;
 
 use super::FAILED;
 use super::ask::group_status;
@@ -309,7 +310,7 @@ impl<'a> Reading<'a> {
                 };
                 let peer = data["peer_id"].as_str();
                 let is_next = shown.begins(attempt);
-                let on = peer.map_or_else(String::new, |peer| format!(" on {peer}"));
+                let on = peer.map_or_else(String::new, |peer| format!(" on {}", short(peer)));
                 let words = match is_next {
                     true => format!("try {attempt}{on}"),
                     false => String::new(),
@@ -397,6 +398,14 @@ impl<'a> Reading<'a> {
             true => self.release(number),
             false => Ok(()),
         }
+    }
+}
+
+/// A peer as it is called among people: of an id that was drawn the beginning, by which every command knows it.
+fn short(peer: &str) -> &str {
+    match Uuid::parse_str(peer) {
+        Ok(_) => peer.get(..8).unwrap_or(peer),
+        Err(_) => peer,
     }
 }
 
