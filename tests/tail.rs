@@ -6,7 +6,7 @@ mod common;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
 use base64::Engine as _;
@@ -154,6 +154,38 @@ fn what_a_lost_peer_ran_is_followed_on_another() {
     tail.wait_line(is("ended"), PATIENCE);
     assert_eq!(tail.wait_end(PATIENCE), Some(0));
     assert_eq!(tail.count(is("begun")), 2, "once for each try");
+}
+
+#[test]
+fn a_master_that_is_killed_and_started_anew_goes_on_where_the_reader_is() {
+    let desk = Desk::new();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let start = || {
+        let master = desk.start(&["master", "--name", "lab", "--port", &port]);
+        master.wait_line(|line| line.contains("serving \"lab\""), PATIENCE);
+        master
+    };
+    let master = start();
+    let elsewhere = desk.elsewhere();
+    let _peer = elsewhere.start(&["peer", "--slots", "1"]);
+    submit(&desk, "steady", &patient(&desk, "go"), &[]);
+    let address = format!("127.0.0.1:{port}");
+    let tail = desk.start(&["tail", "-f", "steady", "--master", &address]);
+    tail.wait_line(is("look out"), PATIENCE);
+    master.kill();
+    master.wait_end(PATIENCE);
+    let _master = start();
+    wait_until("it runs on", PATIENCE, || {
+        state(&desk, "steady") == "leased"
+    });
+    go(&desk, "go");
+    tail.wait_line(is("ended"), PATIENCE);
+    assert_eq!(tail.wait_end(PATIENCE), Some(0));
+    for word in ["begun", "look out", "ended"] {
+        assert_eq!(tail.count(is(word)), 1, "{word}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use mutirao_actors::model::{Both, Stream, TaskId};
 use mutirao_actors::wire::report::{LIST_ROWS_MAX, Sought, TaskReport, TaskState};
 use serde_json::json;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use uuid::Uuid;
 
 use super::FAILED;
@@ -41,6 +41,10 @@ const STREAMS_MAX: usize = 48;
 const EVENTS_MAX: usize = STREAMS_MAX;
 /// How often it is looked which parts of a group run.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a master that is gone is waited for: it may be started anew, and goes on where we are.
+const AWAY_MAX: Duration = Duration::from_secs(30);
+/// The pause before it is tried again.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// After so many looks it is shown how often a line came that comes again and again.
 const FOLD_LOOKS: u32 = 10;
 
@@ -188,7 +192,7 @@ impl<'a> Reading<'a> {
         self.look_at_groups(control).await?;
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut looked = 0_u32;
+        let (mut looked, mut away) = (0_u32, Duration::ZERO);
         loop {
             self.open_more();
             if self.open == 0 && self.groups.is_empty() {
@@ -202,10 +206,40 @@ impl<'a> Reading<'a> {
                     if looked.is_multiple_of(FOLD_LOOKS) {
                         self.printer.tick()?;
                     }
-                    self.look_at_groups(control).await?;
+                    if !self.groups.is_empty() {
+                        self.look_again(control, &mut away).await?;
+                    }
                 }
             }
         }
+    }
+
+    /// Looks at the groups again, over a new connection if the master was away.
+    async fn look_again(
+        &mut self,
+        control: &mut Control,
+        away: &mut Duration,
+    ) -> anyhow::Result<()> {
+        let names = self.groups.iter().map(|group| group.name.clone());
+        let names: Vec<String> = names.collect();
+        let Err(error) = self.look_at_groups(control).await else {
+            *away = Duration::ZERO;
+            return Ok(());
+        };
+        let is_away = error.downcast_ref().is_some_and(is_gone);
+        if !is_away || *away >= AWAY_MAX {
+            return Err(error);
+        }
+        *away += LOOK_EVERY;
+        let is_new = false;
+        self.groups = names
+            .into_iter()
+            .map(|name| Group { name, is_new })
+            .collect();
+        if let Ok(again) = Control::connect(self.master).await {
+            *control = again;
+        }
+        Ok(())
     }
 
     /// Looks which parts have begun; groups of which nothing more comes are left.
@@ -262,8 +296,12 @@ impl<'a> Reading<'a> {
             self.shown.push(Shown::new(self.args.lines, is_new));
             self.open += 1;
             let follow = self.args.follow;
-            let path = format!("/api/v1/tasks/{}/output?follow={follow}", task.task_id);
-            tokio::spawn(read(self.master, path, number, self.tell.clone()));
+            let source = Source {
+                master: self.master,
+                path: format!("/api/v1/tasks/{}/output?follow={follow}", task.task_id),
+                seen: None,
+            };
+            tokio::spawn(read(source, number, self.tell.clone()));
         }
     }
 
@@ -409,18 +447,57 @@ fn short(peer: &str) -> &str {
     }
 }
 
-/// Reads one task to its end.
-async fn read(master: SocketAddr, path: String, number: usize, tell: mpsc::Sender<(usize, Told)>) {
-    let reading = async {
-        let mut events = Events::open(master, &path).await?;
+/// Where a task is read.
+struct Source {
+    master: SocketAddr,
+    path: String,
+    /// How far it is read.
+    seen: Option<String>,
+}
+
+/// Reads one task to its end, and goes on where it was when the master was away for a while.
+async fn read(mut source: Source, number: usize, tell: mpsc::Sender<(usize, Told)>) {
+    let mut away = Duration::ZERO;
+    let ended = loop {
+        let before = source.seen.clone();
+        let ended = source.read(number, &tell).await;
+        if source.seen != before {
+            away = Duration::ZERO;
+        }
+        let is_away = matches!(&ended, Err(error) if is_gone(error)) && source.seen.is_some();
+        if !is_away || away >= AWAY_MAX {
+            break ended;
+        }
+        away += AGAIN_AFTER;
+        sleep(AGAIN_AFTER).await;
+    };
+    // Nobody is left to be told when the program ends.
+    let _ = tell.send((number, Told::Over(ended))).await;
+}
+
+/// Whether the master cannot be reached now.
+fn is_gone(error: &ControlError) -> bool {
+    matches!(
+        error,
+        ControlError::Socket(_) | ControlError::Io(_) | ControlError::Silent
+    )
+}
+
+impl Source {
+    async fn read(
+        &mut self,
+        number: usize,
+        tell: &mpsc::Sender<(usize, Told)>,
+    ) -> Result<(), ControlError> {
+        let mut events = Events::open(self.master, &self.path, self.seen.as_deref()).await?;
         while let Some(event) = events.next().await? {
+            if event.id.is_some() {
+                self.seen.clone_from(&event.id);
+            }
             if tell.send((number, Told::Event(event))).await.is_err() {
                 break;
             }
         }
         Ok(())
-    };
-    let ended = reading.await;
-    // Nobody is left to be told when the program ends.
-    let _ = tell.send((number, Told::Over(ended))).await;
+    }
 }

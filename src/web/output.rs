@@ -11,9 +11,9 @@ use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
-use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Bytes, Data, Path, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use mutirao_actors::messages::ReadOutput;
@@ -28,7 +28,7 @@ use super::answers::Answer;
 use super::problem::Problem;
 use super::results::{PIECES_MAX, entry_of, send};
 use place::{Start, position};
-use story::{Next, OutputEvent, Story};
+use story::{Next, OutputEvent, Story, read_of};
 
 /// How long an answer waits for news: shorter than anybody cuts a connection on which nothing moves.
 const WAIT: Duration = Duration::from_secs(10);
@@ -169,7 +169,8 @@ fn inflate(
 ///
 /// The events are `waits`, `try`, `output`, `now`, `withheld`, `problem` and `end`, as `docs/api.md` describes them.
 #[utoipa::path(get, path = "/api/v1/tasks/{task}/output", tag = "results", params(Wanted,
-        ("task" = String, Path, description = "Its id, its name, or `last`", example = "last")),
+        ("task" = String, Path, description = "Its id, its name, or `last`", example = "last"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The last that was seen")),
     responses(
         (status = 200, description = "Events, the last of which is `end` if the task has ended", body = OutputEvent, content_type = "text/event-stream"),
         (status = 400, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
@@ -179,16 +180,16 @@ fn inflate(
 pub async fn output(
     desk: Data<Desk>,
     path: Path<String>,
+    request: HttpRequest,
     wanted: Query<Wanted>,
 ) -> Result<HttpResponse, Problem> {
+    let last = request.headers().get("last-event-id");
+    let read = last.and_then(|last| read_of(last.to_str().ok()?));
+    let follows = wanted.follow == Some(true);
     let report = desk.task(&path, false).await?;
     let tail = Tail {
         desk,
-        story: Story::of(
-            report.task_id,
-            report.task_name,
-            wanted.follow == Some(true),
-        ),
+        story: Story::of(report.task_id, report.task_name, follows).behind(read),
         rest: None,
         is_over: false,
     };

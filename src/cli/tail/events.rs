@@ -31,6 +31,8 @@ const READ: usize = 16 << 10;
 pub struct Event {
     /// What kind.
     pub name: String,
+    /// How far we are with it, if it says so.
+    pub id: Option<String>,
     /// What it tells.
     pub data: Value,
 }
@@ -65,14 +67,20 @@ struct Refusal {
 }
 
 impl Events {
-    /// Asks for them.
+    /// Asks for them, or for those behind the one that was seen last.
     ///
     /// # Errors
     /// When the master cannot be reached, or refuses.
-    pub async fn open(address: SocketAddr, path: &str) -> Result<Self, ControlError> {
+    pub async fn open(
+        address: SocketAddr,
+        path: &str,
+        seen: Option<&str>,
+    ) -> Result<Self, ControlError> {
         let mut stream = dial(address, DIAL_WITHIN).await?;
+        let seen = seen.map(|id| format!("last-event-id: {id}\r\n"));
+        let seen = seen.unwrap_or_default();
         let request = format!(
-            "GET {path} HTTP/1.1\r\nhost: {address}\r\naccept: text/event-stream\r\nconnection: close\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nhost: {address}\r\naccept: text/event-stream\r\n{seen}connection: close\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await?;
         let mut events = Self {
@@ -196,6 +204,7 @@ fn event_of(lines: &[u8]) -> Option<Event> {
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
     Some(Event {
         name: field("event: ")?.to_owned(),
+        id: field("id: ").map(str::to_owned),
         data: serde_json::from_str(field("data: ")?).ok()?,
     })
 }

@@ -38,6 +38,9 @@ pub enum OutputWord {
 pub struct OutputEvent {
     /// What it tells of.
     event: OutputWord,
+    /// How far a reader is with it, for `Last-Event-ID`.
+    #[schema(required = false)]
+    id: Option<String>,
     /// The rest, as a JSON object.
     data: String,
 }
@@ -59,7 +62,9 @@ impl OutputWord {
 impl OutputEvent {
     fn written(&self) -> Bytes {
         let (event, data) = (self.event.word(), &self.data);
-        format!("event: {event}\ndata: {data}\n\n").into()
+        let id = self.id.as_ref().map(|id| format!("id: {id}\n"));
+        let id = id.unwrap_or_default();
+        format!("event: {event}\n{id}data: {data}\n\n").into()
     }
 }
 
@@ -87,6 +92,8 @@ pub struct Story {
     ready: VecDeque<Bytes>,
     /// The try that was told last.
     tried: Option<Attempt>,
+    /// Up to where its output is told with the last event.
+    at: Both<u64>,
     /// Whether it was said of that try that all up to now is told, or that its peer says nothing.
     is_now: bool,
     is_withheld: bool,
@@ -106,12 +113,21 @@ impl Story {
             name,
             ready: VecDeque::new(),
             tried: None,
+            at: Both::default(),
             is_now: false,
             is_withheld: false,
             was_open: false,
             waits: false,
             end: None,
         }
+    }
+
+    /// To somebody who has read up to there.
+    #[must_use]
+    pub fn behind(mut self, read: Option<(Attempt, Both<u64>)>) -> Self {
+        self.place.read = read;
+        self.was_open = read.is_some();
+        self
     }
 
     /// The next event.
@@ -212,6 +228,8 @@ impl Story {
             return;
         }
         self.tried = Some(attempt);
+        let read = self.place.read.filter(|(read, _)| *read == attempt);
+        self.at = read.map_or_else(Both::default, |(_, at)| at);
         (self.is_now, self.is_withheld) = (false, false);
         let name = &self.name;
         self.tell(
@@ -222,6 +240,7 @@ impl Story {
 
     /// It has printed this.
     pub fn print(&mut self, stream: Stream, offset: u64, bytes: &[u8]) {
+        self.at[stream] = offset.saturating_add(bytes.len() as u64);
         let data = STANDARD.encode(bytes);
         let printed = json!({ "stream": stream, "offset": offset, "data": data });
         self.tell(OutputWord::Output, printed);
@@ -247,9 +266,26 @@ impl Story {
     fn tell(&mut self, event: OutputWord, mut data: Value) {
         data["task_id"] = json!(self.task);
         data["attempt"] = json!(self.tried);
+        let id = self.tried.map(|attempt| id_of(attempt, self.at));
         let data = data.to_string();
-        self.ready.push_back(OutputEvent { event, data }.written());
+        self.ready
+            .push_back(OutputEvent { event, id, data }.written());
     }
+}
+
+/// How far somebody has read, as a word: `2.1024.0`.
+fn id_of(attempt: Attempt, at: Both<u64>) -> String {
+    format!("{attempt}.{}.{}", at.stdout, at.stderr)
+}
+
+/// How far somebody has read who says so; none if it is no such word.
+pub fn read_of(id: &str) -> Option<(Attempt, Both<u64>)> {
+    let mut numbers = id.split('.');
+    let attempt = Attempt(numbers.next()?.parse().ok()?);
+    let stdout = numbers.next()?.parse().ok()?;
+    let stderr = numbers.next()?.parse().ok()?;
+    let at = Both { stdout, stderr };
+    numbers.next().is_none().then_some((attempt, at))
 }
 
 #[cfg(test)]
@@ -336,6 +372,33 @@ mod tests {
             "output",
         ];
         assert_eq!(told(&mut story), expected);
+    }
+
+    #[test]
+    fn an_event_says_how_far_a_reader_is_with_it_and_no_further() {
+        let mut story = story(true);
+        let mut both = printed(2, "abc");
+        both.pieces.push(Piece {
+            stream: Stream::Stderr,
+            offset: 7,
+            bytes: "xy".into(),
+        });
+        story.hear(both);
+        let events = std::iter::from_fn(|| story.take());
+        let ids = events.filter_map(|event| {
+            let event = String::from_utf8(event.to_vec()).unwrap();
+            let id = event.lines().find_map(|line| line.strip_prefix("id: "));
+            id.map(str::to_owned)
+        });
+        assert_eq!(ids.collect::<Vec<_>>(), ["2.0.0", "2.3.0", "2.3.9"]);
+        let at = Both {
+            stdout: 3,
+            stderr: 9,
+        };
+        assert_eq!(read_of("2.3.9"), Some((Attempt(2), at)));
+        for id in ["", "2", "2.3", "2.3.x", "2.3.9.1", "-1.0.0"] {
+            assert_eq!(read_of(id), None, "{id}");
+        }
     }
 
     #[test]
