@@ -104,7 +104,12 @@ pub enum Fail {
     /// SQLite would not.
     Base(rusqlite::Error),
     /// A newer program wrote it.
-    Newer(i64),
+    Newer {
+        /// The version of its schema.
+        found: i64,
+        /// The newest that we know.
+        known: i64,
+    },
 }
 
 impl Fail {
@@ -126,11 +131,7 @@ impl Fail {
                 file,
                 source,
             },
-            Self::Newer(found) => StoreError::Newer {
-                file,
-                found,
-                known: super::schema::newest(),
-            },
+            Self::Newer { found, known } => StoreError::Newer { file, found, known },
         }
     }
 }

@@ -84,9 +84,10 @@ fn unpacked(error: &refinery::Error) -> Fail {
 
 /// Refuses a newer program's database.
 pub fn refuse_newer(base: &Connection) -> Result<(), Fail> {
-    match version(base)? {
-        found if found > newest() => Err(Fail::Newer(found)),
-        _ => Ok(()),
+    let (found, known) = (version(base)?, newest());
+    match found > known {
+        true => Err(Fail::Newer { found, known }),
+        false => Ok(()),
     }
 }
 
