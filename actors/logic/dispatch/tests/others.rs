@@ -74,12 +74,16 @@ fn tasks_that_fail_everywhere_do_not_wait_for_one_that_never_hands_anything_in()
         let offer = offered(&desk.ask(&mute)).unwrap();
         assert!(desk.in_vain(&mute), "it asks again, and hands nothing in");
         desk.pass(2);
-        ["a", "b"].map(|peer| fails(&mut desk, peer));
+        for peer in ["a", "b"] {
+            fails(&mut desk, peer);
+        }
         assert!(matches!(desk.state(offer.task), State::Failed { .. }));
     }
     assert!(desk.in_vain(&mute), "it is here");
     desk.arrive(task(7));
-    ["a", "b", "a"].map(|peer| fails(&mut desk, peer));
+    for peer in ["a", "b", "a"] {
+        fails(&mut desk, peer);
+    }
     assert!(matches!(desk.state(task(7).id), State::Failed { .. }));
 }
 
