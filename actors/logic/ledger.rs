@@ -513,10 +513,18 @@ impl Ledger {
         self.counts.cancelled += forgotten.cancelled;
     }
 
+    /// So many tasks are about to be taken in.
+    pub fn expect(&mut self, count: usize) {
+        self.entries.reserve(count);
+    }
+
     /// Takes a task in as the records gave it back; `state` is what its fate comes to in this life.
     pub fn restore(&mut self, remembered: &Remembered, state: State) {
-        let (task, tries) = (Arc::clone(&remembered.task), remembered.tries.clone());
-        let conflicts = remembered.conflicts.clone();
+        let (task, tries) = (
+            Arc::clone(&remembered.task),
+            remembered.course.tries.clone(),
+        );
+        let conflicts = remembered.course.conflicts.clone();
         let id = task.id;
         let blamed = |blame| {
             let faults = tries.iter().filter_map(|tried| tried.fault.as_ref());

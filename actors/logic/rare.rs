@@ -18,7 +18,26 @@ impl<T> Default for Rare<T> {
     }
 }
 
+impl<T: Untold + PartialEq> From<T> for Rare<T> {
+    fn from(value: T) -> Self {
+        Self((value != *T::untold()).then(|| Box::new(value)))
+    }
+}
+
+impl<T: Untold + PartialEq> PartialEq for Rare<T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<T: Untold + Eq> Eq for Rare<T> {}
+
 impl<T: Untold> Rare<T> {
+    /// The value.
+    pub fn into_inner(self) -> T {
+        self.0.map_or_else(|| T::untold().clone(), |told| *told)
+    }
+
     /// The value, to change it.
     pub fn told(&mut self) -> &mut T {
         self.0.get_or_insert_with(|| Box::new(T::untold().clone()))

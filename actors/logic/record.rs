@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
 use super::ledger::{Counts, Submitted, Tried};
+use super::rare::{Rare, Untold};
 use crate::model::{Attempt, Digest, Endpoint, FileName, PeerId, Stamp, Task, TaskId, TaskName};
 
 /// One change.
@@ -171,20 +172,50 @@ pub struct OlderParts {
 }
 
 /// A task as the records give it back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remembered {
     /// The task.
     pub task: Arc<Task>,
+    /// What became of it; nothing is remembered of one that waits for its first try.
+    pub course: Rare<Course>,
+    /// Where its ZIP lay when it was adopted.
+    pub lies: Place,
+    /// Whether its files lie where they belong, once it is terminal.
+    pub settled: bool,
+}
+
+impl Remembered {
+    /// A task that was never handed out.
+    pub fn untried(task: Arc<Task>, lies: Place) -> Self {
+        Self {
+            task,
+            course: Rare::default(),
+            lies,
+            settled: false,
+        }
+    }
+}
+
+/// What became of a task, as the records tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Course {
     /// How it stands.
     pub fate: Fate,
     /// The newest tries that were handed out, oldest first.
     pub tries: Vec<Tried>,
     /// Results that came and are not the one that was taken.
     pub conflicts: Vec<Conflict>,
-    /// Where its ZIP lay when it was adopted.
-    pub lies: Place,
-    /// Whether its files lie where they belong, once it is terminal.
-    pub settled: bool,
+}
+
+impl Untold for Course {
+    fn untold() -> &'static Self {
+        static UNTOLD: Course = Course {
+            fate: Fate::Queued,
+            tries: Vec::new(),
+            conflicts: Vec::new(),
+        };
+        &UNTOLD
+    }
 }
 
 /// A result that came and is not the one that was taken.

@@ -76,6 +76,16 @@ impl Index {
             .insert_unique(hasher.hash_one(key), seat, hash_of);
     }
 
+    /// Makes room for so many more at once, for each table that is outgrown has all keys looked at again.
+    pub fn reserve<'k, K>(&mut self, count: usize, key_of: impl Fn(Seat) -> Option<&'k K>)
+    where
+        K: Hash + ?Sized + 'k,
+    {
+        let hasher = &self.hasher;
+        let hash_of = |seat: &Seat| key_of(*seat).map_or(0, |key| hasher.hash_one(key));
+        self.table.reserve(count, hash_of);
+    }
+
     /// Takes a seat with this key out.
     pub fn remove<K: Hash + ?Sized>(&mut self, key: &K, seat: Seat) {
         let hash = self.hasher.hash_one(key);
@@ -154,6 +164,14 @@ impl<T: Seated> Seats<T> {
             None => self.row.push(Some(value)),
         }
         Some(seat)
+    }
+
+    /// Makes room for so many more at once.
+    pub fn reserve(&mut self, count: usize) {
+        self.row.reserve(count);
+        let row = &self.row;
+        self.by_key
+            .reserve(count, |seat| Some(row.get(seat.index())?.as_ref()?.key()));
     }
 
     /// Takes the value of this key out.

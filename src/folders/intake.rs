@@ -87,6 +87,14 @@ pub struct Intake {
 }
 
 impl Intake {
+    /// So many files are about to be recalled.
+    pub fn expect(&mut self, count: usize) {
+        self.files.reserve(count);
+        let files = &self.files;
+        let id_of = |seat| Some(&files.at(seat)?.task.as_ref()?.id);
+        self.tasks.reserve(count, id_of);
+    }
+
     /// A file that was a task in an earlier life: the first look says whether it still is.
     pub fn recall(&mut self, name: &OsStr, task: &Arc<Task>, stamp: Stamp) {
         self.kinds.share(Arc::clone(&task.kind));

@@ -29,7 +29,7 @@ pub(crate) fn reopen_damaged(
     tasks: &mut [Remembered],
 ) -> Result<Vec<Vec<Record>>, DiskError> {
     let is_unsettled =
-        |known: &&mut Remembered| matches!(known.fate, Fate::Done { .. }) && !known.settled;
+        |known: &&mut Remembered| matches!(known.course.fate, Fate::Done { .. }) && !known.settled;
     let unsettled: Vec<_> = tasks.iter_mut().filter(is_unsettled).collect();
     if unsettled.is_empty() || places.packs.learn(&places.volume)?.damaged.is_empty() {
         return Ok(Vec::new());
@@ -100,11 +100,15 @@ fn is_there(volume: &Volume, path: &Path) -> Result<bool, DiskError> {
 fn reopen(known: &mut Remembered) -> Vec<Record> {
     let task = known.task.id;
     let mut records = vec![Record::Reopened { task }];
-    let Fate::Done { submitted, .. } = std::mem::replace(&mut known.fate, Fate::Queued) else {
+    let Fate::Done { submitted, .. } =
+        std::mem::replace(&mut known.course.told().fate, Fate::Queued)
+    else {
         return records;
     };
     let attempt = submitted.attempt;
     let gave = known
+        .course
+        .told()
         .tries
         .iter_mut()
         .find(|tried| tried.attempt == attempt);

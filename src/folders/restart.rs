@@ -25,15 +25,16 @@ impl Folders {
     /// Takes the tasks of earlier lives.
     pub(super) fn recall(&mut self, past: &Past) {
         let unsettled = past.tasks.iter().filter(|known| !known.settled);
+        let count = unsettled.clone().count();
+        self.intake.expect(count);
         // A file that was replaced is the later task's, whatever a crash kept from being said of the earlier one.
-        let owners: HashMap<_, _> = unsettled
-            .map(|known| (&known.lies.file, known.task.id))
-            .collect();
+        let mut owners = HashMap::with_capacity(count);
+        owners.extend(unsettled.map(|known| (&known.lies.file, known.task.id)));
         let mut maybe_ended = Vec::new();
         for known in &past.tasks {
             let file = OsString::from_vec(known.lies.file.to_vec());
             let is_owner = owners.get(&known.lies.file) == Some(&known.task.id);
-            let Some(end) = end_of(&known.fate) else {
+            let Some(end) = end_of(&known.course.fate) else {
                 if !is_owner {
                     self.superseded.push(known.task.id);
                     continue;
@@ -136,7 +137,7 @@ pub(super) fn kept_of(known: &Remembered) -> Option<Kept> {
         success,
         is_settled: known.settled,
     };
-    match &known.fate {
+    match &known.course.fate {
         Fate::Done { submitted, file } => Some(kept(submitted, file, true)),
         Fate::Failed {
             output: Some((submitted, file)),

@@ -166,7 +166,7 @@ impl Base {
     /// Reads everything that matters, and begins another life.
     pub fn recall(&mut self) -> Result<Recalled, Fail> {
         let counts = self.count()?;
-        let oldest = load::oldest(&self.connection)?;
+        let oldest = load::oldest(&self.connection, counts)?;
         let tasks = load::tasks(&self.connection, oldest.as_deref().unwrap_or_default())?;
         let older_parts = match &oldest {
             Some(oldest) => load::older_parts(&self.connection, oldest, &tasks)?,

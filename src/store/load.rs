@@ -121,7 +121,11 @@ pub fn count(base: &Connection) -> Result<(Tally, Counts), Fail> {
 }
 
 /// The oldest of the terminal tasks that are loaded, if there are older ones that are not.
-pub fn oldest(base: &Connection) -> Result<Option<Vec<u8>>, Fail> {
+pub fn oldest(base: &Connection, counts: Counts) -> Result<Option<Vec<u8>>, Fail> {
+    if counts.done + counts.failed + counts.cancelled < TERMINAL_MAX as u64 {
+        // It would be looked for among all that wait.
+        return Ok(None);
+    }
     let offset = i64::try_from(TERMINAL_MAX - 1).unwrap_or(i64::MAX);
     let oldest = base.query_row(OLDEST_LOADED, [offset], |row| row.get(0));
     Ok(oldest.optional()?)
@@ -137,7 +141,8 @@ pub fn tasks(base: &Connection, oldest: &[u8]) -> Result<Vec<Remembered>, Fail> 
         let whole = Whole::of(base, TaskRow::whole(row)?)?;
         found.push((whole.row.seq, whole.remembered(&mut kinds)?));
     }
-    found.sort_by_key(|(seq, _)| *seq);
+    // Sorts their numbers, and moves each task but once.
+    found.sort_by_cached_key(|(seq, _)| *seq);
     Ok(found.into_iter().map(|(_, task)| task).collect())
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use mutirao_actors::logic::fault::Fault;
 use mutirao_actors::logic::ledger::{Entry, Lease, State, Story};
 use mutirao_actors::logic::rare::Rare;
-use mutirao_actors::logic::record::{Fate, Remembered};
+use mutirao_actors::logic::record::{Course, Fate, Remembered};
 use mutirao_actors::model::{Kinds, Moment, TaskId};
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -134,9 +134,8 @@ impl Past {
             .iter()
             .map(|tried| (tried.began_at, tried.ended_at))
             .collect();
-        let Remembered {
-            task, fate, tries, ..
-        } = whole.remembered(kinds)?;
+        let Remembered { task, course, .. } = whole.remembered(kinds)?;
+        let Course { fate, tries, .. } = course.into_inner();
         let mut story = Story::default();
         let mut running = None;
         for (mut tried, (began, ended)) in tries.into_iter().zip(times) {

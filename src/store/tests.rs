@@ -221,14 +221,7 @@ fn an_adopted_task_is_read_back_as_it_was_and_only_once() {
         bench.commit(&[adopted(number), adopted(number)]);
     }
     let found = bench.reopen();
-    let expected = [1, 2].map(|number| Remembered {
-        task: task(number),
-        fate: Fate::Queued,
-        tries: Vec::new(),
-        conflicts: Vec::new(),
-        lies: place(number),
-        settled: false,
-    });
+    let expected = [1, 2].map(|number| Remembered::untried(task(number), place(number)));
     assert_eq!(found.tasks, expected);
     assert_eq!(found.counts.queued, 2);
 }
@@ -251,8 +244,8 @@ fn tasks_come_back_in_the_order_of_arrival_whatever_the_clock_said() {
 #[test]
 fn a_lease_is_a_try_that_a_peer_has() {
     let known = Bench::new().after(&[adopted(1), leased(1, 1, other("p"))]);
-    assert_eq!(known.fate, Fate::Leased(Attempt(1)));
-    assert_eq!(known.tries, [tried(1, 1, other("p"), None)]);
+    assert_eq!(known.course.fate, Fate::Leased(Attempt(1)));
+    assert_eq!(known.course.tries, [tried(1, 1, other("p"), None)]);
 }
 
 #[test]
@@ -264,8 +257,8 @@ fn a_try_that_ended_leaves_its_fault_and_the_task_waits_again() {
         try_ended(1, 1, fault.clone()),
     ];
     let known = Bench::new().after(&records);
-    assert_eq!(known.fate, Fate::Queued);
-    assert_eq!(known.tries, [tried(1, 1, ours("p"), Some(fault))]);
+    assert_eq!(known.course.fate, Fate::Queued);
+    assert_eq!(known.course.tries, [tried(1, 1, ours("p"), Some(fault))]);
 }
 
 #[test]
@@ -277,8 +270,13 @@ fn the_end_of_an_earlier_try_leaves_the_lease_alone() {
     ];
     records.extend([leased(1, 2, ours("q")), try_ended(1, 1, Fault::GivenUp)]);
     let known = Bench::new().after(&records);
-    assert_eq!(known.fate, Fate::Leased(Attempt(2)));
-    let faults: Vec<_> = known.tries.into_iter().map(|tried| tried.fault).collect();
+    assert_eq!(known.course.fate, Fate::Leased(Attempt(2)));
+    let faults: Vec<_> = known
+        .course
+        .tries
+        .iter()
+        .map(|tried| tried.fault.clone())
+        .collect();
     assert_eq!(faults, [Some(Fault::GivenUp), None]);
 }
 
@@ -295,8 +293,8 @@ fn a_try_that_is_taken_up_is_leased_to_who_has_it_now() {
         holder: other("p"),
     });
     let known = Bench::new().after(&records);
-    assert_eq!(known.fate, Fate::Leased(Attempt(1)));
-    assert_eq!(known.tries, [tried(1, 1, other("p"), None)]);
+    assert_eq!(known.course.fate, Fate::Leased(Attempt(1)));
+    assert_eq!(known.course.tries, [tried(1, 1, other("p"), None)]);
 }
 
 #[test]
@@ -319,8 +317,8 @@ fn every_way_to_end_is_read_back_and_is_the_last() {
         let mut records = vec![adopted(1), leased(1, 1, ours("p")), ended(1, fate.clone())];
         records.extend([ended(1, cancelled.clone()), try_ended(1, 1, Fault::Late)]);
         let known = Bench::new().after(&records);
-        assert_eq!(known.fate, fate);
-        assert_eq!(known.tries[0].fault, Some(Fault::Late));
+        assert_eq!(known.course.fate, fate);
+        assert_eq!(known.course.tries[0].fault, Some(Fault::Late));
         assert!(!known.settled);
     }
 }
@@ -335,7 +333,7 @@ fn a_settled_task_says_where_its_result_lies() {
     ];
     let known = Bench::new().after(&records);
     assert!(known.settled);
-    assert!(matches!(known.fate, Fate::Done { file, .. } if file == "task.2.zip"));
+    assert!(matches!(&known.course.fate, Fate::Done { file, .. } if file == "task.2.zip"));
 }
 
 #[test]
@@ -355,7 +353,7 @@ fn conflicts_are_kept_once_each_and_the_first_ones_of_too_many() {
     records.extend((0..20).flat_map(|number| [record(number), record(number)]));
     let known = Bench::new().after(&records);
     let first: Vec<_> = (0..20).take(CONFLICTS_MAX).map(conflict).collect();
-    assert_eq!(known.conflicts, first);
+    assert_eq!(known.course.conflicts, first);
 }
 
 #[test]
@@ -366,7 +364,12 @@ fn the_newest_of_many_tries_are_kept() {
         records.push(try_ended(1, attempt, Fault::Late));
     }
     let known = Bench::new().after(&records);
-    let attempts: Vec<_> = known.tries.iter().map(|tried| tried.attempt.0).collect();
+    let attempts: Vec<_> = known
+        .course
+        .tries
+        .iter()
+        .map(|tried| tried.attempt.0)
+        .collect();
     let newest: Vec<u32> = (1..=100).skip(100 - TRIES_MAX).collect();
     assert_eq!(attempts, newest);
 }
@@ -413,6 +416,7 @@ fn what_follows_on_a_lost_try_is_kept_and_the_try_made_up_for() {
     let mut bench = Bench::new();
     let after = bench.after(&[adopted(1), try_ended(1, 2, Fault::Late)]);
     let faults: Vec<_> = after
+        .course
         .tries
         .iter()
         .map(|tried| tried.fault.clone())
@@ -426,11 +430,11 @@ fn what_follows_on_a_lost_try_is_kept_and_the_try_made_up_for() {
     };
     let after = bench.after(&[record]);
     assert_eq!(
-        (after.tries.len(), after.fate),
+        (after.course.tries.len(), after.course.fate.clone()),
         (3, Fate::Leased(Attempt(3)))
     );
     let after = bench.after(&[leased(1, 5, ours("p"))]);
-    assert_eq!(after.tries.len(), 5);
+    assert_eq!(after.course.tries.len(), 5);
     assert_eq!(bench.reopen().damage, Vec::<String>::new());
 }
 
@@ -454,7 +458,7 @@ fn an_adoption_that_is_said_again_tells_where_the_zip_lies_until_that_is_settled
     };
     let after = bench.after(&[adopted(1), leased(1, 1, ours("p")), elsewhere(7)]);
     assert_eq!(
-        (after.lies, after.fate),
+        (after.lies, after.course.fate.clone()),
         (place(7), Fate::Leased(Attempt(1)))
     );
     let after = bench.after(&[ended(1, done(1)), settled(1, None), elsewhere(8)]);
@@ -474,8 +478,8 @@ fn tasks_beyond_those_that_are_kept_are_read_anew() {
     let found = bench.reopen();
     assert_eq!(found.counts.done, KEPT_MAX as u64 + 9);
     for known in found.tasks {
-        assert!(known.settled && known.tries.len() == 1);
-        assert!(matches!(known.fate, Fate::Done { file, .. } if file == "elsewhere.zip"));
+        assert!(known.settled && known.course.tries.len() == 1);
+        assert!(matches!(&known.course.fate, Fate::Done { file, .. } if file == "elsewhere.zip"));
     }
 }
 
@@ -538,7 +542,10 @@ fn what_a_commit_wrote_that_failed_is_not_taken_for_written() {
     say(&mut base, "DROP TRIGGER no");
     base.write(&records, 3).unwrap();
     let known = base.recall().unwrap().tasks;
-    assert_eq!((known[0].conflicts.len(), &known[1].fate), (1, &done(1)));
+    assert_eq!(
+        (known[0].course.conflicts.len(), &known[1].course.fate),
+        (1, &done(1))
+    );
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! Rule: every row fits its seal, and every row that another one counts is there; anything else is damage.
 
 use mutirao_actors::logic::ledger::{CONFLICTS_MAX, TRIES_MAX};
-use mutirao_actors::logic::record::{Fate, Remembered};
+use mutirao_actors::logic::rare::Rare;
+use mutirao_actors::logic::record::{Course, Fate, Remembered};
 use mutirao_actors::model::{Attempt, Kinds};
 use rusqlite::Connection;
 
@@ -84,9 +85,11 @@ impl Whole {
         let (task, lies) = row.task();
         Ok(Remembered {
             task: kinds.share_in(task),
-            fate,
-            tries: self.tries.into_iter().map(Into::into).collect(),
-            conflicts: self.conflicts.into_iter().map(Into::into).collect(),
+            course: Rare::from(Course {
+                fate,
+                tries: self.tries.into_iter().map(Into::into).collect(),
+                conflicts: self.conflicts.into_iter().map(Into::into).collect(),
+            }),
             lies,
             settled,
         })

@@ -24,9 +24,10 @@ impl<P: Policy> Dispatch<P> {
         self.drained = past.drained.iter().cloned().collect();
         let mut forgotten = past.counts;
         let mut waiting = Vec::new();
+        self.ledger.expect(past.tasks.len());
         for known in &past.tasks {
-            forgotten.without(&known.fate);
-            match &known.fate {
+            forgotten.without(&known.course.fate);
+            match &known.course.fate {
                 Fate::Queued | Fate::Leased(_) => self.groups.opened(&known.task),
                 Fate::Failed { .. } => self.groups.had_failed(&known.task),
                 Fate::Done { .. } | Fate::Cancelled { .. } => {}
@@ -55,13 +56,13 @@ impl<P: Policy> Dispatch<P> {
 
     /// What a task of earlier lives says of the peers that tried it, as it was learned then.
     fn look_back(&mut self, known: &Remembered, now: Moment) {
-        let passed = match &known.fate {
+        let passed = match &known.course.fate {
             Fate::Done { submitted, .. } => Some(submitted),
             Fate::Queued | Fate::Leased(_) => None,
             Fate::Failed { .. } | Fate::Cancelled { .. } => return,
         };
         let task = known.task.id;
-        for tried in &known.tries {
+        for tried in &known.course.tries {
             let (holder, attempt) = (&tried.holder, tried.attempt);
             match passed {
                 Some(passed) if passed.attempt == attempt => {
@@ -79,10 +80,14 @@ impl<P: Policy> Dispatch<P> {
     }
 
     fn recall(&self, known: &Remembered, now: Moment) -> State {
-        match known.fate.clone() {
+        match known.course.fate.clone() {
             Fate::Queued => State::Waiting,
             Fate::Leased(attempt) => {
-                let tried = known.tries.iter().find(|tried| tried.attempt == attempt);
+                let tried = known
+                    .course
+                    .tries
+                    .iter()
+                    .find(|tried| tried.attempt == attempt);
                 tried.map_or(State::Waiting, |tried| {
                     State::Leased(self.believed(&known.task, attempt, &tried.holder, now))
                 })

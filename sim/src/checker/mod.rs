@@ -109,15 +109,15 @@ impl Check<'_> {
     fn every_task_is_terminal(&mut self) {
         let before = self.verdict.violations.len();
         for (id, known) in &self.seen.recalled {
-            if !known.fate.is_terminal() {
+            if !known.course.fate.is_terminal() {
                 self.wrong(format!(
                     "stuck: {} ({id}) is {:?}; tries: {:?}",
-                    known.task.name, known.fate, known.tries
+                    known.task.name, known.course.fate, known.course.tries
                 ));
             } else if !known.settled {
                 self.wrong(format!(
                     "stuck: the files of {} ({id}) were not put away: {:?}",
-                    known.task.name, known.fate
+                    known.task.name, known.course.fate
                 ));
             }
         }
@@ -137,7 +137,7 @@ impl Check<'_> {
     fn what_was_acked_is_there(&mut self) {
         let mut done = BTreeSet::new();
         for known in self.seen.recalled.values() {
-            if let Fate::Done { submitted, file } = &known.fate {
+            if let Fate::Done { submitted, file } = &known.course.fate {
                 let lies = self.results.get(file) == Some(&submitted.sha256);
                 let waits = !known.settled && self.lies_somewhere(submitted.sha256);
                 if lies || waits {
@@ -150,7 +150,7 @@ impl Check<'_> {
                     ));
                 }
             }
-            self.verdict.findings.conflicts += known.conflicts.len() as u64;
+            self.verdict.findings.conflicts += known.course.conflicts.len() as u64;
         }
         let mut acked = BTreeSet::new();
         for ack in &self.seen.acks {
@@ -185,15 +185,15 @@ impl Check<'_> {
     fn one_result_each(&mut self) {
         let mut owned = BTreeSet::new();
         for known in self.seen.recalled.values() {
-            let Fate::Done { submitted, file } = &known.fate else {
-                if let Fate::Cancelled { why } = &known.fate {
+            let Fate::Done { submitted, file } = &known.course.fate else {
+                if let Fate::Cancelled { why } = &known.course.fate {
                     self.verdict.findings.lost += 1;
                     self.wrong(format!(
                         "lost: {} is cancelled, and nobody cancelled it: {why}",
                         known.task.name
                     ));
                 }
-                if self.would_succeed(known) && matches!(known.fate, Fate::Failed { .. }) {
+                if self.would_succeed(known) && matches!(known.course.fate, Fate::Failed { .. }) {
                     self.verdict.unlucky += 1;
                 }
                 continue;
@@ -260,12 +260,12 @@ impl Check<'_> {
                 let why = format!("{name} ran {runs:?} times although nothing went wrong");
                 self.verdict.violations.push(why);
             }
-            let is_done = matches!(known.fate, Fate::Done { .. });
+            let is_done = matches!(known.course.fate, Fate::Done { .. });
             let is_doomed = matches!(piece.habit, Habit::Fails | Habit::Hangs);
             if is_done == is_doomed {
                 let why = format!(
                     "{name} {:?}, and is {:?} although nothing went wrong",
-                    piece.habit, known.fate
+                    piece.habit, known.course.fate
                 );
                 self.verdict.violations.push(why);
             }

@@ -76,7 +76,11 @@ impl MasterHost {
                 .transcript
                 .say(self.seat.name, &format!("the store is damaged: {lost}"));
         }
-        if recalled.tasks.iter().any(|task| !task.fate.is_terminal()) {
+        if recalled
+            .tasks
+            .iter()
+            .any(|task| !task.course.fate.is_terminal())
+        {
             self.tally.count(Met::OpenTaskRecalled);
         }
         let hands = SlowHands::new(begun.dice.fork("hands"), self.slowest);

@@ -89,7 +89,7 @@ fn no_part(known: &Remembered) -> io::Error {
 }
 
 fn ending_of(known: &Remembered) -> Option<Ending> {
-    let end = end_of(&known.fate)?;
+    let end = end_of(&known.course.fate)?;
     let (ended, result) = told_of(known, kept_of(known).as_ref())?;
     Some(Ending::of(known.task.id, ended, &known.task.name, &end)?.with(result))
 }
@@ -101,8 +101,12 @@ pub fn told_of(known: &Remembered, kept: Option<&Kept>) -> Option<(EndedPart, To
         part: known.task.part()?,
         sha256: known.task.sha256,
         size: known.task.size,
-        peer: known.tries.last().map(|tried| tried.holder.peer.clone()),
-        attempts: u32::try_from(known.tries.len()).unwrap_or(u32::MAX),
+        peer: known
+            .course
+            .tries
+            .last()
+            .map(|tried| tried.holder.peer.clone()),
+        attempts: u32::try_from(known.course.tries.len()).unwrap_or(u32::MAX),
     };
     Some((ended, kept.map(|kept| (kept.file.clone(), kept.sha256))))
 }

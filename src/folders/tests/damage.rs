@@ -110,7 +110,7 @@ async fn a_done_task_whose_result_is_damaged_in_its_pack_is_open_again() {
     play(async {
         let (root, mut past, _) = taken().await;
         let (task, attempt) = (past[0].task.id, Attempt(1));
-        past[0].tries = vec![tried(attempt)];
+        past[0].course.told().tries = vec![tried(attempt)];
         let records = reopened(&root, &mut past).concat();
         let [
             Record::Reopened { task: first },
@@ -120,8 +120,8 @@ async fn a_done_task_whose_result_is_damaged_in_its_pack_is_open_again() {
             panic!("{records:?}");
         };
         assert_eq!([first, second], [&task; 2]);
-        assert_eq!(past[0].fate, Fate::Queued);
-        assert!(past[0].tries[0].fault.is_some());
+        assert_eq!(past[0].course.fate, Fate::Queued);
+        assert!(past[0].course.tries[0].fault.is_some());
         let mut stage = Stage::remembering(root, past);
         stage.pass(PATIENCE).await;
         assert_eq!(stage.news(), [], "the task is not taken back");

@@ -18,16 +18,11 @@ pub(super) fn killed(stage: Stage, fate: impl Fn(usize) -> Fate) -> (TempDir, Ve
         Record::Adopted { task, lies } => Some((task, lies)),
         _ => None,
     });
-    let known = adopted
-        .enumerate()
-        .map(|(number, (task, lies))| Remembered {
-            task,
-            fate: fate(number),
-            tries: Vec::new(),
-            conflicts: Vec::new(),
-            lies,
-            settled: false,
-        });
+    let known = adopted.enumerate().map(|(number, (task, lies))| {
+        let mut known = Remembered::untried(task, lies);
+        known.course.told().fate = fate(number);
+        known
+    });
     (stage.root, known.collect())
 }
 

@@ -13,14 +13,7 @@ impl Model {
         let task = match record {
             Record::Drained { .. } => return,
             Record::Adopted { task, lies } => {
-                return self.0.push(Remembered {
-                    task: task.clone(),
-                    fate: Fate::Queued,
-                    tries: Vec::new(),
-                    conflicts: Vec::new(),
-                    lies: lies.clone(),
-                    settled: false,
-                });
+                return self.0.push(Remembered::untried(task.clone(), lies.clone()));
             }
             Record::Leased { task, .. }
             | Record::TakenUp { task, .. }
@@ -45,33 +38,34 @@ impl Model {
                 ..
             } => {
                 let (fault, refusals) = (None, 0);
-                known.tries.push(Tried {
+                known.course.told().tries.push(Tried {
                     attempt,
                     name,
                     holder,
                     fault,
                     refusals,
                 });
-                known.fate = Fate::Leased(attempt);
+                known.course.told().fate = Fate::Leased(attempt);
             }
             Record::TakenUp {
                 attempt, holder, ..
             } => {
-                let tried = &mut known.tries[attempt.0 as usize - 1];
+                let tried = &mut known.course.told().tries[attempt.0 as usize - 1];
                 (tried.fault, tried.holder) = (None, holder);
-                known.fate = Fate::Leased(attempt);
+                known.course.told().fate = Fate::Leased(attempt);
             }
             Record::TryEnded { attempt, fault, .. } => {
-                known.tries[attempt.0 as usize - 1].fault = Some(fault);
-                if known.fate == Fate::Leased(attempt) {
-                    known.fate = Fate::Queued;
+                known.course.told().tries[attempt.0 as usize - 1].fault = Some(fault);
+                if known.course.fate == Fate::Leased(attempt) {
+                    known.course.told().fate = Fate::Queued;
                 }
             }
-            Record::Ended { fate, .. } => known.fate = fate,
-            Record::Reopened { .. } => known.fate = Fate::Queued,
+            Record::Ended { fate, .. } => known.course.told().fate = fate,
+            Record::Reopened { .. } => known.course.told().fate = Fate::Queued,
             Record::Retried { .. } => {
-                (known.fate, known.settled) = (Fate::Queued, false);
-                for tried in &mut known.tries {
+                known.course.told().fate = Fate::Queued;
+                known.settled = false;
+                for tried in &mut known.course.told().tries {
                     tried.fault = tried.fault.take().map(Fault::forgiven);
                 }
             }
@@ -84,7 +78,7 @@ impl Model {
                         ..
                     },
                     Some(file),
-                ) = (&mut known.fate, file)
+                ) = (&mut known.course.told().fate, file)
                 {
                     *lies = file;
                 }
@@ -100,8 +94,8 @@ impl Model {
                     peer,
                     sha256,
                 };
-                if !known.conflicts.contains(&conflict) {
-                    known.conflicts.push(conflict);
+                if !known.course.conflicts.contains(&conflict) {
+                    known.course.told().conflicts.push(conflict);
                 }
             }
         }
@@ -115,7 +109,7 @@ impl Model {
         let at = usize::from(which) % self.0.len().max(1);
         let known = self.0.get(at)?;
         let number = at as u128 + 1;
-        let tries = u32::try_from(known.tries.len()).ok()?;
+        let tries = u32::try_from(known.course.tries.len()).ok()?;
         let holder = if how.is_multiple_of(2) {
             ours("p")
         } else {
@@ -126,10 +120,10 @@ impl Model {
             1 => Fault::Run(Ending::NotStarted("no \"disk\"\n".to_owned())),
             _ => Fault::PeerLost(String::new()),
         };
-        let open = !known.fate.is_terminal();
+        let open = !known.course.fate.is_terminal();
         let one_of = || (tries > 0).then(|| u32::from(how) % tries.max(1) + 1);
         match what {
-            1 if open && known.fate == Fate::Queued && tries < 60 => {
+            1 if open && known.course.fate == Fate::Queued && tries < 60 => {
                 Some(leased(number, tries + 1, holder))
             }
             2 if open => Some(Record::TakenUp {
@@ -153,13 +147,17 @@ impl Model {
                 ))
             }
             5 if !open => Some(settled(number, (how.is_multiple_of(2)).then_some("y.zip"))),
-            8 if matches!(known.fate, Fate::Failed { .. } | Fate::Cancelled { .. }) => {
+            8 if matches!(
+                known.course.fate,
+                Fate::Failed { .. } | Fate::Cancelled { .. }
+            ) =>
+            {
                 Some(Record::Retried { task: id(number) })
             }
-            7 if matches!(known.fate, Fate::Done { .. }) && !known.settled => {
+            7 if matches!(known.course.fate, Fate::Done { .. }) && !known.settled => {
                 Some(Record::Reopened { task: id(number) })
             }
-            6 if known.conflicts.len() < CONFLICTS_MAX => Some(Record::Conflict {
+            6 if known.course.conflicts.len() < CONFLICTS_MAX => Some(Record::Conflict {
                 task: id(number),
                 attempt: Attempt(one_of()?),
                 peer: "z".parse().unwrap(),
@@ -172,7 +170,7 @@ impl Model {
     fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for known in &self.0 {
-            *match known.fate {
+            *match known.course.fate {
                 Fate::Queued => &mut counts.queued,
                 Fate::Leased(_) => &mut counts.leased,
                 Fate::Done { .. } => &mut counts.done,

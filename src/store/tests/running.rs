@@ -54,7 +54,7 @@ fn what_is_damaged_while_it_is_open_is_mended_and_takes_the_next_records() {
         assert!(after.epoch > before.epoch);
         let newest = after.tasks.last().unwrap();
         assert_eq!(newest.task.id, id(101), "pages from {from} on");
-        assert_eq!(newest.fate, Fate::Leased(Attempt(1)));
+        assert_eq!(newest.course.fate, Fate::Leased(Attempt(1)));
     }
 }
 

@@ -26,14 +26,7 @@ pub(super) fn read_back(records: Vec<Record>) -> Vec<Remembered> {
         };
         let at = tasks.iter().position(|known| known.task.id == id);
         match (record, at.map(|at| &mut tasks[at])) {
-            (Record::Adopted { task, lies }, None) => tasks.push(Remembered {
-                task,
-                fate: Fate::Queued,
-                tries: Vec::new(),
-                conflicts: Vec::new(),
-                lies,
-                settled: false,
-            }),
+            (Record::Adopted { task, lies }, None) => tasks.push(Remembered::untried(task, lies)),
             (
                 Record::Leased {
                     attempt,
@@ -43,8 +36,8 @@ pub(super) fn read_back(records: Vec<Record>) -> Vec<Remembered> {
                 },
                 Some(known),
             ) => {
-                known.fate = Fate::Leased(attempt);
-                known.tries.push(crate::logic::ledger::Tried {
+                known.course.told().fate = Fate::Leased(attempt);
+                known.course.told().tries.push(crate::logic::ledger::Tried {
                     attempt,
                     name,
                     holder,
@@ -58,8 +51,10 @@ pub(super) fn read_back(records: Vec<Record>) -> Vec<Remembered> {
                 },
                 Some(known),
             ) => {
-                known.fate = Fate::Leased(attempt);
+                known.course.told().fate = Fate::Leased(attempt);
                 let tried = known
+                    .course
+                    .told()
                     .tries
                     .iter_mut()
                     .find(|tried| tried.attempt == attempt);
@@ -67,20 +62,22 @@ pub(super) fn read_back(records: Vec<Record>) -> Vec<Remembered> {
                 (tried.holder, tried.fault) = (holder, None);
             }
             (Record::TryEnded { attempt, fault, .. }, Some(known)) => {
-                if known.fate == Fate::Leased(attempt) {
-                    known.fate = Fate::Queued;
+                if known.course.fate == Fate::Leased(attempt) {
+                    known.course.told().fate = Fate::Queued;
                 }
                 let tried = known
+                    .course
+                    .told()
                     .tries
                     .iter_mut()
                     .find(|tried| tried.attempt == attempt);
                 tried.unwrap().fault = Some(fault);
             }
-            (Record::Ended { fate, .. }, Some(known)) => known.fate = fate,
-            (Record::Reopened { .. }, Some(known)) => known.fate = Fate::Queued,
+            (Record::Ended { fate, .. }, Some(known)) => known.course.told().fate = fate,
+            (Record::Reopened { .. }, Some(known)) => known.course.told().fate = Fate::Queued,
             (Record::Retried { .. }, Some(known)) => {
-                known.fate = Fate::Queued;
-                for tried in &mut known.tries {
+                known.course.told().fate = Fate::Queued;
+                for tried in &mut known.course.told().tries {
                     tried.fault = tried.fault.take().map(Fault::forgiven);
                 }
             }
@@ -92,7 +89,7 @@ pub(super) fn read_back(records: Vec<Record>) -> Vec<Remembered> {
                     ..
                 },
                 Some(known),
-            ) => known.conflicts.push(Conflict {
+            ) => known.course.told().conflicts.push(Conflict {
                 attempt,
                 peer,
                 sha256,
