@@ -465,6 +465,35 @@ fn a_continuous_message_log_is_followed_while_it_is_written() {
 }
 
 #[test]
+fn a_trace_beside_a_master_asks_it_and_not_the_log_of_an_earlier_run() {
+    let desk = Desk::new();
+    let dead = r#"{"v":1,"seq":1,"at":"2026-11-22T12:00:00Z","moment":1,"from":"a","to":"b","kind":"Old","cause":null,"dead":false,"body":{}}"#;
+    fs::create_dir(desk.path(".mutirao")).unwrap();
+    fs::write(desk.path(".mutirao/messages.jsonl"), dead).unwrap();
+    let (up, _) = desk.up();
+    fs::write(desk.path("sim.py"), "").unwrap();
+    assert!(desk.output(&["run", "sim.py"]).status.success());
+    let story = desk.output(&["trace", "--task", "sim"]);
+    assert!(story.status.success(), "{}", err(&story));
+    let follow = desk.start(&["trace", "--follow", "--kind", "TaskEnded"]);
+    follow.wait_line(|line| line.contains("sim.zip"), PATIENCE);
+    fs::write(desk.path("later.py"), "").unwrap();
+    assert!(desk.output(&["run", "later.py"]).status.success());
+    follow.wait_line(|line| line.contains("later.zip"), PATIENCE);
+    let old = desk.output(&["trace", "--kind", "Old"]);
+    assert_eq!(old.status.code(), Some(1));
+    assert!(err(&old).contains("--file .mutirao"), "{}", err(&old));
+
+    // The note that a killed master leaves leads nowhere.
+    up.kill();
+    up.wait_end(PATIENCE);
+    assert!(desk.output(&["trace", "--kind", "Old"]).status.success());
+    let none = desk.output(&["trace", "--task", "sim"]);
+    assert_eq!(none.status.code(), Some(1));
+    assert!(err(&none).contains("--master HOST:PORT"), "{}", err(&none));
+}
+
+#[test]
 fn a_port_that_another_program_has_ends_the_start_in_words_and_without_a_panic() {
     let desk = Desk::new();
     let other = UdpSocket::bind("0.0.0.0:0").unwrap();

@@ -11,6 +11,7 @@ use super::ask::read_report;
 use super::house::{House, Signals, Wish};
 use super::options::{DiscoveryOptions, LimitOptions, LogOptions, MasterOptions, root};
 use super::peer::INTERRUPTED;
+use super::served;
 use crate::control::{Control, ControlError};
 use crate::master::{self, Config};
 use crate::sockets::places::routes_towards;
@@ -43,6 +44,7 @@ pub async fn run(args: Master) -> anyhow::Result<ExitCode> {
     let house = House::open(root(), &args.log)?;
     let config = config(&args.master, &args.discovery, &args.limit);
     let master = master::start(config, house.clock.clone(), house.log.clone()).await?;
+    served::note(&master, &args.log);
     announce(&master, &args.discovery);
     let told = until_told(&master, &mut signals).await;
     master.tidied().await;

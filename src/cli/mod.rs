@@ -22,6 +22,7 @@ mod progress;
 mod retry;
 mod run;
 mod select;
+mod served;
 mod status;
 mod store;
 mod submit;

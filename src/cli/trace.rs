@@ -1,7 +1,8 @@
 //! `mutirao trace`: what the actors said to each other.
 //!
-//! Rule: a log that lies here is read, for it goes back further; else a master is asked for its own, and that one too whose
-//! name was typed. A master that a setting names is not asked where a log lies: it is that of another folder.
+//! Rule: the master that serves this folder is asked, unless it writes all it says to the log that lies here, which goes back
+//! further. Else a log that lies here is read, or a master is asked for its own, and that one too whose name was typed. A master
+//! that a setting names is not asked where a log lies: it is that of another folder, and a hint says how to name it.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -21,6 +22,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::options::FindOptions;
 use super::select::remembered;
+use super::served;
 use crate::trace::filter::{Filter, Wanted, When};
 use crate::trace::remote::Remote;
 use crate::trace::source::Source;
@@ -38,7 +40,7 @@ const ASK_EVERY: Duration = Duration::from_millis(500);
 /// Show what the actors of a master or a peer said to each other
 #[derive(Debug, Clone, Args)]
 pub struct Trace {
-    /// The message log [default: .mutirao/messages.jsonl, or what a running master remembers]
+    /// The message log [default: what the running master of this folder remembers, else .mutirao/messages.jsonl]
     #[arg(long, value_name = "PATH")]
     pub file: Option<PathBuf>,
     /// Only letters from or to this actor: peer_session#3, or peer_session for all of them
@@ -82,8 +84,8 @@ pub struct Trace {
 /// Whose log is read.
 #[derive(Debug)]
 enum Place {
-    /// One on the disk.
-    File(PathBuf),
+    /// One on the disk, and whether it is the one that is written by the master of this folder, or was named.
+    File { file: PathBuf, is_meant: bool },
     /// That of a running master.
     Master(SocketAddr),
 }
@@ -91,7 +93,7 @@ enum Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(file) => file.display().fmt(f),
+            Self::File { file, .. } => file.display().fmt(f),
             Self::Master(address) => write!(f, "the log of the master at {address}"),
         }
     }
@@ -120,6 +122,9 @@ pub fn run(args: Trace) -> anyhow::Result<ExitCode> {
     }
     let (place, mut log) = open(&args)?;
     let mut more = args.follow.then(|| More::of(&place)).transpose()?;
+    if let (true, Some(hint)) = (args.follow, elsewhere(&args, &place)) {
+        eprintln!("following {place}; {hint}");
+    }
     let mut view = View::new(
         look(&args, now.time_zone().clone()),
         Filter::new(wanted),
@@ -139,15 +144,46 @@ pub fn run(args: Trace) -> anyhow::Result<ExitCode> {
 /// Whose log it is, and the log.
 fn open(args: &Trace) -> anyhow::Result<(Place, Box<dyn Lines>)> {
     let file = args.file.clone().unwrap_or_else(|| HERE.into());
+    let is_silent = args.file.is_none() && !args.asks_a_master;
+    let system = actix_rt::System::new();
+    let served = match is_silent {
+        true => system.block_on(served::here()),
+        false => None,
+    };
+    if let Some(served) = served.filter(|served| !served.message_log) {
+        return remote(served.address, args);
+    }
     if !args.asks_a_master {
         match Source::open(&file) {
-            Err(TraceError::Missing(_)) if args.file.is_none() => {}
-            opened => return Ok((Place::File(file), Box::new(opened?))),
+            Err(TraceError::Missing(_)) if is_silent => {}
+            opened => {
+                let is_meant = !is_silent || served.is_some();
+                return Ok((Place::File { file, is_meant }, Box::new(opened?)));
+            }
         }
     }
-    let found = actix_rt::System::new().block_on(args.find.find())?;
-    let address = found.ok_or(TraceError::Nowhere(file))?;
-    Ok((Place::Master(address), Box::new(Remote::of(address)?)))
+    let found = system.block_on(args.find.find())?;
+    remote(found.ok_or(TraceError::Nowhere(file))?, args)
+}
+
+fn remote(address: SocketAddr, args: &Trace) -> anyhow::Result<(Place, Box<dyn Lines>)> {
+    let remote = Remote::of(address)?;
+    let remote = match args.follow {
+        true => remote.patient(),
+        false => remote,
+    };
+    Ok((Place::Master(address), Box::new(remote)))
+}
+
+/// Where else there may be what is looked for, and how to say so; nothing if it was said which log is meant.
+fn elsewhere(args: &Trace, place: &Place) -> Option<&'static str> {
+    match place {
+        Place::File { is_meant, .. } => {
+            (!is_meant).then_some("a master that runs is asked for its own with --master HOST:PORT")
+        }
+        Place::Master(_) => (!args.asks_a_master && Path::new(HERE).exists())
+            .then_some("what earlier runs left here is read with --file .mutirao/messages.jsonl"),
+    }
 }
 
 fn wanted(args: &Trace, now: &Zoned) -> anyhow::Result<Wanted> {
@@ -216,6 +252,9 @@ fn conclude<W: Write>(args: &Trace, place: &Place, view: &View<W>) -> ExitCode {
         ),
         None => eprintln!("no letter in {place} matches"),
     }
+    if let Some(hint) = elsewhere(args, place) {
+        eprintln!("{hint}");
+    }
     ExitCode::from(1)
 }
 
@@ -230,7 +269,7 @@ enum More {
 impl More {
     fn of(place: &Place) -> anyhow::Result<Self> {
         Ok(match place {
-            Place::File(file) => Self::Changes(Changes::of(file)?),
+            Place::File { file, .. } => Self::Changes(Changes::of(file)?),
             Place::Master(_) => Self::Asking,
         })
     }

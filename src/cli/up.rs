@@ -13,6 +13,7 @@ use super::master::{LOOK_EVERY, announce, code_of, config, own_address, report, 
 use super::options::{
     DiscoveryOptions, LimitOptions, LogOptions, MasterOptions, RunnerOptions, root,
 };
+use super::served;
 use crate::control::Control;
 use crate::disk::Volume;
 use crate::folders::Strangers;
@@ -46,6 +47,7 @@ pub async fn run(args: Up) -> anyhow::Result<ExitCode> {
     let interpreter = args.runner.interpreter()?;
     let config = config(&args.master, &args.discovery, &args.limit);
     let master = master::start(config, house.clock.clone(), house.log.clone()).await?;
+    served::note(&master, &args.log);
     announce(&master, &args.discovery);
     let peer = start_peer(&master, &args.runner, interpreter, None, &house).await?;
     let ended = tokio::select! {

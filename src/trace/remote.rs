@@ -1,7 +1,8 @@
 //! The log of a master that runs, over HTTP: `GET /api/v1/log`, page after page.
 //!
 //! Rule: a page is read whole before it is shown, however long whoever reads it takes, for a connection that stands still
-//! is cut. Numbers are of one life of the master; when it was started anew its log is read from the beginning.
+//! is cut. Numbers are of one life of the master; when it was started anew its log is read from the beginning. Whoever follows
+//! it waits for that half a minute.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,6 +20,8 @@ use crate::sockets::tcp::dial;
 const DIAL_WITHIN: Duration = Duration::from_secs(3);
 /// Letters of a page.
 const PAGE: usize = 1000;
+/// How often in a row a master that is followed may not answer, while it is started anew: half a minute, as it is asked.
+const MISSED_MAX: u32 = 60;
 /// How long a page may take, and how long it may be: all bodies that a master remembers, twice as much for what it says of each.
 const ANSWER: Bounds = Bounds {
     within: Duration::from_secs(60),
@@ -39,6 +42,9 @@ pub struct Remote {
     at: usize,
     /// Whether nothing more was there when it was asked for.
     is_last: bool,
+    /// How often in a row it may not answer, once it has, and how often it did not.
+    missed_max: u32,
+    missed: u32,
 }
 
 impl Remote {
@@ -55,7 +61,15 @@ impl Remote {
             page: Vec::new(),
             at: 0,
             is_last: false,
+            missed_max: 0,
+            missed: 0,
         })
+    }
+
+    /// Will ask on when the master is gone for a while: it may be started anew.
+    pub fn patient(mut self) -> Self {
+        self.missed_max = MISSED_MAX;
+        self
     }
 
     /// Reads the next page.
@@ -86,6 +100,11 @@ impl Remote {
         Ok(())
     }
 
+    /// Whether it may be gone once more: it was there, and not for long.
+    fn may_miss(&self) -> bool {
+        self.epoch.is_some() && self.missed < self.missed_max
+    }
+
     fn ask(&self) -> Result<Answered, TraceError> {
         let address = self.address;
         let path = format!("/api/v1/log?after={}&limit={PAGE}", self.after);
@@ -108,7 +127,14 @@ impl Lines for Remote {
             if std::mem::take(&mut self.is_last) {
                 return Ok(None);
             }
-            self.turn()?;
+            match self.turn() {
+                Ok(()) => self.missed = 0,
+                Err(TraceError::Unreached(_) | TraceError::Broken { .. }) if self.may_miss() => {
+                    self.missed += 1;
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            }
         }
         let rest = self.page.get(self.at..).unwrap_or_default();
         let length = rest.iter().position(|byte| *byte == b'\n');
@@ -144,7 +170,15 @@ mod tests {
 
     /// A master that answers so, one after the other, and what it was asked in the end.
     fn master(answers: Vec<String>) -> (SocketAddr, thread::JoinHandle<Vec<String>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        serve("127.0.0.1:0".parse().unwrap(), answers)
+    }
+
+    /// The same, there.
+    fn serve(
+        address: SocketAddr,
+        answers: Vec<String>,
+    ) -> (SocketAddr, thread::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let answering = thread::spawn(move || {
             let answer = |answer: String| {
@@ -213,6 +247,28 @@ mod tests {
         assert_eq!(rest(&mut remote), [1, 2, 3]);
         assert_eq!(rest(&mut remote), [1, 2, 3, 4]);
         assert_eq!(rest(&mut remote), [1]);
+    }
+
+    #[test]
+    fn a_master_that_is_followed_may_be_gone_for_a_while_and_not_for_good() {
+        let (address, first) = master(vec![page(1, [1, 2])]);
+        let mut remote = Remote::of(address).unwrap().patient();
+        assert_eq!(rest(&mut remote), [1, 2]);
+        first.join().unwrap();
+        assert_eq!(rest(&mut remote), [0; 0], "it is gone");
+        let (_, second) = serve(address, vec![page(2, []), page(2, [1])]);
+        assert_eq!(rest(&mut remote), [1]);
+        second.join().unwrap();
+        for _ in 0..MISSED_MAX {
+            assert_eq!(rest(&mut remote), [0; 0]);
+        }
+        assert!(remote.next_line().is_err());
+
+        let (address, only) = master(vec![page(1, [1])]);
+        let mut remote = Remote::of(address).unwrap();
+        assert_eq!(rest(&mut remote), [1]);
+        only.join().unwrap();
+        assert!(remote.next_line().is_err(), "nobody follows it");
     }
 
     #[test]
