@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use self::digest::Digest;
-pub use self::output::{Both, PIECE_MAX, Piece, Stream};
+pub use self::output::{Both, PIECE_MAX, Piece, STREAM_MAX, Stream};
 pub use self::short::FileName;
 pub use self::task::{Kind, Kinds, PARTS_MAX, Part, Task, Wishes};
 pub use self::task_name::TaskName;

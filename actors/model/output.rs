@@ -13,6 +13,8 @@ use super::Digest;
 /// Most bytes of one stream that travel at a time: with their base64 and the words around them they fit a message
 /// without a payload, and are more than a person reads at a glance.
 pub const PIECE_MAX: usize = 32 << 10;
+/// Most bytes that a stream may be said to have: every reader of JSON understands the number.
+pub const STREAM_MAX: u64 = (1 << 53) - 1;
 
 /// One of the two streams on which a script prints.
 #[derive(

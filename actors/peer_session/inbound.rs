@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::logic::attribution::Claim;
 use crate::model::{
-    Archive, Attempt, BootId, Digest, Ending, Outcome, Part, PeerId, Piece, TaskChoice, TaskId,
-    TaskName, Wishes,
+    Archive, Attempt, BootId, Digest, Ending, Outcome, PIECE_MAX, Part, PeerId, Piece, STREAM_MAX,
+    TaskChoice, TaskId, TaskName, Wishes,
 };
 use crate::wire::dialect::answer_to;
 use crate::wire::report::{LIST_ROWS_MAX, Sought, TaskState};
@@ -230,7 +230,7 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
                 offset,
                 bytes,
             };
-            Wanted::Output(peer_id, (task_id, attempt), piece)
+            Wanted::Output(peer_id, (task_id, attempt), bounded(piece)?)
         }
         Request::Leave { peer_id } => Wanted::Leave(peer_id),
         Request::ListPeers => Wanted::PeerIds,
@@ -293,6 +293,18 @@ fn want(request: Request<'_>) -> Result<Wanted, WireError> {
     })
 }
 
+/// What was printed, if it is no longer than may be told at a time and where it stands can be counted.
+fn bounded(piece: Piece) -> Result<Piece, WireError> {
+    let wrong = |field, wanted| Err(WireError::Field { field, wanted });
+    if piece.bytes.len() > PIECE_MAX {
+        return wrong("printed", "the base64 of at most 32768 bytes");
+    }
+    if piece.end() > STREAM_MAX {
+        return wrong("offset", "at most 2^53-1, with the bytes that were printed");
+    }
+    Ok(piece)
+}
+
 /// How many rows are listed at most, if so many are asked for.
 fn rows(limit: Option<u32>) -> usize {
     let limit = limit.and_then(|limit| usize::try_from(limit).ok());
@@ -330,5 +342,46 @@ fn whole(data: &Payload<'_>, sha256: Option<Digest>) -> Result<Archive, WireErro
     match sha256 {
         Some(said) if said != archive.digest() => Err(WireError::Damaged),
         _ => Ok(archive),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+    use serde_json::json;
+
+    use super::*;
+    use crate::wire::parse_request;
+
+    /// What is wanted with so many bytes that were printed behind so many.
+    fn output(offset: u64, length: usize) -> Result<Wanted, WireError> {
+        let printed = BASE64_STANDARD.encode(vec![b'x'; length]);
+        let request = json!({
+            "action": "OUTPUT", "peer_id": "p", "task_id": TaskId::new(), "attempt": 1, "stream": "stdout",
+            "offset": offset, "printed": printed,
+        });
+        want(
+            parse_request(request.to_string().as_bytes())
+                .unwrap()
+                .request,
+        )
+    }
+
+    #[test]
+    fn what_was_printed_is_taken_where_it_can_be_counted_and_in_pieces_alone() {
+        assert!(output(0, 0).is_ok() && output(STREAM_MAX, 0).is_ok());
+        let most = STREAM_MAX - PIECE_MAX as u64;
+        assert!(output(most, PIECE_MAX).is_ok());
+        for (offset, length, wrong) in [
+            (most + 1, PIECE_MAX, "offset"),
+            (STREAM_MAX, 1, "offset"),
+            (u64::MAX, 1, "offset"),
+            (0, PIECE_MAX + 1, "printed"),
+        ] {
+            let refused = output(offset, length).unwrap_err();
+            assert_eq!(refused.code(), "bad_field");
+            assert!(refused.to_string().contains(wrong), "{refused}");
+        }
     }
 }

@@ -47,7 +47,8 @@ impl Ring {
 
     /// What follows this many bytes, and where it begins: later, if they are not kept any more. Nothing if nothing does.
     pub fn after(&self, at: u64) -> Option<(u64, Bytes)> {
-        let start = self.start?;
+        // Behind the highest number there is nothing, though the end of what is there is no higher.
+        let start = self.start.filter(|_| at < self.end())?;
         let offset = at.max(start);
         let passed = usize::try_from(offset - start).ok()?;
         let bytes: Vec<u8> = self
@@ -88,8 +89,16 @@ mod tests {
         assert_eq!(ring.after(7), None);
         ring.add(&piece(9, b"x"));
         assert_eq!(ring.after(5), Some((9, "x".into())));
-        ring.add(&piece(u64::MAX, b"y"));
-        assert_eq!(ring.after(0), Some((u64::MAX, "y".into())));
+    }
+
+    #[test]
+    fn what_cannot_be_counted_is_told_once_at_most() {
+        let mut ring = Ring::default();
+        // Of the second byte nobody can say where it is, and whoever reads on from the end would read it for ever.
+        for offset in [u64::MAX - 1, u64::MAX] {
+            ring.add(&piece(offset, b"yz"));
+            assert_eq!(ring.after(ring.end()), None);
+        }
     }
 
     #[test]
