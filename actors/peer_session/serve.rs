@@ -122,6 +122,11 @@ impl PeerSession {
                     cause,
                 );
             }
+            Wanted::Output(peer, _, _) if !self.is_here(&peer) => self.answer_error(
+                request,
+                "what a try prints is told by the peer that has it, on the connection on which it introduced itself: send REGISTER",
+                "another_peer",
+            ),
             Wanted::Output(peer, (task, attempt), piece) => {
                 self.lives(desk, &peer, false);
                 match self.followed.get(&(task, attempt)) {
@@ -265,6 +270,11 @@ impl PeerSession {
                 "not_a_master",
             ),
         }
+    }
+
+    /// Whether this peer of ours introduced itself on this connection.
+    fn is_here(&self, peer: &PeerId) -> bool {
+        self.ours.as_ref().is_some_and(|(ours, _)| ours == peer)
     }
 
     /// Whether a peer of ours introduces itself where another, or another life of it, already has.

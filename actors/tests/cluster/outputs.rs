@@ -9,7 +9,7 @@ use mutirao_actors::model::{BootId, RequestId, SessionId, TaskId};
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::speakers::registration;
+use super::speakers::{registration, registration_with};
 use super::world::{Cable, World, with_master};
 
 /// Somebody reads what a task prints from the beginning, and is answered in the end.
@@ -94,19 +94,57 @@ async fn a_peer_that_does_not_know_how_is_asked_for_nothing_and_the_reader_knows
     .await;
 }
 
+fn output(peer: &str, task: TaskId) -> String {
+    format!(
+        r#"{{"action":"OUTPUT","id":9,"peer_id":"{peer}","task_id":"{task}","attempt":1,"stream":"stdout","offset":0,"printed":"aGk="}}"#
+    )
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_nobody_follows_is_not_heard() {
     with_master(async |world| {
         let task = world.put_task(10_000, 0);
         let mut ours = world.connect(2);
         ours.ask(registration("ours", BootId::random(), 1)).await;
-        let answer = ours
-            .ask_value(format!(
-                r#"{{"action":"OUTPUT","id":2,"peer_id":"ours","task_id":"{task}","attempt":1,"stream":"stdout","offset":0,"printed":"aGk="}}"#
-            ))
-            .await;
+        let answer = ours.ask_value(output("ours", task)).await;
         assert_eq!(answer["code"], "not_followed", "{answer}");
         assert_eq!(count(&world, "OutputCame"), 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_run_prints_is_taken_from_its_own_peer_alone_and_makes_nobody_else_a_peer() {
+    with_master(async |world| {
+        let task = world.put_task(10_000, 0);
+        let mut nobody = world.connect(3);
+        let answer = nobody.ask_value(output("ghost", task)).await;
+        assert_eq!(answer["status"], "ERROR", "{answer}");
+
+        let mut ours = world.connect(2);
+        let registration = registration_with("ours", BootId::random(), 1, &["output"]);
+        ours.ask(registration).await;
+        let package = ours
+            .ask(r#"{"action":"REQUEST_TASK","id":2,"peer_id":"ours"}"#)
+            .await;
+        assert!(package.contains("TASK_PACKAGE"), "{package}");
+        read_until(&world, task, |news| {
+            news["standing"]["running"]["attempt"] == 1
+        })
+        .await;
+        let follow = ours.next().await.unwrap();
+        assert!(follow.contains("FOLLOW_OUTPUT"), "{follow}");
+        let answer = ours.ask_value(output("ghost", task)).await;
+        assert_eq!(answer["code"], "another_peer", "{answer}");
+        assert_eq!(count(&world, "OutputCame"), 0);
+        let peers = world.stage.said("PeerHeard");
+        let ghosts = peers
+            .iter()
+            .filter(|heard| heard.to_string().contains("ghost"));
+        assert_eq!(ghosts.count(), 0);
+        let answer = ours.ask_value(output("ours", task)).await;
+        assert_eq!(answer["status"], "OK", "{answer}");
+        assert_eq!(count(&world, "OutputCame"), 1);
     })
     .await;
 }
