@@ -73,6 +73,13 @@ pub struct ReplyTo {
     pub request: RequestId,
 }
 
+impl ReplyTo {
+    /// Whether both are of one request.
+    pub fn is(&self, other: &Self) -> bool {
+        self.request == other.request && self.session.is_to(&other.session)
+    }
+}
+
 // ---- the master's Registry: who is in the cluster ------------------------------------------
 
 inbox! {
@@ -694,6 +701,7 @@ inbox! {
     /// What hears what tasks print.
     OutputsInbox with OutputsEars hears {
         ReadOutput,
+        ReaderLeft,
         TaskStands,
         OutputCame,
         OutputWithheld,
@@ -710,6 +718,13 @@ pub struct ReadOutput {
     /// How long the answer may wait for news.
     pub wait: Duration,
     /// Who reads.
+    pub reply: ReplyTo,
+}
+
+/// A reader hung up before it was answered.
+#[derive(Debug, Serialize)]
+pub struct ReaderLeft {
+    /// Where the answer would have gone.
     pub reply: ReplyTo,
 }
 

@@ -14,8 +14,8 @@ use crate::clock::Clock;
 use crate::logic::outputs::{self, Effect, Reader};
 use crate::message_log::{Cause, Name};
 use crate::messages::{
-    FollowTask, OutputCame, OutputTold, OutputWithheld, OutputsInbox, ReadOutput, ReplyTo,
-    RequestRefused, SchedulerInbox, TaskStands,
+    FollowTask, OutputCame, OutputTold, OutputWithheld, OutputsInbox, ReadOutput, ReaderLeft,
+    ReplyTo, RequestRefused, SchedulerInbox, TaskStands,
 };
 use crate::port::{Letter, Port};
 
@@ -106,6 +106,21 @@ impl Handler<Letter<ReadOutput>> for Outputs {
         let now = self.clock.now();
         let effects = self.mind.read(task, place, wait, reader, now);
         self.carry_out(effects, cause);
+    }
+}
+
+impl Handler<Letter<ReaderLeft>> for Outputs {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<ReaderLeft>, _: &mut Context<Self>) {
+        let (ReaderLeft { reply }, _) = letter.open();
+        let mut readers = self.readers.iter();
+        let left = readers.find(|(_, waits)| waits.is(&reply));
+        // Its answer may have been on its way.
+        if let Some(reader) = left.map(|(reader, _)| *reader) {
+            self.readers.remove(&reader);
+            self.mind.left(reader);
+        }
     }
 }
 

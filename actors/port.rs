@@ -86,6 +86,11 @@ impl<I> Port<I> {
         }
     }
 
+    /// Whether both are to the same addressee, and come from the same port.
+    pub fn is_to(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inbox, &other.inbox)
+    }
+
     /// Whether the addressee has not stopped yet; one that is there may still stop before it listens.
     pub fn is_there<M>(&self) -> bool
     where

@@ -150,13 +150,13 @@ impl Outputs {
         reader: Reader,
         now: Moment,
     ) -> Vec<Effect> {
-        let is_known = self.tasks.contains_key(&task);
-        if !is_known && self.tasks.len() >= TASKS_MAX {
-            let why = format!("the output of {TASKS_MAX} tasks is read already: try again later");
-            return vec![Effect::Refuse(reader, why)];
-        }
         if self.parked >= READERS_MAX {
             let why = format!("{READERS_MAX} read the output of tasks already: try again later");
+            return vec![Effect::Refuse(reader, why)];
+        }
+        let is_known = self.tasks.contains_key(&task);
+        if !is_known && !self.has_room() {
+            let why = format!("the output of {TASKS_MAX} tasks is read already: try again later");
             return vec![Effect::Refuse(reader, why)];
         }
         let read = self.tasks.entry(task).or_insert_with(|| Read {
@@ -186,6 +186,15 @@ impl Outputs {
             }
         }
         effects
+    }
+
+    /// A reader does not wait any more.
+    pub fn left(&mut self, reader: Reader) {
+        for read in self.tasks.values_mut() {
+            let before = read.parked.len();
+            read.parked.retain(|parked| parked.reader != reader);
+            self.parked -= before - read.parked.len();
+        }
     }
 
     /// How a task stands that is read.
@@ -280,6 +289,19 @@ impl Outputs {
         self.tasks
             .retain(|_, read| !read.parked.is_empty() || now.since(read.read_at) < FORGET_AFTER);
         effects
+    }
+
+    /// Whether one more task can be read: where all places are taken, the one for which nobody waits, and that was read
+    /// the longest ago, gives its own up. Whoever comes back to it goes on where it was.
+    fn has_room(&mut self) -> bool {
+        if self.tasks.len() < TASKS_MAX {
+            return true;
+        }
+        let quiet = self.tasks.iter();
+        let quiet = quiet.filter(|(_, read)| read.parked.is_empty());
+        let oldest = quiet.min_by_key(|(_, read)| read.read_at);
+        let oldest = oldest.map(|(task, _)| *task);
+        oldest.is_some_and(|task| self.tasks.remove(&task).is_some())
     }
 
     fn print(&mut self, task: TaskId, attempt: Attempt) -> Option<&mut Print> {

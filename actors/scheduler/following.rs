@@ -29,10 +29,11 @@ impl<P: Policy> Takes<FollowTask> for Desk<P> {
         } = message;
         let now = self.now();
         if !self.followed.contains_key(&task) && self.followed.len() >= TASKS_MAX {
-            self.followed.retain(|_, followed| now < followed.until);
-            if self.followed.len() >= TASKS_MAX {
-                // It is said again, and by then what is not followed any more has run out.
-                return;
+            // It is said again of each that is read: the one of which that is the longest ago is read no more.
+            let oldest = self.followed.iter();
+            let oldest = oldest.min_by_key(|(_, followed)| followed.until);
+            if let Some(oldest) = oldest.map(|(task, _)| *task) {
+                self.followed.remove(&oldest);
             }
         }
         let followed = self.followed.entry(task).or_insert(Followed {

@@ -10,7 +10,7 @@ use super::body::{self, Named};
 use super::record::Record;
 
 /// Letters of those who look: nothing happens to the task, and a look that is repeated would hide what does.
-const LOOKS: [&str; 15] = [
+const LOOKS: [&str; 16] = [
     "QueueDescribed",
     "PeerReported",
     "DescribeTask",
@@ -18,6 +18,7 @@ const LOOKS: [&str; 15] = [
     "TasksListed",
     "GroupDescribed",
     "ReadOutput",
+    "ReaderLeft",
     "OutputTold",
     "FollowTask",
     "TaskStands",

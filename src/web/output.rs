@@ -6,6 +6,7 @@
 
 mod place;
 mod story;
+mod waiting;
 
 use std::convert::Infallible;
 use std::io;
@@ -29,6 +30,7 @@ use super::problem::Problem;
 use super::results::{PIECES_MAX, entry_of, send};
 use place::{Start, position};
 use story::{Next, OutputEvent, Story, read_of};
+use waiting::Waiting;
 
 /// How long an answer waits for news: shorter than anybody cuts a connection on which nothing moves.
 const WAIT: Duration = Duration::from_secs(10);
@@ -95,14 +97,16 @@ impl Tail {
     async fn read(&mut self) -> Result<Next, Problem> {
         let (task, place) = (self.story.task, self.story.place);
         let wait = if self.story.follows { WAIT } else { SO_FAR };
+        let mut waiting = Waiting::of(&self.desk.outputs);
         let read = |reply| ReadOutput {
             task,
             place,
             wait,
-            reply,
+            reply: waiting.begin(reply),
         };
-        let asked = self.desk.answers.ask(&self.desk.outputs, read);
-        match asked.await? {
+        let answer = self.desk.answers.ask(&self.desk.outputs, read).await;
+        waiting.end();
+        match answer? {
             Answer::Output(news) => Ok(self.story.hear(news)),
             _ => Err(Problem::strange()),
         }

@@ -266,9 +266,50 @@ fn more_than_there_is_room_for_is_refused() {
     }
 }
 
+#[test]
+fn a_task_for_which_nobody_waits_gives_its_place_to_the_next() {
+    let mut play = Play::running();
+    // All others are read by who waits, save one that was read later.
+    for number in 2..TASKS_MAX as u128 {
+        let reader = Reader(1_000 + number as u64);
+        play.mind
+            .read(task(number), Place::default(), WAIT, reader, play.now);
+    }
+    play.now = play.now.after(Duration::from_secs(1));
+    let late = Reader(2_000);
+    play.mind
+        .read(task(900), Place::default(), WAIT, late, play.now);
+    play.mind.left(late);
+    let next = Reader(3_000);
+    let effects = play
+        .mind
+        .read(task(901), Place::default(), WAIT, next, play.now);
+    assert_eq!(effects, [Effect::Follow(task(901), None)]);
+    assert_eq!(play.mind.tasks.len(), TASKS_MAX);
+    assert!(!play.mind.tasks.contains_key(&task(1)) && play.mind.tasks.contains_key(&task(900)));
+
+    // Its reader was only slow.
+    assert_eq!(play.reads(), [Effect::Follow(task(1), None)]);
+    assert!(!play.mind.tasks.contains_key(&task(900)));
+}
+
+#[test]
+fn whoever_hangs_up_is_not_told_and_takes_the_place_of_nobody() {
+    let mut mind = Outputs::default();
+    for number in 0..2 * READERS_MAX as u64 {
+        let effects = mind.read(task(1), Place::default(), WAIT, Reader(number), Moment(1));
+        let refused = |effect: &Effect| matches!(effect, Effect::Refuse(..));
+        assert!(!effects.iter().any(refused), "{number}");
+        mind.left(Reader(number));
+    }
+    assert_eq!(mind.parked, 0);
+    assert_eq!(mind.stands(task(1), running(1), Moment(1)).len(), 1);
+}
+
 #[derive(Debug, Clone)]
 enum Event {
     Read(u128),
+    Leaves,
     Stands(u128, Standing),
     Prints(u128, u32, usize),
     Passes(u64),
@@ -284,6 +325,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     ];
     prop_oneof![
         3 => number.clone().prop_map(Event::Read),
+        1 => Just(Event::Leaves),
         2 => (number.clone(), standing).prop_map(|(number, standing)| Event::Stands(number, standing)),
         4 => (number, 1..4_u32, 0..9_usize).prop_map(|(number, attempt, length)| Event::Prints(number, attempt, length)),
         2 => (1..30_000_u64).prop_map(Event::Passes),
@@ -305,6 +347,13 @@ proptest! {
                     open.insert(Reader(last), (number, now));
                     let place = places.get(&number).copied().unwrap_or_default();
                     mind.read(task(number), place, WAIT, Reader(last), now)
+                }
+                Event::Leaves => {
+                    let gone = open.pop_first();
+                    if let Some((reader, _)) = gone {
+                        mind.left(reader);
+                    }
+                    Vec::new()
                 }
                 Event::Stands(number, standing) => mind.stands(task(number), standing, now),
                 Event::Prints(number, attempt, length) => {

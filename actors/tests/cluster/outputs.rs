@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mutirao_actors::logic::outputs::Place;
 use mutirao_actors::message_log::Cause;
-use mutirao_actors::messages::ReadOutput;
+use mutirao_actors::messages::{ReadOutput, ReaderLeft};
 use mutirao_actors::model::{BootId, RequestId, SessionId, TaskId};
 use serde_json::Value;
 use tokio::time::sleep;
@@ -145,6 +145,38 @@ async fn what_a_run_prints_is_taken_from_its_own_peer_alone_and_makes_nobody_els
         let answer = ours.ask_value(output("ours", task)).await;
         assert_eq!(answer["status"], "OK", "{answer}");
         assert_eq!(count(&world, "OutputCame"), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_hangs_up_is_told_nothing_more() {
+    with_master(async |world| {
+        let task = world.put_task(10_000, 0);
+        read_until(&world, task, |news| news["standing"] == "waiting").await;
+        let place = Place {
+            told: Some(1),
+            read: None,
+        };
+        let told = count(&world, "OutputTold");
+        let [gone, stays] = [1, 2].map(|number| {
+            let reply = world.stage.reply_to(SessionId(70), RequestId(number));
+            let read = ReadOutput {
+                task,
+                place,
+                wait: Duration::from_secs(10),
+                reply: reply.clone(),
+            };
+            world.outputs.tell(read, Cause::OUTSIDE);
+            reply
+        });
+        world
+            .outputs
+            .tell(ReaderLeft { reply: gone }, Cause::OUTSIDE);
+        sleep(Duration::from_secs(20)).await;
+        let told = world.stage.said("OutputTold").split_off(told);
+        let requests: Vec<_> = told.iter().map(|told| told["request"].clone()).collect();
+        assert_eq!(requests, [Value::from(stays.request.0)]);
     })
     .await;
 }
