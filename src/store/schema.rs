@@ -1,7 +1,8 @@
 //! The versions of the schema: `migrations/` has one file for each step.
 //!
 //! Rule: the version stands in two places, and only what both say is believed: one flipped bit neither makes this
-//! program refuse its own store, nor has it migrated twice.
+//! program refuse its own store, nor has it migrated twice. A step writes both in its own transaction, the second as its last
+//! statement: whatever kills the program finds the step done or not begun.
 
 use std::error::Error as _;
 
@@ -67,7 +68,6 @@ pub fn migrate(base: &mut Connection) -> Result<(), Fail> {
         .set_grouped(true)
         .run(base)
         .map_err(|error| unpacked(&error))?;
-    base.pragma_update(None, "user_version", newest())?;
     Ok(())
 }
 
@@ -110,4 +110,24 @@ fn said(base: &Connection, check: &str) -> Result<Vec<String>, Fail> {
     let mut lines: Vec<String> = lines.collect::<Result<_, _>>()?;
     lines.retain(|line| line != "ok");
     Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_and_the_version_that_it_leads_to_are_written_together() {
+        let runner = embedded::migrations::runner();
+        // The first one is only ever run with those behind it, on a database in the making.
+        let steps = runner.get_migrations().iter().skip(1);
+        for step in steps {
+            let says = format!("PRAGMA user_version = {};", step.version());
+            let sql = step.sql().unwrap_or_default();
+            assert!(sql.trim_end().ends_with(&says), "{}", step.name());
+        }
+        let mut base = Connection::open_in_memory().unwrap();
+        migrate(&mut base).unwrap();
+        assert_eq!(version(&base).unwrap(), newest());
+    }
 }

@@ -18,3 +18,5 @@ SELECT lower(format('%s-%s-%s-%s-%s', substr(hex(task), 1, 8), substr(hex(task),
        strftime('%Y-%m-%dT%H:%M:%fZ', ended_at / 1000.0, 'unixepoch') AS ended,
        strftime('%Y-%m-%dT%H:%M:%fZ', opened_at / 1000.0, 'unixepoch') AS opened
 FROM earlier_end;
+
+PRAGMA user_version = 2;
