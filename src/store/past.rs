@@ -60,6 +60,8 @@ impl Past {
         let open = || {
             let base = connect_read_only(&files.database)?;
             schema::refuse_newer(&base)?;
+            // All that is told stood so at one moment.
+            base.execute_batch("BEGIN")?;
             let ends = earlier_ends(&base)?;
             Ok((base, ends))
         };
