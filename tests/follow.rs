@@ -277,6 +277,10 @@ fn parts_go_by_their_numbers_tasks_by_their_state_and_all_by_a_word() {
     let said = err(&asked);
     assert!(said.contains("2 tasks and 2 groups"), "{said}");
     assert_eq!(desk.counts()["cancelled"], 0);
+    let asked = desk.output(&["cancel", "--waiting", "--running"]);
+    assert_eq!(asked.status.code(), Some(2), "{}", out(&asked));
+    assert!(err(&asked).contains("10 tasks"), "{}", err(&asked));
+    assert_eq!(desk.counts()["cancelled"], 0);
     let beside = desk.output(&["cancel", "all", "main-1", "--yes"]);
     assert_eq!(beside.status.code(), Some(2), "{}", out(&beside));
     let of_one = desk.output(&["cancel", "all", "--group", "main-2"]);

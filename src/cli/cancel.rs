@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::ensure;
+use anyhow::bail;
 use clap::Args;
 use mutirao_actors::model::TaskId;
 use mutirao_actors::wire::Request;
@@ -30,7 +30,7 @@ pub struct Cancel {
     /// Why, for those who ask later
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// With `all`: do it, whoever handed it in
+    /// With `all`, or a state alone: do it, whoever handed it in
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -43,11 +43,14 @@ pub async fn run(args: Cancel) -> anyhow::Result<ExitCode> {
     let mut control = Control::connect(address).await?;
     let read = args.selection.read(&mut control).await?;
     let targets = read.targets(&OPEN, &mut control).await?;
-    ensure!(
-        args.yes || !read.is_everything(),
-        "nothing is taken back yet: it would be {}, whoever handed it in; say it with --yes",
-        in_words(&targets, &mut control).await?
-    );
+    if !args.yes && read.is_everything() {
+        let Some(all) = in_words(&targets, &mut control).await? else {
+            return Err(NotFound::Empty.into());
+        };
+        bail!(
+            "nothing is taken back yet: it would be {all}, whoever handed it in; say it with --yes"
+        );
+    }
     let reason = args.reason.as_deref();
     let (mut code, mut is_any) = (ExitCode::SUCCESS, false);
     for target in targets {
@@ -97,22 +100,40 @@ pub async fn run(args: Cancel) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// How much of everything can be taken back: what of these groups, and what is of none.
-async fn in_words(targets: &[Target], control: &mut Control) -> anyhow::Result<String> {
+/// How much of everything would be taken back: what of these groups, and what is of none, or all that stands so; none if
+/// nothing is there.
+async fn in_words(targets: &[Target], control: &mut Control) -> anyhow::Result<Option<String>> {
     let group = |target: &Target| match target {
         Target::One(Meant::Group(group)) => Some(group.waiting + group.running),
         Target::One(Meant::Task(_)) | Target::Some(_) => None,
     };
     let parts: Vec<_> = targets.iter().filter_map(group).collect();
-    let tasks = report(control).await?.queue.tasks;
-    let tasks = (tasks.queued + tasks.leased).saturating_sub(parts.iter().sum());
+    let stand = |state| {
+        targets.iter().any(|target| match target {
+            Target::Some(sought) => sought.states.is_empty() || sought.states.contains(&state),
+            Target::One(_) => true,
+        })
+    };
+    let counts = report(control).await?.queue.tasks;
+    let waiting = if stand(TaskState::Queued) {
+        counts.queued
+    } else {
+        0
+    };
+    let running = if stand(TaskState::Leased) {
+        counts.leased
+    } else {
+        0
+    };
+    let tasks = (waiting + running).saturating_sub(parts.iter().sum());
     let (one, more) = ("group", "groups");
     let groups = counted(parts.len() as u64, one, more);
     let single = counted(tasks, "task", "tasks");
     Ok(match (tasks, parts.is_empty()) {
-        (_, true) => single,
-        (0, false) => groups,
-        (_, false) => format!("{single} and {groups}"),
+        (0, true) => None,
+        (_, true) => Some(single),
+        (0, false) => Some(groups),
+        (_, false) => Some(format!("{single} and {groups}")),
     })
 }
 

@@ -119,9 +119,9 @@ impl Read {
         &self.states
     }
 
-    /// Whether it is everything that the master has, whoever handed it in.
+    /// Whether it is everything that the master has, or all of it that stands so, whoever handed it in.
     pub fn is_everything(&self) -> bool {
-        self.is_all && self.group.is_none()
+        (self.is_all || !self.states.is_empty()) && self.named.is_empty() && self.group.is_none()
     }
 
     /// Whether something goes by a name that was typed.
