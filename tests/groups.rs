@@ -358,3 +358,44 @@ fn an_interrupted_run_leaves_the_queue_going_and_says_how_to_pick_it_up() {
     assert_eq!(run.wait_end(PATIENCE), Some(130));
     assert_eq!(desk.counts()["queued"], 3);
 }
+
+#[test]
+fn a_hand_in_that_is_cut_off_says_how_many_parts_went_in_and_so_does_the_group() {
+    let desk = desk(&table(400, &[]));
+    let _master = desk.master();
+    let run = desk.start(&["run", "main.py", "rows.csv", "--rows", "1"]);
+    wait_until("the first is handed in", PATIENCE, || {
+        desk.path(".mutirao/last").exists()
+    });
+    run.interrupt();
+    run.wait_line(
+        |line| line.contains("of 400 parts were handed in, and these go on: mutirao cancel main-1"),
+        PATIENCE,
+    );
+    assert_eq!(run.wait_end(PATIENCE), Some(130));
+    let info = out(&desk.output(&["info", "main-1"]));
+    assert!(info.contains("not handed in"), "{info}");
+    let why = out(&desk.output(&["why", "main-1"]));
+    assert!(why.contains("parts were not handed in"), "{why}");
+}
+
+#[test]
+fn nothing_begins_behind_one_part_of_a_group_when_the_group_was_meant() {
+    let desk = desk(&table(4, &[]));
+    let _master = desk.master();
+    let cut = ["submit", "main.py", "rows.csv", "--rows", "2"];
+    assert!(desk.output(&cut).status.success());
+    for after in ["last", "main-1"] {
+        for more in [&[][..], &["--rows", "2"]] {
+            let words = ["submit", "main.py", "rows.csv", "--after", after];
+            let refused = desk.output(&[&words, more].concat());
+            assert_eq!(refused.status.code(), Some(2), "{after}");
+            let said = err(&refused);
+            assert!(said.contains("`mutirao wait main-1 && mutirao"), "{said}");
+        }
+    }
+    assert_eq!(desk.counts()["queued"], 2);
+    let behind_a_part = ["submit", "main.py", "rows.csv", "--after", "main-1.0"];
+    let output = desk.output(&behind_a_part);
+    assert!(output.status.success(), "{}", err(&output));
+}

@@ -1,5 +1,6 @@
 //! A group from the outside: handed in, followed to its end, and where what it made lies.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -79,23 +80,24 @@ pub async fn open(name: &str, parts: u32, control: &mut Control) -> Result<Place
     Ok(Place { group, parts })
 }
 
-/// Hands in all parts, the first of which is packed already. All others wait for that one, if it is a canary.
+/// Hands in all parts, the first of which is packed already and waits for a task if one is named. All others wait for the
+/// first, if it is a canary. `handed_in` counts along, for who is interrupted.
 ///
 /// # Errors
 /// When a part cannot be made, or the master cannot be reached or refuses it; says what to do with those that it has.
 pub async fn submit(
     wanted: &Wanted,
     work: &mut Work,
-    first: Archive,
+    (first, mut after): (Archive, Option<TaskId>),
     place: Place,
+    handed_in: &Cell<u32>,
     control: &mut Control,
 ) -> anyhow::Result<Group> {
     let line = bar(place.parts, "handing in");
-    let mut after = wanted.after(control).await?;
     let mut tasks = Vec::new();
     let mut first = Some(first);
     for number in 0..place.parts {
-        let handed_in = async {
+        let submitted = async {
             let task = match first.take() {
                 Some(first) => first,
                 None => Archive::new(work.part(number)?),
@@ -103,11 +105,12 @@ pub async fn submit(
             let at = (&place, number);
             anyhow::Ok(wanted.submit_part(&task, at, after, control).await?)
         };
-        let task = handed_in.await.with_context(|| {
+        let task = submitted.await.with_context(|| {
             let group = &place.group;
             format!("only {number} of {} parts were handed in (to take them back: mutirao cancel {group})", place.parts)
         })?;
         tasks.push(task);
+        handed_in.set(number + 1);
         if number == 0 && !wanted.no_canary {
             after = Some(task);
         }
@@ -149,6 +152,12 @@ fn short(report: &GroupReport) -> Unfinished {
         there: ended(report),
         parts: report.parts,
     }
+}
+
+/// How many parts were not handed in; a hand-in that was cut off leaves them out.
+pub fn missing(report: &GroupReport) -> u64 {
+    let there = report.waiting + report.running + ended(report);
+    u64::from(report.parts).saturating_sub(there)
 }
 
 /// Whether every part has its result.

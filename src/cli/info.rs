@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use mutirao_actors::wire::report::{GroupReport, TaskReport};
 
+use super::group::missing;
 use super::list::state;
 use super::options::{FindOptions, NoMaster};
 use super::select::{self, Meant, Selection};
@@ -74,6 +75,13 @@ fn of_group(report: &GroupReport) -> String {
     let mut lines = Lines::default();
     lines.say("group", &report.group);
     lines.say("parts", report.parts);
+    match missing(report) {
+        0 => {}
+        missing => lines.say(
+            "missing",
+            format!("{missing}, not handed in: that was cut off, or goes on"),
+        ),
+    }
     lines.say("waiting", report.waiting);
     lines.say("running", report.running);
     lines.say("done", report.done);

@@ -1,5 +1,6 @@
 //! `mutirao submit`: hand in what `run` runs, and do not wait for it.
 
+use std::cell::Cell;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -57,8 +58,10 @@ async fn parts(args: &Submit) -> anyhow::Result<ExitCode> {
     }
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
+    let after = wanted.after(&mut control).await?;
     let place = group::open(&wanted.name(), work.parts(), &mut control).await?;
-    let group = group::submit(wanted, &mut work, first, place, &mut control).await?;
+    let (first, handed_in) = ((first, after), Cell::new(0));
+    let group = group::submit(wanted, &mut work, first, place, &handed_in, &mut control).await?;
     let (name, parts) = (&group.place.group, group.place.parts);
     match args.json {
         true => println!(

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use clap::Args;
 use mutirao_actors::model::{Archive, Part, TaskId, TaskName};
+use mutirao_actors::wire::report::TaskReport;
 use mutirao_actors::wire::{Payload, Reply, Request};
 
 use super::options::{duration, from_one};
@@ -49,7 +50,7 @@ pub struct Wanted {
     /// Run at most so many tasks of the group at a time
     #[arg(long, value_name = "N", value_parser = from_one::<NonZeroU32>)]
     max_running: Option<NonZeroU32>,
-    /// Begin when this task is done: its name or id, or `last`
+    /// Begin when this task is done: its name or id, or `last`; for a group wait first: mutirao wait GROUP && ...
     #[arg(long, value_name = "TASK")]
     after: Option<String>,
     /// Do not try the first task before the others may begin
@@ -144,10 +145,20 @@ impl Wanted {
         let Some(after) = &self.after else {
             return Ok(None);
         };
-        match select::task(after, false, control).await {
-            Ok(report) => Ok(Some(report.task_id)),
-            Err(ControlError::Refused(why)) => bail!("it cannot wait for {after}: {why}"),
-            Err(error) => Err(error.into()),
+        let why = match select::task(after, false, control).await {
+            // Of a group that was handed in last it is the last part, which may be done before the others.
+            Ok(TaskReport {
+                group: Some(group),
+                part: Some(_),
+                ..
+            }) if after == "last" => return Err(after_a_group(&group)),
+            Ok(report) => return Ok(Some(report.task_id)),
+            Err(ControlError::Refused(why)) => why,
+            Err(error) => return Err(error.into()),
+        };
+        match select::parts_of(after, control).await? {
+            Some(group) => Err(after_a_group(&group.group)),
+            None => bail!("it cannot wait for {after}: {why}; `mutirao list` shows what there is"),
         }
     }
 
@@ -230,6 +241,14 @@ impl Wanted {
             max_running: self.max_running,
         }
     }
+}
+
+/// Why nothing is handed in behind a group: to begin when one part of it is done would be too early.
+fn after_a_group(group: &str) -> anyhow::Error {
+    anyhow!(
+        "{group} is a group, and --after takes one task: wait for all of it first, with `mutirao wait {group} && mutirao …` \
+         and the same without --after"
+    )
 }
 
 /// What a part's task is called.

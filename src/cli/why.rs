@@ -15,6 +15,7 @@ use mutirao_actors::wire::report::{GroupReport, PeerRow, TaskReport, TaskState};
 use serde::Serialize;
 
 use super::ask::{group_in_full, read_report};
+use super::group::missing;
 use super::near::did_you_mean;
 use super::options::{FindOptions, NoMaster, root};
 use super::run::{fetch, text_of};
@@ -204,6 +205,12 @@ fn of_group(report: &GroupReport, shown: Shown) -> String {
         report.failed,
         report.cancelled,
     );
+    if let missing @ 1.. = missing(report) {
+        let _ = writeln!(
+            text,
+            "{missing} parts were not handed in: that was cut off, or goes on"
+        );
+    }
     let Some(why) = &report.why else {
         return text;
     };

@@ -1,6 +1,6 @@
 //! `mutirao run` of a work that is cut: canary, progress, and the folder with what all parts made.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -42,14 +42,15 @@ pub async fn run(mut args: Run) -> anyhow::Result<ExitCode> {
     wanted.is_passing = embedded.is_some();
     let wanted = &*wanted;
     let mut control = Control::connect(address).await?;
-    let opened = RefCell::new(None);
+    let opened = Opened::default();
+    let parts = work.parts();
     let from = embedded.as_ref().map(Embedded::root);
     let code = tokio::select! {
         code = all((wanted, &mut work, first), (address, from), &opened, &mut control) => code,
         _ = signals.next() => {
-            let group = opened.take();
+            let group = opened.group.take();
             let made = from.zip(group.as_deref()).and_then(|(root, group)| rescue(root, group, wanted));
-            eprintln!("interrupted; {}", left_behind(embedded.is_some(), group));
+            eprintln!("interrupted; {}", left_behind(embedded.is_some(), group, (opened.handed_in.get(), parts)));
             if let Some(made) = made {
                 println!("{}/", made.display());
             }
@@ -60,6 +61,13 @@ pub async fn run(mut args: Run) -> anyhow::Result<ExitCode> {
         embedded.end().await;
     }
     code
+}
+
+/// What was begun at the master, for who is interrupted.
+#[derive(Default)]
+struct Opened {
+    group: RefCell<Option<String>>,
+    handed_in: Cell<u32>,
 }
 
 /// The work, and its first part, which is sound.
@@ -81,9 +89,12 @@ fn rescue(root: &Path, group: &str, wanted: &Wanted) -> Option<PathBuf> {
 }
 
 /// What becomes of the group when this command is interrupted.
-fn left_behind(is_embedded: bool, group: Option<String>) -> String {
+fn left_behind(is_embedded: bool, group: Option<String>, (handed_in, parts): (u32, u32)) -> String {
     match (is_embedded, group) {
         (true, _) => "what ran is stopped; what was put together so far is kept".into(),
+        (false, Some(group)) if handed_in < parts => format!(
+            "only {handed_in} of {parts} parts were handed in, and these go on: mutirao cancel {group} takes them back"
+        ),
         (false, Some(group)) => {
             format!("what was handed in goes on: mutirao wait last, or mutirao cancel {group}")
         }
@@ -94,12 +105,14 @@ fn left_behind(is_embedded: bool, group: Option<String>) -> String {
 async fn all(
     (wanted, work, first): (&Wanted, &mut Work, Archive),
     (master, own): (SocketAddr, Option<&Path>),
-    opened: &RefCell<Option<String>>,
+    opened: &Opened,
     control: &mut Control,
 ) -> anyhow::Result<ExitCode> {
+    let after = wanted.after(control).await?;
     let place = group::open(&wanted.name(), work.parts(), control).await?;
-    opened.replace(Some(place.group.clone()));
-    let group = group::submit(wanted, work, first, place, control).await?;
+    opened.group.replace(Some(place.group.clone()));
+    let handed_in = &opened.handed_in;
+    let group = group::submit(wanted, work, (first, after), place, handed_in, control).await?;
     let described = group::described(work, control).await?;
     match wanted.no_canary {
         true => eprintln!("{described}"),
