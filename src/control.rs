@@ -1,4 +1,6 @@
 //! Speaks to a master like a peer does, for the command line: one request, one reply.
+//!
+//! Rule: only who asks how something stands may ask again when the connection broke; what changes something is asked once.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +12,7 @@ use mutirao_actors::wire::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::sockets::SocketError;
 use crate::sockets::tcp::dial;
@@ -19,6 +21,10 @@ use crate::sockets::tcp::dial;
 const DIAL_WITHIN: Duration = Duration::from_secs(3);
 /// How long nothing may move: a large task is looked over and written before it is answered.
 const REPLY_WITHIN: Duration = Duration::from_secs(60);
+/// How long a master that is gone is looked for: one that is started anew, on a machine too, is back by then.
+const AWAY_MAX: Duration = Duration::from_secs(300);
+/// The pause before it is tried again.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// What is written or read at once, and moves within that time even over the worst link.
 const MOVES: usize = 64 << 10;
 
@@ -34,6 +40,19 @@ pub enum ControlError {
     /// It did not answer in time.
     #[error("the master did not answer within {} s", REPLY_WITHIN.as_secs())]
     Silent,
+    /// It was gone for long.
+    #[error(
+        "the master at {address} is gone for {} s ({error}); what was handed in is written down there and goes on with it: \
+         {then}", AWAY_MAX.as_secs()
+    )]
+    Gone {
+        /// Where it was.
+        address: SocketAddr,
+        /// What the last try met.
+        error: Box<ControlError>,
+        /// What to type when it is back.
+        then: &'static str,
+    },
     /// What it sent is no message.
     #[error("the master sent what is no message: {0}")]
     Scan(#[from] ScanError),
@@ -48,6 +67,16 @@ pub enum ControlError {
     Strange(SocketAddr),
 }
 
+impl ControlError {
+    /// Whether the master cannot be reached now.
+    pub fn is_away(&self) -> bool {
+        matches!(
+            self,
+            Self::Socket(_) | Self::Io(_) | Self::Silent | Self::Gone { .. }
+        )
+    }
+}
+
 /// A connection to a master.
 #[derive(Debug)]
 pub struct Control {
@@ -55,6 +84,8 @@ pub struct Control {
     stream: TcpStream,
     scanner: Scanner,
     buffer: BytesMut,
+    /// What to type when the master stays away, of whoever looks for it again.
+    then: Option<&'static str>,
 }
 
 impl Control {
@@ -69,7 +100,14 @@ impl Control {
             stream,
             scanner: Scanner::new(Caps::REPLIES),
             buffer: BytesMut::new(),
+            then: None,
         })
+    }
+
+    /// From here on only asks how something stands, and looks for the master again when it is gone; `then` says what to type
+    /// when it stays away.
+    pub fn be_patient(&mut self, then: &'static str) {
+        self.then = Some(then);
     }
 
     /// Asks, and makes something of the reply; `None` from `read` means that it is not the right one.
@@ -81,13 +119,60 @@ impl Control {
         request: &Request<'_>,
         read: impl FnOnce(Reply<'_>) -> Option<T>,
     ) -> Result<T, ControlError> {
+        let mut told = self.exchange(request).await;
+        if let Some(then) = self.then {
+            told = self.again(request, told, then).await;
+        }
+        match told?.apart().reply()?.reply {
+            Reply::Error { message, .. } => Err(ControlError::Refused(message.into_owned())),
+            reply => read(reply).ok_or(ControlError::Strange(self.address)),
+        }
+    }
+
+    async fn exchange(&mut self, request: &Request<'_>) -> Result<Message, ControlError> {
         for part in encode_request(Dialect::Flat, None, request).chunks(MOVES) {
             moving(self.stream.write_all(part)).await?;
         }
-        let message = self.read().await?;
-        match message.apart().reply()?.reply {
-            Reply::Error { message, .. } => Err(ControlError::Refused(message.into_owned())),
-            reply => read(reply).ok_or(ControlError::Strange(self.address)),
+        self.read().await
+    }
+
+    /// Asks again while the master is gone, and not for ever.
+    async fn again(
+        &mut self,
+        request: &Request<'_>,
+        mut told: Result<Message, ControlError>,
+        then: &'static str,
+    ) -> Result<Message, ControlError> {
+        let (address, mut away) = (self.address, Duration::ZERO);
+        loop {
+            let error = match told {
+                Err(error) if error.is_away() => error,
+                told => return told,
+            };
+            if away >= AWAY_MAX {
+                let error = Box::new(error);
+                return Err(ControlError::Gone {
+                    address,
+                    error,
+                    then,
+                });
+            }
+            if away.is_zero() {
+                let minutes = AWAY_MAX.as_secs() / 60;
+                eprintln!(
+                    "{error}; what was handed in is safe there: looking for {address} again for {minutes} minutes"
+                );
+            }
+            away += AGAIN_AFTER;
+            sleep(AGAIN_AFTER).await;
+            told = match Self::connect(address).await {
+                Ok(fresh) => {
+                    *self = fresh;
+                    self.then = Some(then);
+                    self.exchange(request).await
+                }
+                Err(error) => Err(error),
+            };
         }
     }
 

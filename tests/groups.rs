@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -398,4 +399,42 @@ fn nothing_begins_behind_one_part_of_a_group_when_the_group_was_meant() {
     let behind_a_part = ["submit", "main.py", "rows.csv", "--after", "main-1.0"];
     let output = desk.output(&behind_a_part);
     assert!(output.status.success(), "{}", err(&output));
+}
+
+#[test]
+fn commands_that_wait_find_a_master_again_that_was_killed_and_started_anew() {
+    let desk = desk(&table(4, &[]));
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let start = || {
+        let master = desk.start(&["master", "--name", "lab", "--port", &port]);
+        master.wait_line(|line| line.contains("serving \"lab\""), PATIENCE);
+        master
+    };
+    let master = start();
+    fs::write(desk.path("one.py"), "print('one')").unwrap();
+    let there = format!("127.0.0.1:{port}");
+    let lonely = |words: &[&str]| {
+        let command = desk.start(&[words, &["--master", &there]].concat());
+        command.wait_line(|line| line.contains("waits for a peer"), PATIENCE);
+        command
+    };
+    let commands = [
+        lonely(&["run", "one.py"]),
+        lonely(&["wait", "one"]),
+        lonely(&["run", "main.py", "rows.csv", "--rows", "2"]),
+    ];
+    master.kill();
+    master.wait_end(PATIENCE);
+    for command in &commands {
+        command.wait_line(|line| line.contains("is safe there"), PATIENCE);
+    }
+    let _master = start();
+    let elsewhere = desk.elsewhere();
+    let _peer = elsewhere.start(&["peer", "--slots", "1"]);
+    for command in &commands {
+        assert_eq!(command.wait_end(PATIENCE), Some(0));
+        assert_eq!(command.count(|line| line.contains("is safe there")), 1);
+    }
 }

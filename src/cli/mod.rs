@@ -238,10 +238,7 @@ fn in_system(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Re
 /// How the program ends after this error.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     let no_master = error.downcast_ref::<options::NoMaster>().is_some()
-        || matches!(
-            error.downcast_ref(),
-            Some(ControlError::Socket(_) | ControlError::Io(_) | ControlError::Silent)
-        )
+        || error.downcast_ref().is_some_and(ControlError::is_away)
         || matches!(
             error.downcast_ref(),
             Some(TraceError::Nowhere(_) | TraceError::Unreached(_) | TraceError::Broken { .. })

@@ -35,6 +35,9 @@ pub use self::parts::{cut, dry_run, finish};
 /// Longest text of a result that is printed; the rest is in the result's ZIP.
 const PRINTED_MAX: u64 = 64 << 20;
 
+/// What to type when the master comes back later than that is waited for.
+const AFTERWARDS: &str = "mutirao wait last";
+
 /// Looks for a result that the master of this folder lays down itself, right after it was told to be done: two seconds.
 const LAID_LOOKS_MAX: u32 = 10;
 
@@ -97,6 +100,9 @@ async fn submit_and_wait(
 ) -> anyhow::Result<ExitCode> {
     let after = wanted.after(control).await?;
     let (id, _) = wanted.submit(task, after, control).await?;
+    if !wanted.is_passing {
+        control.be_patient(AFTERWARDS);
+    }
     wait_and_print(id, master_is_here, control).await
 }
 

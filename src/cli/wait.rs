@@ -35,6 +35,7 @@ pub async fn run(args: Wait) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
+    control.be_patient("mutirao wait, with the same words");
     let waiting = async {
         let mut worst = ExitCode::SUCCESS;
         let read = args.selection.read(&mut control).await?;

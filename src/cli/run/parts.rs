@@ -13,7 +13,7 @@ use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::{GroupReport, PeerRow, TaskReport, TaskState};
 
 use super::embedded::{Embedded, master_or_own};
-use super::{Run, fetch, text_of, wait};
+use super::{AFTERWARDS, Run, fetch, text_of, wait};
 use crate::archive::inspect_task;
 use crate::cli::FAILED;
 use crate::cli::ask::{group_in_full, read_report};
@@ -113,6 +113,9 @@ async fn all(
     opened.group.replace(Some(place.group.clone()));
     let handed_in = &opened.handed_in;
     let group = group::submit(wanted, work, (first, after), place, handed_in, control).await?;
+    if own.is_none() {
+        control.be_patient(AFTERWARDS);
+    }
     let described = group::described(work, control).await?;
     match wanted.no_canary {
         true => eprintln!("{described}"),
