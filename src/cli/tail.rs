@@ -198,8 +198,8 @@ impl<'a> Reading<'a> {
             if self.open == 0 && self.groups.is_empty() {
                 return Ok(self.is_well);
             }
+            // Neither goes first: where there is always something to show, it is still folded, and new parts still begin.
             tokio::select! {
-                biased;
                 Some((number, told)) = self.told.recv() => self.hear(number, told)?,
                 _ = looks.tick() => {
                     looked = looked.wrapping_add(1);
