@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::printed::Printed;
-use super::windows::{Looks, Seen, beginning};
+use super::windows::{Look, Looks, Seen, beginning};
 
 /// Most bytes of one stream that are kept, the end included: more than anyone reads, and a result stays one message.
 pub const OUTPUT_MAX: usize = 16 << 20;
@@ -55,85 +55,133 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 
 /// Keeps what comes out of our end of a pipe until its end, or until `give_up`. It reads on whatever happens, so that a
 /// script never blocks or dies of what it prints; from `over` on, when the script has ended, without a pause. Whoever looks
-/// is shown what is kept.
+/// is shown what is kept, until both are over: a script may close one stream, or both, and go on.
 pub async fn pump(
     from: OwnedFd,
-    mut into: Printed,
+    into: Printed,
     mut looks: Looks,
     over: CancellationToken,
     give_up: CancellationToken,
 ) -> (Tally, Printed) {
-    let mut capped = Capped::new(OUTPUT_MAX - TAIL_MAX, TAIL_MAX);
-    let (mut from, mut chunk) = (File::from(from), Vec::new());
-    let (mut bytes, mut hurried, mut goes_on) = (0, 0_u32, true);
-    let mut done = Ok(());
-    'reading: while goes_on {
-        let mut ready = pin!(readable(from));
-        from = loop {
-            tokio::select! {
-                biased;
-                () = give_up.cancelled() => break 'reading,
-                // A script that prints all the time is looked at too, and a look takes it no time.
-                look = looks.next() => {
-                    let seen = see(&mut into, &capped, bytes, look.from).await;
-                    look.answer(seen);
-                }
-                from = &mut ready => match from {
-                    Ok(from) => break from,
-                    Err(error) => {
-                        // What follows is not read: whoever reads the result is to know.
-                        done = done.and(Err(error));
-                        break 'reading;
-                    }
-                },
-            }
-        };
-        match hurried.checked_sub(1) {
-            Some(left) => hurried = left,
-            // It ends early when the script does.
-            None => drop(timeout(PAUSE, over.cancelled()).await),
-        }
-        goes_on = read(&from, &mut chunk);
-        // Prints of a little more than half a page fill a pipe with half of what it could hold.
-        if chunk.len() >= CHUNK / 2 {
-            hurried = HURRIED;
-        }
-        bytes += chunk.len() as u64;
-        let head = capped.head_of(&chunk);
-        // After the first failure nothing more is kept.
-        if done.is_ok() && !head.is_empty() {
-            done = into.add(head).await;
-        }
-        chunk.clear();
-    }
-    let (left_out, end) = capped.end();
-    if done.is_ok() && !end.is_empty() {
-        done = into.add(&end).await;
-    }
-    let failed = done.err().map(|error| error.to_string());
-    let tally = Tally {
-        bytes,
-        left_out,
-        failed,
+    let mut kept = Keeping {
+        into,
+        capped: Capped::new(OUTPUT_MAX - TAIL_MAX, TAIL_MAX),
+        bytes: 0,
+        done: Ok(()),
     };
-    (tally, into)
+    kept.read_all(from.into(), &mut looks, &over, &give_up)
+        .await;
+    loop {
+        tokio::select! {
+            biased;
+            () = over.cancelled() => break,
+            () = give_up.cancelled() => break,
+            look = looks.next() => kept.show(look).await,
+        }
+    }
+    kept.end().await
 }
 
-/// What is kept of a stream that has carried so many bytes, from there on; a piece of it, and where that begins.
-async fn see(into: &mut Printed, capped: &Capped, bytes: u64, from: Option<u64>) -> Seen {
-    let start = beginning(from, bytes);
-    let head = bytes - capped.left_out - capped.tail.len() as u64;
-    if start < head {
-        let most = usize::try_from(head - start).unwrap_or(usize::MAX);
-        let seen = into.part(start, most.min(PIECE_MAX)).await;
-        // What the disk does not give back is in no result either.
-        return (start, seen.unwrap_or_default().into());
+/// What is kept of a stream while it is read.
+struct Keeping {
+    into: Printed,
+    capped: Capped,
+    /// How much it has carried.
+    bytes: u64,
+    /// The first failure; after it nothing more is kept.
+    done: io::Result<()>,
+}
+
+impl Keeping {
+    /// Reads the stream to its end, and shows it meanwhile to whoever looks.
+    async fn read_all(
+        &mut self,
+        mut from: File,
+        looks: &mut Looks,
+        over: &CancellationToken,
+        give_up: &CancellationToken,
+    ) {
+        let (mut chunk, mut hurried, mut goes_on) = (Vec::new(), 0_u32, true);
+        while goes_on {
+            let mut ready = pin!(readable(from));
+            from = loop {
+                tokio::select! {
+                    biased;
+                    () = give_up.cancelled() => return,
+                    // A script that prints all the time is looked at too, and a look takes it no time.
+                    look = looks.next() => self.show(look).await,
+                    from = &mut ready => match from {
+                        Ok(from) => break from,
+                        // What follows is not read: whoever reads the result is to know.
+                        Err(error) => return self.failed(error),
+                    },
+                }
+            };
+            match hurried.checked_sub(1) {
+                Some(left) => hurried = left,
+                // It ends early when the script does.
+                None => drop(timeout(PAUSE, over.cancelled()).await),
+            }
+            goes_on = read(&from, &mut chunk);
+            // Prints of a little more than half a page fill a pipe with half of what it could hold.
+            if chunk.len() >= CHUNK / 2 {
+                hurried = HURRIED;
+            }
+            self.add(&chunk).await;
+            chunk.clear();
+        }
     }
-    let tail = head + capped.left_out;
-    let start = start.max(tail);
-    let passed = usize::try_from(start - tail).unwrap_or(usize::MAX);
-    let seen = capped.tail.iter().skip(passed).take(PIECE_MAX);
-    (start, seen.copied().collect())
+
+    async fn add(&mut self, chunk: &[u8]) {
+        self.bytes += chunk.len() as u64;
+        let head = self.capped.head_of(chunk);
+        if self.done.is_ok() && !head.is_empty() {
+            self.done = self.into.add(head).await;
+        }
+    }
+
+    fn failed(&mut self, error: io::Error) {
+        if self.done.is_ok() {
+            self.done = Err(error);
+        }
+    }
+
+    /// Shows what is kept from there on; a piece of it, and where that begins.
+    async fn show(&mut self, look: Look) {
+        let seen = self.see(look.from).await;
+        look.answer(seen);
+    }
+
+    async fn see(&mut self, from: Option<u64>) -> Seen {
+        let (bytes, capped) = (self.bytes, &self.capped);
+        let start = beginning(from, bytes);
+        let head = bytes - capped.left_out - capped.tail.len() as u64;
+        if start < head {
+            let most = usize::try_from(head - start).unwrap_or(usize::MAX);
+            let seen = self.into.part(start, most.min(PIECE_MAX)).await;
+            // What the disk does not give back is in no result either.
+            return (start, seen.unwrap_or_default().into());
+        }
+        let tail = head + capped.left_out;
+        let start = start.max(tail);
+        let passed = usize::try_from(start - tail).unwrap_or(usize::MAX);
+        let seen = capped.tail.iter().skip(passed).take(PIECE_MAX);
+        (start, seen.copied().collect())
+    }
+
+    /// Nothing more comes.
+    async fn end(mut self) -> (Tally, Printed) {
+        let (left_out, end) = self.capped.end();
+        if self.done.is_ok() && !end.is_empty() {
+            self.done = self.into.add(&end).await;
+        }
+        let tally = Tally {
+            bytes: self.bytes,
+            left_out,
+            failed: self.done.err().map(|error| error.to_string()),
+        };
+        (tally, self.into)
+    }
 }
 
 /// Waits for something to read, or the end. Only while it waits does what is printed wake us up.
@@ -196,10 +244,13 @@ impl Capped {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::mem;
 
     use proptest::prelude::*;
+    use tokio::time::sleep;
 
-    use mutirao_actors::model::{Attempt, Both, TaskId};
+    use mutirao_actors::logic::client::RunKey;
+    use mutirao_actors::model::{Attempt, Both, Stream, TaskId};
 
     use super::super::windows::Windows;
     use super::*;
@@ -250,7 +301,11 @@ mod tests {
         if is_over {
             over.cancel();
         }
-        let writer = std::thread::spawn(move || write(scripts.into()));
+        let ended = over.clone();
+        let writer = std::thread::spawn(move || {
+            write(scripts.into());
+            ended.cancel();
+        });
         let into = Printed::in_memory(home.path());
         let pumped = pump(ours, into, Looks::default(), over, CancellationToken::new());
         let (tally, mut printed) = pumped.await;
@@ -301,7 +356,7 @@ mod tests {
             nobody,
             Printed::default(),
             looks.stderr,
-            over,
+            over.clone(),
             give_up.clone(),
         );
         let silence = tokio::spawn(silence);
@@ -334,8 +389,56 @@ mod tests {
             }
         }
         drop((scripts, silent));
+        over.cancel();
         assert_eq!(pumping.await.unwrap().0.bytes, length as u64);
         silence.await.unwrap();
+    }
+
+    /// Looks until that is there on the stream.
+    async fn look_for(text: &str, on: Stream, windows: &Windows, run: RunKey) {
+        let found = async {
+            loop {
+                let from = Some(Both::default());
+                let seen = windows.look(run, from).await.expect("nothing is seen");
+                if seen[on].bytes == text {
+                    return;
+                }
+                sleep(PAUSE).await;
+            }
+        };
+        let found = timeout(Duration::from_secs(20), found).await;
+        assert!(found.is_ok(), "{text} is never seen on {on}");
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_a_script_closes_is_looked_at_as_before_and_so_is_the_other() {
+        let (windows, run) = (Windows::default(), (TaskId::new(), Attempt(1)));
+        let mut looks = windows.open(run);
+        let [over, give_up] = [(); 2].map(|()| CancellationToken::new());
+        let mut pumped = |stream| {
+            let (ours, scripts) = pipe().unwrap();
+            let looks = mem::take(&mut looks[stream]);
+            let pump = pump(
+                ours,
+                Printed::default(),
+                looks,
+                over.clone(),
+                give_up.clone(),
+            );
+            (File::from(scripts), tokio::spawn(pump))
+        };
+        let (mut stdout, of_stdout) = pumped(Stream::Stdout);
+        let (mut stderr, of_stderr) = pumped(Stream::Stderr);
+        stderr.write_all(b"bye").unwrap();
+        drop(stderr);
+        look_for("bye", Stream::Stderr, &windows, run).await;
+        stdout.write_all(b"still here").unwrap();
+        look_for("still here", Stream::Stdout, &windows, run).await;
+        drop(stdout);
+        look_for("bye", Stream::Stderr, &windows, run).await;
+        over.cancel();
+        assert_eq!(of_stdout.await.unwrap().0.bytes, 10);
+        assert_eq!(of_stderr.await.unwrap().0.bytes, 3);
     }
 
     #[tokio::test]
@@ -344,6 +447,7 @@ mod tests {
         let (ours, scripts) = pipe().unwrap();
         File::from(scripts).write_all(b"hello").unwrap();
         let [over, give_up] = [CancellationToken::new(), CancellationToken::new()];
+        over.cancel();
         let into = Printed::in_file(full.unwrap());
         let (tally, _) = pump(ours, into, Looks::default(), over, give_up).await;
         assert_eq!(tally.bytes, 5);
