@@ -59,7 +59,7 @@ fn kills_in(counts: &str) -> Option<u64> {
 
 /// How a run really ended that ended by itself: `kills_before` is what [`kills`] was when it started, `kills` asks
 /// what it is now, which the kernel has to count first, and `stderr` has what it printed as errors.
-pub fn ending(
+pub async fn ending(
     ending: Ending,
     kills_before: Option<u64>,
     kills: impl FnOnce() -> Option<u64>,
@@ -70,15 +70,15 @@ pub fn ending(
             let killed = signal == Signal::SIGKILL as i32;
             killed && kills_before.is_some() && kills_before < kills()
         }
-        Ending::Exit(code) => code == BY_EXCEPTION && raised(stderr),
+        Ending::Exit(code) => code == BY_EXCEPTION && raised(stderr).await,
         _ => false,
     };
     if ran_out { Ending::OutOfMemory } else { ending }
 }
 
 /// Whether the last line is that of a `MemoryError`, or of a library's own kind of it.
-fn raised(stderr: &mut Printed) -> bool {
-    let end = stderr.end(LAST_WORDS_MAX);
+async fn raised(stderr: &mut Printed) -> bool {
+    let end = stderr.end(LAST_WORDS_MAX).await;
     let text = String::from_utf8_lossy(&end);
     let last = text.trim_end().lines().next_back().unwrap_or_default();
     let name = last.split(':').next().unwrap_or_default();
@@ -99,17 +99,18 @@ mod tests {
         Printed::in_file(file)
     }
 
-    fn of_exit(code: i32, stderr: &str) -> Ending {
+    async fn of_exit(code: i32, stderr: &str) -> Ending {
         ending(
             Ending::Exit(code),
             Some(1),
             || Some(2),
             &mut printed(stderr),
         )
+        .await
     }
 
-    #[test]
-    fn a_memory_error_on_the_last_line_is_a_want_of_memory() {
+    #[tokio::test]
+    async fn a_memory_error_on_the_last_line_is_a_want_of_memory() {
         let long = "x".repeat(2 * LAST_WORDS_MAX);
         for last in [
             "MemoryError",
@@ -117,23 +118,24 @@ mod tests {
             "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 8 TiB",
         ] {
             let text = format!("{long}\nTraceback\n{last}\n");
-            assert_eq!(of_exit(1, &text), Ending::OutOfMemory, "{last}");
+            assert_eq!(of_exit(1, &text).await, Ending::OutOfMemory, "{last}");
         }
         for text in ["", "MemoryError\nValueError: 7\n", "NoMemoryErrorAtAll: 7"] {
-            assert_eq!(of_exit(1, text), Ending::Exit(1), "{text}");
+            assert_eq!(of_exit(1, text).await, Ending::Exit(1), "{text}");
         }
-        assert_eq!(of_exit(3, "MemoryError"), Ending::Exit(3));
-        assert_eq!(of_exit(0, "MemoryError"), Ending::Exit(0));
+        assert_eq!(of_exit(3, "MemoryError").await, Ending::Exit(3));
+        assert_eq!(of_exit(0, "MemoryError").await, Ending::Exit(0));
     }
 
-    #[test]
-    fn a_kill_while_the_kernel_killed_for_memory_is_a_want_of_memory() {
-        let of =
-            |signal, before, now| ending(Ending::Signal(signal), before, || now, &mut printed(""));
-        assert_eq!(of(9, Some(4), Some(5)), Ending::OutOfMemory);
-        assert_eq!(of(9, Some(4), Some(4)), Ending::Signal(9));
-        assert_eq!(of(9, None, Some(4)), Ending::Signal(9));
-        assert_eq!(of(11, Some(4), Some(5)), Ending::Signal(11));
+    #[tokio::test]
+    async fn a_kill_while_the_kernel_killed_for_memory_is_a_want_of_memory() {
+        let of = async |signal, before, now| {
+            ending(Ending::Signal(signal), before, || now, &mut printed("")).await
+        };
+        assert_eq!(of(9, Some(4), Some(5)).await, Ending::OutOfMemory);
+        assert_eq!(of(9, Some(4), Some(4)).await, Ending::Signal(9));
+        assert_eq!(of(9, None, Some(4)).await, Ending::Signal(9));
+        assert_eq!(of(11, Some(4), Some(5)).await, Ending::Signal(11));
     }
 
     #[test]

@@ -66,17 +66,17 @@ impl Printed {
     /// # Errors
     /// What the disk says.
     pub async fn part(&mut self, from: u64, most: usize) -> io::Result<Vec<u8>> {
-        if self.room > 0 {
-            return read_part(&mut self.medium, from, most);
-        }
-        let mut medium = mem::take(self).medium;
-        let read = spawn_blocking(move || {
-            let part = read_part(&mut medium, from, most);
-            (medium, part)
-        });
-        let (medium, part) = read.await?;
-        self.medium = medium;
-        part
+        self.with(move |medium| read_part(medium, from, most)).await
+    }
+
+    /// Its last bytes, this many at most; fewer where they cannot be read. What is added later stands behind all of it.
+    pub async fn end(&mut self, most: usize) -> Vec<u8> {
+        let read = move |medium: &mut Box<dyn Medium>| {
+            let length = medium.seek(SeekFrom::End(0))?;
+            read_part(medium, length.saturating_sub(most as u64), most)
+        };
+        // What cannot be read tells nothing.
+        self.with(read).await.unwrap_or_default()
     }
 
     /// All of it, from its beginning. Blocks.
@@ -88,19 +88,22 @@ impl Printed {
         Ok(&mut self.medium)
     }
 
-    /// Its last bytes, this many at most; fewer where they cannot be read. Blocks for some microseconds.
-    pub fn end(&mut self, most: usize) -> Vec<u8> {
-        let mut end = Vec::new();
-        let most = most as u64;
-        let mut read = || {
-            let length = self.medium.seek(SeekFrom::End(0))?;
-            let from = length.saturating_sub(most);
-            self.medium.seek(SeekFrom::Start(from))?;
-            (&mut self.medium).take(most).read_to_end(&mut end)
-        };
-        // What cannot be read tells nothing.
-        let _ = read();
-        end
+    /// Reads of it; away from here where that may wait for a disk.
+    async fn with(
+        &mut self,
+        read: impl FnOnce(&mut Box<dyn Medium>) -> io::Result<Vec<u8>> + Send + 'static,
+    ) -> io::Result<Vec<u8>> {
+        if self.room > 0 {
+            return read(&mut self.medium);
+        }
+        let mut medium = mem::take(self).medium;
+        let reading = spawn_blocking(move || {
+            let part = read(&mut medium);
+            (medium, part)
+        });
+        let (medium, part) = reading.await?;
+        self.medium = medium;
+        part
     }
 }
 
@@ -152,9 +155,9 @@ mod tests {
                     printed.add(piece).await.unwrap();
                 }
                 let end = bytes.get(length.saturating_sub(4096)..).unwrap();
-                assert_eq!(printed.end(4096), end, "{length}");
+                assert_eq!(printed.end(4096).await, end, "{length}");
                 assert_eq!(whole(&mut printed), bytes, "{length}");
-                assert_eq!(printed.end(4096), end, "{length}");
+                assert_eq!(printed.end(4096).await, end, "{length}");
             }
             assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
         }

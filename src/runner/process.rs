@@ -78,7 +78,7 @@ pub async fn run(plan: Plan, stop: CancellationToken) -> io::Result<Ran> {
     };
     let mut stderr = stderr.unwrap_or_default();
     Ok(Ran {
-        ending: memory::ending(ending, kills_before, memory::kills, &mut stderr.1),
+        ending: memory::ending(ending, kills_before, memory::kills, &mut stderr.1).await,
         is_warm: script.is_forked(),
         peak_rss,
         stdout: stdout.unwrap_or_default(),

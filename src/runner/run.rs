@@ -64,7 +64,7 @@ pub(super) async fn run(
         stdout: &mut ran.stdout,
         stderr: &mut ran.stderr,
     });
-    windows.close(key, left);
+    windows.close(key, left).await;
     match ran {
         Ok(ran) => {
             if let (Some(group), Some(report)) = (group, report) {
@@ -129,7 +129,7 @@ async fn finish(config: &Config, job: &Job, place: Place, started: Moment, ran: 
     };
     let error = match ending.is_success() {
         true => None,
-        false => last_words(&errors.end(LAST_WORDS_MAX)),
+        false => last_words(&errors.end(LAST_WORDS_MAX).await),
     };
     let outcome = Outcome {
         ending: ending.clone().saying(error.as_deref()),

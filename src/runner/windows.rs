@@ -90,19 +90,22 @@ impl Windows {
     }
 
     /// The run has ended, and left this on its streams if it ran at all.
-    pub fn close(&self, run: RunKey, left: Option<Both<&mut (Tally, Printed)>>) {
+    pub async fn close(&self, run: RunKey, left: Option<Both<&mut (Tally, Printed)>>) {
+        let is_used = |window: &Window| matches!(window, Window::Open { was_used: true, .. });
+        let was_used = self.windows().get(&run).is_some_and(is_used);
+        // Read while nobody waits for the lock: a disk may take its time.
+        let last = match left.filter(|_| was_used) {
+            Some(left) => Some(Both {
+                stdout: last_of(left.stdout).await,
+                stderr: last_of(left.stderr).await,
+            }),
+            None => None,
+        };
         let mut windows = self.windows();
-        let was_used = matches!(
-            windows.remove(&run),
-            Some(Window::Open { was_used: true, .. })
-        );
-        if let Some(left) = left.filter(|_| was_used) {
-            let last = Both {
-                stdout: last_of(left.stdout),
-                stderr: last_of(left.stderr),
-            };
-            windows.insert(run, Window::Closed(last));
-        }
+        match last {
+            Some(last) => windows.insert(run, Window::Closed(last)),
+            None => windows.remove(&run),
+        };
     }
 
     /// Nobody looks at this run any more.
@@ -163,8 +166,8 @@ fn piece(stream: Stream, (offset, bytes): Seen) -> Piece {
 }
 
 /// The last piece of a stream that has ended. Its end is kept in one, whatever was left out before.
-fn last_of((tally, printed): &mut (Tally, Printed)) -> Seen {
-    let last = printed.end(PIECE_MAX);
+async fn last_of((tally, printed): &mut (Tally, Printed)) -> Seen {
+    let last = printed.end(PIECE_MAX).await;
     (tally.bytes.saturating_sub(last.len() as u64), last.into())
 }
 
@@ -227,7 +230,7 @@ mod tests {
                 stdout: &mut stdout,
                 stderr: &mut stderr,
             };
-            windows.close(run, Some(left));
+            windows.close(run, Some(left)).await;
             let from = Both {
                 stdout: 1,
                 stderr: 0,
@@ -246,7 +249,7 @@ mod tests {
         assert_eq!(windows.look(run, None).await, None);
         drop(windows.open(run));
         assert_eq!(windows.look(run, None).await, None);
-        windows.close(run, None);
+        windows.close(run, None).await;
         assert!(windows.windows().is_empty());
     }
 }
