@@ -74,7 +74,7 @@ impl Client {
                 self.goodbye_said = true;
                 self.leaving = Some(now.after(GOODBYE_MAX));
             }
-            Say::Output(..) => self.follows.said(now),
+            Say::Output(key, _) => self.follows.said(*key, now),
             Say::Ask(_) | Say::HandIn(_) => {}
         }
         self.in_flight.insert(

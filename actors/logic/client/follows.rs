@@ -1,7 +1,8 @@
 //! What runs print, told to a master that follows them.
 //!
 //! Rule: nothing is looked at and nothing is said unless the master asked for it a short while ago; one message is on its
-//! way at a time, so a master or a link that is slow is told less often, and never owed more than a few pieces.
+//! way at a time, so a master or a link that is slow is told less often, and never owed more than a few pieces. What a run
+//! said last goes before what others say now: its result waits for it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -15,11 +16,12 @@ const FOLLOWS_MAX: usize = 64;
 const LASTS_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked what a run has printed: live for a reader.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// The pause between two messages: with the length of one it bounds what following takes of the link to 640 KiB a second.
+/// The shortest pause between two messages of what runs: with the length of one it bounds what following takes of the link
+/// to 640 KiB a second. On a quiet connection the next is said when the desk looks again what is due, ten times a second.
 const SAY_EVERY: Duration = Duration::from_millis(50);
-/// How long the result of a run waits for the last look at what it printed: the look takes no disk and no time, and what a
-/// try that failed said last stands nowhere else.
-const LAST_LOOK_MAX: Duration = Duration::from_secs(1);
+/// How long the result of a run waits until it is said what the run printed last: what a try that failed said last stands
+/// nowhere else. Time for two pieces of each run that can be followed, to a master that takes 20 ms for one.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(3);
 
 /// How far the last look is, at a run that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,25 +134,30 @@ impl Follows {
         self.drop_if_told(key);
     }
 
-    /// What is to be said next, unless something was said just now.
+    /// What is to be said next: of what runs nothing if something was said just now, for there is always more of it. What
+    /// runs said that have ended is not much, and does not wait.
     pub fn next(&self, now: Moment) -> Option<(RunKey, Piece)> {
-        let next = self.ready.front().filter(|_| now >= self.say_at);
-        next.cloned()
+        let last = self.ready.iter().find(|(key, _)| self.has_ended(key));
+        let live = || self.ready.front().filter(|_| now >= self.say_at);
+        last.or_else(live).cloned()
     }
 
-    /// It is being said.
-    pub fn said(&mut self, now: Moment) {
-        self.say_at = now.after(SAY_EVERY);
-        if let Some((key, _)) = self.ready.pop_front() {
-            self.drop_if_told(key);
+    /// The next piece of this run is being said.
+    pub fn said(&mut self, key: RunKey, now: Moment) {
+        if !self.has_ended(&key) {
+            self.say_at = now.after(SAY_EVERY);
         }
+        if let Some(at) = self.ready.iter().position(|(ready, _)| *ready == key) {
+            self.ready.remove(at);
+        }
+        self.drop_if_told(key);
     }
 
     /// The run has ended: what it printed last is looked at once more.
     pub fn ended(&mut self, key: RunKey, now: Moment) {
         if let Some(follow) = self.runs.get_mut(&key) {
             follow.last = Some(Last::Owed);
-            follow.until = now.after(LAST_LOOK_MAX);
+            follow.until = now.after(LAST_WORDS_MAX);
             follow.look_at = now;
         }
     }
@@ -159,6 +166,11 @@ impl Follows {
     pub fn holds_back(&self, key: &RunKey, now: Moment) -> bool {
         let follow = self.runs.get(key);
         follow.is_some_and(|follow| follow.last.is_some() && now < follow.until)
+    }
+
+    fn has_ended(&self, key: &RunKey) -> bool {
+        let follow = self.runs.get(key);
+        follow.is_some_and(|follow| follow.last.is_some())
     }
 
     /// The master does not want to hear of this run.
@@ -213,13 +225,19 @@ mod tests {
         })
     }
 
+    /// Says what is to be said next, if anything is.
+    fn say_next(follows: &mut Follows, now: Moment) -> Option<(RunKey, Piece)> {
+        let (key, piece) = follows.next(now)?;
+        follows.said(key, now);
+        Some((key, piece))
+    }
+
     /// Says all that is to be said, however long that takes.
     fn all_said(follows: &mut Follows, now: &mut Moment) -> Vec<(RunKey, Piece)> {
         let mut said = Vec::new();
         while !follows.ready.is_empty() {
             *now = now.after(SAY_EVERY);
-            said.extend(follows.next(*now));
-            follows.said(*now);
+            said.extend(say_next(follows, *now));
         }
         said
     }
@@ -279,7 +297,7 @@ mod tests {
         assert!(!follows.holds_back(&key(1), now));
         follows.ended(key(1), now);
         assert!(follows.holds_back(&key(1), now));
-        assert!(!follows.holds_back(&key(1), now.after(LAST_LOOK_MAX)));
+        assert!(!follows.holds_back(&key(1), now.after(LAST_WORDS_MAX)));
         assert_eq!(follows.looks(now).len(), 1);
         follows.seen(key(1), seen((0, ""), (0, "Error")), now);
         assert!(follows.holds_back(&key(1), now));
@@ -302,6 +320,30 @@ mod tests {
         assert!(!follows.holds_back(&key(1), now));
     }
 
+    #[test]
+    fn what_runs_said_last_waits_neither_for_the_pause_nor_for_what_others_say() {
+        let (mut follows, now) = (Follows::default(), Moment(1));
+        for number in 1..=3 {
+            follows.follow(key(number), Some(Both::default()), LASTING, now);
+        }
+        assert_eq!(follows.looks(now).len(), 3);
+        for number in 1..=3 {
+            follows.seen(key(number), seen((0, "a"), (0, "b")), now);
+        }
+        assert_eq!(say_next(&mut follows, now).unwrap().0, key(1));
+        assert_eq!(follows.next(now), None, "all of them run");
+        follows.ended(key(2), now);
+        follows.ended(key(3), now);
+        let mut last = || say_next(&mut follows, now);
+        assert_eq!(last(), Some((key(2), piece(Stream::Stdout, 0, "a"))));
+        assert_eq!(last(), Some((key(2), piece(Stream::Stderr, 0, "b"))));
+        assert_eq!(last().unwrap().0, key(3));
+        assert_eq!(last().unwrap().0, key(3));
+        assert_eq!(last(), None, "the first runs on");
+        let next = follows.next(now.after(SAY_EVERY));
+        assert_eq!(next, Some((key(1), piece(Stream::Stderr, 0, "b"))));
+    }
+
     proptest! {
         #[test]
         fn whatever_happens_it_stays_small(events in prop::collection::vec((0_u8..5, 0_u128..200, 0_u64..400), 0..400)) {
@@ -319,10 +361,11 @@ mod tests {
                     2 => follows.ended(key(number), now),
                     3 => follows.forget(&key(number)),
                     _ => {
-                        if follows.next(now).is_some() {
-                            follows.said(now);
-                            prop_assert!(follows.next(now).is_none(), "there is a pause");
-                        }
+                        let next = follows.next(now);
+                        let is_paced = next.is_some_and(|(key, _)| !follows.has_ended(&key));
+                        say_next(&mut follows, now);
+                        let next = follows.next(now).filter(|_| is_paced);
+                        prop_assert!(next.is_none(), "there is a pause");
                     }
                 }
                 prop_assert!(follows.runs.len() <= FOLLOWS_MAX);

@@ -40,10 +40,11 @@ fn only_what_runs_for_that_master_is_looked_at() {
         "nothing of it is here"
     );
     let mut play = Play::with_foreign();
+    let key = play.take_unnamed();
+    let orders = play.heard(None, Said::Follow(key, None, LASTING));
     assert!(
-        play.heard(None, Said::Follow(key(1), None, LASTING))
-            .iter()
-            .all(|order| !matches!(order, Order::Look(..)))
+        !orders.iter().any(|order| matches!(order, Order::Look(..))),
+        "it is none of ours: {orders:?}"
     );
 }
 
@@ -63,18 +64,34 @@ fn whoever_does_not_want_to_hear_it_is_told_no_more() {
 
 #[test]
 fn the_result_follows_the_last_words_and_does_not_wait_for_them_for_ever() {
-    let is_hand_in = |order: &Order| matches!(order, Order::Say(_, _, Say::HandIn(_)));
     let mut play = followed();
     play.seen(key(1), b"hello");
     let orders = play.ended(key(1));
-    assert!(!orders.iter().any(is_hand_in), "{orders:?}");
-    let later: Vec<_> = (0..20).flat_map(|_| play.wait(TICK)).collect();
-    assert!(later.iter().any(is_hand_in), "{later:?}");
+    assert!(!says_any(&orders, is_hand_in), "{orders:?}");
+    let later = play.wait_s(4);
+    assert!(says_any(&later, is_hand_in), "{later:?}");
 
     let mut play = Play::with_ours();
     play.answer_to(is_ask, task(Some(key(1))));
     let orders = play.ended(key(1));
-    assert!(orders.iter().any(is_hand_in), "nobody follows it");
+    assert!(says_any(&orders, is_hand_in), "nobody follows it");
+}
+
+#[test]
+fn a_master_that_answers_has_the_last_words_and_the_result_at_once() {
+    let is_output = |say: &Say| matches!(say, Say::Output(..));
+    let mut play = followed();
+    play.seen(key(1), b"hello");
+    play.ended(key(1));
+    let orders = play.answer_to(is_output, Said::Taken);
+    assert!(says_any(&orders, is_output), "{orders:?}");
+    let orders = play.answer_to(is_output, Said::Taken);
+    assert!(matches!(orders[..], [Order::Look(..)]), "{orders:?}");
+    play.seen(key(1), b"bye");
+    let orders = play.answer_to(is_output, Said::Taken);
+    assert!(says_any(&orders, is_output), "{orders:?}");
+    // The last of them is on its way before the result.
+    assert!(says_any(&orders, is_hand_in), "{orders:?}");
 }
 
 #[test]
