@@ -27,8 +27,7 @@ const LOADED: &str =
     "WHERE id >= ? OR NOT (state IN ('done', 'failed', 'cancelled') AND settled = 1)";
 
 /// Of the others, those that are parts of a group, in the order of their adoption.
-const OLDER_PARTS: &str = "SELECT id, group_name, wishes, state FROM task \
-                           WHERE id < ? AND state IN ('done', 'failed', 'cancelled') AND settled = 1 \
+const OLDER_PARTS: &str = "WHERE id < ? AND state IN ('done', 'failed', 'cancelled') AND settled = 1 \
                            AND instr(wishes, '\"part\":') > 0 ORDER BY id";
 
 /// How many tasks there are, and the number of the last one.
@@ -157,21 +156,28 @@ pub fn older_parts(
     if groups.is_empty() {
         return Ok(Vec::new());
     }
-    let mut statement = base.prepare(OLDER_PARTS)?;
+    let mut statement = base.prepare(&format!("{} {OLDER_PARTS}", TaskRow::table().all))?;
+    let at = |column| statement.column_index(column);
+    let (id_at, group_at, wishes_at, state_at) =
+        (at("id")?, at("group_name")?, at("wishes")?, at("state")?);
     let mut rows = statement.query([oldest])?;
     let mut found = HashMap::<&str, (Counts, u32, HashMap<u32, TaskId>)>::new();
     while let Some(row) = rows.next()? {
         let Some(group) = row
-            .get_ref(1)?
+            .get_ref(group_at)?
             .as_str()
             .ok()
             .and_then(|name| groups.get(name))
         else {
             continue;
         };
-        let id = Uuid::from_cell(row.get_ref(0)?);
-        let state = Standing::from_cell(row.get_ref(3)?);
-        let asked = Option::<Asked>::from_cell(row.get_ref(2)?).flatten();
+        // Its seal is enough: to read all of its cells takes much longer, and there may be a million.
+        if TaskRow::sealed(row)?.is_none() {
+            return Err(TaskRow::unsealed());
+        }
+        let id = Uuid::from_cell(row.get_ref(id_at)?);
+        let state = Standing::from_cell(row.get_ref(state_at)?);
+        let asked = Option::<Asked>::from_cell(row.get_ref(wishes_at)?).flatten();
         let (Some(id), Some(state), Some(part)) = (id, state, asked.and_then(|asked| asked.part))
         else {
             return Err(Fail::Damage(format!(

@@ -120,8 +120,8 @@ pub trait Sealed: Sized {
     /// Read back; none if a cell is none that we write.
     fn from_cells(cells: &mut Cells<'_>) -> Option<Self>;
 
-    /// The row that was read, if it is whole.
-    fn check(row: &Row<'_>) -> Result<Option<Self>, rusqlite::Error> {
+    /// The cells of the row that was read, if they fit its seal.
+    fn sealed<'r>(row: &'r Row<'_>) -> Result<Option<Vec<ValueRef<'r>>>, rusqlite::Error> {
         let table = Self::table();
         let width = table.columns.len();
         let mut cells = Vec::with_capacity(width);
@@ -131,20 +131,27 @@ pub trait Sealed: Sized {
         let ValueRef::Integer(seal) = row.get_ref(width)? else {
             return Ok(None);
         };
-        if table.seal(cells.iter().copied()) != seal {
-            return Ok(None);
-        }
-        Ok(Self::from_cells(&mut Cells::new(&cells)))
+        let fits = table.seal(cells.iter().copied()) == seal;
+        Ok(fits.then_some(cells))
+    }
+
+    /// The row that was read, if it is whole.
+    fn check(row: &Row<'_>) -> Result<Option<Self>, rusqlite::Error> {
+        let sealed = Self::sealed(row)?;
+        Ok(sealed.and_then(|cells| Self::from_cells(&mut Cells::new(&cells))))
     }
 
     /// The same, where a row that is not whole is the store's damage.
     fn whole(row: &Row<'_>) -> Result<Self, Fail> {
-        Self::check(row)?.ok_or_else(|| {
-            let table = Self::table().name;
-            Fail::Damage(format!(
-                "a row of the table `{table}` does not fit its seal"
-            ))
-        })
+        Self::check(row)?.ok_or_else(Self::unsealed)
+    }
+
+    /// That a row is not whole.
+    fn unsealed() -> Fail {
+        let table = Self::table().name;
+        Fail::Damage(format!(
+            "a row of the table `{table}` does not fit its seal"
+        ))
     }
 
     /// Finds a row by its key.

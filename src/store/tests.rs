@@ -26,6 +26,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::base::Base;
+use super::fail::Fail;
 use super::kept::KEPT_MAX;
 use super::load::{self, Meta};
 use super::{Recalled, SqliteStore, Store as _, StoreError};
@@ -521,6 +522,11 @@ fn the_parts_that_are_not_loaded_are_counted_for_the_groups_that_are() {
         counted[0].tasks,
         [3, 6, 9].map(|part| (part, id(part.into())))
     );
+    // Nobody is told what a damaged row says.
+    let flip = "UPDATE task SET state = 'failed' WHERE id = ?";
+    assert_eq!(base.execute(flip, [id(6).0.as_bytes()]), Ok(1));
+    let damaged = load::older_parts(&base, &oldest, &loaded);
+    assert!(matches!(damaged, Err(Fail::Damage(_))), "{damaged:?}");
 }
 
 #[test]
