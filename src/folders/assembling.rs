@@ -186,7 +186,8 @@ impl Assemblies {
         let mut batch = Vec::new();
         while batch.len() < BATCH_MAX {
             let known = assembly.ended.remove(&assembly.next).map(Box::new);
-            let older = || assembly.older.find(assembly.next).map(Next::Older);
+            let (number, older) = (assembly.next, &assembly.older);
+            let older = || older.find(number).map(|task| Next::Older(number, task));
             let Some(next) = known.map(Next::Known).or_else(older) else {
                 break;
             };
@@ -240,7 +241,7 @@ impl Assemblies {
                     // The older ones are found again.
                     let known = left.into_iter().filter_map(|next| match next {
                         Next::Known(ending) => Some((ending.part.part, *ending)),
-                        Next::Older(_) => None,
+                        Next::Older(..) => None,
                     });
                     assembly.ended.extend(known);
                     let is_due = assembly.ended.contains_key(&assembly.next)

@@ -36,8 +36,9 @@ pub struct Part {
     pub peer: Option<PeerId>,
     /// How often it was tried.
     pub attempts: u32,
-    /// SHA-256 of the task's ZIP.
-    pub input_sha256: Digest,
+    /// SHA-256 of the task's ZIP, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_sha256: Option<Digest>,
     /// SHA-256 of the result's ZIP, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result_sha256: Option<Digest>,

@@ -24,7 +24,7 @@ fn part(number: u32, state: TaskState) -> Part {
         state,
         peer: Some("ana".parse().unwrap()),
         attempts: 1,
-        input_sha256: Digest::of(b"in"),
+        input_sha256: Some(Digest::of(b"in")),
         result_sha256: None,
         reason: (state == TaskState::Failed).then(|| "exit code 1".into()),
     }

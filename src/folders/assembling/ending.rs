@@ -8,7 +8,7 @@ use mutirao_actors::model::{Digest, TaskId, TaskName};
 use mutirao_actors::wire::report::TaskState;
 
 use crate::folders::plans::FAILED;
-use crate::gather::Part;
+use crate::gather::{Part, Whole};
 
 /// A part whose files may not lie where they belong yet.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ impl Ending {
             state,
             peer: ended.peer,
             attempts: ended.attempts,
-            input_sha256: ended.sha256,
+            input_sha256: Some(ended.sha256),
             result_sha256: None,
             reason,
         };
@@ -48,6 +48,31 @@ impl Ending {
             part,
             file: None,
         })
+    }
+
+    /// Of this task of a group, of which nobody can tell any more how it ended, for this reason. It counts as failed: whoever
+    /// has it tried again loses nothing by that.
+    pub fn lost(whole: &Whole, number: u32, task: TaskId, why: &str) -> Self {
+        let reason = format!(
+            "what was written down of it is lost ({why}); what it left may still lie there"
+        );
+        Self {
+            group: whole.group.as_str().into(),
+            parts: whole.parts,
+            name: TaskName::tamed(&task.to_string()),
+            size: 0,
+            part: Part {
+                part: number,
+                task_id: task,
+                state: TaskState::Failed,
+                peer: None,
+                attempts: 0,
+                input_sha256: None,
+                result_sha256: None,
+                reason: Some(reason),
+            },
+            file: None,
+        }
     }
 
     /// The same with its result.

@@ -47,14 +47,14 @@ pub fn assemble(places: &Places, work: Work) -> (Assembled, Option<DiskError>) {
     }
     let begun = match gather {
         Some(gather) => Ok(gather),
-        None if is_complete => Gather::begin_anew(&folder, whole).map(Box::new),
-        None => Gather::begin(&folder, whole).map(Box::new),
+        None if is_complete => Gather::begin_anew(&folder, whole.clone()).map(Box::new),
+        None => Gather::begin(&folder, whole.clone()).map(Box::new),
     };
     let mut gather = match begun.on_disk("begin to put together", &folder) {
         Ok(gather) => gather,
         Err(error) => return (Assembled::Open(None, batch), Some(error)),
     };
-    let batch = match read(places, batch) {
+    let batch = match read(places, &whole, batch) {
         Ok(batch) => batch,
         Err((error, batch)) => return (Assembled::Open(Some(gather), batch), Some(error)),
     };
@@ -104,15 +104,14 @@ fn add(
         }
         None => None,
     };
-    let task = match ending.part.state {
-        TaskState::Done => None,
-        _ => {
+    let task = match (ending.part.state, ending.part.input_sha256) {
+        (TaskState::Done, _) | (_, None) => None,
+        (_, Some(sha256)) => {
             let (name, size) = (ending.name.as_str(), u64::from(ending.size));
             let copies = match failed.take() {
                 Some(copies) => copies,
                 None => Copies::list(&places.volume, &[places.failed()])?,
             };
-            let sha256 = ending.part.input_sha256;
             let found = failed
                 .insert(copies)
                 .find(&places.volume, name, size, sha256)?;

@@ -12,6 +12,7 @@ use crate::disk::{DiskError, OnDisk as _};
 use crate::folders::kept::Kept;
 use crate::folders::places::Places;
 use crate::folders::restart::{end_of, kept_of};
+use crate::gather::Whole;
 use crate::store::older;
 
 /// A part that goes in.
@@ -19,8 +20,8 @@ use crate::store::older;
 pub enum Next {
     /// It is remembered.
     Known(Box<Ending>),
-    /// Its task, of which no more is.
-    Older(TaskId),
+    /// Its number and its task, of which no more is.
+    Older(u32, TaskId),
 }
 
 /// Those that are not remembered, by their numbers.
@@ -51,11 +52,16 @@ impl Older {
     }
 }
 
-/// All that is to be known of these, to put them in.
-pub fn read(places: &Places, batch: Vec<Next>) -> Result<Vec<Ending>, (DiskError, Vec<Next>)> {
+/// All that is to be known of these, to put them in. What was written down of one may be damaged by now: that is said, and it
+/// goes in as lost, for no later look at the disk finds more.
+pub fn read(
+    places: &Places,
+    whole: &Whole,
+    batch: Vec<Next>,
+) -> Result<Vec<Ending>, (DiskError, Vec<Next>)> {
     let task = |next: &Next| match next {
         Next::Known(_) => None,
-        Next::Older(task) => Some(*task),
+        Next::Older(_, task) => Some(*task),
     };
     let wanted: Vec<_> = batch.iter().filter_map(task).collect();
     let found = match wanted.is_empty() {
@@ -66,26 +72,42 @@ pub fn read(places: &Places, batch: Vec<Next>) -> Result<Vec<Ending>, (DiskError
         Ok(found) => found.into_iter(),
         Err(error) => return Err((error, batch)),
     };
+    let mut lost = Vec::new();
     // As many were found as were wanted.
     let read = batch.into_iter().filter_map(|next| match next {
         Next::Known(ending) => Some(*ending),
-        Next::Older(_) => found.next(),
+        Next::Older(number, task) => Some(found.next()?.unwrap_or_else(|why| {
+            let ending = Ending::lost(whole, number, task, &why);
+            lost.push((task, why));
+            ending
+        })),
     });
-    Ok(read.collect())
+    let read = read.collect();
+    say_lost(&whole.group, &lost);
+    Ok(read)
 }
 
-fn find(places: &Places, wanted: &[TaskId]) -> Result<Vec<Ending>, DiskError> {
+fn find(places: &Places, wanted: &[TaskId]) -> Result<Vec<Result<Ending, String>>, DiskError> {
     let folder = places.store();
-    let tell = || {
-        let known = older::read(&folder, wanted).map_err(io::Error::other)?;
-        let of = |known: &Remembered| ending_of(known).ok_or_else(|| no_part(known));
-        known.iter().map(of).collect::<io::Result<_>>()
-    };
-    tell().on_disk("read which parts ended, in", &folder)
+    let read = older::read(&folder, wanted).map_err(io::Error::other);
+    let read = read.on_disk("read which parts ended, in", &folder)?;
+    let of = |known: Remembered| ending_of(&known).ok_or_else(|| "it has not ended".to_owned());
+    Ok(read.into_iter().map(|read| read.and_then(of)).collect())
 }
 
-fn no_part(known: &Remembered) -> io::Error {
-    io::Error::other(format!("the task {} has not ended", known.task.id))
+/// Once for all of a batch: a page of the store that is damaged holds many.
+fn say_lost(group: &str, lost: &[(TaskId, String)]) {
+    let Some((task, why)) = lost.first() else {
+        return;
+    };
+    let others = match lost.len() - 1 {
+        0 => String::new(),
+        others => format!(", and of {others} more of its parts"),
+    };
+    tracing::warn!(
+        "results/{group}/manifest.json tells the part that was the task {task} as failed: what was written down of it{others} \
+         is lost ({why}); once this master has ended, `mutirao store check --repair` mends what can be"
+    );
 }
 
 fn ending_of(known: &Remembered) -> Option<Ending> {

@@ -7,6 +7,7 @@ use mutirao_actors::logic::ledger::{Counts, Submitted};
 use mutirao_actors::logic::record::{Fate, Place, Record};
 use mutirao_actors::messages::TaskEnded;
 use mutirao_actors::model::{self, Digest};
+use rusqlite::Connection;
 
 use super::*;
 use crate::archive::{Compression, pack};
@@ -214,6 +215,15 @@ fn done_before(stage: &Stage, store: &mut SqliteStore, number: u32) -> TaskId {
     id
 }
 
+fn older(tasks: &[(u32, TaskId)]) -> OlderParts {
+    OlderParts {
+        group: "main-1".into(),
+        counts: Counts::default(),
+        parts: 3,
+        tasks: tasks.to_vec(),
+    }
+}
+
 #[test]
 fn parts_that_are_not_remembered_are_read_from_the_store_when_they_go_in() {
     let mut stage = Stage::new();
@@ -226,19 +236,66 @@ fn parts_that_are_not_remembered_are_read_from_the_store_when_they_go_in() {
         "",
         "those before it are not known"
     );
-    let older = |tasks: &[(u32, TaskId)]| OlderParts {
-        group: "main-1".into(),
-        counts: Counts::default(),
-        parts: 3,
-        tasks: tasks.to_vec(),
-    };
-    stage.assemblies.recall_older(&older(&[(0, TaskId::new())]));
+    // As on a disk that is not there now.
+    let database = stage.places.store().join("mutirao.db");
+    let away = database.with_extension("away");
+    fs::rename(&database, &away).unwrap();
+    stage.assemblies.recall_older(&older(&tasks));
     let said = stage.work().unwrap();
     assert!(said.contains("failed to read which parts ended"), "{said}");
-    stage.assemblies.recall_older(&older(&tasks));
+    fs::rename(&away, &database).unwrap();
+    stage.assemblies.due.push_back("main-1".into());
     assert_eq!(stage.work(), None);
     assert_eq!(stage.text("merged.csv"), "0\n1\n2\n");
     assert!(is_complete_in(&stage.places.results.join("main-1")));
+}
+
+#[test]
+fn parts_of_which_the_rows_are_damaged_or_gone_go_in_as_lost_and_keep_no_other_waiting() {
+    let mut stage = Stage::new();
+    let (mut store, _) = SqliteStore::open(&stage.places.store(), Clock::start()).unwrap();
+    let tasks = [
+        (0, done_before(&stage, &mut store, 0)),
+        (1, TaskId::new()),
+        (2, done_before(&stage, &mut store, 2)),
+    ];
+    let base = Connection::open(stage.places.store().join("mutirao.db")).unwrap();
+    let flip = "UPDATE result SET file = 'main-1.9' WHERE task = ?";
+    let flipped = base.execute(flip, [tasks[0].1.0.as_bytes()]);
+    assert_eq!(flipped, Ok(1));
+    stage.assemblies.recall_older(&older(&tasks));
+    assert_eq!(stage.work(), None);
+    assert_eq!(stage.text("merged.csv"), "2\n");
+    assert!(is_complete_in(&stage.places.results.join("main-1")));
+    let manifest: serde_json::Value = serde_json::from_str(&stage.text(MANIFEST)).unwrap();
+    assert_eq!(
+        (&manifest["done"], &manifest["failed"]),
+        (&1.into(), &2.into())
+    );
+    for (number, why) in [(0, "does not fit its seal"), (1, "not in the store")] {
+        let part = &manifest["ended"][number];
+        assert_eq!(part["task_id"], tasks[number].1.to_string());
+        assert!(part["reason"].to_string().contains(why), "{part}");
+        assert_eq!(part["input_sha256"], serde_json::Value::Null);
+    }
+}
+
+#[test]
+fn a_store_that_is_damaged_as_a_whole_loses_no_part_and_is_read_again() {
+    let mut stage = Stage::new();
+    let (mut store, _) = SqliteStore::open(&stage.places.store(), Clock::start()).unwrap();
+    let tasks = [0, 1, 2].map(|number| (number, done_before(&stage, &mut store, number)));
+    let base = Connection::open(stage.places.store().join("mutirao.db")).unwrap();
+    base.execute_batch("ALTER TABLE meta RENAME TO gone")
+        .unwrap();
+    stage.assemblies.recall_older(&older(&tasks));
+    let said = stage.work().unwrap();
+    assert!(said.contains("is damaged"), "{said}");
+    base.execute_batch("ALTER TABLE gone RENAME TO meta")
+        .unwrap();
+    stage.assemblies.due.push_back("main-1".into());
+    assert_eq!(stage.work(), None);
+    assert_eq!(stage.text("merged.csv"), "0\n1\n2\n");
 }
 
 #[test]
