@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::following::Followed;
+use super::retries::Reopening;
 use super::{Cast, NAME, report};
 use crate::logic::dispatch::{Ask, Dispatch};
 use crate::logic::effect::{Asker, Effect, Offer};
@@ -40,6 +41,8 @@ pub struct Desk<P: Policy> {
     pub(super) folders_trouble: Option<String>,
     /// Tasks of which somebody reads what they print; none most of the time.
     pub(super) followed: BTreeMap<TaskId, Followed>,
+    /// Groups that are reopened when a sweep is through; none most of the time.
+    pub(super) reopening: Reopening,
 }
 
 type Told<P> = Box<dyn FnOnce(&mut Desk<P>)>;
@@ -74,6 +77,7 @@ impl<P: Policy> Desk<P> {
             trouble: None,
             folders_trouble: None,
             followed: BTreeMap::new(),
+            reopening: Reopening::default(),
         }
     }
 
@@ -92,6 +96,7 @@ impl<P: Policy> Desk<P> {
         let effects = self.mind.tick(self.now());
         self.carry_out(effects, None, Cause::OUTSIDE);
         self.tell_followers();
+        self.reopen_left();
     }
 
     /// Remembers where the answer to a request for a task goes. It is then owed: by [`Self::request`], or

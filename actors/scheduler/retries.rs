@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::letters::{describe_group, describe_task, refuse, tell_swept};
 use super::{Desk, Takes, report};
@@ -13,8 +14,22 @@ use crate::messages::{
     GroupReopened, ReplyTo, Retry, RetryGroup, RetrySome, RetryTask, RetryTasks, TaskEnded,
     TasksRetried,
 };
-use crate::model::TaskId;
+use crate::model::{Moment, TaskId};
 use crate::wire::report::{EXAMPLES_MAX, SweepReport};
+
+/// How long after its last turn a sweep is taken for one that nobody goes on with: a turn takes less than a second where a disk
+/// does well.
+pub(super) const LEFT_AFTER: Duration = Duration::from_secs(5);
+
+/// Groups of which a sweep has opened parts, and that are reopened when it is through: each costs a look at every task, which a
+/// sweep of a million would else take a thousand times. No more than there are groups.
+#[derive(Debug, Default)]
+pub(super) struct Reopening {
+    /// One of the parts of each.
+    groups: BTreeMap<Arc<str>, TaskId>,
+    /// When the last turn was.
+    last: Moment,
+}
 
 impl<P: Policy> Takes<RetryTask> for Desk<P> {
     fn take(&mut self, RetryTask { task, reply }: RetryTask, cause: Cause) {
@@ -92,7 +107,10 @@ impl<P: Policy> Takes<TasksRetried> for Desk<P> {
         self.mind.not_retried(&left);
         let effects = self.mind.retried(&open, self.now());
         self.carry_out(effects, None, cause);
-        self.reopen_groups(&open, cause);
+        match &retry {
+            Retry::Some(next) => self.turned(&open, *next, cause),
+            Retry::Task(_) | Retry::Group(_) => self.reopen_groups(&open, cause),
+        }
         let nothing = || "nothing of it failed or was cancelled".to_owned();
         match retry {
             Retry::Some(next) => {
@@ -126,8 +144,10 @@ impl<P: Policy> Desk<P> {
     fn retry(&mut self, retry: Retry, chosen: Vec<TaskId>, reply: ReplyTo, cause: Cause) {
         let mut tasks = self.mind.begin_retry(chosen);
         if let (true, Retry::Some(next)) = (tasks.is_empty(), &retry) {
+            let next = *next;
+            self.turned(&[], next, cause);
             let report = SweepReport {
-                next: *next,
+                next,
                 ..SweepReport::default()
             };
             return self.once_written_down(move |_| tell_swept(report, reply, cause));
@@ -144,6 +164,37 @@ impl<P: Policy> Desk<P> {
         };
         // Before it is written down that they ended the folders do not know it, nor have they put the ZIPs away.
         self.once_written_down(move |desk| desk.cast.folders.tell(bring_back, cause));
+    }
+
+    /// A turn of a sweep has opened these; with the last one the groups are reopened.
+    fn turned(&mut self, open: &[TaskId], next: Option<u32>, cause: Cause) {
+        let ledger = self.mind.ledger();
+        let tasks = open.iter().filter_map(|task| ledger.get(task));
+        let parts = tasks.filter(|entry| entry.task.part().is_some());
+        let parts = parts.map(|entry| (Arc::clone(&entry.task.kind.group), entry.task.id));
+        // Under a name that is used again the newest part is of the group that goes by it now.
+        for (group, part) in parts {
+            let newest = self.reopening.groups.entry(group).or_insert(part);
+            *newest = part.max(*newest);
+        }
+        self.reopening.last = self.cast.clock.now();
+        if next.is_none() {
+            self.reopen_swept(cause);
+        }
+    }
+
+    /// Reopens what a sweep has opened with which nobody goes on.
+    pub(super) fn reopen_left(&mut self) {
+        let is_any = !self.reopening.groups.is_empty();
+        if is_any && self.now().since(self.reopening.last) >= LEFT_AFTER {
+            self.reopen_swept(Cause::OUTSIDE);
+        }
+    }
+
+    fn reopen_swept(&mut self, cause: Cause) {
+        let groups = std::mem::take(&mut self.reopening.groups);
+        let parts: Vec<_> = groups.into_values().collect();
+        self.reopen_groups(&parts, cause);
     }
 
     /// What the groups of these parts made is put together anew. Whatever ended before was told before.

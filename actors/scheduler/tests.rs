@@ -6,17 +6,19 @@ use std::time::Duration;
 use tokio::task::LocalSet;
 use uuid::Uuid;
 
+use super::retries::LEFT_AFTER;
 use super::{Cast, Desk, Takes as _};
 use crate::logic::dispatch::Rules;
-use crate::logic::fixtures::task;
+use crate::logic::fixtures::{kind_of, task};
 use crate::message_log::{Cause, Name};
 use crate::messages::{
-    CancelTask, DescribeQueue, FoldersInbox, PeerJoined, RetryTask, SessionClosed, StoreChanged,
-    StoreInbox, TaskArrived, TaskRequested, WrittenDown,
+    CancelGroup, CancelTask, DescribeQueue, FoldersInbox, PeerJoined, Retry, RetrySome, RetryTask,
+    SessionClosed, StoreChanged, StoreInbox, TaskArrived, TaskRequested, TasksRetried, WrittenDown,
 };
-use crate::model::{BootId, Endpoint, Life, RequestId, SessionId};
+use crate::model::{BootId, Endpoint, Life, Part, RequestId, SessionId};
 use crate::schedulers::Fifo;
 use crate::testing::Stage;
+use crate::wire::report::Sought;
 
 /// A desk, and two peers of ours that are here.
 fn desk(stage: &Stage) -> Desk<Fifo> {
@@ -240,6 +242,94 @@ async fn a_zip_is_not_asked_back_before_the_folders_know_that_its_task_ended() {
         desk.take(WrittenDown { ticket: 1 }, Cause::OUTSIDE);
         assert_eq!(stage.said("TaskEnded").len(), 1);
         assert_eq!(stage.said("RetryTasks").len(), 1);
+    };
+    LocalSet::new().run_until(play).await;
+}
+
+/// A desk with a group of three parts that were cancelled.
+fn desk_with_a_group(stage: &Stage) -> Desk<Fifo> {
+    let mut desk = desk(stage);
+    for number in 0..3_u32 {
+        let mut part = task(number.into());
+        kind_of(&mut part).group = "rows".into();
+        part.set_part(Part::new(number, 3));
+        let task = Arc::new(part);
+        desk.take(TaskArrived { task }, Cause::OUTSIDE);
+    }
+    let cancel = CancelGroup {
+        group: "rows".into(),
+        why: "enough".into(),
+        reply: stage.reply_to(SessionId(1), RequestId(1)),
+    };
+    desk.take(cancel, Cause::OUTSIDE);
+    written_down(&mut desk, stage);
+    desk
+}
+
+/// All that was said to the store is done.
+fn written_down(desk: &mut Desk<Fifo>, stage: &Stage) {
+    for said in stage.said("WriteDown") {
+        let ticket = said["ticket"].as_u64().unwrap();
+        desk.take(WrittenDown { ticket }, Cause::OUTSIDE);
+    }
+}
+
+/// A turn of a sweep has opened this one, and the next begins there.
+fn turned(desk: &mut Desk<Fifo>, stage: &Stage, number: u128, next: Option<u32>) {
+    let open = desk.mind.begin_retry([task(number).id]);
+    let retried = TasksRetried {
+        retry: Retry::Some(next),
+        open: open.iter().map(|task| task.id).collect(),
+        left: Vec::new(),
+        why: None,
+        reply: stage.reply_to(SessionId(1), RequestId(2)),
+    };
+    desk.take(retried, Cause::OUTSIDE);
+    written_down(desk, stage);
+}
+
+#[tokio::test]
+async fn a_group_of_which_a_sweep_opens_parts_is_reopened_once_when_that_is_through() {
+    let play = async {
+        let stage = Stage::new();
+        let mut desk = desk_with_a_group(&stage);
+        turned(&mut desk, &stage, 0, Some(1));
+        turned(&mut desk, &stage, 1, Some(2));
+        assert_eq!(stage.said("GroupReopened").len(), 0);
+        let rest = RetrySome {
+            sought: Sought::default(),
+            from: 2,
+            reply: stage.reply_to(SessionId(1), RequestId(3)),
+        };
+        desk.mind.begin_retry([task(2).id]);
+        desk.take(rest, Cause::OUTSIDE);
+        let said = stage.said("GroupReopened");
+        assert_eq!(said.len(), 1, "there is nothing to be opened behind them");
+        assert_eq!(
+            (&said[0]["open"], &said[0]["ended"]),
+            (&2.into(), &1.into())
+        );
+    };
+    LocalSet::new().run_until(play).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_of_which_a_sweep_opened_a_part_is_reopened_when_nobody_goes_on_with_it() {
+    let play = async {
+        let stage = Stage::new();
+        let mut desk = desk_with_a_group(&stage);
+        turned(&mut desk, &stage, 0, Some(1));
+        tokio::time::sleep(LEFT_AFTER / 2).await;
+        turned(&mut desk, &stage, 1, Some(2));
+        tokio::time::sleep(LEFT_AFTER / 2).await;
+        desk.tick();
+        assert_eq!(stage.said("GroupReopened").len(), 0, "it goes on");
+        tokio::time::sleep(LEFT_AFTER / 2).await;
+        desk.tick();
+        assert_eq!(stage.said("GroupReopened").len(), 1);
+        tokio::time::sleep(LEFT_AFTER).await;
+        desk.tick();
+        assert_eq!(stage.said("GroupReopened").len(), 1);
     };
     LocalSet::new().run_until(play).await;
 }
