@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -43,6 +44,17 @@ impl Answered {
         let mut fields = self.fields.iter();
         let found = fields.find(|(own, _)| own == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// Why it was not done what was asked, in a master's own words: another program knows nothing of them.
+    pub fn problem(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Problem {
+            detail: String,
+        }
+        let is_one = self.field("content-type") == Some("application/problem+json");
+        let problem: Option<Problem> = serde_json::from_slice(&self.body).ok();
+        problem.filter(|_| is_one).map(|problem| problem.detail)
     }
 
     /// Takes an answer apart; `None` if it is none.
@@ -159,6 +171,19 @@ mod tests {
         assert!(full.is_whole);
         assert_eq!(Answered::parse(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), None);
         assert_eq!(Answered::parse(b"HTTP/1.1 200 OK\r\n"), None);
+    }
+
+    #[test]
+    fn a_problem_is_told_in_the_words_of_a_master_alone() {
+        let body = "{\"status\":503,\"detail\":\"full\"}";
+        let of = |kind: &str| {
+            parsed(&format!(
+                "HTTP/1.1 503 Service Unavailable\r\ncontent-type: {kind}\r\n\r\n{body}"
+            ))
+            .problem()
+        };
+        assert_eq!(of("application/problem+json"), Some("full".into()));
+        assert_eq!(of("application/json"), None);
     }
 
     #[test]

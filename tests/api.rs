@@ -6,7 +6,7 @@ mod common;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -271,6 +271,65 @@ fn what_the_actors_say_is_read_page_by_page_and_told_elsewhere_as_at_home() {
     told(&["--master", &master.to_string()]);
     let both = ["trace", "--file", "x", "--master", &master.to_string()];
     assert_eq!(elsewhere.output(&both).status.code(), Some(2));
+}
+
+/// What has come on a connection, all of which stays unread.
+fn seen(stream: &TcpStream) -> String {
+    let mut seen = [0; 4096];
+    let length = stream.peek(&mut seen).unwrap();
+    String::from_utf8_lossy(&seen[..length]).into_owned()
+}
+
+#[test]
+fn readers_that_hang_up_make_room_for_others() {
+    let desk = Desk::new();
+    let (_master, master) = desk.served(&["master", "--name", "lab"]);
+    let accepted = ask(master, "POST", "/api/v1/tasks?name=sum", &[], &desk.task());
+    assert_eq!(accepted.status, 201);
+    let follow = || {
+        let path = "/api/v1/tasks/sum/output?follow=true";
+        open(master, "GET", path, &[], b"")
+    };
+    // More than may wait at a time. Each waits once the first event has come, and what it leaves unread tells that it is gone.
+    for _ in 0..600 {
+        let reader = follow();
+        wait_until("it is told, or there is no place yet", PATIENCE, || {
+            let seen = seen(&reader);
+            seen.contains("event: waits") || seen.starts_with("HTTP/1.1 503")
+        });
+    }
+    let mut told = String::new();
+    wait_until("another is told", PATIENCE, || {
+        let reader = follow();
+        wait_until("something", PATIENCE, || {
+            told = seen(&reader);
+            told.contains("event: ") || told.starts_with("HTTP/1.1 503")
+        });
+        told.contains("event: ")
+    });
+    assert!(told.contains("event: waits"), "{told}");
+}
+
+#[test]
+fn one_connection_too_many_is_told_so_and_what_to_do() {
+    let desk = Desk::new();
+    let (_up, master) = desk.up();
+    let mut held: Vec<_> = (0..64)
+        .map(|_| open(master, "GET", "/api/v1/events", &[], b""))
+        .collect();
+    for stream in &held {
+        let said = seen(stream);
+        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    }
+    let refused = get(master, "/api/v1/status");
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert_eq!(refused.header("content-type"), "application/problem+json");
+    let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("end some"), "{detail}");
+    held.clear();
+    wait_until("there is room", PATIENCE, || {
+        get(master, "/api/v1/status").status == 200
+    });
 }
 
 #[test]

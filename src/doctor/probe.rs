@@ -117,10 +117,11 @@ pub async fn readiness(stream: &mut TcpStream, to: SocketAddr) -> io::Result<Ans
     let answered = http::get(stream, to, "/readyz", ANSWER).await?;
     let date = answered.field("date");
     let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+    let body = || String::from_utf8_lossy(&answered.body).into_owned();
     Ok(Answered {
         status: answered.status,
         date: date.map(|date| date.timestamp()),
-        body: String::from_utf8_lossy(&answered.body).into_owned(),
+        body: answered.problem().unwrap_or_else(body),
     })
 }
 

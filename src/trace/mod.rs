@@ -58,6 +58,14 @@ pub enum TraceError {
         /// What happened.
         error: io::Error,
     },
+    /// The master cannot show it now.
+    #[error("the master at {address} does not show its message log now: {why}")]
+    Refused {
+        /// Where it serves.
+        address: SocketAddr,
+        /// In its words.
+        why: String,
+    },
     /// The master was asked, and shows none.
     #[error(
         "the master at {address} shows no message log ({status}): it is another program or version"

@@ -12,6 +12,7 @@ use actix_rt::Runtime;
 use mutirao_actors::message_log::RING_BYTES_MAX;
 use serde::Deserialize;
 
+use super::text::plain;
 use super::{Lines, TraceError};
 use crate::http::{self, Answered, Bounds};
 use crate::sockets::tcp::dial;
@@ -88,7 +89,13 @@ impl Remote {
             200 => {}
             status => {
                 let address = self.address;
-                return Err(TraceError::Strange { address, status });
+                return Err(match answered.problem() {
+                    Some(why) if status == 503 => TraceError::Refused {
+                        address,
+                        why: plain(&why),
+                    },
+                    _ => TraceError::Strange { address, status },
+                });
             }
         }
         let numbers = answered.body.split(|byte| *byte == b'\n');
@@ -275,11 +282,14 @@ mod tests {
     fn what_is_no_whole_page_is_not_read() {
         let torn = page(1, [1, 2]).trim_end().to_owned();
         let other = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned();
-        let (address, _asked) = master(vec![torn, other]);
+        let full = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\r\n{\"detail\":\"full\\u001b\"}";
+        let (address, _asked) = master(vec![torn, other, full.to_owned()]);
         let mut remote = Remote::of(address).unwrap();
         let error = remote.next_line().unwrap_err().to_string();
         assert!(error.contains("broke off"), "{error}");
         let error = remote.next_line().unwrap_err().to_string();
         assert!(error.contains("(404)"), "{error}");
+        let error = remote.next_line().unwrap_err().to_string();
+        assert!(error.ends_with("now: full\u{fffd}"), "{error}");
     }
 }

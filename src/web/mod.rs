@@ -141,11 +141,11 @@ impl Web {
         }
     }
 
-    /// Serves one connection until it ends or stands still; one too many is closed.
+    /// Serves one connection until it ends or stands still; one too many is told so and closed.
     pub async fn serve(&self, stream: Begun, remote: SocketAddr) {
         let (Some(service), Some(_place)) = (&self.service, self.place(remote.ip())) else {
             tracing::warn!(%remote, "turned an HTTP connection away: too many are open");
-            return;
+            return problem::turn_away(stream).await;
         };
         let moved = Moved::default();
         let stream = Counted::new(stream, Moved::clone(&moved));

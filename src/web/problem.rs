@@ -9,7 +9,14 @@ use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use actix_web::web::{PathConfig, QueryConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy, sink};
+use tokio::time::timeout;
 use utoipa::ToSchema;
+
+/// How long whoever is turned away may take to read why, and to hang up.
+const TURN_AWAY_MAX: Duration = Duration::from_secs(1);
+/// Bytes that are read of what it asks, and thrown away: a request without a body, some times over.
+const ASKED_MAX: u64 = 64 << 10;
 
 /// Why a request was not done. Nothing has changed, save after a 504: what was asked may still be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -83,6 +90,30 @@ impl ResponseError for Problem {
             .insert_header((CONTENT_TYPE, "application/problem+json"))
             .json(self)
     }
+}
+
+/// Says on a connection for which there is no place that others have to end first, whatever was asked, and closes it.
+pub async fn turn_away(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let problem = Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too many connections to this master speak HTTP, or too many of them from your machine: end some, or come again later",
+    );
+    let Ok(body) = serde_json::to_string(&problem) else {
+        return;
+    };
+    let length = body.len();
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\ncontent-length: {length}\r\n\
+         connection: close\r\n\r\n{body}"
+    );
+    let told = async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await?;
+        // What is not read when a connection is closed takes the answer back.
+        copy(&mut stream.take(ASKED_MAX), &mut sink()).await
+    };
+    // Whoever does not hang up then has had the time to read it.
+    let _ = timeout(TURN_AWAY_MAX, told).await;
 }
 
 /// What a part of a path cannot be is not there.

@@ -76,7 +76,13 @@ impl Desk {
     /// A master with a peer in one, and where it serves.
     #[track_caller]
     pub fn up(&self) -> (Program, SocketAddr) {
-        let up = self.start(&["up", "--name", "lab"]);
+        self.served(&["up", "--name", "lab"])
+    }
+
+    /// What serves as `lab` when it is started so, and where.
+    #[track_caller]
+    pub fn served(&self, words: &[&str]) -> (Program, SocketAddr) {
+        let up = self.start(words);
         let serves = up.wait_line(|line| line.contains("serving \"lab\""), PATIENCE);
         let (_, port) = serves
             .split(' ')
