@@ -1,20 +1,20 @@
 //! What the actors say to each other: the message log, as far as it is in memory, page by page.
 //!
-//! Rule: a page is looked for off the arbiter, a share of the log at a time, and the next share only when this one is read:
-//! however slow a reader is, it holds no more. What is missing is said, whatever is asked for.
+//! Rule: a page is looked for off the arbiter, some of the log at a time, and more only when what was found is read:
+//! however slow a reader is, it holds no more. Each look is one turn of a few milliseconds, and who may ask for one is
+//! anybody: turns go round by address. What is missing is said, whatever is asked for.
 
 use std::fmt::Write as _;
 use std::io;
-use std::sync::Arc;
+use std::net::IpAddr;
 
-use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Bytes, Data, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use mutirao_actors::message_log::{Line, MessageLog, RING_MAX};
 use serde::Deserialize;
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -33,9 +33,8 @@ const LIMIT_MAX: usize = RING_MAX;
 const AFTER_MAX: u64 = (1 << 53) - 1;
 /// Lines that are taken out of the log at a time.
 const SHARE: usize = 64;
-/// Looks through the log at a time: each takes a core while it lasts, and who may ask for one is anybody.
-pub const LOOKS_MAX: usize = 1;
-/// Bytes that are sent at a time, give or take one share: a connection's buffer holds about as many.
+/// Bytes of lines that are looked through, and so sent at most, in one turn, give or take one share: a connection's buffer
+/// holds about as many, and telling whether they are wanted takes some milliseconds.
 const PIECE: usize = 32 << 10;
 
 /// Which letters.
@@ -155,15 +154,16 @@ impl Search {
         }
     }
 
-    /// The next lines; none at the end.
+    /// The lines of one more look, which may be none; nothing when all is looked through.
     fn next(&mut self) -> Option<Bytes> {
-        let mut text = String::new();
+        let (mut text, mut looked_at) = (String::new(), 0);
         if let Some(head) = self.head.take() {
             say(&mut text, head.line());
         }
-        while text.len() < PIECE && self.room > 0 && self.seen < self.newest {
+        while looked_at < PIECE && !self.is_over() {
             let share = self.log.since(self.seen, SHARE);
             let Some((first, last)) = share.first().zip(share.last()) else {
+                self.seen = self.newest;
                 break;
             };
             let before = first.seq().saturating_sub(1);
@@ -173,14 +173,20 @@ impl Search {
             }
             self.seen = last.seq();
             for line in &share {
-                self.look_at(line, &mut text);
+                looked_at += self.look_at(line, &mut text);
             }
         }
-        (!text.is_empty()).then(|| text.into())
+        (!text.is_empty() || !self.is_over()).then(|| text.into())
     }
 
-    fn look_at(&mut self, line: &Line, text: &mut String) {
+    fn is_over(&self) -> bool {
+        self.room == 0 || self.seen >= self.newest
+    }
+
+    /// How long the line was.
+    fn look_at(&mut self, line: &Line, text: &mut String) -> usize {
         let shown = line.to_string();
+        let length = shown.len();
         let sieve = self.sieve.as_mut();
         let is_wanted = sieve.is_none_or(|sieve| sieve.lets_through(&shown));
         let is_behind = (self.after + 1..=self.newest).contains(&line.seq());
@@ -188,20 +194,23 @@ impl Search {
             self.room -= 1;
             say(text, shown);
         }
+        length
     }
 
-    /// Its lines, each piece looked for when the one before has gone.
-    fn pieces(self, looks: Arc<Semaphore>) -> impl Stream<Item = io::Result<Bytes>> {
+    /// Its lines for somebody at this address, each piece looked for when the one before has gone.
+    fn pieces(self, desk: Data<Desk>, address: IpAddr) -> impl Stream<Item = io::Result<Bytes>> {
         unfold(Some(self), move |search| {
-            let looks = Arc::clone(&looks);
+            let desk = desk.clone();
             async move {
                 let mut search = search?;
-                // Nobody closes it.
-                let _turn = looks.acquire().await.ok()?;
-                match spawn_blocking(move || (search.next(), search)).await {
-                    Ok((piece, search)) => Some((Ok(piece?), Some(search))),
-                    // Whoever reads it sees that it is not whole.
-                    Err(broke) => Some((Err(io::Error::other(broke)), None)),
+                loop {
+                    let _turn = desk.looks.next(address).await?;
+                    match spawn_blocking(move || (search.next(), search)).await {
+                        Ok((Some(piece), rest)) if piece.is_empty() => search = rest,
+                        Ok((piece, rest)) => return Some((Ok(piece?), Some(rest))),
+                        // Whoever reads it sees that it is not whole.
+                        Err(broke) => return Some((Err(io::Error::other(broke)), None)),
+                    }
                 }
             }
         })
@@ -223,7 +232,11 @@ fn say(text: &mut String, line: String) {
     (status = 404, description = "There is no such task", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "No letter has that number yet, or several ids begin so", body = Problem, content_type = "application/problem+json"),
     (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
-pub async fn log(desk: Data<Desk>, wanted: Query<Wanted>) -> Result<HttpResponse, Problem> {
+pub async fn log(
+    desk: Data<Desk>,
+    request: HttpRequest,
+    wanted: Query<Wanted>,
+) -> Result<HttpResponse, Problem> {
     let limit = wanted.limit()?;
     // What is asked of the scheduler for the sake of this is not on the page.
     let newest = desk.log.last_seq();
@@ -234,11 +247,14 @@ pub async fn log(desk: Data<Desk>, wanted: Query<Wanted>) -> Result<HttpResponse
     };
     let sieve = wanted.into_inner().sieve(task);
     let search = Search::new(desk.log.clone(), sieve, after, newest, limit);
+    // What comes over no network has no address, and is from here.
+    let address = request.peer_addr().map(|remote| remote.ip());
+    let address = address.unwrap_or(IpAddr::from([127, 0, 0, 1]));
     Ok(HttpResponse::Ok()
         .content_type("application/x-ndjson")
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header(("mutirao-epoch", desk.master.identity.epoch))
-        .streaming(Box::pin(search.pieces(Arc::clone(&desk.looks)))))
+        .streaming(Box::pin(search.pieces(desk, address))))
 }
 
 impl Desk {
@@ -305,6 +321,27 @@ mod tests {
         assert_eq!(numbers(&second), (14..=last).collect::<Vec<_>>());
         assert!(page(&stage, None, last, LIMIT_MAX).is_empty());
         assert_eq!(page(&stage, None, 1, 1)[0]["lost"], 2);
+    }
+
+    #[actix_rt::test]
+    async fn what_nobody_wants_is_looked_through_some_at_a_time_too() {
+        let stage = Stage::new();
+        let scheduler = scheduler(&stage);
+        (0..RING_MAX).for_each(|_| scheduler.tell(CloseQueue {}, Cause::OUTSIDE));
+        let (log, wanted) = (stage.log(), r#"{"kind":"Nothing","after":1}"#);
+        let wanted: Wanted = serde_json::from_str(wanted).unwrap();
+        let newest = log.last_seq();
+        let mut search = Search::new(log, wanted.sieve(None), 1, newest, LIMIT);
+        let mut looks = 0;
+        loop {
+            let before = search.seen;
+            let Some(piece) = search.next() else { break };
+            assert!(piece.is_empty());
+            let lines = search.seen - before;
+            assert!(lines as usize <= PIECE / 100 + SHARE, "{lines}");
+            looks += 1;
+        }
+        assert!(search.seen == newest && looks > 10, "{looks}");
     }
 
     #[actix_rt::test]

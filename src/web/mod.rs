@@ -20,11 +20,11 @@ mod results;
 mod standing;
 mod submit;
 mod tasks;
+mod turns;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -47,6 +47,7 @@ use crate::sockets::begun::Begun;
 use answers::Answers;
 use head::get;
 use masters::Found;
+use turns::Turns;
 
 /// Connections that speak HTTP at a time: enough for a room of people, and never the seats of the peers.
 const CONNECTIONS_MAX: usize = 256;
@@ -87,7 +88,7 @@ struct Desk {
     /// Room for tasks that are being handed in, in KiB.
     bodies: Semaphore,
     /// Turns of those who look through the message log.
-    looks: Arc<Semaphore>,
+    looks: Turns,
 }
 
 type Connections =
@@ -120,7 +121,7 @@ impl Web {
             changes,
             masters: Found::new(ports),
             bodies: Semaphore::new(BODIES_MAX_KIB),
-            looks: Arc::new(Semaphore::new(log::LOOKS_MAX)),
+            looks: Turns::default(),
         };
         let app = App::new()
             .app_data(Data::new(desk))
