@@ -354,10 +354,21 @@ pub enum Ending {
     Unsaid,
 }
 
-/// Words of somebody else as a line for a terminal: without control characters, which could command it, and with at most so
-/// many characters.
+/// Whether a character of somebody else's words could command a terminal, or let a line be read as another: control
+/// characters, what ends a line or a paragraph, and what turns the direction of writing.
+pub fn commands_a_reader(char: char) -> bool {
+    let turns_or_ends = matches!(
+        char,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    char.is_control() || turns_or_ends
+}
+
+/// Words of somebody else as a line for a terminal: without what could command it or its reader, and with at most so many
+/// characters.
 pub fn in_one_line(words: &str, chars_max: usize) -> String {
-    let printable = words.trim().chars().filter(|char| !char.is_control());
+    let printable = words.trim().chars();
+    let printable = printable.filter(|char| !commands_a_reader(*char));
     printable.take(chars_max).collect()
 }
 

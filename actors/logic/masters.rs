@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use uuid::Uuid;
 
+use crate::model::commands_a_reader;
 use crate::wire::datagram::Announce;
 use crate::wire::dialect::Dialect;
 
@@ -193,7 +194,7 @@ fn dialable(announced: &str) -> Option<IpAddr> {
 
 /// A name from the wire that may be shown on a terminal.
 pub fn printable(name: &str) -> String {
-    let shown = name.chars().filter(|c| !c.is_control());
+    let shown = name.chars().filter(|c| !commands_a_reader(*c));
     shown.take(NAME_MAX).collect()
 }
 

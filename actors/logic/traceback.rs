@@ -72,7 +72,9 @@ fn tamed(line: &str) -> Option<String> {
 }
 
 fn printable(line: &str, most: usize) -> String {
-    let printable = line.chars().filter(|char| !char.is_control());
+    let printable = line
+        .chars()
+        .filter(|char| !crate::model::commands_a_reader(*char));
     printable.take(most).collect()
 }
 

@@ -1,6 +1,7 @@
 //! One line of text for one line of the log.
 
 use jiff::tz::TimeZone;
+use mutirao_actors::model::commands_a_reader;
 use serde_json::Value;
 
 use super::body;
@@ -48,6 +49,6 @@ pub fn fields(record: &Record) -> String {
 
 /// Without control characters: names and reasons come from other machines, and a terminal obeys them.
 pub fn plain(text: &str) -> String {
-    let tame = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let tame = |c: char| if commands_a_reader(c) { '\u{fffd}' } else { c };
     text.chars().map(tame).collect()
 }

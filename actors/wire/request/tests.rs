@@ -184,7 +184,7 @@ fn what_strangers_say_to_people_commands_no_terminal() {
         parse_request(text.as_bytes()).is_ok()
     };
     assert!(submitted("b") && !submitted(r"\u001b[2J"));
-    let text = r#"{"action":"CANCEL_GROUP","group":"g","reason":"late \u001b[2J\nagain"}"#;
+    let text = r#"{"action":"CANCEL_GROUP","group":"g","reason":"late \u001b[2J\n\u202ea\u2028gain\u2069"}"#;
     let Request::CancelGroup { reason, .. } = request(text) else {
         panic!("another request");
     };
@@ -259,7 +259,7 @@ fn text() -> impl Strategy<Value = Cow<'static, str>> {
 
 /// Text that is taken as it is where it is shown to people.
 fn line() -> impl Strategy<Value = Cow<'static, str>> {
-    "[^\\p{Cc}\\s]{0,20}".prop_map(Cow::Owned)
+    "[^\\p{Cc}\\p{Cf}\\s]{0,20}".prop_map(Cow::Owned)
 }
 
 fn peer() -> impl Strategy<Value = PeerId> {

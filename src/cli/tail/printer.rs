@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use mutirao_actors::model::{Both, Stream};
+use mutirao_actors::model::{Both, Stream, commands_a_reader};
 use serde_json::{Value, json};
 
 /// Longest line that is waited for, in bytes: a longer one is shown in parts.
@@ -253,7 +253,7 @@ fn cleaned(line: &[u8]) -> String {
     let text = text.trim_end_matches('\r');
     let last = text.rsplit('\r').next().unwrap_or_default();
     let plain = anstream::adapter::strip_str(last).to_string();
-    let is_shown = |char: &char| *char == '\t' || !char.is_control();
+    let is_shown = |char: &char| *char == '\t' || !commands_a_reader(*char);
     plain.chars().filter(is_shown).collect()
 }
 
@@ -347,9 +347,9 @@ mod tests {
         let texts = [(
             0,
             Stream::Stderr,
-            "10%\r90%\r\n\x1b]0;title\x07\x1b[31mred\x1b[0m\t\u{9b}2J\n",
+            "10%\r90%\r\n\x1b]0;title\x07\x1b[31mred\x1b[0m\t\u{9b}2J \u{202e}cba\u{2028}\n",
         )];
-        assert_eq!(printed(TERMINAL, &texts).1, "90%\nred\t2J\n");
+        assert_eq!(printed(TERMINAL, &texts).1, "90%\nred\t2J cba\n");
     }
 
     #[test]
