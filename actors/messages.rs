@@ -607,6 +607,8 @@ pub struct LoadTask {
 pub struct LoadResult {
     /// Of which task.
     pub task: TaskId,
+    /// At which address it is read: those at one share what may be in memory for them.
+    pub reader: IpAddr,
     /// Where it goes.
     pub reply: ReplyTo,
 }

@@ -8,7 +8,7 @@ mod common;
 
 use std::fs;
 use std::io::{Cursor, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream, UdpSocket};
+use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
@@ -20,6 +20,7 @@ use common::archives::{put_task, zips_in};
 use common::program::Program;
 use common::{PATIENCE, wait_until};
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 use uuid::Uuid;
 use zip::ZipWriter;
@@ -397,4 +398,126 @@ fn who_stays_after_a_large_message_keeps_no_memory_for_it() {
         .collect();
     master.assert_serves("large messages");
     drop(kept);
+}
+
+/// Bytes that no compression makes fewer.
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let byte = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[0]
+    };
+    std::iter::repeat_with(byte).take(bytes).collect()
+}
+
+/// Bytes of a result that fills no room alone, and no buffer of a connection holds.
+const MUCH: usize = 5 << 20;
+/// Connections over HTTP that one address may have, save some for the honest ones.
+const READERS: usize = 56;
+
+impl Master {
+    /// Has a task done that has printed much.
+    fn with_much_printed() -> Self {
+        let master = Self::start();
+        let tasks = master.root().join("tasks");
+        put_task(&tasks, "much.zip", &[("main.py", "print(1)")]);
+        let mut peer = master.connect();
+        take_task(&mut peer);
+        let printed = noise(MUCH);
+        let much = archive(&[("stdout.txt", &printed), ("stderr.txt", b"")]);
+        assert_eq!(ask(&mut peer, &result("much.zip", &much))["status"], "OK");
+        master
+    }
+
+    /// Asks for something of a task at one of the addresses of this machine.
+    fn reads(&self, what: &str, from: [u8; 4]) -> TcpStream {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let from = SocketAddr::from((from, 0));
+        socket.bind(&from.into()).unwrap();
+        let to = SocketAddr::from(([127, 0, 0, 1], self.port));
+        socket.connect(&to.into()).unwrap();
+        let mut stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let asked = format!(
+            "GET /api/v1/tasks/{what} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+        );
+        // Where too many are open already it is closed at once.
+        let _ = stream.write_all(asked.as_bytes());
+        stream
+    }
+
+    /// Readers at one address, some of whom hold a result while the others wait; nobody reads.
+    fn stalled(&self, from: [u8; 4]) -> Vec<TcpStream> {
+        let readers: Vec<_> = (0..READERS)
+            .map(|_| self.reads("much.zip/stdout", from))
+            .collect();
+        wait_until("some are answered", PATIENCE, || {
+            let answered = readers.iter().filter(|reader| is_answered(reader));
+            answered.count() >= 4
+        });
+        readers
+    }
+}
+
+/// Whether there is something to read.
+fn is_answered(reader: &TcpStream) -> bool {
+    reader.set_nonblocking(true).unwrap();
+    let is_answered = reader.peek(&mut [0]).is_ok_and(|bytes| bytes > 0);
+    reader.set_nonblocking(false).unwrap();
+    is_answered
+}
+
+#[test]
+fn readers_of_results_who_stall_keep_no_task_and_no_reader_elsewhere_waiting() {
+    let master = Master::with_much_printed();
+    let stalled = master.stalled([127, 0, 0, 1]);
+    let heavy = archive(&[("main.py", b"print(1)"), ("data", &noise(200 << 10))]);
+    let accepted = shout(&master, &submission("heavy.zip", &heavy));
+    assert_eq!(accepted["status"], "ACCEPTED", "{accepted}");
+    take_task(&mut master.connect());
+    let mut honest = master.reads("much.zip/stdout", [127, 0, 0, 2]);
+    let mut whole = Vec::new();
+    honest.read_to_end(&mut whole).unwrap();
+    assert!(whole.len() > MUCH);
+    master.assert_serves("readers who stall");
+    drop(stalled);
+}
+
+#[test]
+fn who_waits_for_a_result_is_written_to_so_that_one_who_hung_up_is_noticed() {
+    let master = Master::with_much_printed();
+    let stalled = master.stalled([127, 0, 0, 1]);
+    let mut waits = master.reads("much.zip/output", [127, 0, 0, 1]);
+    let mut told = String::new();
+    while !told.contains("\n: ") {
+        let mut part = [0; 1024];
+        let read = waits.read(&mut part).unwrap();
+        told.push_str(&String::from_utf8_lossy(&part[..read]));
+        assert!(read > 0 && !told.contains("event: end"), "{told}");
+    }
+    drop(stalled);
+}
+
+#[test]
+fn many_who_read_results_and_hang_up_take_bounded_memory() {
+    let master = Master::with_much_printed();
+    for what in ["much.zip/output", "much.zip/stdout", "much.zip/result"] {
+        for _ in 0..3 {
+            let readers: Vec<_> = (1..=4)
+                .flat_map(|last| (0..READERS).map(move |_| [127, 0, 0, last]))
+                .map(|from| master.reads(what, from))
+                .collect();
+            master.assert_serves(what);
+            drop(readers);
+        }
+    }
+    // Seats of those who hung up are given back one after the other.
+    wait_until("an honest one is served", PATIENCE, || {
+        let mut honest = master.reads("much.zip/stdout", [127, 0, 0, 9]);
+        let mut whole = Vec::new();
+        honest.read_to_end(&mut whole).is_ok() && whole.len() > MUCH
+    });
+    master.assert_serves("readers who hung up");
 }

@@ -246,7 +246,14 @@ impl PeerSession {
                 desk.scheduler
                     .tell(DescribeTask { task, why, reply }, cause);
             }
-            Wanted::Result(task) => desk.folders.tell(LoadResult { task, reply }, cause),
+            Wanted::Result(task) => {
+                let load = LoadResult {
+                    task,
+                    reader: self.remote.ip(),
+                    reply,
+                };
+                desk.folders.tell(load, cause);
+            }
             Wanted::Cancel(task, reason) => {
                 let why = reason.unwrap_or_else(|| BY_COMMAND.to_owned());
                 desk.scheduler.tell(CancelTask { task, why, reply }, cause);

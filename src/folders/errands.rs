@@ -14,34 +14,24 @@ use super::answers::answer;
 use super::intake::{Deed, Leaving, Reading};
 use super::jobs::{self, Hold, Read, Refused, Unread};
 use super::kept::Kept;
+use super::loads::Berth;
 use crate::disk::{DiskError, Mark};
 
-/// A ZIP on our disk that somebody needs.
-pub(super) struct Payload {
-    /// How it is called towards whoever needs it.
-    pub name: String,
-    /// How long it was when it was adopted or kept, in bytes.
-    pub size: u64,
-}
-
 impl Folders {
-    /// Has a payload loaded for a session, once there is room for it.
+    /// Has a ZIP of this name loaded for a session, once there is room for it.
     pub(super) fn load(
         &mut self,
-        payload: Payload,
+        name: String,
+        room: impl Future<Output = Berth> + 'static,
         load: impl FnOnce() -> Result<Archive, Refused> + Send + 'static,
         asked: (ReplyTo, Cause),
         ctx: &mut Context<Self>,
     ) {
-        let (reply, cause) = asked;
-        if !self.has_hands(&reply, cause) {
-            return;
-        }
-        let room = self.loads.room_for(payload.size).into_actor(self);
+        let room = room.into_actor(self);
         ctx.spawn(room.map(move |berth, desk: &mut Self, ctx| {
             desk.work(ctx, load, move |desk, loaded, _| {
                 let loaded = loaded.map(|archive| berth.hold(&archive));
-                desk.loaded(payload.name, loaded, (reply, cause));
+                desk.loaded(name, loaded, asked);
             });
         }));
     }

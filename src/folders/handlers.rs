@@ -14,7 +14,6 @@ use mutirao_actors::port::Letter;
 use super::Folders;
 use super::answers::{answer, refuse};
 use super::crew::WAITING_MAX;
-use super::errands::Payload;
 use super::fetching::Fetch;
 use super::jobs::{self, Draft, Settling};
 use super::loads::LIGHT;
@@ -99,9 +98,13 @@ impl Handler<Letter<LoadTask>> for Folders {
         if size <= LIGHT {
             return self.fetch(fetch, ctx);
         }
+        if !self.has_hands(&reply, cause) {
+            return;
+        }
         let places = Arc::clone(&self.places);
         let load = move || fetch.load(&places);
-        self.load(Payload { name, size }, load, (reply, cause), ctx);
+        let room = self.loads.room_for_task(size);
+        self.load(name, room, load, (reply, cause), ctx);
     }
 }
 
@@ -173,14 +176,26 @@ impl Handler<Letter<LoadResult>> for Folders {
     type Result = ();
 
     fn handle(&mut self, letter: Letter<LoadResult>, ctx: &mut Self::Context) {
-        let (LoadResult { task, reply }, cause) = letter.open();
+        let (message, cause) = letter.open();
+        let LoadResult {
+            task,
+            reader,
+            reply,
+        } = message;
         let Some(kept) = self.results.find(task).cloned() else {
             let why = format!("no result of {task} is remembered: look in results/");
             return refuse(&reply, why, cause);
         };
-        let (places, name, size) = (Arc::clone(&self.places), kept.file.clone(), kept.size);
+        if !self.has_hands(&reply, cause) {
+            return;
+        }
+        let Some(room) = self.loads.room_for_result(kept.size, reader) else {
+            let why = "too many wait for results already: try again in a few seconds";
+            return refuse(&reply, why.into(), cause);
+        };
+        let (places, name) = (Arc::clone(&self.places), kept.file.clone());
         let load = move || jobs::load_kept(&places, task, &kept);
-        self.load(Payload { name, size }, load, (reply, cause), ctx);
+        self.load(name, room, load, (reply, cause), ctx);
     }
 }
 

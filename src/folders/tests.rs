@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Cursor, Write as _};
+use std::net::{IpAddr, Ipv4Addr};
 
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::messages::{AdoptTask, KeepResult, LoadResult, LoadTask};
@@ -19,6 +20,9 @@ use crate::archive::{Compression, pack};
 mod damage;
 mod restart;
 mod stage;
+
+/// Where results are read.
+const READER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 #[tokio::test(start_paused = true)]
 async fn a_task_from_the_wire_that_would_never_travel_on_is_refused() {
@@ -187,6 +191,7 @@ async fn a_result_never_overwrites_another() {
             );
             stage.tell(LoadResult {
                 task,
+                reader: READER,
                 reply: stage.reply(),
             });
             stage.hear(["PayloadLoaded"]).await;
@@ -206,6 +211,7 @@ async fn a_result_never_overwrites_another() {
 
         stage.tell(LoadResult {
             task: first,
+            reader: READER,
             reply: stage.reply(),
         });
         let [loaded] = stage.hear(["PayloadLoaded"]).await;
@@ -213,10 +219,12 @@ async fn a_result_never_overwrites_another() {
         stage.put("results/a.2.zip", b"spoilt");
         stage.tell(LoadResult {
             task: first,
+            reader: READER,
             reply: stage.reply(),
         });
         stage.tell(LoadResult {
             task: TaskId::new(),
+            reader: READER,
             reply: stage.reply(),
         });
         stage.hear(["RequestRefused", "RequestRefused"]).await;

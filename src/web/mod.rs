@@ -7,6 +7,7 @@
 mod access;
 mod answers;
 mod events;
+mod fed;
 mod groups;
 mod head;
 mod log;

@@ -1,15 +1,15 @@
 //! What tasks left: their result's ZIP, and what they printed.
 
-use std::convert::Infallible;
 use std::io::{self, Read as _};
+use std::net::{IpAddr, Ipv4Addr};
 
-use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_DISPOSITION, ETAG};
 use actix_web::web::{Bytes, Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
 use futures_util::Stream;
-use futures_util::stream::unfold;
+use futures_util::stream::{StreamExt as _, iter, unfold};
 use mutirao_actors::messages::LoadResult;
-use mutirao_actors::model::{Archive, TaskId};
+use mutirao_actors::model::{Archive, PIECE_MAX, TaskId};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use zip::ZipArchive;
@@ -17,16 +17,28 @@ use zip::read::ZipFile;
 
 use super::Desk;
 use super::answers::Answer;
+use super::fed::{Fed, through};
 use super::problem::Problem;
 
-/// Bytes of a text that are inflated at a time, …
-const PIECE: usize = 64 << 10;
-/// … and pieces that wait for a slow reader.
-pub(super) const PIECES_MAX: usize = 4;
+/// Bytes of a result that are sent at a time, and of a text inflated: the end of a stream, as a reader is told it, is one …
+const PIECE: usize = PIECE_MAX;
+/// … and pieces that wait for a slow reader: the ends of both streams, which so hold no result.
+pub(super) const PIECES_MAX: usize = 2;
+
+/// At which address somebody reads.
+pub(super) fn reader_of(request: &HttpRequest) -> IpAddr {
+    // A connection has one; those that had none would share what those at one address have.
+    let from = request.peer_addr().map(|from| from.ip());
+    from.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
 
 impl Desk {
-    /// The result of a task, and its name.
-    async fn result(&self, typed: &str) -> Result<(String, Archive), Problem> {
+    /// The result of a task, for whoever asks, and its name.
+    async fn result(
+        &self,
+        typed: &str,
+        request: &HttpRequest,
+    ) -> Result<(String, Archive), Problem> {
         let report = self.task(typed, false).await?;
         if report.result_file.is_none() {
             let detail = format!(
@@ -36,12 +48,20 @@ impl Desk {
             .to_lowercase();
             return Err(Problem::not_found(detail));
         }
-        self.load(report.task_id).await
+        self.load(report.task_id, reader_of(request)).await
     }
 
-    /// The result of a task that has one, and its name.
-    pub(super) async fn load(&self, task: TaskId) -> Result<(String, Archive), Problem> {
-        let load = |reply| LoadResult { task, reply };
+    /// The result of a task that has one, for somebody at this address, and its name.
+    pub(super) async fn load(
+        &self,
+        task: TaskId,
+        reader: IpAddr,
+    ) -> Result<(String, Archive), Problem> {
+        let load = |reply| LoadResult {
+            task,
+            reader,
+            reply,
+        };
         let asked = self.answers.ask(&self.master.folders, load);
         match asked.await? {
             Answer::Payload(name, archive) => Ok((name, archive)),
@@ -58,8 +78,12 @@ impl Desk {
         (status = 404, description = "There is no such task, or it has no result", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
-pub async fn archive(desk: Data<Desk>, path: Path<String>) -> Result<HttpResponse, Problem> {
-    let (name, archive) = desk.result(&path).await?;
+pub async fn archive(
+    desk: Data<Desk>,
+    path: Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let (name, archive) = desk.result(&path, &request).await?;
     let file = name.rsplit('/').next().unwrap_or_default();
     Ok(HttpResponse::Ok()
         .content_type("application/zip")
@@ -69,14 +93,16 @@ pub async fn archive(desk: Data<Desk>, path: Path<String>) -> Result<HttpRespons
             format!("attachment; filename=\"{file}\""),
         ))
         .no_chunking(archive.bytes().len() as u64)
-        .streaming(Box::pin(pieces_of(archive.bytes().clone()))))
+        .streaming(Box::pin(Fed::from(pieces_of(archive)).body())))
 }
 
-/// The bytes in pieces: what is not read yet is not copied, and stays counted where it was loaded.
-fn pieces_of(bytes: Bytes) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    unfold(bytes, async |mut rest| {
-        let piece = rest.split_to(rest.len().min(PIECE));
-        (!piece.is_empty()).then_some((Ok(piece), rest))
+/// An archive in pieces: copies, so that one which waits for its reader does not hold the whole.
+fn pieces_of(archive: Archive) -> impl Stream<Item = io::Result<Bytes>> {
+    unfold((archive, 0), async |(archive, from)| {
+        let rest = &archive.bytes()[from..];
+        let piece = Bytes::copy_from_slice(&rest[..rest.len().min(PIECE)]);
+        let next = from + piece.len();
+        (!piece.is_empty()).then_some((Ok(piece), (archive, next)))
     })
 }
 
@@ -88,8 +114,12 @@ fn pieces_of(bytes: Bytes) -> impl Stream<Item = Result<Bytes, Infallible>> {
         (status = 404, description = "There is no such task, or it has no result", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
-pub async fn stdout(desk: Data<Desk>, path: Path<String>) -> Result<HttpResponse, Problem> {
-    text(&desk, &path, "stdout.txt").await
+pub async fn stdout(
+    desk: Data<Desk>,
+    path: Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    text(&desk, &path, &request, "stdout.txt").await
 }
 
 /// What a task printed as errors.
@@ -100,13 +130,22 @@ pub async fn stdout(desk: Data<Desk>, path: Path<String>) -> Result<HttpResponse
         (status = 404, description = "There is no such task, or it has no result", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
-pub async fn stderr(desk: Data<Desk>, path: Path<String>) -> Result<HttpResponse, Problem> {
-    text(&desk, &path, "stderr.txt").await
+pub async fn stderr(
+    desk: Data<Desk>,
+    path: Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    text(&desk, &path, &request, "stderr.txt").await
 }
 
 /// One text of a result, inflated as fast as it is read.
-async fn text(desk: &Desk, typed: &str, file: &'static str) -> Result<HttpResponse, Problem> {
-    let (name, archive) = desk.result(typed).await?;
+async fn text(
+    desk: &Desk,
+    typed: &str,
+    request: &HttpRequest,
+    file: &'static str,
+) -> Result<HttpResponse, Problem> {
+    let (name, archive) = desk.result(typed, request).await?;
     let (pieces, mut inflated) = mpsc::channel(PIECES_MAX);
     spawn_blocking(move || {
         if let Err(error) = inflate(&archive, file, &pieces) {
@@ -126,16 +165,10 @@ async fn text(desk: &Desk, typed: &str, file: &'static str) -> Result<HttpRespon
         }
         None => Bytes::new(),
     };
-    let body = unfold((Some(first), inflated), async |(first, mut inflated)| {
-        let piece = match first {
-            Some(first) => Ok(first),
-            None => inflated.recv().await?,
-        };
-        Some((piece, (None, inflated)))
-    });
+    let pieces = iter([Ok(first)]).chain(through(inflated));
     Ok(HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
-        .streaming(Box::pin(body)))
+        .streaming(Box::pin(Fed::from(pieces).body())))
 }
 
 /// Sends a text in pieces; it lies at the root, or in the one folder of the ZIP.

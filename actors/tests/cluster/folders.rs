@@ -163,7 +163,7 @@ impl Handler<Letter<LoadResult>> for Folders {
     type Result = ();
 
     fn handle(&mut self, letter: Letter<LoadResult>, _: &mut Context<Self>) {
-        let (LoadResult { task, reply }, cause) = letter.open();
+        let (LoadResult { task, reply, .. }, cause) = letter.open();
         let (session, request) = (reply.session.used_by(NAME), reply.request);
         let kept = self.shelves().results.get(&task).cloned();
         match kept.and_then(|kept| kept.first().cloned()) {
