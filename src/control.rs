@@ -1,6 +1,7 @@
 //! Speaks to a master like a peer does, for the command line: one request, one reply.
 //!
 //! Rule: only who asks how something stands may ask again when the connection broke; what changes something is asked once.
+//! Whoever answers may be anybody, so a reply is tamed before anything is made of it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use crate::said;
 use crate::sockets::SocketError;
 use crate::sockets::tcp::dial;
 
@@ -65,6 +67,11 @@ pub enum ControlError {
     /// It answered something else.
     #[error("the master at {0} does not know what was asked: it is another program or version")]
     Strange(SocketAddr),
+    /// What it answers leads to no end.
+    #[error(
+        "the master at {0} answers page after page and comes to no end: it is another program or version, or broken"
+    )]
+    Endless(SocketAddr),
 }
 
 impl ControlError {
@@ -124,8 +131,10 @@ impl Control {
             told = self.again(request, told, then).await;
         }
         match told?.apart().reply()?.reply {
-            Reply::Error { message, .. } => Err(ControlError::Refused(message.into_owned())),
-            reply => read(reply).ok_or(ControlError::Strange(self.address)),
+            Reply::Error { message, .. } => Err(ControlError::Refused(said::refusal(&message))),
+            reply => said::reply(reply)
+                .and_then(read)
+                .ok_or(ControlError::Strange(self.address)),
         }
     }
 
@@ -176,6 +185,11 @@ impl Control {
         }
     }
 
+    /// The error for answers that lead to no end.
+    pub fn endless(&self) -> ControlError {
+        ControlError::Endless(self.address)
+    }
+
     async fn read(&mut self) -> Result<Message, ControlError> {
         loop {
             if let Some(message) = self.scanner.split(&mut self.buffer)? {
@@ -193,4 +207,68 @@ impl Control {
 async fn moving<T>(step: impl Future<Output = std::io::Result<T>>) -> Result<T, ControlError> {
     let moved = timeout(REPLY_WITHIN, step).await;
     Ok(moved.map_err(|_| ControlError::Silent)??)
+}
+
+#[cfg(test)]
+pub mod fake {
+    //! A master that answers what a test wants.
+
+    use mutirao_actors::wire::parse_request;
+    use serde_json::{Value, json};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A report, as a master answers with it.
+    pub fn report(report: &Value) -> Value {
+        json!({ "status": "REPORT", "report": report })
+    }
+
+    /// A connection to a master that answers so, for as long as it is asked.
+    pub async fn master(mut answer: impl FnMut(Request<'_>) -> Value + 'static) -> Control {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        actix_rt::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (mut scanner, mut asked) = (Scanner::new(Caps::REQUESTS), BytesMut::new());
+            while stream.read_buf(&mut asked).await.is_ok_and(|read| read > 0) {
+                while let Some(request) = scanner.split(&mut asked).unwrap() {
+                    let request = parse_request(request.value()).unwrap().request;
+                    let answer = answer(request).to_string();
+                    if stream.write_all(answer.as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        Control::connect(address).await.unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mutirao_actors::wire::report::FailuresRow;
+    use serde_json::json;
+
+    use super::*;
+
+    #[actix_rt::test]
+    async fn what_a_master_says_is_tamed_before_it_is_read() {
+        let mut answers = vec![
+            fake::report(&json!({ "reason": "a\u{1b}[2Jb", "tasks": u64::MAX })),
+            fake::report(&json!({ "reason": "a\u{1b}[2Jb", "tasks": 1 })),
+            json!({ "status": "ERROR", "message": "no\u{1b}]0;PWNED\u{7}" }),
+        ];
+        let mut control = fake::master(move |_| answers.pop().unwrap()).await;
+        let read = |reply: Reply<'_>| match reply {
+            Reply::Report(text) => serde_json::from_str::<FailuresRow>(&text).ok(),
+            _ => None,
+        };
+        let refused = control.ask(&Request::Peers, read).await.unwrap_err();
+        assert_eq!(refused.to_string(), "the master says: no]0;PWNED");
+        let row = control.ask(&Request::Peers, read).await.unwrap();
+        assert_eq!((row.reason.as_str(), row.tasks), ("a[2Jb", 1));
+        let strange = control.ask(&Request::Peers, read).await.unwrap_err();
+        assert!(matches!(strange, ControlError::Strange(_)), "{strange}");
+    }
 }

@@ -18,6 +18,7 @@ pub mod message_file;
 pub mod past;
 pub mod peer;
 pub mod runner;
+mod said;
 pub mod search;
 pub mod sockets;
 pub mod store;

@@ -1,6 +1,7 @@
 //! Server-sent events of a master, read as they come.
 //!
-//! Rule: one request, one response of any length, of which no more is kept than one event takes.
+//! Rule: one request, one response of any length, of which no more is kept than one event takes, and nothing is looked at
+//! twice: whoever answers may send it byte by byte. What an event says is tamed before it is told.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::control::ControlError;
 use crate::http::Answered;
+use crate::said;
 use crate::sockets::tcp::dial;
 
 /// How long a master may take to accept the connection.
@@ -21,6 +23,8 @@ const DIAL_WITHIN: Duration = Duration::from_secs(3);
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Longest head of a response, event, or answer that is no stream, in bytes: a piece of output as base64 is less than half.
 const TEXT_MAX: usize = 256 << 10;
+/// Longest line that tells the length of a chunk, in bytes: 16 digits, and what may be said behind them.
+const LENGTH_MAX: usize = 256;
 /// What ends the head of a response.
 const HEAD_END: &[u8] = b"\r\n\r\n";
 /// Read at once, in bytes.
@@ -45,8 +49,16 @@ pub struct Events {
     /// As it came.
     raw: BytesMut,
     /// Without the marks between chunks.
-    text: BytesMut,
+    text: Text,
     chunks: Chunks,
+}
+
+/// Text in which events end.
+#[derive(Debug, Default)]
+struct Text {
+    bytes: BytesMut,
+    /// How much of it was looked at, and ends no event.
+    searched: usize,
 }
 
 /// How far the chunks of a body are read.
@@ -87,7 +99,7 @@ impl Events {
             address,
             stream,
             raw: BytesMut::new(),
-            text: BytesMut::new(),
+            text: Text::default(),
             chunks: Chunks::Length,
         };
         events.read_head().await?;
@@ -100,8 +112,7 @@ impl Events {
     /// When the connection breaks, or what comes is no event.
     pub async fn next(&mut self) -> Result<Option<Event>, ControlError> {
         loop {
-            if let Some(end) = find(&self.text, b"\n\n") {
-                let event = self.text.split_to(end + 2);
+            if let Some(event) = self.text.split() {
                 if let Some(event) = event_of(&event) {
                     return Ok(Some(event));
                 }
@@ -110,7 +121,7 @@ impl Events {
             if self.chunks == Chunks::Over {
                 return Ok(None);
             }
-            if self.text.len() > TEXT_MAX {
+            if self.text.bytes.len() > TEXT_MAX {
                 return Err(ControlError::Strange(self.address));
             }
             self.read_text().await?;
@@ -140,16 +151,15 @@ impl Events {
         let refused = Answered::parse(&self.raw).filter(is_refusal);
         let refusal = refused.and_then(|refused| serde_json::from_slice(&refused.body).ok());
         Err(match refusal {
-            Some(Refusal { detail }) => ControlError::Refused(detail),
+            Some(Refusal { detail }) => ControlError::Refused(said::refusal(&detail)),
             None => ControlError::Strange(self.address),
         })
     }
 
     /// Reads some more of the body.
     async fn read_text(&mut self) -> Result<(), ControlError> {
-        match take_chunk(&mut self.raw, &mut self.text, &mut self.chunks) {
+        match take_chunk(&mut self.raw, &mut self.text.bytes, &mut self.chunks) {
             Some(true) => Ok(()),
-            Some(false) if self.raw.len() > TEXT_MAX => Err(ControlError::Strange(self.address)),
             Some(false) if self.read().await? > 0 => Ok(()),
             Some(false) => Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()),
             None => Err(ControlError::Strange(self.address)),
@@ -163,12 +173,27 @@ impl Events {
     }
 }
 
+impl Text {
+    /// The next event; none before all of it is there.
+    fn split(&mut self) -> Option<BytesMut> {
+        // The first of two line ends may be the last of what was looked at.
+        let from = self.searched.saturating_sub(1);
+        let found = find(self.bytes.get(from..).unwrap_or_default(), b"\n\n");
+        self.searched = match found {
+            Some(_) => 0,
+            None => self.bytes.len(),
+        };
+        found.map(|at| self.bytes.split_to(from + at + 2))
+    }
+}
+
 /// Takes the marks out of what came; whether it got on, or nothing if that is no chunk.
 fn take_chunk(raw: &mut BytesMut, text: &mut BytesMut, chunks: &mut Chunks) -> Option<bool> {
     match *chunks {
         Chunks::Length => {
-            let Some(end) = find(raw, b"\r\n") else {
-                return Some(false);
+            let looked_at = raw.get(..LENGTH_MAX).unwrap_or(raw);
+            let Some(end) = find(looked_at, b"\r\n") else {
+                return (looked_at.len() < LENGTH_MAX).then_some(false);
             };
             let line = raw.split_to(end + 2);
             let digits = str::from_utf8(line.get(..end)?).ok()?;
@@ -202,10 +227,12 @@ fn take_chunk(raw: &mut BytesMut, text: &mut BytesMut, chunks: &mut Chunks) -> O
 fn event_of(lines: &[u8]) -> Option<Event> {
     let text = str::from_utf8(lines).ok()?;
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+    let mut data = serde_json::from_str(field("data: ")?).ok()?;
+    said::tame(&mut data);
     Some(Event {
         name: field("event: ")?.to_owned(),
         id: field("id: ").map(str::to_owned),
-        data: serde_json::from_str(field("data: ")?).ok()?,
+        data,
     })
 }
 
@@ -236,12 +263,34 @@ mod tests {
             let event = event_of(&text).unwrap();
             assert_eq!((event.name.as_str(), event.data), ("output", 12.into()));
         }
-        let mut chunks = Chunks::Length;
-        let mut raw = BytesMut::from("x\r\n");
-        assert_eq!(
-            take_chunk(&mut raw, &mut BytesMut::new(), &mut chunks),
-            None
-        );
+        for wrong in ["x\r\n", &"1".repeat(LENGTH_MAX)] {
+            let (mut raw, mut chunks) = (BytesMut::from(wrong), Chunks::Length);
+            let taken = take_chunk(&mut raw, &mut BytesMut::new(), &mut chunks);
+            assert_eq!(taken, None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_event_is_found_wherever_it_is_cut_and_nothing_is_looked_at_twice() {
+        for size in [1, 2, 3, 100] {
+            let (mut text, mut found) = (Text::default(), Vec::new());
+            for piece in b"one\n\ntwo\nlines\n\n\n\nrest".chunks(size) {
+                text.bytes.extend_from_slice(piece);
+                while let Some(event) = text.split() {
+                    found.push(event);
+                }
+                assert_eq!(text.searched, text.bytes.len());
+            }
+            assert_eq!(found, ["one\n\n", "two\nlines\n\n", "\n\n"]);
+            assert_eq!(text.bytes, "rest");
+        }
+    }
+
+    #[test]
+    fn what_an_event_says_commands_no_terminal() {
+        let said = b"event: try\ndata: {\"peer_id\":\"a\\u001b[2Jb\",\"attempt\":1}\n\n";
+        let told = serde_json::json!({ "peer_id": "a[2Jb", "attempt": 1 });
+        assert_eq!(event_of(said).unwrap().data, told);
     }
 
     #[test]
