@@ -125,7 +125,8 @@ async fn in_words(targets: &[Target], control: &mut Control) -> anyhow::Result<O
     } else {
         0
     };
-    let tasks = (waiting + running).saturating_sub(parts.iter().sum());
+    let of_groups = parts.iter().fold(0_u64, |sum, of| sum.saturating_add(*of));
+    let tasks = (waiting + running).saturating_sub(of_groups);
     let (one, more) = ("group", "groups");
     let groups = counted(parts.len() as u64, one, more);
     let single = counted(tasks, "task", "tasks");

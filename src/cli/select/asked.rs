@@ -3,7 +3,7 @@
 //! Rule: a task is looked for before a group, as the master does, so that a name means the same everywhere. `last` is what
 //! was handed in last from this folder, if the master knows it, for others hand in too; else the newest that it knows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -11,12 +11,17 @@ use mutirao_actors::model::{TaskChoice, TaskId};
 use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::{GroupReport, LIST_ROWS_MAX, Sought, TaskReport};
 
-use super::words::WORDS;
+use super::words::{WORDS, upward};
 use super::{Meant, NotFound};
 use crate::cli::ask::{group_status, read_report, task_status};
 use crate::cli::near::did_you_mean;
 use crate::cli::options::root;
 use crate::control::{Control, ControlError};
+
+/// Tasks or groups that are read at most, for whoever answers may never come to an end: several times as many as a master keeps.
+const ROWS_MAX: usize = 5_000_000;
+/// Pages of groups that bring nothing new, for the first ones come again when a group gets a part while it is read behind it.
+const STALE_MAX: usize = 20;
 
 /// Some of the tasks that were looked for.
 #[derive(Debug, Default)]
@@ -53,7 +58,10 @@ pub async fn find(what: &str, control: &mut Control) -> anyhow::Result<Meant> {
             let names = names(control).await?;
             let what = what.to_owned();
             let names = names.iter().map(String::as_str).chain(WORDS);
-            let near = did_you_mean(&what, names);
+            let near = match upward(&what) {
+                Some(meant) => format!("; numbers of parts go upward: {meant}"),
+                None => did_you_mean(&what, names),
+            };
             Err(NotFound::Nothing { what, why, near }.into())
         }
         Err(error) => Err(error.into()),
@@ -103,7 +111,7 @@ pub async fn task(
 /// The newest tasks that are looked for, so many at most, behind this one if it is said.
 ///
 /// # Errors
-/// When the master cannot be reached.
+/// When the master cannot be reached, or comes to no end.
 pub async fn tasks(
     sought: &Sought,
     before: Option<TaskId>,
@@ -119,6 +127,14 @@ pub async fn tasks(
             limit: u32::try_from(rows).ok(),
         };
         let page: Vec<TaskReport> = control.ask(&request, read_report).await?;
+        let mut at = before;
+        let goes_on = page.iter().all(|task| {
+            let behind = at.replace(task.task_id);
+            behind.is_none_or(|behind| task.task_id < behind)
+        });
+        if !goes_on || page.len() > rows || listed.tasks.len() > ROWS_MAX {
+            return Err(control.endless());
+        }
         let is_last = page.len() < rows;
         before = page.last().map(|task| task.task_id);
         listed.tasks.extend(page);
@@ -190,24 +206,32 @@ pub async fn parts_of(
     }
 }
 
-/// The newest groups, so many at most, and whether there may be more.
+/// The newest groups, so many at most and each once, and whether there may be more.
 ///
 /// # Errors
-/// When the master cannot be reached.
+/// When the master cannot be reached, or comes to no end.
 pub async fn groups(
     limit: usize,
     control: &mut Control,
 ) -> Result<(Vec<GroupReport>, bool), ControlError> {
-    let mut listed: Vec<GroupReport> = Vec::new();
+    let (mut listed, mut known) = (Vec::<GroupReport>::new(), HashSet::new());
+    let (mut before, mut stale) = (None, 0);
     while listed.len() < limit {
         let rows = (limit - listed.len()).min(LIST_ROWS_MAX);
-        let before = listed.last().map(|group| group.group.clone().into());
-        let limit = u32::try_from(rows).ok();
-        let request = Request::ListGroups { before, limit };
+        let request = Request::ListGroups {
+            before: before.take().map(Into::into),
+            limit: u32::try_from(rows).ok(),
+        };
         let page: Vec<GroupReport> = control.ask(&request, read_report).await?;
-        let is_last = page.len() < rows;
-        listed.extend(page);
-        if is_last {
+        let (length, so_far) = (page.len(), listed.len());
+        before = page.last().map(|group| group.group.clone());
+        let fresh = page.into_iter();
+        listed.extend(fresh.filter(|group| known.insert(group.group.clone())));
+        stale += usize::from(listed.len() == so_far);
+        if length > rows || stale > STALE_MAX || listed.len() > ROWS_MAX {
+            return Err(control.endless());
+        }
+        if length < rows {
             return Ok((listed, false));
         }
     }
@@ -256,11 +280,108 @@ fn last_file() -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+    use uuid::Uuid;
+
     use super::*;
+    use crate::control::fake;
+
+    fn group(name: &str) -> Value {
+        json!({
+            "group": name, "parts": 2, "waiting": 0, "running": 0, "done": 2, "failed": 0, "cancelled": 0,
+            "failures": [], "complete": false,
+        })
+    }
+
+    fn task_of(id: u128) -> Value {
+        json!({ "task_id": TaskId(Uuid::from_u128(id)), "task_name": "a.zip", "state": "done", "attempts": 1 })
+    }
+
+    /// What is listed when the master answers so to the number of the task behind which a page is to begin.
+    async fn all_tasks(
+        page: impl Fn(Option<u128>, u32) -> Vec<u128> + 'static,
+    ) -> Result<Listed, ControlError> {
+        let answer = move |request: Request<'_>| match request {
+            Request::ListTasks { before, limit, .. } => {
+                let before = before.map(|before| before.0.as_u128());
+                let page = page(before, limit.unwrap()).into_iter().map(task_of);
+                fake::report(&page.collect())
+            }
+            other => panic!("{other:?} was not asked"),
+        };
+        let mut control = fake::master(answer).await;
+        tasks(&Sought::default(), None, usize::MAX, &mut control).await
+    }
+
+    #[actix_rt::test]
+    async fn pages_of_tasks_are_read_to_the_last_one() {
+        let all = |before: Option<u128>, limit: u32| {
+            let behind = (1..before.unwrap_or(1201)).rev();
+            behind.take(limit as usize).collect()
+        };
+        let listed = all_tasks(all).await.unwrap();
+        assert_eq!((listed.tasks.len(), listed.next), (1200, None));
+    }
+
+    #[actix_rt::test]
+    async fn pages_of_tasks_that_do_not_go_on_are_read_no_further() {
+        type Page = fn(Option<u128>, u32) -> Vec<u128>;
+        let again: Page = |_, limit| (1..=limit.into()).rev().collect();
+        let the_same: Page = |_, limit| vec![1; limit as usize];
+        let backwards: Page = |_, limit| (1..=limit.into()).collect();
+        let too_many: Page = |_, limit| (0..=limit.into()).rev().collect();
+        for page in [again, the_same, backwards, too_many] {
+            let error = all_tasks(page).await.unwrap_err();
+            assert!(matches!(error, ControlError::Endless(_)), "{error}");
+        }
+    }
+
+    /// The names that are listed when the master answers so to the name of the group behind which a page is to begin.
+    async fn all_groups(
+        mut page: impl FnMut(Option<&str>, usize) -> Vec<String> + 'static,
+    ) -> Result<Vec<String>, ControlError> {
+        let answer = move |request: Request<'_>| match request {
+            Request::ListGroups { before, limit } => {
+                let names = page(before.as_deref(), limit.unwrap() as usize);
+                fake::report(&names.iter().map(|name| group(name)).collect())
+            }
+            other => panic!("{other:?} was not asked"),
+        };
+        let mut control = fake::master(answer).await;
+        let (listed, _) = groups(usize::MAX, &mut control).await?;
+        Ok(listed.into_iter().map(|group| group.group).collect())
+    }
+
+    #[actix_rt::test]
+    async fn a_group_that_comes_again_because_it_got_a_part_is_listed_once() {
+        let mut turn = 0;
+        let page = move |before: Option<&str>, limit: usize| {
+            turn += 1;
+            // The second time the group behind which it goes on is the newest.
+            let from = match (turn, before) {
+                (2, _) | (_, None) => 0,
+                (_, Some(before)) => before.parse::<usize>().unwrap() + 1,
+            };
+            let page = (from..700).take(limit);
+            page.map(|number| number.to_string()).collect()
+        };
+        let all: Vec<_> = (0..700).map(|number| number.to_string()).collect();
+        assert_eq!(all_groups(page).await.unwrap(), all);
+    }
+
+    #[actix_rt::test]
+    async fn pages_of_groups_that_do_not_go_on_are_read_no_further() {
+        let page = |_: Option<&str>, limit: usize| {
+            let page = (0..limit).map(|number| number.to_string());
+            page.collect()
+        };
+        let error = all_groups(page).await.unwrap_err();
+        assert!(matches!(error, ControlError::Endless(_)), "{error}");
+    }
 
     fn part(part: Option<u32>) -> TaskReport {
         let of = part.map(|_| 2);
-        let report = serde_json::json!({
+        let report = json!({
             "task_id": TaskId::new(), "task_name": "a.zip", "state": "done", "attempts": 1,
             "group": "nightly", "part": part, "parts": of,
         });
@@ -269,11 +390,7 @@ mod tests {
 
     #[test]
     fn of_a_name_that_was_used_before_the_newest_parts_are_meant_and_each_once() {
-        let group = serde_json::json!({
-            "group": "nightly", "parts": 2, "waiting": 0, "running": 0, "done": 2, "failed": 0,
-            "cancelled": 0, "failures": [], "complete": false,
-        });
-        let group: GroupReport = serde_json::from_value(group).unwrap();
+        let group: GroupReport = serde_json::from_value(group("nightly")).unwrap();
         let listed = [Some(0), None, Some(0), Some(1), Some(0)].map(part);
         let meant = newest(&group, listed.to_vec());
         assert_eq!(meant.len(), 1, "the other is of the last night");

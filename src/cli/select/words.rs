@@ -89,6 +89,21 @@ impl FromStr for Numbers {
     }
 }
 
+/// The numbers that were likely meant, where one of their ranges goes downward: `1-5` for `5-1`.
+pub fn upward(typed: &str) -> Option<String> {
+    let turned = |range: &str| {
+        let ends = range.split_once('-');
+        let ends = ends.filter(|(first, last)| matches!((number(first), number(last)), (Ok(first), Ok(last)) if first > last));
+        ends.map_or_else(
+            || range.to_owned(),
+            |(first, last)| format!("{last}-{first}"),
+        )
+    };
+    let meant: Vec<_> = typed.split(',').map(turned).collect();
+    let meant = meant.join(",");
+    (meant != typed && meant.parse::<Numbers>().is_ok()).then_some(meant)
+}
+
 /// A number as people write it; an id may be digits too, and begins with a zero.
 fn number(text: &str) -> Result<u32, NoNumbers> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
@@ -132,6 +147,16 @@ mod tests {
         }
         for word in WORDS.iter().skip(1) {
             assert_ne!(Word::of(word), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_range_that_goes_downward_is_asked_about() {
+        for (typed, meant) in [("5-1", "1-5"), ("3,10-2", "3,2-10")] {
+            assert_eq!(upward(typed).as_deref(), Some(meant));
+        }
+        for typed in ["1-5", "3", "main-7", "b-a", "5-1-2", "5-01", "sim,5-1", ""] {
+            assert_eq!(upward(typed), None, "{typed}");
         }
     }
 
