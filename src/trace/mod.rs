@@ -76,6 +76,11 @@ pub enum TraceError {
         /// The status that it answered with.
         status: u16,
     },
+    /// Its answers lead to no end.
+    #[error(
+        "the message log of the master at {0} goes in circles: it is another program or version, or broken"
+    )]
+    Circles(SocketAddr),
     /// The system would not let it be read.
     #[error("failed to read the message log {path}: {error}")]
     Unreadable {

@@ -2,14 +2,15 @@
 //!
 //! Rule: a page is read whole before it is shown, however long whoever reads it takes, for a connection that stands still
 //! is cut. Numbers are of one life of the master; when it was started anew its log is read from the beginning. Whoever follows
-//! it waits for that half a minute.
+//! it waits for that half a minute. Whoever answers may be anybody, so each page goes on behind the one before it, and there is
+//! an end.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use actix_rt::Runtime;
-use mutirao_actors::message_log::RING_BYTES_MAX;
+use mutirao_actors::message_log::{RING_BYTES_MAX, RING_MAX};
 use serde::Deserialize;
 
 use super::text::plain;
@@ -23,6 +24,10 @@ const DIAL_WITHIN: Duration = Duration::from_secs(3);
 const PAGE: usize = 1000;
 /// How often in a row a master that is followed may not answer, while it is started anew: half a minute, as it is asked.
 const MISSED_MAX: u32 = 60;
+/// Lines of a page: before each letter it may be said that some are missing.
+const LINES_MAX: usize = 2 * PAGE;
+/// Full pages that are read before that is all there is for now: twenty times what a master remembers.
+const PAGES_MAX: usize = 20 * RING_MAX.div_ceil(PAGE);
 /// How long a page may take, and how long it may be: all bodies that a master remembers, twice as much for what it says of each.
 const ANSWER: Bounds = Bounds {
     within: Duration::from_secs(60),
@@ -46,6 +51,10 @@ pub struct Remote {
     /// How often in a row it may not answer, once it has, and how often it did not.
     missed_max: u32,
     missed: u32,
+    /// How many pages were read since nothing more was there.
+    pages: usize,
+    /// Whether the master was started anew since then.
+    is_anew: bool,
 }
 
 impl Remote {
@@ -64,6 +73,8 @@ impl Remote {
             is_last: false,
             missed_max: 0,
             missed: 0,
+            pages: 0,
+            is_anew: false,
         })
     }
 
@@ -84,7 +95,11 @@ impl Remote {
             // What was read last is of an earlier life: the master does not know its number, or another letter by it.
             200 | 409 if self.after > 0 => {
                 self.after = 0;
-                return Ok(());
+                // Nobody starts a master twice while its log is read once.
+                return match std::mem::replace(&mut self.is_anew, true) {
+                    false => Ok(()),
+                    true => Err(TraceError::Circles(self.address)),
+                };
             }
             200 => {}
             status => {
@@ -98,10 +113,21 @@ impl Remote {
                 });
             }
         }
-        let numbers = answered.body.split(|byte| *byte == b'\n');
-        let numbers: Vec<_> = numbers.filter_map(number).collect();
-        self.after = numbers.iter().copied().max().unwrap_or(self.after);
-        self.is_last = numbers.len() < PAGE;
+        let lines = answered.body.split(|byte| *byte == b'\n');
+        let lines: Vec<_> = lines.take(LINES_MAX + 2).collect();
+        let numbers = lines.iter().filter_map(|line| number(line));
+        let (before, mut letters) = (self.after, 0);
+        let goes_on = numbers.into_iter().all(|number| {
+            letters += 1;
+            number > std::mem::replace(&mut self.after, number)
+        });
+        // Behind the last line end is nothing.
+        if !goes_on || letters > PAGE || lines.len() > LINES_MAX + 1 {
+            self.after = before;
+            return Err(TraceError::Circles(self.address));
+        }
+        self.pages += 1;
+        self.is_last = letters < PAGE || self.pages == PAGES_MAX;
         self.page = answered.body;
         self.at = 0;
         Ok(())
@@ -132,6 +158,7 @@ impl Lines for Remote {
     fn next_line(&mut self) -> Result<Option<&[u8]>, TraceError> {
         while self.at >= self.page.len() {
             if std::mem::take(&mut self.is_last) {
+                (self.pages, self.is_anew) = (0, false);
                 return Ok(None);
             }
             match self.turn() {
@@ -276,6 +303,45 @@ mod tests {
         assert_eq!(rest(&mut remote), [1]);
         only.join().unwrap();
         assert!(remote.next_line().is_err(), "nobody follows it");
+    }
+
+    #[test]
+    fn a_log_that_goes_in_circles_is_read_no_further() {
+        let full = 1..=PAGE as u64;
+        let pages = [
+            vec![page(1, vec![1; PAGE])],
+            vec![page(1, [2, 1])],
+            vec![page(1, full.clone()), page(1, full.clone())],
+            vec![page(1, 1..=PAGE as u64 + 1)],
+            (1..=4).map(|epoch| page(epoch, full.clone())).collect(),
+            vec![format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {LINES_MAX}1\r\n\r\n{}x",
+                "\n".repeat(10 * LINES_MAX)
+            )],
+        ];
+        for answers in pages {
+            let (address, _asked) = master(answers);
+            let mut remote = Remote::of(address).unwrap();
+            let error = loop {
+                match remote.next_line() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("it came to an end"),
+                    Err(error) => break error,
+                }
+            };
+            assert!(matches!(error, TraceError::Circles(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_log_without_an_end_has_one_for_now() {
+        let pages = (0..PAGES_MAX as u64).map(|number| number * PAGE as u64);
+        let pages = pages.map(|before| page(1, before + 1..=before + PAGE as u64));
+        let (address, _asked) = master(pages.collect());
+        assert_eq!(
+            rest(&mut Remote::of(address).unwrap()).len(),
+            PAGES_MAX * PAGE
+        );
     }
 
     #[test]
