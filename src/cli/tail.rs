@@ -51,8 +51,8 @@ const FOLD_LOOKS: u32 = 10;
 /// Print what tasks have printed last, and with -f what they print until they end
 #[derive(Debug, Clone, Args)]
 pub struct Tail {
-    /// Groups, and tasks by name, by id or by the beginning of one; `last` [default] is what was handed in last from this
-    /// folder, `1-5` parts of the group before it, `failed` the same as --failed, and `all` what runs
+    /// Groups, and tasks by name, by id or by the beginning of one; `last`, or no word at all, is what was handed in
+    /// last from this folder, `1-5` parts of the group before it, `failed` the same as --failed, and `all` what runs
     #[arg(value_name = "WHAT")]
     what: Vec<String>,
     #[command(flatten)]
