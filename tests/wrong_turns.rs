@@ -142,6 +142,13 @@ fn a_port_that_is_taken_is_told_with_the_option_for_another() {
 }
 
 #[test]
+fn a_reason_that_is_no_line_is_told_before_any_master_is_asked() {
+    let long = "ã".repeat(501);
+    let output = desk().output(&["cancel", "last", "--reason", &long]);
+    assert_says(&output, USAGE, &["at most 500 characters", "has 501"]);
+}
+
+#[test]
 fn without_a_master_it_is_told_how_to_start_or_name_one() {
     let desk = desk();
     let commands: [&[&str]; 6] = [

@@ -15,8 +15,8 @@ use super::report::{Sought, TaskState};
 use crate::model::{Attempt, BootId, Digest, Outcome, Part, PeerId, Stream, TaskChoice, TaskId};
 
 pub use encode::{encode_request, pack_request};
-pub use parse::parse_request;
 pub(super) use parse::read_request;
+pub use parse::{REASON_MAX, parse_request};
 
 /// A request together with how it was said, which is how it is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]

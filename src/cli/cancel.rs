@@ -4,11 +4,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use clap::Args;
 use mutirao_actors::model::TaskId;
 use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::{GroupReport, TaskReport, TaskState};
+use mutirao_actors::wire::request::REASON_MAX;
 
 use super::FAILED;
 use super::ask::{read_report, read_task};
@@ -39,6 +40,12 @@ pub struct Cancel {
 
 /// Takes back, and says how much.
 pub async fn run(args: Cancel) -> anyhow::Result<ExitCode> {
+    let reason = args.reason.as_deref();
+    let length = reason.map_or(0, |reason| reason.chars().count());
+    ensure!(
+        length <= REASON_MAX,
+        "nothing is taken back: a --reason has at most {REASON_MAX} characters, and this one has {length}"
+    );
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
     let read = args.selection.read(&mut control).await?;
@@ -51,7 +58,6 @@ pub async fn run(args: Cancel) -> anyhow::Result<ExitCode> {
             "nothing is taken back yet: it would be {all}, whoever handed it in; say it with --yes"
         );
     }
-    let reason = args.reason.as_deref();
     let (mut code, mut is_any) = (ExitCode::SUCCESS, false);
     for target in targets {
         let meant = match target {

@@ -15,7 +15,7 @@ use crate::wire::report::{Sought, TaskState};
 use crate::wire::request::{Address, PeerOffer, Request, Spoken};
 
 /// Longest reason, in characters.
-const REASON_MAX: usize = 500;
+pub const REASON_MAX: usize = 500;
 /// What a peer's id must be.
 const PEER: &str = "a string of 1 to 128 printable characters";
 
