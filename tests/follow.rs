@@ -61,6 +61,8 @@ fn groups_and_tasks_are_listed_told_and_printed_by_name_and_by_state() {
     let printed = desk.output(&["cat", "main-1", "hello"]);
     let all = "name\none\nname\ntwo\nname\nbad\nname\nfour\nhello\n";
     assert_eq!(out(&printed), all, "{}", err(&printed));
+    let none = desk.output(&["list", "--waiting"]);
+    assert_eq!(out(&none), "no task is like that\n", "{}", err(&none));
     let said = out(&desk.output(&["cat", "--failed", "--stderr"]));
     assert!(said.contains("a bad row"), "{said}");
     let told = out(&desk.output(&["info", "main-1", "--failed"]));
@@ -136,6 +138,13 @@ fn a_task_that_is_taken_back_says_why_to_whoever_asks() {
     fs::write(desk.path("sim.py"), "").unwrap();
     let _master = desk.master();
     assert!(desk.output(&["submit", "sim.py"]).status.success());
+    let cat_says = |tip: &str| {
+        let said = err(&desk.output(&["cat", "sim"]));
+        assert!(said.contains(tip), "{said}");
+    };
+    cat_says("sim.zip (waiting): mutirao why sim tells for what");
+    let dry = out(&desk.output(&["submit", "sim.py", "--dry-run"]));
+    assert!(dry.contains("0 peers with 0 slots could take it"), "{dry}");
     let cancelled = desk.output(&["cancel", "sim", "--reason", "the wrong input"]);
     assert_eq!(
         out(&cancelled),
@@ -143,6 +152,7 @@ fn a_task_that_is_taken_back_says_why_to_whoever_asks() {
         "{}",
         err(&cancelled)
     );
+    cat_says("it left nothing, mutirao why sim tells more");
     let why = out(&desk.output(&["why", "sim"]));
     assert!(why.contains("was cancelled: the wrong input"), "{why}");
     let note = desk.path("tasks/failed/sim.zip.txt");
@@ -200,7 +210,7 @@ fn last_is_what_was_handed_in_last_from_the_same_folder() {
         master.counts()["cancelled"] == 3
     });
     let waiting = ours.output(&["list", "--waiting"]);
-    assert!(out(&waiting).contains("nothing is there"));
+    assert!(out(&waiting).contains("no task is like that"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use mutirao_actors::model::{Archive, TaskId};
-use mutirao_actors::wire::report::{GroupReport, TaskState};
+use mutirao_actors::wire::report::{GroupReport, TaskReport, TaskState};
 
 use super::FAILED;
 use super::list::state;
@@ -45,7 +45,10 @@ pub async fn run(args: Cat) -> anyhow::Result<ExitCode> {
     for meant in args.selection.find(&OVER, &mut control).await? {
         let printed = match meant {
             Meant::Task(task) => {
-                let why = print(task.task_id, file, &mut control).await?;
+                let why = match not_yet(&task) {
+                    None => print(task.task_id, file, &mut control).await?,
+                    why => why,
+                };
                 let untold = |why| eprintln!("{} ({}): {why}", task.task_name, state(task.state));
                 why.map(untold).is_none()
             }
@@ -57,6 +60,17 @@ pub async fn run(args: Cat) -> anyhow::Result<ExitCode> {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(FAILED),
     })
+}
+
+/// Why nothing is here of a task that left nothing, and what tells more.
+fn not_yet(task: &TaskReport) -> Option<String> {
+    let name = task.task_name.stem();
+    match task.state {
+        TaskState::Queued => Some(format!("mutirao why {name} tells for what")),
+        TaskState::Leased => Some(format!("mutirao tail -f {name} shows what it prints")),
+        TaskState::Cancelled => Some(format!("it left nothing, mutirao why {name} tells more")),
+        TaskState::Done | TaskState::Failed => None,
+    }
 }
 
 /// Prints all parts of a group that have ended; whether these are all.

@@ -53,6 +53,12 @@ struct Listing {
     next: Option<TaskId>,
 }
 
+impl Listing {
+    fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.tasks.is_empty()
+    }
+}
+
 /// Asks and prints.
 pub async fn run(args: List) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
@@ -78,6 +84,7 @@ pub async fn run(args: List) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     match args.json {
         true => writeln!(out, "{}", serde_json::to_string(&listing)?)?,
+        false if listing.is_empty() && !is_all => writeln!(out, "no task is like that")?,
         false => write!(out, "{}", in_words(&listing))?,
     }
     Ok(ExitCode::SUCCESS)
@@ -85,7 +92,7 @@ pub async fn run(args: List) -> anyhow::Result<ExitCode> {
 
 fn in_words(listing: &Listing) -> String {
     let mut text = String::new();
-    if listing.groups.is_empty() && listing.tasks.is_empty() {
+    if listing.is_empty() {
         return "nothing is there; hand something in with `mutirao run` or `mutirao submit`\n"
             .into();
     }

@@ -29,6 +29,8 @@ use crate::disk::numbers::free_number;
 
 /// Longest line of a canary's output that is shown, in characters.
 const LINE_MAX: usize = 60;
+/// How a peer fares that is given tasks, in the master's word.
+const READY: &str = "ready";
 
 /// Cuts, hands in, follows, and says where what was made lies.
 pub async fn run(mut args: Run) -> anyhow::Result<ExitCode> {
@@ -284,14 +286,19 @@ pub async fn dry_run(
         return Ok(ExitCode::SUCCESS);
     };
     let peers = peers(address).await?;
-    let slots = peers.iter().map(|peer| u64::from(peer.slots)).sum();
+    let ready = || peers.iter().filter(|peer| peer.state == READY);
+    let slots = |peer: &PeerRow| counted(peer.slots.into(), "slot", "slots");
     println!(
         "{} with {} could take it",
-        counted(peers.len() as u64, "peer", "peers"),
-        counted(slots, "slot", "slots")
+        counted(ready().count() as u64, "peer", "peers"),
+        counted(
+            ready().map(|peer| u64::from(peer.slots)).sum(),
+            "slot",
+            "slots"
+        )
     );
     for peer in &peers {
-        println!("  {}  {} slots  {}", peer.peer_id, peer.slots, peer.state);
+        println!("  {}  {}  {}", peer.peer_id, slots(peer), peer.state);
     }
     Ok(ExitCode::SUCCESS)
 }
