@@ -226,7 +226,7 @@ impl<'a> Reading<'a> {
             *away = Duration::ZERO;
             return Ok(());
         };
-        let is_away = error.downcast_ref().is_some_and(is_gone);
+        let is_away = error.downcast_ref().is_some_and(ControlError::is_away);
         if !is_away || *away >= AWAY_MAX {
             return Err(error);
         }
@@ -464,7 +464,7 @@ async fn read(mut source: Source, number: usize, tell: mpsc::Sender<(usize, Told
         if source.seen != before {
             away = Duration::ZERO;
         }
-        let is_away = matches!(&ended, Err(error) if is_gone(error)) && source.seen.is_some();
+        let is_away = matches!(&ended, Err(error) if error.is_away()) && source.seen.is_some();
         if !is_away || away >= AWAY_MAX {
             break ended;
         }
@@ -473,14 +473,6 @@ async fn read(mut source: Source, number: usize, tell: mpsc::Sender<(usize, Told
     };
     // Nobody is left to be told when the program ends.
     let _ = tell.send((number, Told::Over(ended))).await;
-}
-
-/// Whether the master cannot be reached now.
-fn is_gone(error: &ControlError) -> bool {
-    matches!(
-        error,
-        ControlError::Socket(_) | ControlError::Io(_) | ControlError::Silent
-    )
 }
 
 impl Source {

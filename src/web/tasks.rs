@@ -4,6 +4,7 @@ use actix_web::web::{Data, Json, Path, Query};
 use mutirao_actors::messages::{CancelTask, DescribeTask, ListTasks, RetryTask};
 use mutirao_actors::model::{TaskChoice, TaskId, in_one_line};
 use mutirao_actors::wire::report::{REPORT_ROWS_MAX, Sought, TaskReport, TaskState};
+use mutirao_actors::wire::request::REASON_MAX;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -11,9 +12,6 @@ use uuid::Uuid;
 use super::Desk;
 use super::answers::Answer;
 use super::problem::Problem;
-
-/// Longest reason, in characters: a line for a reader.
-const REASON_MAX: usize = 500;
 
 /// Why something is taken back.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
