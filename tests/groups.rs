@@ -4,11 +4,10 @@
 mod common;
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::desk::{Desk, each_row, err, out};
+use common::desk::{Desk, each_row, err, free_port, out};
 use common::program::Program;
 use common::{PATIENCE, wait_until};
 use serde_json::Value;
@@ -404,14 +403,8 @@ fn nothing_begins_behind_one_part_of_a_group_when_the_group_was_meant() {
 #[test]
 fn commands_that_wait_find_a_master_again_that_was_killed_and_started_anew() {
     let desk = desk(&table(4, &[]));
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port().to_string();
-    drop(free);
-    let start = || {
-        let master = desk.start(&["master", "--name", "lab", "--port", &port]);
-        master.wait_line(|line| line.contains("serving \"lab\""), PATIENCE);
-        master
-    };
+    let port = free_port();
+    let start = || desk.master_at(&port);
     let master = start();
     fs::write(desk.path("one.py"), "print('one')").unwrap();
     let there = format!("127.0.0.1:{port}");

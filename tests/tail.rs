@@ -6,13 +6,13 @@ mod common;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::archives::put_task;
-use common::desk::{Desk, err, out};
+use common::desk::{Desk, err, free_port, out};
 use common::http::{get, open};
 use common::program::Program;
 use common::{PATIENCE, wait_until};
@@ -159,14 +159,8 @@ fn what_a_lost_peer_ran_is_followed_on_another() {
 #[test]
 fn a_master_that_is_killed_and_started_anew_goes_on_where_the_reader_is() {
     let desk = Desk::new();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port().to_string();
-    drop(free);
-    let start = || {
-        let master = desk.start(&["master", "--name", "lab", "--port", &port]);
-        master.wait_line(|line| line.contains("serving \"lab\""), PATIENCE);
-        master
-    };
+    let port = free_port();
+    let start = || desk.master_at(&port);
     let master = start();
     let elsewhere = desk.elsewhere();
     let _peer = elsewhere.start(&["peer", "--slots", "1"]);

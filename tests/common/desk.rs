@@ -1,6 +1,6 @@
 //! A folder to start the program in, apart from all others.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -97,10 +97,27 @@ impl Desk {
     /// A master, once it serves.
     #[track_caller]
     pub fn master(&self) -> Program {
-        let master = self.start(&["master", "--name", "lab"]);
+        self.serving(&["master", "--name", "lab"])
+    }
+
+    /// The same at this port, at which it can be started anew.
+    #[track_caller]
+    pub fn master_at(&self, port: &str) -> Program {
+        self.serving(&["master", "--name", "lab", "--port", port])
+    }
+
+    #[track_caller]
+    fn serving(&self, words: &[&str]) -> Program {
+        let master = self.start(words);
         master.wait_line(|line| line.contains("serving \"lab\""), PATIENCE);
         master
     }
+}
+
+/// A port that nobody has now.
+pub fn free_port() -> String {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    free.local_addr().unwrap().port().to_string()
 }
 
 /// A task for each row of `rows.csv`, of which none that fails is tried again, for a command that hands in.
