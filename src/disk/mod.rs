@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use mutirao_actors::model::Stamp;
 
 mod batch;
@@ -18,6 +19,7 @@ mod new_file;
 pub(crate) mod numbers;
 mod parts;
 pub mod publish;
+mod reading;
 mod real;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -45,7 +47,7 @@ pub struct Stat {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
     /// Its first bytes, as many as were asked for.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     /// Its stamp, if that was the same before and after reading.
     pub stamp: Option<Stamp>,
 }

@@ -1,7 +1,7 @@
 //! The disk of this machine.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use nix::fcntl::OFlag;
 
 use super::batch::{Together, write_out};
 use super::new_file::{stamp_of, write_new};
+use super::reading::first_bytes;
 use super::{Batch, Contents, Disk, Names, Stat};
 
 /// Names in folders are not flushed: what a power cut must not forgive.
@@ -51,9 +52,7 @@ impl Disk for RealDisk {
     fn read(&self, path: &Path, max: u64) -> io::Result<Contents> {
         let file = open_plain(path)?;
         let before = file.metadata()?;
-        let room = usize::try_from(before.len().min(max)).unwrap_or_default();
-        let mut bytes = Vec::with_capacity(room);
-        (&file).take(max).read_to_end(&mut bytes)?;
+        let bytes = first_bytes(&file, before.len(), max)?;
         let (before, after) = (stamp_of(&before), stamp_of(&file.metadata()?));
         Ok(Contents {
             bytes,
@@ -177,9 +176,9 @@ mod tests {
         fs::write(at("file"), b"abcdef").unwrap();
         symlink("file", at("link")).unwrap();
         let contents = DISK.read(&at("file"), 4).unwrap();
-        assert_eq!(contents.bytes, b"abcd");
+        assert_eq!(contents.bytes, "abcd");
         assert_eq!(contents.stamp, Some(DISK.stat(&at("file")).unwrap().stamp));
-        assert_eq!(DISK.read(&at("file"), 99).unwrap().bytes, b"abcdef");
+        assert_eq!(DISK.read(&at("file"), 99).unwrap().bytes, "abcdef");
         for name in ["link", "missing"] {
             assert!(is_absent(&DISK.read(&at(name), 4).unwrap_err()), "{name}");
         }

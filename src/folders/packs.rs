@@ -140,7 +140,7 @@ impl Packs {
         }
         let path = self.path(pack);
         let contents = volume.read(&path, ARCHIVE_MAX as u64);
-        let bytes = Bytes::from(contents.on_disk("read", &path)?.bytes);
+        let bytes = contents.on_disk("read", &path)?.bytes;
         self.known().read = Some((pack, bytes.clone()));
         Ok(bytes)
     }

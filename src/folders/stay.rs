@@ -8,6 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use mutirao_actors::model::Digest;
 
 use crate::disk::{DiskError, OnDisk as _, Volume, is_absent};
@@ -26,7 +27,7 @@ pub fn names(volume: &Volume, tasks: &Path) -> Result<BTreeSet<String>, DiskErro
     let read = volume.read(&path, STAY_BYTES_MAX);
     let text = read
         .map(|contents| contents.bytes)
-        .or_else(missing_is(Vec::new))
+        .or_else(missing_is(Bytes::new))
         .on_disk("read", &path)?;
     let text = String::from_utf8_lossy(&text);
     let lines = text.lines().map(str::trim);

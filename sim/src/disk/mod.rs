@@ -223,7 +223,7 @@ impl Disk for SimDisk {
             .len()
             .min(usize::try_from(max).unwrap_or(usize::MAX));
         Ok(Contents {
-            bytes: data.now.slice(..length).to_vec(),
+            bytes: data.now.slice(..length),
             stamp: Some(data.stamp),
         })
     }

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
+use bytes::Bytes;
 use mutirao_actors::model::{Archive, Digest, Stamp, TaskId, Wishes};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
@@ -179,7 +180,7 @@ fn read(places: &Places, file: &Unread, staying: &BTreeSet<String>) -> Result<Re
 }
 
 /// The content that was listed; none when the file is another, or changes while it is read.
-fn read_listed(volume: &Volume, path: &Path, stamp: Stamp) -> io::Result<Option<Vec<u8>>> {
+fn read_listed(volume: &Volume, path: &Path, stamp: Stamp) -> io::Result<Option<Bytes>> {
     let contents = match volume.read(path, stamp.size) {
         Err(error) if is_absent(&error) => return Ok(None),
         contents => contents?,

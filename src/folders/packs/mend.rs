@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
 use mutirao_actors::model::{Archive, TaskId};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
@@ -28,7 +27,7 @@ impl Packs {
         let bytes = match volume.read(&path, ARCHIVE_MAX as u64) {
             // Another has mended it, or all that lay there was put elsewhere.
             Err(error) if is_absent(&error) => return Ok(()),
-            contents => Bytes::from(contents.on_disk("read", &path)?.bytes),
+            contents => contents.on_disk("read", &path)?.bytes,
         };
         self.known().read = None;
         let found = form::read(&bytes);
