@@ -9,6 +9,7 @@ mod archives;
 mod bare;
 mod benches;
 mod figure;
+mod ground;
 mod load;
 mod process;
 mod record;
@@ -19,7 +20,7 @@ mod stage;
 mod status;
 mod worker;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
@@ -104,9 +105,16 @@ fn list() -> ExitCode {
 }
 
 fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let chosen = chosen(&options.names)?;
+    std::fs::create_dir_all(&options.folder)?;
+    let folder = tempfile::tempdir_in(options.folder.canonicalize()?)?;
+    if let Some(trouble) = ground::trouble(folder.path())? {
+        eprintln!("note: {trouble}");
+    }
     let mut measured = Vec::new();
-    for bench in chosen(&options.names)? {
-        let figures = measure(options, bench).with_context(|| format!("{} failed", bench.name))?;
+    for bench in chosen {
+        let figures = measure(options, bench, folder.path())
+            .with_context(|| format!("{} failed", bench.name))?;
         if options.json {
             println!("{}", show::json(bench.name, &figures));
         } else {
@@ -140,17 +148,17 @@ fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Bench>> {
     Ok(BENCHES.iter().filter(is_chosen).collect())
 }
 
-/// Runs one bench in a folder that is removed afterwards.
-fn measure(options: &Options, bench: &Bench) -> anyhow::Result<Vec<Figure>> {
-    std::fs::create_dir_all(&options.folder)?;
-    let folder = tempfile::tempdir_in(options.folder.canonicalize()?)?;
+/// Runs one bench in a folder of its own below this one.
+fn measure(options: &Options, bench: &Bench, folder: &Path) -> anyhow::Result<Vec<Figure>> {
+    let folder = folder.join(bench.name);
+    std::fs::create_dir(&folder)?;
     let rounds = if options.quick { 3 } else { 5 };
     let stage = Stage {
         binary: options
             .binary
             .canonicalize()
             .with_context(|| format!("{} is missing: build it", options.binary.display()))?,
-        folder: folder.path().to_owned(),
+        folder,
         size: options.size(),
         rounds: options.rounds.map_or(rounds, usize::from),
     };
