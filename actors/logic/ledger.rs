@@ -518,8 +518,8 @@ impl Ledger {
         self.entries.reserve(count);
     }
 
-    /// Takes a task in as the records gave it back; `state` is what its fate comes to in this life.
-    pub fn restore(&mut self, remembered: &Remembered, state: State) {
+    /// Takes a task in as the records gave it back; `state` is what its fate comes to in this life. Tells where it sits.
+    pub fn restore(&mut self, remembered: &Remembered, state: State) -> Option<Seat> {
         let (task, tries) = (
             Arc::clone(&remembered.task),
             remembered.course.tries.clone(),
@@ -556,8 +556,9 @@ impl Ledger {
                 ..Story::default()
             };
         }
-        self.entries.insert(Entry { task, story });
+        let seat = self.entries.insert(Entry { task, story });
         self.has_ended(&id);
+        seat
     }
 
     /// Moves a task to another state and gives back the one it left; a terminal task does not move.

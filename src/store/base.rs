@@ -167,7 +167,8 @@ impl Base {
     pub fn recall(&mut self) -> Result<Recalled, Fail> {
         let counts = self.count()?;
         let oldest = load::oldest(&self.connection, counts)?;
-        let tasks = load::tasks(&self.connection, oldest.as_deref().unwrap_or_default())?;
+        let from = oldest.as_deref().unwrap_or_default();
+        let tasks = load::tasks(&self.connection, from, self.beside()?)?;
         let older_parts = match &oldest {
             Some(oldest) => load::older_parts(&self.connection, oldest, &tasks)?,
             None => Vec::new(),
@@ -186,6 +187,16 @@ impl Base {
             damage: Vec::new(),
             has_lost: damaged::is_any(&self.connection)?,
         })
+    }
+
+    /// Another connection, to read what is from the middle on, where there is much in a file.
+    fn beside(&self) -> Result<Option<(Connection, Vec<u8>)>, Fail> {
+        let file = self.connection.path().filter(|path| !path.is_empty());
+        let (Some(file), Some(middle)) = (file, load::middle(&self.connection, self.tally.tasks)?)
+        else {
+            return Ok(None);
+        };
+        Ok(Some((connect_read_only(Path::new(file))?, middle)))
     }
 
     /// Writes down that something was lost, for all later lives.

@@ -3,11 +3,13 @@
 //! Rule: every row that is used fits its seal, and every row that another one counts is there; anything else is damage.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::resume_unwind;
+use std::thread;
 
 use mutirao_actors::logic::ledger::{Counts, TERMINAL_MAX};
 use mutirao_actors::logic::record::{OlderParts, Remembered};
 use mutirao_actors::model::{Kinds, TaskId};
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 use uuid::Uuid;
 
 use super::cell::Cell as _;
@@ -23,8 +25,11 @@ const COUNT: &str = "SELECT count(*), coalesce(max(seq), 0), total(state = 'queu
 const OLDEST_LOADED: &str = "SELECT id FROM task WHERE state NOT IN ('queued', 'leased') \
                              ORDER BY id DESC LIMIT 1 OFFSET ?";
 /// What is behind this counts as open whenever it is not surely over: a damaged word is to be noticed.
-const LOADED: &str =
-    "WHERE id >= ? OR NOT (state IN ('done', 'failed', 'cancelled') AND settled = 1)";
+const LOADED: &str = "(id >= ?1 OR NOT (state IN ('done', 'failed', 'cancelled') AND settled = 1))";
+/// The id in the middle of so many.
+const MIDDLE: &str = "SELECT id FROM task ORDER BY id LIMIT 1 OFFSET ?";
+/// So many tasks are read in halves: fewer take less time than a thread and a second connection.
+const HALVED: u64 = 20_000;
 
 /// Of the others, those that are parts of a group, in the order of their adoption.
 const OLDER_PARTS: &str = "WHERE id < ? AND state IN ('done', 'failed', 'cancelled') AND settled = 1 \
@@ -130,19 +135,62 @@ pub fn oldest(base: &Connection, counts: Counts) -> Result<Option<Vec<u8>>, Fail
     Ok(oldest.optional()?)
 }
 
+/// The id that divides so many tasks in halves, where they are worth it.
+pub fn middle(base: &Connection, tasks: u64) -> Result<Option<Vec<u8>>, Fail> {
+    if tasks < HALVED {
+        return Ok(None);
+    }
+    let offset = (tasks / 2).cast_signed();
+    let middle = base.query_row(MIDDLE, [offset], |row| row.get(0));
+    Ok(middle.optional()?)
+}
+
 /// The tasks that matter, in the order of their arrival: those that are open or not settled, and of the others these and
-/// newer ones.
-pub fn tasks(base: &Connection, oldest: &[u8]) -> Result<Vec<Remembered>, Fail> {
-    let mut statement = base.prepare(&format!("{} {LOADED}", TaskRow::table().all))?;
-    let mut rows = statement.query([oldest])?;
+/// newer ones. Those from the middle on are read beside the others, by another connection to the same database.
+pub fn tasks(
+    base: &Connection,
+    oldest: &[u8],
+    beside: Option<(Connection, Vec<u8>)>,
+) -> Result<Vec<Remembered>, Fail> {
+    let mut found = match beside {
+        None => read(base, oldest, None)?,
+        Some((other, middle)) => thread::scope(|scope| {
+            let newer = scope.spawn(|| {
+                let other = other;
+                read(&other, oldest, Some((">=", &middle)))
+            });
+            let older = read(base, oldest, Some(("<", &middle)));
+            let newer = newer.join().unwrap_or_else(|panic| resume_unwind(panic));
+            let mut found = older?;
+            found.append(&mut newer?);
+            Ok::<_, Fail>(found)
+        })?,
+    };
+    // Sorts their numbers, and moves each task but once.
+    found.sort_by_cached_key(|(seq, _)| *seq);
+    Ok(found.into_iter().map(|(_, task)| task).collect())
+}
+
+/// Those of them whose id compares so to the middle, or all, each with its number.
+fn read(
+    base: &Connection,
+    oldest: &[u8],
+    half: Option<(&str, &[u8])>,
+) -> Result<Vec<(i64, Remembered)>, Fail> {
+    let mut wanted = format!("{} WHERE {LOADED}", TaskRow::table().all);
+    let mut said = vec![oldest];
+    if let Some((compares, middle)) = half {
+        wanted.push_str(&format!(" AND id {compares} ?2"));
+        said.push(middle);
+    }
+    let mut statement = base.prepare(&wanted)?;
+    let mut rows = statement.query(params_from_iter(said))?;
     let (mut found, mut kinds) = (Vec::new(), Kinds::default());
     while let Some(row) = rows.next()? {
         let whole = Whole::of(base, TaskRow::whole(row)?)?;
         found.push((whole.row.seq, whole.remembered(&mut kinds)?));
     }
-    // Sorts their numbers, and moves each task but once.
-    found.sort_by_cached_key(|(seq, _)| *seq);
-    Ok(found.into_iter().map(|(_, task)| task).collect())
+    Ok(found)
 }
 
 /// The parts that are not among [`tasks`], of the groups of which others are.

@@ -510,7 +510,7 @@ fn the_parts_that_are_not_loaded_are_counted_for_the_groups_that_are() {
     assert_eq!(recalled.older_parts, [], "all are loaded");
     let base = Connection::open(bench.folder.path().join("mutirao.db")).unwrap();
     let oldest = id(12).0.into_bytes();
-    let loaded = load::tasks(&base, &oldest).unwrap();
+    let loaded = load::tasks(&base, &oldest, None).unwrap();
     let counted = load::older_parts(&base, &oldest, &loaded).unwrap();
     let counts = Counts {
         done: 2,
@@ -527,6 +527,34 @@ fn the_parts_that_are_not_loaded_are_counted_for_the_groups_that_are() {
     assert_eq!(base.execute(flip, [id(6).0.as_bytes()]), Ok(1));
     let damaged = load::older_parts(&base, &oldest, &loaded);
     assert!(matches!(damaged, Err(Fail::Damage(_))), "{damaged:?}");
+}
+
+#[test]
+fn halves_read_by_two_are_the_whole_and_damage_of_either_is_noticed() {
+    let mut bench = Bench::new();
+    for number in 1..=6 {
+        bench.commit(&[adopted(number), leased(number, 1, ours("a"))]);
+    }
+    let file = bench.folder.path().join("mutirao.db");
+    let base = Connection::open(&file).unwrap();
+    let beside = |first: u128| {
+        let other = Connection::open(&file).unwrap();
+        Some((other, id(first).0.into_bytes().to_vec()))
+    };
+    let whole = load::tasks(&base, &[], None).unwrap();
+    assert_eq!(whole.len(), 6);
+    for first in [0, 1, 4, 6, 7] {
+        let halves = load::tasks(&base, &[], beside(first)).unwrap();
+        assert_eq!(halves, whole, "from {first} on");
+    }
+    let flip = "UPDATE task SET state = 'failed' WHERE id = ?";
+    for damaged in [2, 5] {
+        assert_eq!(base.execute(flip, [id(damaged).0.as_bytes()]), Ok(1));
+        let told = load::tasks(&base, &[], beside(4));
+        assert!(matches!(told, Err(Fail::Damage(_))), "{told:?}");
+        let mend = "UPDATE task SET state = 'leased' WHERE id = ?";
+        assert_eq!(base.execute(mend, [id(damaged).0.as_bytes()]), Ok(1));
+    }
 }
 
 #[test]

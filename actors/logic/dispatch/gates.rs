@@ -10,6 +10,7 @@ use crate::logic::effect::{Effect, End};
 use crate::logic::ledger::State;
 use crate::logic::policy::Policy;
 use crate::logic::queue::Gate;
+use crate::logic::seats::Seat;
 use crate::model::{Task, TaskId};
 
 /// What became of a task for which another waits.
@@ -24,8 +25,14 @@ impl<P: Policy> Dispatch<P> {
     /// Puts a task that waits into the queue, or holds it. What failed goes first, a little of it at a time: the sooner
     /// another peer has tried it, the sooner it shows who is to blame.
     pub(super) fn enqueue(&mut self, id: &TaskId) {
-        let seat = self.ledger.seat(id);
-        let Some((seat, entry)) = seat.and_then(|seat| Some((seat, self.ledger.at(seat)?))) else {
+        if let Some(seat) = self.ledger.seat(id) {
+            self.enqueue_at(seat);
+        }
+    }
+
+    /// The same for the one that sits there.
+    pub(super) fn enqueue_at(&mut self, seat: Seat) {
+        let Some(entry) = self.ledger.at(seat) else {
             return;
         };
         let (task, has_failed) = (&*entry.task, entry.story.failures > 0);
@@ -42,7 +49,7 @@ impl<P: Policy> Dispatch<P> {
         let before = before.map(|(_, before)| before);
         match before {
             Some(Before::Open) => self.queue.hold_after(seat, task),
-            Some(Before::Over(why)) => self.doomed.push_back((*id, why)),
+            Some(Before::Over(why)) => self.doomed.push_back((task.id, why)),
             Some(Before::Done) | None if !self.rooms.admits(task) => {
                 self.queue.hold_for_room(seat, task, has_failed);
             }

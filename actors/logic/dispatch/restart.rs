@@ -37,7 +37,7 @@ impl<P: Policy> Dispatch<P> {
             let state = self.recall(known, now);
             let lease = state.lease().cloned();
             let waits = state == State::Waiting;
-            self.ledger.restore(known, state);
+            let seat = self.ledger.restore(known, state);
             if let Some(lease) = lease {
                 let deadline = lease.deadline.unwrap_or(now);
                 self.due
@@ -45,11 +45,11 @@ impl<P: Policy> Dispatch<P> {
                 self.peers.of(&lease.holder).take(task.id, lease.attempt);
                 self.rooms.enter(task);
             } else if waits {
-                waiting.push(task.id);
+                waiting.extend(seat);
             }
         }
         // Not before it is known what runs and what is done.
-        waiting.iter().for_each(|task| self.enqueue(task));
+        waiting.into_iter().for_each(|seat| self.enqueue_at(seat));
         self.ledger.count_forgotten(forgotten, &past.older_parts);
         self.health.cut_terms(now);
     }

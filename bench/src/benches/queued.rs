@@ -48,6 +48,9 @@ pub fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
         let short = Server::ours(stage, &folder(stage, &format!("few-{round}"))?, &[])?;
         accept(&short, &task, FEW)?;
         at_few.push(hand_out(&short)?);
+        // What it does behind its answers would take from the other.
+        short.process.quiet()?;
+        drop(short);
         at_many.push(hand_out(&master)?);
         master.process.quiet()?;
     }
