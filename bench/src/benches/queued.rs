@@ -43,16 +43,13 @@ pub fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     let empty = master.process.rss()?;
     queue(&master, &home, &task, many)?;
     let full = master.process.rss()?;
-    let (mut at_few, mut at_many, mut restarts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut at_few, mut at_many, mut restarts) = (Taken::default(), Taken::default(), Vec::new());
     for round in 0..stage.rounds {
         let short = Server::ours(stage, &folder(stage, &format!("few-{round}"))?, &[])?;
         accept(&short, &task, FEW)?;
-        at_few.push(hand_out(&short)?);
-        // What it does behind its answers would take from the other.
-        short.process.quiet()?;
+        at_few.add(&short)?;
         drop(short);
-        at_many.push(hand_out(&master)?);
-        master.process.quiet()?;
+        at_many.add(&master)?;
     }
     for _ in 0..stage.rounds {
         // Killed as it stands.
@@ -70,10 +67,16 @@ pub fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     );
     let each = vec![(full - empty) / many as f64];
     Ok(vec![
-        Figure::ratio(format!("hand-out at {many} / at {FEW}"), &at_many, &at_few)
-            .target(Target::AtLeast(0.9)),
-        Figure::new(format!("hand-out at {FEW}"), Unit::PerSecond, at_few),
-        Figure::new(format!("hand-out at {many}"), Unit::PerSecond, at_many),
+        Figure::ratio(
+            format!("hand-out at {many} / at {FEW}"),
+            &at_many.rate,
+            &at_few.rate,
+        )
+        .target(Target::AtLeast(0.9)),
+        Figure::new(format!("hand-out at {FEW}"), Unit::PerSecond, at_few.rate),
+        Figure::new(format!("CPU a task at {FEW}"), Unit::Micros, at_few.cpu),
+        Figure::new(format!("hand-out at {many}"), Unit::PerSecond, at_many.rate),
+        Figure::new(format!("CPU a task at {many}"), Unit::Micros, at_many.cpu),
         rss.target(Target::AtMost(200.0)),
         Figure::new("memory a queued task", Unit::Bytes, each),
         Figure::new("killed, to its first task", Unit::Millis, restarts)
@@ -93,6 +96,25 @@ fn queue(master: &Server, home: &Path, task: &[u8], count: usize) -> anyhow::Res
     let is_queued = |queue: &QueueReport| queue.tasks.queued == count as u64;
     load::run(status::until(master.address, TAKEN_WITHIN, is_queued))?;
     master.process.quiet().map(drop)
+}
+
+/// What handing out took, round by round.
+#[derive(Debug, Default)]
+struct Taken {
+    rate: Vec<f64>,
+    cpu: Vec<f64>,
+}
+
+impl Taken {
+    /// One more round, with what goes on behind it: that would take from the next.
+    fn add(&mut self, master: &Server) -> anyhow::Result<()> {
+        let before = master.process.cpu()?;
+        self.rate.push(hand_out(master)?);
+        master.process.quiet()?;
+        let cpu = master.process.cpu()?.saturating_sub(before);
+        self.cpu.push(cpu.as_secs_f64() * 1e6 / FEW as f64);
+        Ok(())
+    }
 }
 
 /// Takes as many tasks as the short queue has: tasks a second.
