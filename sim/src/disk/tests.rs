@@ -13,7 +13,7 @@ fn after_power_cuts(write: impl Fn(&SimDisk)) -> Vec<Option<Bytes>> {
         disk.lose(Loss::Power, &mut Dice::of(seed));
         disk.read(Path::new("a/b"), u64::MAX)
             .ok()
-            .map(|found| Bytes::from(found.bytes))
+            .map(|found| found.bytes)
     };
     (0..100).map(cut).collect()
 }
