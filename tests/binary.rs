@@ -338,7 +338,7 @@ fn run_leaves_nothing_running_and_its_message_log_when_the_task_is_taken_back() 
     wait_until("the script runs", PATIENCE, || started.exists());
     let folders = fs::read_dir(&temporary).unwrap().next().unwrap().unwrap();
     fs::remove_file(folders.path().join("tasks/long.zip")).unwrap();
-    assert_eq!(run.wait_end(PATIENCE), Some(2));
+    assert_eq!(run.wait_end(PATIENCE), Some(1));
     assert!(is_empty(&desk.path("work")) && is_empty(&temporary));
     assert!(desk.path(".mutirao/messages.jsonl").exists());
 }

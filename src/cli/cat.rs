@@ -6,13 +6,13 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Args;
-use mutirao_actors::model::{Archive, TaskId};
+use mutirao_actors::model::{Archive, Stream, TaskId};
 use mutirao_actors::wire::report::{GroupReport, TaskReport, TaskState};
 
 use super::FAILED;
+use super::left::{Text, fetch};
 use super::list::state;
 use super::options::{FindOptions, NoMaster};
-use super::run::{fetch, text_of};
 use super::select::{self, Meant, Selection};
 use super::work::counted;
 use crate::control::{Control, ControlError};
@@ -36,23 +36,22 @@ pub struct Cat {
 pub async fn run(args: Cat) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
-    let file = if args.stderr {
-        "stderr.txt"
-    } else {
-        "stdout.txt"
+    let stream = match args.stderr {
+        true => Stream::Stderr,
+        false => Stream::Stdout,
     };
     let mut is_whole = true;
     for meant in args.selection.find(&OVER, &mut control).await? {
         let printed = match meant {
             Meant::Task(task) => {
                 let why = match not_yet(&task) {
-                    None => print(task.task_id, file, &mut control).await?,
+                    None => print(task.task_id, stream, &mut control).await?,
                     why => why,
                 };
                 let untold = |why| eprintln!("{} ({}): {why}", task.task_name, state(task.state));
                 why.map(untold).is_none()
             }
-            Meant::Group(group) => parts(&group, file, &mut control).await?,
+            Meant::Group(group) => parts(&group, stream, &mut control).await?,
         };
         is_whole &= printed;
     }
@@ -74,11 +73,11 @@ fn not_yet(task: &TaskReport) -> Option<String> {
 }
 
 /// Prints all parts of a group that have ended; whether these are all.
-async fn parts(group: &GroupReport, file: &str, control: &mut Control) -> anyhow::Result<bool> {
+async fn parts(group: &GroupReport, stream: Stream, control: &mut Control) -> anyhow::Result<bool> {
     let mut missing = u64::from(group.parts);
     for part in select::parts(group, control).await?.into_values() {
         let is_over = OVER.contains(&part.state);
-        if is_over && print(part.task_id, file, control).await?.is_none() {
+        if is_over && print(part.task_id, stream, control).await?.is_none() {
             missing = missing.saturating_sub(1);
         }
     }
@@ -91,12 +90,16 @@ async fn parts(group: &GroupReport, file: &str, control: &mut Control) -> anyhow
 }
 
 /// Prints what one task printed; why that is not here, if so.
-async fn print(task: TaskId, file: &str, control: &mut Control) -> anyhow::Result<Option<String>> {
+async fn print(
+    task: TaskId,
+    stream: Stream,
+    control: &mut Control,
+) -> anyhow::Result<Option<String>> {
     let archive: Archive = match fetch(task, control).await {
         Ok((_, archive)) => archive,
         Err(ControlError::Refused(why)) => return Ok(Some(why)),
         Err(error) => return Err(error.into()),
     };
-    io::stdout().write_all(&text_of(&archive, file)?)?;
+    io::stdout().write_all(&Text::of(&archive, stream)?.bytes)?;
     Ok(None)
 }

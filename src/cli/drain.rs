@@ -1,5 +1,6 @@
 //! `mutirao drain`: a peer is given nothing more, and ends what it has.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,6 +11,7 @@ use mutirao_actors::wire::report::{DrainReport, PeerRow};
 use super::ask::read_report;
 use super::near::did_you_mean;
 use super::options::{FindOptions, NoMaster};
+use super::telling::{Outcome, Telling, code};
 use super::why::{NotFound, named};
 use super::work::counted;
 use crate::control::Control;
@@ -30,7 +32,7 @@ pub struct Drain {
 }
 
 /// Has it written down, and says what the peer still has.
-pub async fn run(args: Drain) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Drain, telling: Telling) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
     let request = Request::DrainPeer {
@@ -38,19 +40,22 @@ pub async fn run(args: Drain) -> anyhow::Result<ExitCode> {
         undo: args.undo,
     };
     let report: DrainReport = control.ask(&request, read_report).await?;
-    let DrainReport {
-        peer_id, leases, ..
-    } = &report;
-    let tasks = counted(*leases, "task", "tasks");
-    match (args.json, report.drained) {
-        (true, _) => println!("{}", serde_json::to_string(&report)?),
-        (false, true) if *leases == 0 => {
-            println!("{peer_id} is drained and has nothing: it can go")
+    Ok(code(telling.json(args.json).print(&report)?))
+}
+
+impl Outcome for DrainReport {
+    fn in_words(&self, _: Telling) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        let (peer_id, tasks) = (&self.peer_id, counted(self.leases, "task", "tasks"));
+        match (self.drained, self.leases) {
+            (true, 0) => writeln!(out, "{peer_id} is drained and has nothing: it can go"),
+            (true, _) => writeln!(
+                out,
+                "{peer_id} is drained and ends {tasks} → mutirao why {peer_id}"
+            ),
+            (false, _) => writeln!(out, "{peer_id} is given tasks again"),
         }
-        (false, true) => println!("{peer_id} is drained and ends {tasks} → mutirao why {peer_id}"),
-        (false, false) => println!("{peer_id} is given tasks again"),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Who is meant: one that is here, or of one that was drained and went its whole id.

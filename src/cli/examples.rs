@@ -117,6 +117,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "mutirao run main.py input.csv --rows 1000 --dry-run",
                 "say what would be made, and make nothing",
             ),
+            (
+                "mutirao run main.py input.csv --json -q",
+                "how it went and what it printed, for a program",
+            ),
         ],
     ),
     (
@@ -149,8 +153,8 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "wait for this group and for this task",
             ),
             (
-                "mutirao wait main-7 --json",
-                "print in the end how it stands, for a program",
+                "mutirao wait main-7 sim --json",
+                "print how each of them ended, for a program",
             ),
         ],
     ),

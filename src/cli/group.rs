@@ -13,6 +13,7 @@ use super::ask::{group_status, read_report};
 use super::master::{LOOK_EVERY, report};
 use super::options::root;
 use super::progress::{Progress, bar, ended};
+use super::telling::Telling;
 use super::wanted::{Place, Wanted};
 use super::work::{Work, counted};
 use crate::control::{Control, ControlError};
@@ -81,7 +82,7 @@ pub async fn open(name: &str, parts: u32, control: &mut Control) -> Result<Place
 }
 
 /// Hands in all parts, the first of which is packed already and waits for a task if one is named. All others wait for the
-/// first, if it is a canary. `handed_in` counts along, for who is interrupted.
+/// first, if it is a canary. `handed_in` counts along, for who is interrupted; on a terminal a line tells it too.
 ///
 /// # Errors
 /// When a part cannot be made, or the master cannot be reached or refuses it; says what to do with those that it has.
@@ -90,10 +91,10 @@ pub async fn submit(
     work: &mut Work,
     (first, mut after): (Archive, Option<TaskId>),
     place: Place,
-    handed_in: &Cell<u32>,
+    (handed_in, telling): (&Cell<u32>, Telling),
     control: &mut Control,
 ) -> anyhow::Result<Group> {
-    let line = bar(place.parts, "handing in");
+    let line = bar(place.parts, "handing in", telling);
     let mut tasks = Vec::new();
     let mut first = Some(first);
     for number in 0..place.parts {
@@ -124,9 +125,13 @@ pub async fn submit(
 ///
 /// # Errors
 /// When the master cannot be asked, or parts are missing of which nobody hands in any more.
-pub async fn follow(group: &str, control: &mut Control) -> anyhow::Result<GroupReport> {
+pub async fn follow(
+    group: &str,
+    telling: Telling,
+    control: &mut Control,
+) -> anyhow::Result<GroupReport> {
     let mut report = group_status(group, control).await?;
-    let mut progress = Progress::of(report.parts);
+    let mut progress = Progress::of(report.parts, telling);
     let mut quiet = 0;
     while !report.complete {
         progress.show(&report);

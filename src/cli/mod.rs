@@ -7,10 +7,12 @@ mod completions;
 mod config;
 mod doctor;
 mod drain;
+mod ended;
 mod examples;
 mod group;
 mod house;
 mod info;
+mod left;
 mod list;
 mod master;
 mod near;
@@ -28,6 +30,7 @@ mod store;
 mod submit;
 mod sweep;
 mod tail;
+mod telling;
 mod top;
 mod typed;
 mod up;
@@ -47,6 +50,7 @@ use tracing::level_filters::LevelFilter;
 
 use self::examples::with_examples;
 use self::near::nearest;
+use self::telling::Telling;
 use crate::config as settings;
 use crate::control::ControlError;
 use crate::logging::{self, LogFormat};
@@ -99,6 +103,11 @@ impl Logs {
             (false, 1) => LevelFilter::DEBUG,
             (false, _) => LevelFilter::TRACE,
         }
+    }
+
+    /// How a command tells that answers and ends.
+    fn telling(&self) -> Telling {
+        Telling::in_words(self.quiet)
     }
 }
 
@@ -177,27 +186,28 @@ impl Cli {
             Command::Up(_) | Command::Master(_) | Command::Peer(_)
         );
         logging::start(self.logs.log_format, self.logs.level(goes_on));
+        let telling = self.logs.telling();
         match self.command {
             Command::Trace(args) => trace::run(args),
-            Command::Store(args) => store::run(args),
+            Command::Store(args) => store::run(args, telling),
             Command::Config(args) => config::run(args),
             Command::Completions(args) => completions::complete(args),
             Command::Man(args) => completions::man(args),
             Command::Up(args) => in_system(up::run(args)),
             Command::Master(args) => in_system(master::run(args)),
             Command::Peer(args) => in_system(peer::run(args)),
-            Command::Run(args) => in_system(run::run(args)),
-            Command::Submit(args) => in_system(submit::run(args)),
-            Command::Wait(args) => in_system(wait::run(args)),
+            Command::Run(args) => in_system(run::run(args, telling)),
+            Command::Submit(args) => in_system(submit::run(args, telling)),
+            Command::Wait(args) => in_system(wait::run(args, telling)),
             Command::List(args) => in_system(list::run(args)),
             Command::Info(args) => in_system(info::run(args)),
             Command::Cat(args) => in_system(cat::run(args)),
             Command::Tail(args) => in_system(tail::run(args)),
             Command::Cancel(args) => in_system(cancel::run(args)),
             Command::Retry(args) => in_system(retry::run(args)),
-            Command::Status(args) => in_system(status::run(args)),
-            Command::Drain(args) => in_system(drain::run(args)),
-            Command::Peers(args) => in_system(peers::run(args)),
+            Command::Status(args) => in_system(status::run(args, telling)),
+            Command::Drain(args) => in_system(drain::run(args, telling)),
+            Command::Peers(args) => in_system(peers::run(args, telling)),
             Command::Top(args) => in_system(top::run(args)),
             Command::Why(args) => in_system(why::run(args)),
             Command::Doctor(args) => in_system(doctor::run(args)),

@@ -8,10 +8,12 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::PeerRow;
+use serde::Serialize;
 
 use super::ask::read_report;
 use super::options::{FindOptions, NoMaster};
 use super::status::in_words;
+use super::telling::{Outcome, Telling, code};
 use crate::control::Control;
 
 /// List the peers of a master
@@ -24,20 +26,26 @@ pub struct Peers {
     json: bool,
 }
 
+/// Who is here; with `--json`, exactly this is printed.
+#[derive(Debug, Serialize)]
+struct Here(Vec<PeerRow>);
+
+impl Outcome for Here {
+    fn in_words(&self, _: Telling) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match self.0.as_slice() {
+            [] => writeln!(out, "no peer is here; start one with `mutirao peer`"),
+            peers => writeln!(out, "{}", table(peers)),
+        }
+    }
+}
+
 /// Asks and prints.
-pub async fn run(args: Peers) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Peers, telling: Telling) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
-    let peers: Vec<PeerRow> = control.ask(&Request::Peers, read_report).await?;
-    let mut out = io::stdout().lock();
-    if args.json {
-        writeln!(out, "{}", serde_json::to_string(&peers)?)?;
-    } else if peers.is_empty() {
-        writeln!(out, "no peer is here; start one with `mutirao peer`")?;
-    } else {
-        writeln!(out, "{}", table(&peers))?;
-    }
-    Ok(ExitCode::SUCCESS)
+    let here = Here(control.ask(&Request::Peers, read_report).await?);
+    Ok(code(telling.json(args.json).print(&here)?))
 }
 
 fn table(peers: &[PeerRow]) -> String {

@@ -10,6 +10,7 @@ use mutirao_actors::wire::report::GroupReport;
 
 use super::master::report;
 use super::pace::{Estimate, Pace};
+use super::telling::Telling;
 use crate::control::{Control, ControlError};
 
 /// What ends sooner than this is told in seconds, else by the clock.
@@ -29,17 +30,19 @@ pub struct Progress {
     /// When a plain line was last told, and how many were due by then.
     told: (Duration, u64),
     loneliness: Loneliness,
+    telling: Telling,
 }
 
 impl Progress {
     /// Of so many parts.
-    pub fn of(parts: u32) -> Self {
+    pub fn of(parts: u32, telling: Telling) -> Self {
         Self {
-            bar: bar(parts, ""),
+            bar: bar(parts, "", telling),
             pace: Pace::default(),
             clock: Clock::start(),
             told: (Duration::ZERO, 0),
             loneliness: Loneliness::default(),
+            telling,
         }
     }
 
@@ -56,7 +59,9 @@ impl Progress {
         let (told_at, told) = self.told;
         if self.bar.is_hidden() && due > told && now.saturating_sub(told_at) >= LINE_EVERY {
             self.told = (now, due);
-            eprintln!("{} %  {ended}/{parts}{words}", ended * 100 / parts.max(1));
+            let percent = ended * 100 / parts.max(1);
+            self.telling
+                .aside(format_args!("{percent} %  {ended}/{parts}{words}"));
         }
     }
 
@@ -114,9 +119,9 @@ pub fn ended(report: &GroupReport) -> u64 {
     report.done + report.failed + report.cancelled
 }
 
-/// A bar of so many steps; hidden where there is no terminal.
-pub fn bar(steps: u32, what: &str) -> ProgressBar {
-    if !io::stderr().is_terminal() {
+/// A bar of so many steps; hidden where there is no terminal, or it is to be quiet.
+pub fn bar(steps: u32, what: &str, telling: Telling) -> ProgressBar {
+    if !io::stderr().is_terminal() || telling.is_quiet() {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(steps.into());

@@ -7,8 +7,10 @@ use std::time::Duration;
 use clap::Args;
 use mutirao_actors::wire::report::{MasterReport, PeerReport};
 use mutirao_actors::wire::{Reply, Request};
+use serde::Serialize;
 
 use super::options::{FindOptions, NoMaster};
+use super::telling::{Outcome, Telling, code};
 use crate::control::Control;
 
 /// Show how the queue of a master stands, or what a peer does
@@ -21,14 +23,26 @@ pub struct Status {
     json: bool,
 }
 
-/// What a STATUS may be of.
+/// What a STATUS may be of; with `--json`, exactly this is printed.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
 enum Report {
     Master(MasterReport),
     Peer(PeerReport),
 }
 
+impl Outcome for Report {
+    fn in_words(&self, _: Telling) -> io::Result<()> {
+        let text = match self {
+            Self::Master(report) => of_master(report),
+            Self::Peer(report) => of_peer(report),
+        };
+        io::stdout().write_all(text.as_bytes())
+    }
+}
+
 /// Asks and prints.
-pub async fn run(args: Status) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Status, telling: Telling) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
     let report = control.ask(&Request::Status, |reply| match reply {
@@ -40,14 +54,7 @@ pub async fn run(args: Status) -> anyhow::Result<ExitCode> {
         }
         _ => None,
     });
-    let mut out = io::stdout().lock();
-    match (report.await?, args.json) {
-        (Report::Master(report), true) => writeln!(out, "{}", serde_json::to_string(&report)?)?,
-        (Report::Peer(report), true) => writeln!(out, "{}", serde_json::to_string(&report)?)?,
-        (Report::Master(report), false) => write!(out, "{}", of_master(&report))?,
-        (Report::Peer(report), false) => write!(out, "{}", of_peer(&report))?,
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(code(telling.json(args.json).print(&report.await?)?))
 }
 
 fn of_master(report: &MasterReport) -> String {

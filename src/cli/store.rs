@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use mutirao_actors::clock::Clock;
 use serde::Serialize;
 
-use super::FAILED;
 use super::options::root;
+use super::telling::{Outcome, Telling, code};
 use crate::folders::claim::Claim;
 use crate::store::check::{Checked, check, find, repair};
 use crate::store::export::export;
@@ -50,15 +50,26 @@ struct Answer<'a> {
     repaired: &'a [String],
 }
 
+impl Outcome for Answer<'_> {
+    fn in_words(&self, _: Telling) -> io::Result<()> {
+        let text = in_words(self.found, self.repaired);
+        io::stdout().write_all(text.as_bytes())
+    }
+
+    fn is_well(&self) -> bool {
+        self.sound
+    }
+}
+
 /// Does what was asked; 0 if all is sound, 1 if something is damaged.
-pub fn run(args: Store) -> anyhow::Result<ExitCode> {
+pub fn run(args: Store, telling: Telling) -> anyhow::Result<ExitCode> {
     match args.what {
-        What::Check(args) => run_check(&args),
+        What::Check(args) => run_check(&args, telling),
         What::Export(Export {}) => run_export(),
     }
 }
 
-fn run_check(args: &Check) -> anyhow::Result<ExitCode> {
+fn run_check(args: &Check, telling: Telling) -> anyhow::Result<ExitCode> {
     find(root())?;
     let _claim = Claim::of(root())?;
     let mut found = check(root())?;
@@ -67,18 +78,12 @@ fn run_check(args: &Check) -> anyhow::Result<ExitCode> {
         repaired = repair(root(), &Clock::start())?;
         found = check(root())?;
     }
-    let mut out = io::stdout().lock();
-    if args.json {
-        let answer = Answer {
-            sound: found.is_sound(),
-            found: &found,
-            repaired: &repaired,
-        };
-        writeln!(out, "{}", serde_json::to_string(&answer)?)?;
-    } else {
-        write!(out, "{}", in_words(&found, &repaired))?;
-    }
-    Ok(code(found.is_sound()))
+    let answer = Answer {
+        sound: found.is_sound(),
+        found: &found,
+        repaired: &repaired,
+    };
+    Ok(code(telling.json(args.json).print(&answer)?))
 }
 
 fn in_words(found: &Checked, repaired: &[String]) -> String {
@@ -127,12 +132,4 @@ fn run_export() -> anyhow::Result<ExitCode> {
         );
     }
     Ok(code(unread == 0))
-}
-
-fn code(is_sound: bool) -> ExitCode {
-    if is_sound {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(FAILED)
-    }
 }

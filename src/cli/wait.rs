@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Args;
-use mutirao_actors::wire::report::{GroupReport, TaskState};
+use mutirao_actors::wire::report::TaskState;
 
-use super::FAILED;
-use super::group::{self, follow, is_well};
+use super::ended::{GroupEnded, TaskEnded};
+use super::group::{self, follow};
 use super::house::Signals;
 use super::options::{FindOptions, NoMaster};
 use super::peer::INTERRUPTED;
-use super::run::{finish, wait_and_print};
 use super::select::{Meant, NotFound, Selection};
+use super::telling::{Telling, code};
 use crate::control::Control;
 
 /// Tasks that have not ended.
@@ -25,19 +25,20 @@ pub struct Wait {
     selection: Selection,
     #[command(flatten)]
     find: FindOptions,
-    /// Print how each group stands in the end, as one JSON object a line
+    /// Print how each group or task stands in the end, as one JSON object a line
     #[arg(long)]
     json: bool,
 }
 
 /// Waits, and says how it went.
-pub async fn run(args: Wait) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Wait, telling: Telling) -> anyhow::Result<ExitCode> {
+    let telling = telling.json(args.json);
     let mut signals = Signals::listen()?;
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
     control.be_patient("mutirao wait, with the same words");
     let waiting = async {
-        let mut worst = ExitCode::SUCCESS;
+        let mut is_well = true;
         let read = args.selection.read(&mut control).await?;
         let found = match read.found(&OPEN, &mut control).await {
             // Whoever waits for everything has nothing left to wait for.
@@ -45,12 +46,9 @@ pub async fn run(args: Wait) -> anyhow::Result<ExitCode> {
             found => found?,
         };
         for meant in found {
-            let code = one(meant, &args, address, &mut control).await?;
-            if code != ExitCode::SUCCESS {
-                worst = code;
-            }
+            is_well &= one(meant, telling, address, &mut control).await?;
         }
-        Ok(worst)
+        Ok(code(is_well))
     };
     tokio::select! {
         code = waiting => code,
@@ -61,32 +59,24 @@ pub async fn run(args: Wait) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Waits for one of them, and says how it ended; whether that is well.
 async fn one(
     meant: Meant,
-    args: &Wait,
+    telling: Telling,
     master: SocketAddr,
     control: &mut Control,
-) -> anyhow::Result<ExitCode> {
+) -> anyhow::Result<bool> {
     match meant {
-        Meant::Task(task) => wait_and_print(task.task_id, group::is_here(master), control).await,
+        Meant::Task(task) => {
+            let is_here = group::is_here(master);
+            let ended = TaskEnded::of(task.task_id, is_here, telling, control).await?;
+            ended.tell(telling)
+        }
         Meant::Group(group) => {
-            let report = follow(&group.group, control).await?;
+            let report = follow(&group.group, telling, control).await?;
             let folder = group::folder_here(&report.group, master);
-            match args.json {
-                true => {
-                    group::gathered(&report.group, control).await?;
-                    print(&report)
-                }
-                false => finish(&report, folder, true, control).await,
-            }
+            let ended = GroupEnded::of(report, folder, true, control).await?;
+            Ok(telling.print(&ended)?)
         }
     }
-}
-
-fn print(report: &GroupReport) -> anyhow::Result<ExitCode> {
-    println!("{}", serde_json::to_string(report)?);
-    Ok(match is_well(report) {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(FAILED),
-    })
 }

@@ -10,15 +10,16 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use jiff::{Timestamp, Zoned};
+use mutirao_actors::model::Stream;
 use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::{GroupReport, PeerRow, TaskReport, TaskState};
 use serde::Serialize;
 
 use super::ask::{group_in_full, read_report};
 use super::group::missing;
+use super::left::{Text, fetch};
 use super::near::did_you_mean;
 use super::options::{FindOptions, NoMaster, root};
-use super::run::{fetch, text_of};
 use super::select;
 use super::status::in_words;
 use crate::control::{Control, ControlError};
@@ -190,7 +191,7 @@ async fn last_words(report: &TaskReport, control: &mut Control) -> Vec<u8> {
     let Ok((_, archive)) = fetch(report.task_id, control).await else {
         return Vec::new();
     };
-    text_of(&archive, "stderr.txt").unwrap_or_default()
+    Text::of(&archive, Stream::Stderr).unwrap_or_default().bytes
 }
 
 /// How the parts stand, and what was found out.

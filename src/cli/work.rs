@@ -134,13 +134,18 @@ impl Work {
 
     /// What it is cut from, in words: `10,000 rows`.
     pub fn in_words(&self) -> String {
-        let (count, one, many) = match &self.kind {
+        let (count, one, many) = self.cut_from();
+        counted(count, one, many)
+    }
+
+    /// The same as a number, and the words for one and for many of these.
+    pub fn cut_from(&self) -> (u64, &'static str, &'static str) {
+        match &self.kind {
             Kind::Whole => (1, "task", "tasks"),
             Kind::Rows { total, .. } => (total.rows, "row", "rows"),
             Kind::Files(files) => (files.len() as u64, "file", "files"),
             Kind::Settings(_, count) => (u64::from(*count), "combination", "combinations"),
-        };
-        counted(count, one, many)
+        }
     }
 
     /// How much input all parts have, in bytes, and how many rows the first one.

@@ -11,6 +11,7 @@ use crate::cli::master::{config, own_address};
 use crate::cli::options::{
     FindOptions, LimitOptions, LogOptions, MasterOptions, RunnerOptions, root,
 };
+use crate::cli::telling::Telling;
 use crate::cli::up::start_peer;
 use crate::master;
 use crate::peer::Peer;
@@ -54,6 +55,7 @@ impl Embedded {
 pub async fn master_or_own(
     find: &FindOptions,
     runner: &RunnerOptions,
+    telling: Telling,
 ) -> anyhow::Result<(SocketAddr, Option<Embedded>)> {
     if let Some(address) = find.find().await? {
         return Ok((address, None));
@@ -61,7 +63,7 @@ pub async fn master_or_own(
     if let Some(master) = &find.master {
         bail!("the master {master} does not answer");
     }
-    eprintln!("no master answered: running it here");
+    telling.aside("no master answered: running it here");
     let house = House::open(root(), &LogOptions { message_log: false })?;
     let interpreter = runner.interpreter()?;
     let options = MasterOptions {

@@ -8,39 +8,36 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use mutirao_actors::model::Archive;
-use mutirao_actors::wire::Request;
-use mutirao_actors::wire::report::{GroupReport, PeerRow, TaskReport, TaskState};
+use mutirao_actors::model::{Archive, Stream};
+use mutirao_actors::wire::report::{TaskReport, TaskState};
 
 use super::embedded::{Embedded, master_or_own};
-use super::{AFTERWARDS, Run, fetch, text_of, wait};
+use super::{AFTERWARDS, Alone, Run, dry_run};
 use crate::archive::inspect_task;
-use crate::cli::FAILED;
-use crate::cli::ask::{group_in_full, read_report};
+use crate::cli::ended::{GroupEnded, wait};
 use crate::cli::group::{self, Group};
 use crate::cli::house::Signals;
-use crate::cli::options::FindOptions;
+use crate::cli::left::{Text, fetch};
 use crate::cli::peer::INTERRUPTED;
+use crate::cli::telling::{Telling, code};
 use crate::cli::wanted::Wanted;
-use crate::cli::why::findings::{self, Shown};
-use crate::cli::work::{Work, counted};
-use crate::control::{Control, ControlError};
+use crate::cli::work::Work;
+use crate::control::Control;
 use crate::disk::numbers::free_number;
 
 /// Longest line of a canary's output that is shown, in characters.
 const LINE_MAX: usize = 60;
-/// How a peer fares that is given tasks, in the master's word.
-const READY: &str = "ready";
 
 /// Cuts, hands in, follows, and says where what was made lies.
-pub async fn run(mut args: Run) -> anyhow::Result<ExitCode> {
+pub async fn run(mut args: Run, telling: Telling) -> anyhow::Result<ExitCode> {
     let wanted = &mut args.wanted;
     let (mut work, first) = cut(wanted)?;
     if wanted.dry_run {
-        return dry_run(&args.find, &wanted.name(), Some(&work), &first).await;
+        let planned = (&*wanted, Some(&work), &first);
+        return dry_run(planned, &args.find, Alone::RunsHere, telling).await;
     }
     let mut signals = Signals::listen()?;
-    let (address, embedded) = master_or_own(&args.find, &args.runner).await?;
+    let (address, embedded) = master_or_own(&args.find, &args.runner, telling).await?;
     wanted.is_passing = embedded.is_some();
     let wanted = &*wanted;
     let mut control = Control::connect(address).await?;
@@ -48,13 +45,16 @@ pub async fn run(mut args: Run) -> anyhow::Result<ExitCode> {
     let parts = work.parts();
     let from = embedded.as_ref().map(Embedded::root);
     let code = tokio::select! {
-        code = all((wanted, &mut work, first), (address, from), &opened, &mut control) => code,
+        code = all((wanted, &mut work, first), (address, from), (&opened, telling), &mut control) => code,
         _ = signals.next() => {
             let group = opened.group.take();
             let made = from.zip(group.as_deref()).and_then(|(root, group)| rescue(root, group, wanted));
             eprintln!("interrupted; {}", left_behind(embedded.is_some(), group, (opened.handed_in.get(), parts)));
-            if let Some(made) = made {
-                println!("{}/", made.display());
+            match made {
+                // An object would tell of a group that has ended.
+                Some(made) if telling.is_json() => eprintln!("it lies in {}/", made.display()),
+                Some(made) => println!("{}/", made.display()),
+                None => {}
             }
             Ok(ExitCode::from(INTERRUPTED))
         }
@@ -107,23 +107,23 @@ fn left_behind(is_embedded: bool, group: Option<String>, (handed_in, parts): (u3
 async fn all(
     (wanted, work, first): (&Wanted, &mut Work, Archive),
     (master, own): (SocketAddr, Option<&Path>),
-    opened: &Opened,
+    (opened, telling): (&Opened, Telling),
     control: &mut Control,
 ) -> anyhow::Result<ExitCode> {
     let after = wanted.after(control).await?;
     let place = group::open(&wanted.name(), work.parts(), control).await?;
     opened.group.replace(Some(place.group.clone()));
-    let handed_in = &opened.handed_in;
-    let group = group::submit(wanted, work, (first, after), place, handed_in, control).await?;
+    let counting = (&opened.handed_in, telling);
+    let group = group::submit(wanted, work, (first, after), place, counting, control).await?;
     if own.is_none() {
         control.be_patient(AFTERWARDS);
     }
     let described = group::described(work, control).await?;
     match wanted.no_canary {
-        true => eprintln!("{described}"),
-        false => canary(&group, &described, control).await?,
+        true => telling.aside(described),
+        false => canary(&group, &described, telling, control).await?,
     }
-    let report = group::follow(&group.place.group, control).await?;
+    let report = group::follow(&group.place.group, telling, control).await?;
     let folder = match own {
         Some(root) => {
             let folder = root.join("results").join(&report.group);
@@ -133,32 +133,37 @@ async fn all(
         }
         None => group::folder_here(&report.group, master),
     };
-    finish(&report, folder, own.is_none(), control).await
+    let ended = GroupEnded::of(report, folder, own.is_none(), control).await?;
+    Ok(code(telling.print(&ended)?))
 }
 
 /// Waits for the first part and tells what it printed first, or why it was not done.
-async fn canary(group: &Group, described: &str, control: &mut Control) -> anyhow::Result<()> {
+async fn canary(
+    group: &Group,
+    described: &str,
+    telling: Telling,
+    control: &mut Control,
+) -> anyhow::Result<()> {
     let Some(task) = group.tasks.first().copied() else {
         return Ok(());
     };
-    let report = wait(task, control).await?;
+    let report = wait(task, telling, control).await?;
     let printed = fetch(task, control).await.ok();
-    let text = |name| {
-        printed
-            .as_ref()
-            .and_then(|(_, zip)| text_of(zip, name).ok())
+    let text = |stream| {
+        let text = printed.as_ref().map(|(_, zip)| Text::of(zip, stream));
+        Some(text?.ok()?.bytes)
     };
     match report.state {
         TaskState::Done => {
             let took = took(&report);
-            let line = text("stdout.txt").and_then(|text| first_line(&text));
+            let line = text(Stream::Stdout).and_then(|text| first_line(&text));
             let line = line.map(|line| format!(": \"{line}\"")).unwrap_or_default();
-            eprintln!("canary ok ({took}{line}) · {described}");
+            telling.aside(format_args!("canary ok ({took}{line}) · {described}"));
         }
         _ => {
             let why = report.reason.unwrap_or_default();
-            for name in ["stdout.txt", "stderr.txt"] {
-                let text = text(name).unwrap_or_default();
+            for stream in Stream::ALL {
+                let text = text(stream).unwrap_or_default();
                 eprint!("{}", String::from_utf8_lossy(&text));
             }
             eprintln!("the canary failed: {why} · the others do not begin");
@@ -184,50 +189,6 @@ fn first_line(text: &[u8]) -> Option<String> {
     Some(cut)
 }
 
-/// Waits until what was made is put together, says where that lies and how it went; and where to ask more, if the
-/// master `stays`.
-///
-/// # Errors
-/// When the master cannot be asked, or does not put it together.
-pub async fn finish(
-    report: &GroupReport,
-    folder: Option<PathBuf>,
-    stays: bool,
-    control: &mut Control,
-) -> anyhow::Result<ExitCode> {
-    group::gathered(&report.group, control).await?;
-    match &folder {
-        Some(folder) => println!("{}/", folder.display()),
-        None => eprintln!(
-            "what was made lies at the master, in its results/{}/",
-            report.group
-        ),
-    }
-    if group::is_well(report) {
-        return Ok(ExitCode::SUCCESS);
-    }
-    let parts = counted(report.parts.into(), "part", "parts");
-    let mut said = format!("{} of {parts} done", report.done);
-    for (count, how) in [(report.failed, "failed"), (report.cancelled, "cancelled")] {
-        if count > 0 {
-            said.push_str(&format!(" · {count} {how}"));
-        }
-    }
-    eprintln!("{said}");
-    let why = group_in_full(&report.group, control).await?.why;
-    eprint!(
-        "{}",
-        findings::in_words(&why.unwrap_or_default(), Shown::InShort)
-    );
-    if folder.is_some_and(|folder| folder.join("failed.csv").is_file()) {
-        eprintln!("their rows are in failed.csv there, ready to be handed in again");
-    }
-    if stays {
-        eprintln!("→ mutirao why {}", report.group);
-    }
-    Ok(ExitCode::from(FAILED))
-}
-
 /// Copies what our own master put together into a folder here that nobody has.
 fn bring(from: &Path, name: &str) -> io::Result<PathBuf> {
     let results = Path::new("results");
@@ -250,62 +211,6 @@ fn bring(from: &Path, name: &str) -> io::Result<PathBuf> {
         }
     }
     Ok(folder)
-}
-
-/// Says what would be made, and who could run it.
-///
-/// # Errors
-/// When a master that was found does not answer.
-pub async fn dry_run(
-    find: &FindOptions,
-    name: &str,
-    work: Option<&Work>,
-    first: &Archive,
-) -> anyhow::Result<ExitCode> {
-    let kib = |bytes: u64| counted(bytes.div_ceil(1024), "KiB", "KiB");
-    match work {
-        Some(work) => {
-            let (input, rows) = work.sizes();
-            let tasks = counted(work.parts().into(), "task", "tasks");
-            let rows = rows.map(|rows| format!(", {} each", counted(rows, "row", "rows")));
-            println!(
-                "{name}: {} as {tasks}{} · {} of input · the first is a ZIP of {}",
-                work.in_words(),
-                rows.unwrap_or_default(),
-                kib(input),
-                kib(first.bytes().len() as u64),
-            );
-        }
-        None => println!(
-            "{name}: 1 task · a ZIP of {}",
-            kib(first.bytes().len() as u64)
-        ),
-    }
-    let Some(address) = find.find().await? else {
-        println!("no master answers: it would run here");
-        return Ok(ExitCode::SUCCESS);
-    };
-    let peers = peers(address).await?;
-    let ready = || peers.iter().filter(|peer| peer.state == READY);
-    let slots = |peer: &PeerRow| counted(peer.slots.into(), "slot", "slots");
-    println!(
-        "{} with {} could take it",
-        counted(ready().count() as u64, "peer", "peers"),
-        counted(
-            ready().map(|peer| u64::from(peer.slots)).sum(),
-            "slot",
-            "slots"
-        )
-    );
-    for peer in &peers {
-        println!("  {}  {}  {}", peer.peer_id, slots(peer), peer.state);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn peers(address: SocketAddr) -> Result<Vec<PeerRow>, ControlError> {
-    let mut control = Control::connect(address).await?;
-    control.ask(&Request::Peers, read_report).await
 }
 
 #[cfg(test)]

@@ -1,0 +1,174 @@
+//! What a task left: its result, fetched from the master, read, and laid into `results/` here.
+
+use std::fmt::{self, Write as _};
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use mutirao_actors::model::{Archive, Stream, TaskId, TaskName};
+use mutirao_actors::wire::{Reply, Request};
+use serde::{Serialize, Serializer};
+
+use super::master::LOOK_EVERY;
+use crate::control::{Control, ControlError};
+use crate::disk::Volume;
+use crate::disk::publish::publish;
+
+/// Longest text of a result that is printed; the rest is in the result's ZIP.
+const PRINTED_MAX: u64 = 64 << 20;
+/// Looks for a result that the master of this folder lays down itself, right after it was told to be done: two seconds.
+const LAID_LOOKS_MAX: u32 = 10;
+
+/// What a task printed on one of its streams.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Text {
+    /// The bytes; in JSON what of them is no UTF-8 is replaced.
+    #[serde(rename = "text", serialize_with = "lossy")]
+    pub bytes: Vec<u8>,
+    /// Whether something of it is replaced in JSON.
+    replaced: bool,
+    /// Whether it is longer than what is printed.
+    cut: bool,
+}
+
+impl Text {
+    /// One text of a result; nothing if the result has none.
+    ///
+    /// # Errors
+    /// When the result cannot be read.
+    pub fn of(archive: &Archive, stream: Stream) -> anyhow::Result<Self> {
+        let mut zip = zip::ZipArchive::new(io::Cursor::new(archive.bytes()))?;
+        let mut bytes = Vec::new();
+        if let Ok(entry) = zip.by_name(&format!("{stream}.txt")) {
+            // One byte more tells whether that is all of it.
+            entry.take(PRINTED_MAX + 1).read_to_end(&mut bytes)?;
+        }
+        let cut = bytes.len() as u64 > PRINTED_MAX;
+        if cut {
+            bytes.pop();
+        }
+        Ok(Self::from(bytes, cut))
+    }
+
+    fn from(bytes: Vec<u8>, cut: bool) -> Self {
+        let replaced = std::str::from_utf8(&bytes).is_err();
+        Self {
+            bytes,
+            replaced,
+            cut,
+        }
+    }
+}
+
+/// Bytes as text.
+struct Lossy<'a>(&'a [u8]);
+
+impl fmt::Display for Lossy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            if !chunk.invalid().is_empty() {
+                f.write_char(char::REPLACEMENT_CHARACTER)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Text as JSON can have it, written piece by piece: a second copy could be as large as the first.
+fn lossy<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Lossy(bytes))
+}
+
+/// The result of a task, or the last output of one that failed, with its name.
+///
+/// # Errors
+/// When the master cannot be reached, or has it no more.
+pub async fn fetch(task: TaskId, control: &mut Control) -> Result<(String, Archive), ControlError> {
+    let read = |reply: Reply<'_>| match reply {
+        Reply::ResultPackage {
+            result_name,
+            result_data,
+            sha256,
+        } => {
+            let archive = Archive::new(result_data.decode().ok()?);
+            (archive.digest() == sha256).then(|| (result_name.into_owned(), archive))
+        }
+        _ => None,
+    };
+    control
+        .ask(&Request::FetchResult { task_id: task }, read)
+        .await
+}
+
+/// Where the result lies in `results/` here: where the master of this folder laid it, if it `is_here`, else where it is put now.
+///
+/// # Errors
+/// When the folder takes nothing.
+pub async fn lay(name: &str, archive: &Archive, is_here: bool) -> anyhow::Result<PathBuf> {
+    let laid = match is_here {
+        true => laid(name, archive).await,
+        false => None,
+    };
+    laid.map_or_else(|| leave(name, archive), Ok)
+}
+
+/// The result, as the master of this folder laid it into `results/`; nothing if that takes too long.
+async fn laid(name: &str, archive: &Archive) -> Option<PathBuf> {
+    let path = Path::new("results").join(name);
+    for _ in 0..LAID_LOOKS_MAX {
+        // Another master of this machine may have the same name for another result.
+        if fs::read(&path).is_ok_and(|bytes| bytes == **archive.bytes()) {
+            return Some(path);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    None
+}
+
+/// Puts the result into our own `results/`, as the master does into its own: failed ones into a folder of theirs.
+fn leave(name: &str, archive: &Archive) -> anyhow::Result<PathBuf> {
+    let mut folder = PathBuf::from("results");
+    let name = match name.strip_prefix("failed/") {
+        Some(name) => {
+            folder.push("failed");
+            name
+        }
+        None => name,
+    };
+    let name = TaskName::tamed(name.rsplit('/').next().unwrap_or(name));
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to make the folder {}", folder.display()))?;
+    let name = publish(&Volume::real(), &folder, name.as_str(), archive.bytes())
+        .with_context(|| format!("failed to leave the result in {}", folder.display()))?;
+    Ok(folder.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_is_replaced_in_json_and_that_is_said() {
+        let told = |bytes: &[u8]| serde_json::to_value(Text::from(bytes.to_vec(), false)).unwrap();
+        let whole = json!({ "text": "größer\n\u{1b}", "replaced": false, "cut": false });
+        assert_eq!(told("größer\n\u{1b}".as_bytes()), whole);
+        let broken = json!({ "text": "a\u{fffd}b\u{fffd}", "replaced": true, "cut": false });
+        assert_eq!(told(b"a\xffb\xc3"), broken);
+    }
+
+    #[test]
+    fn a_result_without_a_stream_has_printed_nothing_on_it() {
+        let mut zip = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+        zip.start_file("stdout.txt", zip::write::SimpleFileOptions::default())
+            .unwrap();
+        io::Write::write_all(&mut zip, b"said").unwrap();
+        let archive = Archive::new(zip.finish().unwrap().into_inner());
+        let bytes = |stream| Text::of(&archive, stream).unwrap().bytes;
+        assert_eq!(bytes(Stream::Stdout), b"said");
+        assert_eq!(bytes(Stream::Stderr), b"");
+    }
+}
