@@ -6,14 +6,15 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Args;
-use mutirao_actors::model::{Archive, Stream, TaskId};
+use mutirao_actors::model::{Stream, TaskId, TaskName};
 use mutirao_actors::wire::report::{GroupReport, TaskReport, TaskState};
+use serde::Serialize;
 
-use super::FAILED;
 use super::left::{Text, fetch};
 use super::list::state;
 use super::options::{FindOptions, NoMaster};
 use super::select::{self, Meant, Selection};
+use super::telling::{Outcome, Telling, code};
 use super::work::counted;
 use crate::control::{Control, ControlError};
 
@@ -30,10 +31,49 @@ pub struct Cat {
     stderr: bool,
     #[command(flatten)]
     find: FindOptions,
+    /// Print one JSON object for each task, a line each
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a task printed, or why that is not here; with `--json`, exactly this is printed.
+#[derive(Debug, Serialize)]
+struct Printed {
+    task_id: TaskId,
+    task_name: TaskName,
+    state: TaskState,
+    /// The group of which it is a part, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<u32>,
+    stream: Stream,
+    #[serde(flatten)]
+    text: Option<Text>,
+    /// Why there is no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl Outcome for Printed {
+    fn in_words(&self, _: Telling) -> io::Result<()> {
+        if let Some(text) = &self.text {
+            io::stdout().write_all(&text.bytes)?;
+        }
+        if let Some(why) = &self.reason {
+            eprintln!("{} ({}): {why}", self.task_name, state(self.state));
+        }
+        Ok(())
+    }
+
+    fn is_well(&self) -> bool {
+        self.text.is_some()
+    }
 }
 
 /// Fetches and prints.
-pub async fn run(args: Cat) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Cat, telling: Telling) -> anyhow::Result<ExitCode> {
+    let telling = telling.json(args.json);
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
     let stream = match args.stderr {
@@ -42,23 +82,12 @@ pub async fn run(args: Cat) -> anyhow::Result<ExitCode> {
     };
     let mut is_whole = true;
     for meant in args.selection.find(&OVER, &mut control).await? {
-        let printed = match meant {
-            Meant::Task(task) => {
-                let why = match not_yet(&task) {
-                    None => print(task.task_id, stream, &mut control).await?,
-                    why => why,
-                };
-                let untold = |why| eprintln!("{} ({}): {why}", task.task_name, state(task.state));
-                why.map(untold).is_none()
-            }
-            Meant::Group(group) => parts(&group, stream, &mut control).await?,
+        is_whole &= match meant {
+            Meant::Task(task) => telling.print(&printed(task, stream, &mut control).await?)?,
+            Meant::Group(group) => parts(&group, stream, telling, &mut control).await?,
         };
-        is_whole &= printed;
     }
-    Ok(match is_whole {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(FAILED),
-    })
+    Ok(code(is_whole))
 }
 
 /// Why nothing is here of a task that left nothing, and what tells more.
@@ -72,14 +101,21 @@ fn not_yet(task: &TaskReport) -> Option<String> {
     }
 }
 
-/// Prints all parts of a group that have ended; whether these are all.
-async fn parts(group: &GroupReport, stream: Stream, control: &mut Control) -> anyhow::Result<bool> {
+/// Prints all parts of a group that have ended, and to a program why the others are not here; whether these are all.
+async fn parts(
+    group: &GroupReport,
+    stream: Stream,
+    telling: Telling,
+    control: &mut Control,
+) -> anyhow::Result<bool> {
     let mut missing = u64::from(group.parts);
     for part in select::parts(group, control).await?.into_values() {
-        let is_over = OVER.contains(&part.state);
-        if is_over && print(part.task_id, stream, control).await?.is_none() {
-            missing = missing.saturating_sub(1);
+        let printed = printed(part, stream, control).await?;
+        // A reader is told below how many there are.
+        if printed.is_well() || telling.is_json() {
+            telling.print(&printed)?;
         }
+        missing = missing.saturating_sub(printed.is_well().into());
     }
     if missing > 0 {
         let parts = counted(missing, "part", "parts");
@@ -89,17 +125,28 @@ async fn parts(group: &GroupReport, stream: Stream, control: &mut Control) -> an
     Ok(missing == 0)
 }
 
-/// Prints what one task printed; why that is not here, if so.
-async fn print(
-    task: TaskId,
+/// What one task printed, or why that is not here.
+async fn printed(
+    task: TaskReport,
     stream: Stream,
     control: &mut Control,
-) -> anyhow::Result<Option<String>> {
-    let archive: Archive = match fetch(task, control).await {
-        Ok((_, archive)) => archive,
-        Err(ControlError::Refused(why)) => return Ok(Some(why)),
-        Err(error) => return Err(error.into()),
+) -> anyhow::Result<Printed> {
+    let (text, reason) = match not_yet(&task) {
+        Some(why) => (None, Some(why)),
+        None => match fetch(task.task_id, control).await {
+            Ok((_, archive)) => (Some(Text::of(&archive, stream)?), None),
+            Err(ControlError::Refused(why)) => (None, Some(why)),
+            Err(error) => return Err(error.into()),
+        },
     };
-    io::stdout().write_all(&Text::of(&archive, stream)?.bytes)?;
-    Ok(None)
+    Ok(Printed {
+        task_id: task.task_id,
+        task_name: task.task_name,
+        state: task.state,
+        group: task.group,
+        part: task.part,
+        stream,
+        text,
+        reason,
+    })
 }

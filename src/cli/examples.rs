@@ -195,6 +195,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "mutirao cat --failed --stderr",
                 "the errors of all that failed",
             ),
+            ("mutirao cat main-7 --json", "each part's, for a program"),
         ],
     ),
     (

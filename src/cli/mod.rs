@@ -201,7 +201,7 @@ impl Cli {
             Command::Wait(args) => in_system(wait::run(args, telling)),
             Command::List(args) => in_system(list::run(args)),
             Command::Info(args) => in_system(info::run(args)),
-            Command::Cat(args) => in_system(cat::run(args)),
+            Command::Cat(args) => in_system(cat::run(args, telling)),
             Command::Tail(args) => in_system(tail::run(args)),
             Command::Cancel(args) => in_system(cancel::run(args)),
             Command::Retry(args) => in_system(retry::run(args)),
