@@ -11,12 +11,13 @@ use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::{GroupReport, TaskReport, TaskState};
 use mutirao_actors::wire::request::REASON_MAX;
 
-use super::FAILED;
-use super::ask::{read_report, read_task};
+use super::account::{Account, Came, Words};
+use super::ask::{group_status, read_report, read_task};
 use super::master::report;
 use super::options::{FindOptions, NoMaster};
 use super::select::{Meant, NotFound, Selection, Target};
 use super::sweep::sweep;
+use super::telling::Telling;
 use super::work::counted;
 use crate::control::{Control, ControlError};
 
@@ -36,10 +37,14 @@ pub struct Cancel {
     yes: bool,
     #[command(flatten)]
     find: FindOptions,
+    /// Print what came of it as one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// Takes back, and says how much.
-pub async fn run(args: Cancel) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Cancel, telling: Telling) -> anyhow::Result<ExitCode> {
+    let telling = telling.json(args.json);
     let reason = args.reason.as_deref();
     let length = reason.map_or(0, |reason| reason.chars().count());
     ensure!(
@@ -58,52 +63,60 @@ pub async fn run(args: Cancel) -> anyhow::Result<ExitCode> {
             "nothing is taken back yet: it would be {all}, whoever handed it in; say it with --yes"
         );
     }
-    let (mut code, mut is_any) = (ExitCode::SUCCESS, false);
+    let mut account = Account::of(args.selection.asked(), reason, telling);
+    let went = take_back(targets, reason, &mut account, &mut control).await;
+    account.end(went)
+}
+
+async fn take_back(
+    targets: Vec<Target>,
+    reason: Option<&str>,
+    account: &mut Account,
+    control: &mut Control,
+) -> anyhow::Result<()> {
     for target in targets {
-        let meant = match target {
-            Target::One(meant) => meant,
+        match target {
             Target::Some(sought) => {
                 let request = |from| Request::CancelTasks {
                     sought: sought.clone(),
                     reason: reason.map(Into::into),
                     from,
                 };
-                let swept = sweep(request, &mut control).await?;
-                if swept.tasks > 0 {
-                    is_any = true;
-                    let (one, more) = ("task is cancelled", "tasks are cancelled");
-                    println!("{}", counted(swept.tasks, one, more));
-                }
-                continue;
+                let swept = sweep(request, control).await?;
+                let (one, more) = ("task is cancelled", "tasks are cancelled");
+                let words = Words::done(counted(swept.tasks, one, more));
+                account.others(sought, swept, &words)?;
             }
-        };
-        is_any = true;
-        match meant {
-            Meant::Task(task) => {
-                let report = cancel_task(task.task_id, reason, &mut control).await?;
-                if report.state == TaskState::Cancelled {
-                    println!("{} is cancelled", report.task_name);
-                } else {
-                    eprintln!("{} has ended already", report.task_name);
-                    code = ExitCode::from(FAILED);
-                }
+            Target::One(Meant::Task(task)) => {
+                let report = cancel_task(task.task_id, reason, control).await?;
+                let name = report.task_name.as_str();
+                let came = match (report.state, task.state) {
+                    (TaskState::Cancelled, TaskState::Cancelled) => {
+                        Came::Was(format!("{name} was cancelled already"))
+                    }
+                    (TaskState::Cancelled, _) => Came::Changed(format!("{name} is cancelled")),
+                    _ => Came::Left(format!("{name} has ended already")),
+                };
+                account.task(report.task_id, name, came)?;
             }
-            Meant::Group(group) => {
+            Target::One(Meant::Group(group)) => {
+                // It was looked at before others were taken back, and these may be parts of it.
+                let before = group_status(&group.group, control).await?.cancelled;
                 let request = Request::CancelGroup {
                     group: group.group.as_str().into(),
                     reason: reason.map(Into::into),
                 };
                 let report: GroupReport = control.ask(&request, read_report).await?;
-                let (group, done) = (&report.group, report.done);
                 let parts = counted(report.cancelled, "part", "parts");
-                println!("{parts} of {group} are cancelled, {done} are done");
+                let (group, done) = (&report.group, report.done);
+                let words =
+                    Words::done(format!("{parts} of {group} are cancelled, {done} are done"));
+                let changed = report.cancelled.saturating_sub(before);
+                account.group(report, (changed, 0), &words)?;
             }
         }
     }
-    match is_any {
-        true => Ok(code),
-        false => Err(NotFound::Empty.into()),
-    }
+    Ok(())
 }
 
 /// How much of everything would be taken back: what of these groups, and what is of none, or all that stands so; none if

@@ -230,6 +230,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "mutirao cancel main-7 --reason 'wrong input'",
                 "and tell those who ask why",
             ),
+            (
+                "mutirao cancel last --json",
+                "say for a program what came of it",
+            ),
         ],
     ),
     (
@@ -244,6 +248,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             (
                 "mutirao retry --failed",
                 "all that failed, whatever it is of",
+            ),
+            (
+                "mutirao retry last --json",
+                "say for a program what came of it",
             ),
         ],
     ),

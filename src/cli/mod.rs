@@ -1,5 +1,6 @@
 //! What may be typed: one file a subcommand, and here what they share.
 
+mod account;
 mod ask;
 mod cancel;
 mod cat;
@@ -203,8 +204,8 @@ impl Cli {
             Command::Info(args) => in_system(info::run(args)),
             Command::Cat(args) => in_system(cat::run(args, telling)),
             Command::Tail(args) => in_system(tail::run(args)),
-            Command::Cancel(args) => in_system(cancel::run(args)),
-            Command::Retry(args) => in_system(retry::run(args)),
+            Command::Cancel(args) => in_system(cancel::run(args, telling)),
+            Command::Retry(args) => in_system(retry::run(args, telling)),
             Command::Status(args) => in_system(status::run(args, telling)),
             Command::Drain(args) => in_system(drain::run(args, telling)),
             Command::Peers(args) => in_system(peers::run(args, telling)),

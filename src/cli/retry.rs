@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use clap::Args;
 use mutirao_actors::model::TaskId;
 use mutirao_actors::wire::Request;
-use mutirao_actors::wire::report::{GroupReport, Sought, SweepReport, TaskReport, TaskState};
+use mutirao_actors::wire::report::{GroupReport, Sought, TaskReport, TaskState};
 
-use super::FAILED;
+use super::account::{Account, Came, Words};
 use super::ask::{group_status, read_report, read_task};
 use super::options::{FindOptions, NoMaster};
-use super::select::{self, Meant, NotFound, Read, Selection};
+use super::select::{self, Meant, Read, Selection};
 use super::sweep::sweep;
+use super::telling::Telling;
 use super::work::counted;
 use crate::control::{Control, ControlError};
 
@@ -23,6 +24,9 @@ pub struct Retry {
     selection: Selection,
     #[command(flatten)]
     find: FindOptions,
+    /// Print what came of it as one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// What is to be tried again.
@@ -33,38 +37,43 @@ enum Again {
 }
 
 /// Has it tried again, and says how much.
-pub async fn run(args: Retry) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Retry, telling: Telling) -> anyhow::Result<ExitCode> {
+    let telling = telling.json(args.json);
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
     let read = args.selection.read(&mut control).await?;
-    let (again, others) = chosen(&read, &mut control).await?;
-    let (mut code, mut is_any) = (ExitCode::SUCCESS, !again.is_empty());
+    let chosen = chosen(&read, &mut control).await?;
+    let mut account = Account::of(args.selection.asked(), None, telling);
+    let went = try_again(chosen, read.states(), &mut account, &mut control).await;
+    account.end(went)
+}
+
+async fn try_again(
+    (again, others): (BTreeSet<Again>, Option<Sought>),
+    states: &[TaskState],
+    account: &mut Account,
+    control: &mut Control,
+) -> anyhow::Result<()> {
     for again in again {
         let tried = match &again {
-            Again::Group(group) => retry_group(group, read.states(), &mut control).await,
-            Again::Task(task, _) => retry_task(*task, &mut control).await,
+            Again::Group(group) => retry_group(group, states, account, control).await,
+            Again::Task(task, _) => retry_task(*task, account, control).await,
         };
-        match tried {
-            Ok(true) => {}
-            Ok(false) => code = ExitCode::from(FAILED),
-            Err(ControlError::Refused(why)) => {
-                let (Again::Group(name) | Again::Task(_, name)) = &again;
-                eprintln!("{name} is not tried again: {why}");
-                code = ExitCode::from(FAILED);
-            }
-            Err(error) => return Err(error.into()),
+        let Err(error) = tried else { continue };
+        let why = match error.downcast() {
+            Ok(ControlError::Refused(why)) => why,
+            Ok(error) => return Err(error.into()),
+            Err(error) => return Err(error),
+        };
+        let untried = |name: &str| format!("{name} is not tried again: {why}");
+        match &again {
+            Again::Group(group) => account.refused_group(group, untried(group))?,
+            Again::Task(task, name) => account.task(*task, name, Came::Left(untried(name)))?,
         }
     }
-    if let Some(sought) = others {
-        let swept = retry_others(&sought, &mut control).await?;
-        is_any |= swept.tasks + swept.left > 0;
-        if swept.left > 0 {
-            code = ExitCode::from(FAILED);
-        }
-    }
-    match is_any {
-        true => Ok(code),
-        false => Err(NotFound::Empty.into()),
+    match others {
+        Some(sought) => retry_others(sought, account, control).await,
+        None => Ok(()),
     }
 }
 
@@ -104,15 +113,20 @@ async fn chosen(
 }
 
 /// Tasks that are no parts of groups.
-async fn retry_others(sought: &Sought, control: &mut Control) -> Result<SweepReport, ControlError> {
+async fn retry_others(
+    sought: Sought,
+    account: &mut Account,
+    control: &mut Control,
+) -> anyhow::Result<()> {
     let request = |from| Request::RetryTasks {
         sought: sought.clone(),
         from,
     };
     let swept = sweep(request, control).await?;
+    let mut words = Words::default();
     if swept.tasks > 0 {
         let tasks = counted(swept.tasks, "task", "tasks");
-        println!("{tasks} tried again → mutirao list --waiting");
+        words.done = Some(format!("{tasks} tried again → mutirao list --waiting"));
     }
     if swept.left > 0 {
         let names: Vec<_> = swept.examples.iter().map(|name| name.as_str()).collect();
@@ -125,17 +139,17 @@ async fn retry_others(sought: &Sought, control: &mut Control) -> Result<SweepRep
             swept.reason.as_deref().unwrap_or_default(),
         );
         let left = counted(swept.left, "task is", "tasks are");
-        eprintln!("{left} not tried again ({names}{more}): {why}");
+        words.left = Some(format!("{left} not tried again ({names}{more}): {why}"));
     }
-    Ok(swept)
+    Ok(account.others(sought, swept, &words)?)
 }
 
-/// Whether all that was meant is tried again.
 async fn retry_group(
     group: &str,
     states: &[TaskState],
+    account: &mut Account,
     control: &mut Control,
-) -> Result<bool, ControlError> {
+) -> anyhow::Result<()> {
     let before = over(&group_status(group, control).await?, states);
     let request = Request::RetryGroup {
         group: group.into(),
@@ -143,16 +157,18 @@ async fn retry_group(
     };
     let report: GroupReport = control.ask(&request, read_report).await?;
     let left = over(&report, states);
-    let parts = counted(before.saturating_sub(left), "part", "parts");
+    let changed = before.saturating_sub(left);
+    let parts = counted(changed, "part", "parts");
     let done = report.done;
-    println!("{group}: {parts} tried again, {done} done → mutirao wait {group}");
+    let done = format!("{group}: {parts} tried again, {done} done → mutirao wait {group}");
+    let mut words = Words::done(done);
     if left > 0 {
         let parts = counted(left, "part", "parts");
-        eprintln!(
+        words.left = Some(format!(
             "{group}: {parts} left, whose ZIPs are not in tasks/failed/ any more: hand them in again"
-        );
+        ));
     }
-    Ok(left == 0)
+    Ok(account.group(report, (changed, left), &words)?)
 }
 
 /// How many parts ended without a result, of those in these states.
@@ -164,17 +180,20 @@ fn over(report: &GroupReport, states: &[TaskState]) -> u64 {
     of(TaskState::Failed, report.failed) + of(TaskState::Cancelled, report.cancelled)
 }
 
-/// Whether it is tried again.
-async fn retry_task(task_id: TaskId, control: &mut Control) -> Result<bool, ControlError> {
+async fn retry_task(
+    task_id: TaskId,
+    account: &mut Account,
+    control: &mut Control,
+) -> anyhow::Result<()> {
     let report: TaskReport = control
         .ask(&Request::RetryTask { task_id }, read_task)
         .await?;
     let name = report.task_name.stem();
-    match &report.reason {
-        Some(why) if report.state.is_terminal() => {
-            eprintln!("{name} was cancelled again: {why}; try that one again, or its group");
-        }
-        _ => println!("{name} is tried again → mutirao wait {task_id}"),
-    }
-    Ok(!report.state.is_terminal())
+    let came = match &report.reason {
+        Some(why) if report.state.is_terminal() => Came::Left(format!(
+            "{name} was cancelled again: {why}; try that one again, or its group"
+        )),
+        _ => Came::Changed(format!("{name} is tried again → mutirao wait {task_id}")),
+    };
+    Ok(account.task(task_id, report.task_name.as_str(), came)?)
 }

@@ -7,6 +7,7 @@ mod words;
 use clap::Args;
 use mutirao_actors::model::TaskId;
 use mutirao_actors::wire::report::{GroupReport, Sought, TaskReport, TaskState};
+use serde::Serialize;
 
 use crate::control::Control;
 
@@ -25,7 +26,7 @@ pub struct Selection {
 }
 
 /// Which of them only.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[group(id = "only", multiple = true)]
 pub struct Only {
     /// Only tasks that failed for good
@@ -46,6 +47,17 @@ pub struct Only {
     /// Only tasks of this group
     #[arg(long, value_name = "GROUP")]
     pub group: Option<String>,
+}
+
+/// What was typed, for who is told what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Asked {
+    /// The words.
+    what: Vec<String>,
+    /// The states that options name.
+    states: Vec<TaskState>,
+    /// The group that an option names.
+    group: Option<String>,
 }
 
 /// What was meant.
@@ -132,6 +144,15 @@ impl Selection {
     /// These words, and which tasks only.
     pub fn of(what: Vec<String>, only: Only) -> Self {
         Self { what, only }
+    }
+
+    /// The same, to be told.
+    pub fn asked(&self) -> Asked {
+        Asked {
+            what: self.what.clone(),
+            states: self.only.states(),
+            group: self.only.group.clone(),
+        }
     }
 
     /// All that is meant, each once; by `all`, what stands so.
