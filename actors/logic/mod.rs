@@ -12,6 +12,7 @@ pub mod ended;
 pub mod fault;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod following;
 pub mod groups;
 pub mod health;
 pub mod leaders;

@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::following::Followed;
 use super::retries::Reopening;
 use super::{Cast, NAME, report};
 use crate::logic::dispatch::{Ask, Dispatch};
 use crate::logic::effect::{Asker, Effect, Offer};
+use crate::logic::following::Following;
 use crate::logic::policy::Policy;
 use crate::logic::withheld::Withheld;
 use crate::message_log::Cause;
 use crate::messages::{
-    AttemptCancelled, EndedPart, KeepResult, NothingWaits, ReplyTo, ResultAnswered, Scribe,
-    SessionInbox, SetAside, TaskEnded, TaskOffered, TaskRequested, WriteDown,
+    AttemptCancelled, EndedPart, KeepResult, NothingWaits, OutputsInbox, ReplyTo, ResultAnswered,
+    Scribe, SessionInbox, SetAside, TaskEnded, TaskOffered, TaskRequested, WriteDown,
 };
 use crate::model::{Archive, Endpoint, Moment, RequestId, SessionId, TaskId};
 use crate::port::{Hears, Port};
@@ -40,7 +40,7 @@ pub struct Desk<P: Policy> {
     /// What the disk under the folders refuses, if anything.
     pub(super) folders_trouble: Option<String>,
     /// Tasks of which somebody reads what they print; none most of the time.
-    pub(super) followed: BTreeMap<TaskId, Followed>,
+    pub(super) following: Following<Port<OutputsInbox>>,
     /// Groups that are reopened when a sweep is through; none most of the time.
     pub(super) reopening: Reopening,
 }
@@ -76,7 +76,7 @@ impl<P: Policy> Desk<P> {
             withheld: Withheld::default(),
             trouble: None,
             folders_trouble: None,
-            followed: BTreeMap::new(),
+            following: Following::default(),
             reopening: Reopening::default(),
         }
     }
