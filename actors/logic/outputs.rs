@@ -15,7 +15,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::model::{Attempt, Both, Moment, PeerId, Piece, Stream, TaskId};
 use crate::wire::report::TaskState;
@@ -80,6 +80,7 @@ pub struct News {
     /// How the task stands; none while that is not known yet.
     pub standing: Option<Standing>,
     /// What the try printed that the new place names.
+    #[serde(serialize_with = "by_length")]
     pub pieces: Vec<Piece>,
     /// Whether all is told that the try had printed when somebody began to read.
     pub is_caught_up: bool,
@@ -87,6 +88,21 @@ pub struct News {
     pub is_withheld: bool,
     /// How far the reader is with this.
     pub place: Place,
+}
+
+/// Shows no hash in the message log: each piece was hashed when it came, and many may read it.
+fn by_length<S: Serializer>(pieces: &[Piece], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Told {
+        stream: Stream,
+        offset: u64,
+        bytes: String,
+    }
+    serializer.collect_seq(pieces.iter().map(|piece| Told {
+        stream: piece.stream,
+        offset: piece.offset,
+        bytes: format!("{} bytes", piece.bytes.len()),
+    }))
 }
 
 /// What to do.

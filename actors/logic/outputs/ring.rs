@@ -1,7 +1,5 @@
 //! The last bytes of a stream.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 
 use crate::model::{PIECE_MAX, Piece};
@@ -9,12 +7,12 @@ use crate::model::{PIECE_MAX, Piece};
 /// Bytes of a stream that are kept: as much as a reader takes at twice, who reads as fast as it is printed.
 pub(super) const RING_MAX: usize = 2 * PIECE_MAX;
 
-/// What is kept of a stream.
+/// What is kept of a stream. It is put together anew with each piece that comes, so that all who read it share it.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     /// How many bytes came before what is kept; none while nothing has come.
     start: Option<u64>,
-    bytes: VecDeque<u8>,
+    bytes: Bytes,
 }
 
 impl Ring {
@@ -31,17 +29,20 @@ impl Ring {
 
     /// Takes what came, but for what is there already; after a gap the rest is forgotten.
     pub fn add(&mut self, piece: &Piece) {
-        let end = self.end();
-        if self.start.is_none() || piece.offset > end {
-            self.bytes.clear();
+        if self.start.is_none() || piece.offset > self.end() {
+            self.bytes = Bytes::new();
             self.start = Some(piece.offset);
         }
         let known = self.end().saturating_sub(piece.offset);
         let known = usize::try_from(known).unwrap_or(usize::MAX);
-        self.bytes
-            .extend(piece.bytes.get(known..).unwrap_or_default());
-        let excess = self.bytes.len().saturating_sub(RING_MAX);
-        self.bytes.drain(..excess);
+        let new = piece.bytes.get(known..).unwrap_or_default();
+        if new.is_empty() {
+            return;
+        }
+        let excess = (self.bytes.len() + new.len()).saturating_sub(RING_MAX);
+        let old = self.bytes.get(excess..).unwrap_or_default();
+        let new = new.get(excess.saturating_sub(self.bytes.len())..);
+        self.bytes = [old, new.unwrap_or_default()].concat().into();
         self.start = self.start.map(|start| start.saturating_add(excess as u64));
     }
 
@@ -51,14 +52,8 @@ impl Ring {
         let start = self.start.filter(|_| at < self.end())?;
         let offset = at.max(start);
         let passed = usize::try_from(offset - start).ok()?;
-        let bytes: Vec<u8> = self
-            .bytes
-            .iter()
-            .skip(passed)
-            .take(PIECE_MAX)
-            .copied()
-            .collect();
-        (!bytes.is_empty()).then(|| (offset, bytes.into()))
+        let end = self.bytes.len().min(passed.saturating_add(PIECE_MAX));
+        (passed < end).then(|| (offset, self.bytes.slice(passed..end)))
     }
 }
 
@@ -89,6 +84,16 @@ mod tests {
         assert_eq!(ring.after(7), None);
         ring.add(&piece(9, b"x"));
         assert_eq!(ring.after(5), Some((9, "x".into())));
+    }
+
+    #[test]
+    fn what_many_read_is_copied_for_none_of_them() {
+        let mut ring = Ring::default();
+        ring.add(&piece(0, b"abc"));
+        let [one, other] = [0, 1].map(|at| ring.after(at).unwrap().1);
+        assert_eq!(one[1..].as_ptr(), other.as_ptr());
+        ring.add(&piece(3, b"d"));
+        assert_eq!((one, other), ("abc".into(), "bc".into()));
     }
 
     #[test]

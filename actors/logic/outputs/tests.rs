@@ -139,6 +139,19 @@ fn several_readers_are_told_the_same_and_each_from_where_it_is() {
 }
 
 #[test]
+fn the_log_shows_of_what_is_told_how_much_and_hashes_it_for_no_reader() {
+    let mut play = Play::running();
+    play.reads_all();
+    let effects = play.prints(1, 7, "secret");
+    let [Effect::Tell(_, news)] = effects.as_slice() else {
+        panic!("{effects:?}");
+    };
+    let logged = serde_json::to_value(news).unwrap();
+    let told = serde_json::json!([{ "stream": "stdout", "offset": 7, "bytes": "6 bytes" }]);
+    assert_eq!(logged["pieces"], told);
+}
+
+#[test]
 fn a_try_that_begins_under_our_eyes_is_followed_from_its_beginning() {
     let mut play = Play::new();
     play.reads();
