@@ -15,11 +15,11 @@ use futures_util::Stream;
 use futures_util::stream::unfold;
 use mutirao_actors::message_log::{Line, MessageLog, RING_MAX};
 use serde::Deserialize;
-use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::Desk;
 use super::problem::Problem;
+use super::turns::Waited;
 use crate::message_file::Marker;
 use crate::trace::filter::{self, Filter};
 use crate::trace::record;
@@ -154,13 +154,14 @@ impl Search {
         }
     }
 
-    /// The lines of one more look, which may be none; nothing when all is looked through.
-    fn next(&mut self) -> Option<Bytes> {
+    /// The lines of one more look, which may be none, and ends early when nobody waits for them; nothing when all is looked
+    /// through.
+    fn next(&mut self, is_waited_for: impl Fn() -> bool) -> Option<Bytes> {
         let (mut text, mut looked_at) = (String::new(), 0);
         if let Some(head) = self.head.take() {
             say(&mut text, head.line());
         }
-        while looked_at < PIECE && !self.is_over() {
+        while looked_at < PIECE && !self.is_over() && is_waited_for() {
             let share = self.log.since(self.seen, SHARE);
             let Some((first, last)) = share.first().zip(share.last()) else {
                 self.seen = self.newest;
@@ -204,8 +205,8 @@ impl Search {
             async move {
                 let mut search = search?;
                 loop {
-                    let _turn = desk.looks.next(address).await?;
-                    match spawn_blocking(move || (search.next(), search)).await {
+                    let look = move |waited: &Waited| (search.next(|| waited.is_so()), search);
+                    match desk.looks.work(address, look).await? {
                         Ok((Some(piece), rest)) if piece.is_empty() => search = rest,
                         Ok((piece, rest)) => return Some((Ok(piece?), Some(rest))),
                         // Whoever reads it sees that it is not whole.
@@ -287,7 +288,7 @@ mod tests {
         let log = stage.log();
         let newest = log.last_seq();
         let mut search = Search::new(log, sieve, after, newest, limit);
-        let pieces = std::iter::from_fn(|| search.next());
+        let pieces = std::iter::from_fn(|| search.next(|| true));
         let read = |piece: Bytes| {
             assert!(piece.len() < 2 * PIECE, "{}", piece.len());
             let text = str::from_utf8(&piece).unwrap();
@@ -335,13 +336,27 @@ mod tests {
         let mut looks = 0;
         loop {
             let before = search.seen;
-            let Some(piece) = search.next() else { break };
+            let Some(piece) = search.next(|| true) else {
+                break;
+            };
             assert!(piece.is_empty());
             let lines = search.seen - before;
             assert!(lines as usize <= PIECE / 100 + SHARE, "{lines}");
             looks += 1;
         }
         assert!(search.seen == newest && looks > 10, "{looks}");
+    }
+
+    #[actix_rt::test]
+    async fn a_look_for_nobody_ends_at_once() {
+        let stage = Stage::new();
+        let scheduler = scheduler(&stage);
+        (0..RING_MAX).for_each(|_| scheduler.tell(CloseQueue {}, Cause::OUTSIDE));
+        let newest = stage.log().last_seq();
+        let mut search = Search::new(stage.log(), None, 0, newest, LIMIT);
+        let waits = std::cell::Cell::new(2);
+        search.next(|| waits.replace(waits.get() - 1) > 0);
+        assert_eq!(search.seen, 2 * SHARE as u64);
     }
 
     #[actix_rt::test]

@@ -1,7 +1,8 @@
 //! Turns at what takes a core while it lasts, however many ask for it.
 //!
 //! Rule: one at a time, and whoever comes from one address waits for a single turn: however many connections a machine
-//! has, each other one is served in between.
+//! has, each other one is served in between. A turn ends with its work, and not when whoever wanted it hangs up: else many
+//! who ask and hang up would have as many cores.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -9,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, spawn_blocking};
 
 /// Who takes turns.
 pub struct Turns {
@@ -18,9 +20,19 @@ pub struct Turns {
 }
 
 /// One turn; the next begins when it is dropped.
-pub struct Turn {
+struct Turn {
     _one: OwnedSemaphorePermit,
     _of_address: OwnedSemaphorePermit,
+}
+
+/// Tells whoever works in a turn whether somebody waits for it still.
+pub struct Waited(Weak<()>);
+
+impl Waited {
+    /// Whether it is not in vain.
+    pub fn is_so(&self) -> bool {
+        self.0.strong_count() > 0
+    }
 }
 
 impl Default for Turns {
@@ -33,8 +45,26 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Waits for a turn of somebody at this address; none comes when all is over.
-    pub async fn next(&self, address: IpAddr) -> Option<Turn> {
+    /// Has something done off the arbiter in a turn of somebody at this address; none comes when all is over.
+    pub async fn work<T: Send + 'static>(
+        &self,
+        address: IpAddr,
+        work: impl FnOnce(&Waited) -> T + Send + 'static,
+    ) -> Option<Result<T, JoinError>> {
+        let turn = self.next(address).await?;
+        let waits = Arc::new(());
+        let waited = Waited(Arc::downgrade(&waits));
+        let done = spawn_blocking(move || {
+            let _turn = turn;
+            work(&waited)
+        });
+        let done = done.await;
+        drop(waits);
+        Some(done)
+    }
+
+    /// Waits for a turn of somebody at this address.
+    async fn next(&self, address: IpAddr) -> Option<Turn> {
         let of_address = self.row(address).acquire_owned().await.ok()?;
         let one = Arc::clone(&self.one).acquire_owned().await.ok()?;
         Some(Turn {
@@ -57,7 +87,10 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use futures_util::future::join_all;
+    use tokio::sync::oneshot;
     use tokio::task::yield_now;
 
     use super::*;
@@ -75,5 +108,31 @@ mod tests {
         assert_eq!(order.take(), [1, 2, 3, 1, 1, 1]);
         drop(turns.next(IpAddr::from([10, 0, 0, 4])).await);
         assert_eq!(turns.rows.borrow().len(), 1, "who is gone is forgotten");
+    }
+
+    #[tokio::test]
+    async fn a_turn_lasts_as_long_as_its_work_which_knows_when_it_is_in_vain() {
+        let turns = Turns::default();
+        let [one, other] = [1, 2].map(|number| IpAddr::from([10, 0, 0, number]));
+        let (begin, begun) = oneshot::channel();
+        let (end, ends) = mpsc::channel::<()>();
+        let (tell, told) = oneshot::channel();
+        let work = turns.work(one, move |waited| {
+            let was_waited_for = waited.is_so();
+            begin.send(()).unwrap();
+            // It ends also with a test that fails before.
+            let _ = ends.recv();
+            let _ = tell.send((was_waited_for, waited.is_so()));
+        });
+        tokio::select! {
+            _ = work => panic!("it has not ended"),
+            begun = begun => begun.unwrap(),
+        }
+        // Whoever wanted it has hung up.
+        assert_eq!(turns.one.available_permits(), 0);
+        let next = turns.work(other, |_| "next");
+        end.send(()).unwrap();
+        assert_eq!(told.await, Ok((true, false)));
+        assert_eq!(next.await.unwrap().unwrap(), "next");
     }
 }
