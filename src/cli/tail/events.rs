@@ -72,12 +72,6 @@ enum Chunks {
     Over,
 }
 
-/// What of a refusal is told.
-#[derive(Debug, serde::Deserialize)]
-struct Refusal {
-    detail: String,
-}
-
 impl Events {
     /// Asks for them, or for those behind the one that was seen last.
     ///
@@ -144,14 +138,9 @@ impl Events {
             return Ok(());
         }
         while self.raw.len() <= TEXT_MAX && self.read().await? > 0 {}
-        // Only its own refusals say what to do; another program knows nothing of the path.
-        let is_refusal = |answered: &Answered| {
-            answered.field("content-type") == Some("application/problem+json")
-        };
-        let refused = Answered::parse(&self.raw).filter(is_refusal);
-        let refusal = refused.and_then(|refused| serde_json::from_slice(&refused.body).ok());
-        Err(match refusal {
-            Some(Refusal { detail }) => ControlError::Refused(said::refusal(&detail)),
+        let answered = Answered::parse(&self.raw);
+        Err(match answered.and_then(|answered| answered.problem()) {
+            Some(why) => ControlError::Refused(said::refusal(&why)),
             None => ControlError::Strange(self.address),
         })
     }
