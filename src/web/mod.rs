@@ -10,6 +10,7 @@ mod events;
 mod fed;
 mod groups;
 mod head;
+mod life;
 mod log;
 mod masters;
 mod metrics;
@@ -26,7 +27,6 @@ mod turns;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_http::HttpService;
@@ -36,17 +36,16 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig, post, resource};
 use actix_web::{App, Resource, web};
 use mutirao_actors::clock::Clock;
-use mutirao_actors::connection::{Counted, Moved};
 use mutirao_actors::message_log::MessageLog;
 use mutirao_actors::messages::OutputsInbox;
 use mutirao_actors::peer_session::MasterDesk;
 use mutirao_actors::port::Port;
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
 
 use crate::sockets::begun::Begun;
 use answers::Answers;
 use head::get;
+use life::{Watched, watched};
 use masters::Found;
 use turns::Turns;
 
@@ -60,10 +59,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const HEAD_MAX: Duration = Duration::from_secs(10);
 /// How long an answer that was not read whole is waited for to be read, before the connection is closed on it.
 const LINGER: Duration = Duration::from_secs(5);
-/// How often it is looked whether bytes have moved.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// Looks in a row without a byte after which a connection is cut: longer than any answer takes, or a quiet one is kept.
-const STILL_LOOKS_MAX: u32 = 3;
 /// Bytes of tasks that are being handed in at a time, in KiB: two of the longest, each twice as it grows.
 const BODIES_MAX_KIB: usize = 256 << 10;
 
@@ -93,7 +88,7 @@ struct Desk {
 }
 
 type Connections =
-    boxed::BoxService<(Counted<Begun>, Option<SocketAddr>), (), actix_http::error::DispatchError>;
+    boxed::BoxService<(Watched, Option<SocketAddr>), (), actix_http::error::DispatchError>;
 
 /// Serves HTTP on connections that were let in.
 pub struct Web {
@@ -143,22 +138,13 @@ impl Web {
         }
     }
 
-    /// Serves one connection until it ends or stands still; one too many is told so and closed.
+    /// Serves one connection until it ends or is cut; one too many is told so and closed.
     pub async fn serve(&self, stream: Begun, remote: SocketAddr) {
         let (Some(service), Some(_place)) = (&self.service, self.place(remote.ip())) else {
             tracing::warn!(%remote, "turned an HTTP connection away: too many are open");
             return problem::turn_away(stream).await;
         };
-        let moved = Moved::default();
-        let stream = Counted::new(stream, Moved::clone(&moved));
-        let served = service.call((stream, Some(remote)));
-        tokio::select! {
-            biased;
-            ended = served => if let Err(error) = ended {
-                tracing::debug!(%remote, "an HTTP connection ended: {error}");
-            },
-            () = still(&moved) => tracing::debug!(%remote, "cut an HTTP connection that stood still"),
-        }
+        serve_on(service, stream, remote).await;
     }
 
     fn place(&self, address: IpAddr) -> Option<Place<'_>> {
@@ -183,14 +169,16 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Comes back when no byte has moved for some looks.
-async fn still(moved: &Moved) {
-    let (mut before, mut looks) = (0, 0);
-    while looks < STILL_LOOKS_MAX {
-        sleep(LOOK_EVERY).await;
-        let now = moved.load(Ordering::Relaxed);
-        looks = if now == before { looks + 1 } else { 0 };
-        before = now;
+/// Serves one connection that has its place.
+async fn serve_on(service: &Connections, stream: Begun, remote: SocketAddr) {
+    let (stream, life) = watched(stream);
+    let served = service.call((stream, Some(remote)));
+    tokio::select! {
+        biased;
+        ended = served => if let Err(error) = ended {
+            tracing::debug!(%remote, "an HTTP connection ended: {error}");
+        },
+        why = life.end() => tracing::debug!(%remote, "cut an HTTP connection: {why}"),
     }
 }
 
@@ -245,23 +233,54 @@ fn look(path: &str) -> Resource {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::net::Ipv4Addr;
+
+    use actix_http::{Request, Response};
+    use actix_service::fn_service;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::task::LocalSet;
+    use tokio::time::{sleep, timeout};
+
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_stands_still_when_no_byte_moves_for_three_looks() {
-        let moved = Moved::default();
-        let moves = async {
-            for _ in 0..5 {
-                moved.fetch_add(1, Ordering::Relaxed);
-                sleep(2 * LOOK_EVERY).await;
-            }
+    /// One connection, on which every answer takes so long.
+    async fn served(answer_takes: Duration, asks: impl AsyncFnOnce(DuplexStream)) {
+        let answer = move |_: Request| async move {
+            sleep(answer_takes).await;
+            Ok::<_, Infallible>(Response::ok().set_body("late"))
         };
-        tokio::select! {
-            () = still(&moved) => panic!("it moves"),
-            () = moves => {}
-        }
-        tokio::time::timeout(4 * LOOK_EVERY, still(&moved))
-            .await
-            .unwrap();
+        let service = HttpService::build().h1(fn_service(answer));
+        let service = boxed::service(service.new_service(()).await.unwrap());
+        let (near, mut far) = duplex(4096);
+        let request = b"GET / HTTP/1.1\r\nHost: lab\r\n\r\n";
+        far.write_all(request).await.unwrap();
+        let stream = Begun::read(Box::new(near)).await.unwrap();
+        let remote = (Ipv4Addr::LOCALHOST, 1).into();
+        tokio::join!(serve_on(&service, stream, remote), asks(far));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_hangs_up_while_it_waits_does_not_keep_its_place() {
+        let play = async {
+            let answer_takes = Duration::from_secs(60);
+            let served = served(answer_takes, async |far| drop(far));
+            assert!(timeout(answer_takes / 2, served).await.is_ok());
+        };
+        LocalSet::new().run_until(play).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_closes_only_its_half_is_answered() {
+        let play = async {
+            let reads = async |mut far: DuplexStream| {
+                far.shutdown().await.unwrap();
+                let mut answer = String::new();
+                far.read_to_string(&mut answer).await.unwrap();
+                assert!(answer.ends_with("late"), "{answer}");
+            };
+            served(Duration::from_secs(5), reads).await;
+        };
+        LocalSet::new().run_until(play).await;
     }
 }
