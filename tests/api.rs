@@ -273,6 +273,38 @@ fn what_the_actors_say_is_read_page_by_page_and_told_elsewhere_as_at_home() {
     assert_eq!(elsewhere.output(&both).status.code(), Some(2));
 }
 
+#[test]
+fn a_place_that_no_reader_can_have_reached_counts_as_none() {
+    let desk = Desk::new();
+    let (_up, master) = desk.up();
+    ask(master, "POST", "/api/v1/tasks?name=sum", &[], &desk.task());
+    wait_until("done", PATIENCE, || state_of(master, "sum") == "done");
+    let told = |id: &str| {
+        let path = "/api/v1/tasks/sum/output";
+        let events = ask(master, "GET", path, &[("last-event-id", id)], b"");
+        assert_eq!(events.status, 200, "{id}: {}", events.text());
+        let text = events.text();
+        let data = text.lines().filter(|line| line.starts_with("data: "));
+        data.map(str::to_owned).collect::<Vec<_>>()
+    };
+    // It prints "42" and a line end.
+    let printed = "NDIK";
+    let to_all = told("");
+    assert!(to_all.iter().any(|data| data.contains(printed)));
+    for id in ["1", "1.9007199254740992.0", "0.1.0", "2.0.0", "1.4.0"] {
+        assert_eq!(told(id), to_all, "{id}");
+    }
+    let read = told("1.3.0");
+    assert!(!read.iter().any(|data| data.contains(printed)), "{read:?}");
+    // Numbers of letters start anew with each run of a master.
+    let news = [("last-event-id", "9007199254740991")];
+    let events = open(master, "GET", "/api/v1/events", &news, b"");
+    let mut lines = BufReader::new(events).lines();
+    assert!(lines.any(|line| line.unwrap() == ": what happens"));
+    ask(master, "POST", "/api/v1/tasks?name=next", &[], &desk.task());
+    assert!(lines.any(|line| line.unwrap() == "event: TaskArrived"));
+}
+
 /// What has come on a connection, all of which stays unread.
 fn seen(stream: &TcpStream) -> String {
     let mut seen = [0; 4096];

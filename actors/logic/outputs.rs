@@ -402,7 +402,14 @@ impl Read {
         let read = place.read.filter(|(read, _)| *read == print.attempt);
         let mut at = read.map_or_else(Both::default, |(_, at)| at);
         for stream in Stream::ALL {
-            if let Some((offset, bytes)) = print.rings[stream].after(at[stream]) {
+            let ring = &print.rings[stream];
+            // Who says to have read what was not printed is told what one who is new is told.
+            let (from, here) = match ring.is_beyond(at[stream]) {
+                true => (0, ring.end()),
+                false => (at[stream], at[stream]),
+            };
+            at[stream] = here;
+            if let Some((offset, bytes)) = ring.after(from) {
                 at[stream] = offset.saturating_add(bytes.len() as u64);
                 news.pieces.push(Piece {
                     stream,

@@ -149,10 +149,12 @@ impl Windows {
     }
 }
 
-/// Where somebody is shown a stream that has carried so many bytes, who asks to see it from there on.
+/// Where somebody is shown a stream that has carried so many bytes, who asks to see it from there on. Who says to have seen
+/// what was not printed has seen another, and is new to this one.
 pub fn beginning(from: Option<u64>, bytes: u64) -> u64 {
-    match from {
-        Some(from) if bytes.saturating_sub(from) <= BEHIND_MAX => from.min(bytes),
+    let behind = from.and_then(|from| bytes.checked_sub(from));
+    match behind {
+        Some(behind @ ..=BEHIND_MAX) => bytes - behind,
         _ => bytes.saturating_sub(PIECE_MAX as u64),
     }
 }
@@ -171,11 +173,14 @@ async fn last_of((tally, printed): &mut (Tally, Printed)) -> Seen {
     (tally.bytes.saturating_sub(last.len() as u64), last.into())
 }
 
-/// What of the last piece somebody has not seen.
+/// What of the last piece somebody has not seen; all of it, if it says to have seen more than there was.
 fn rest_of((offset, last): &Seen, from: Option<u64>) -> Seen {
     let passed = from.unwrap_or_default().saturating_sub(*offset);
-    let passed = usize::try_from(passed).map_or(last.len(), |passed| passed.min(last.len()));
-    (offset.saturating_add(passed as u64), last.slice(passed..))
+    let passed = usize::try_from(passed).unwrap_or(usize::MAX);
+    match last.len() < passed {
+        true => (*offset, last.clone()),
+        false => (offset.saturating_add(passed as u64), last.slice(passed..)),
+    }
 }
 
 #[cfg(test)]
@@ -206,7 +211,8 @@ mod tests {
         assert_eq!(beginning(None, 5), 0);
         assert_eq!(beginning(None, piece + 5), 5);
         assert_eq!(beginning(Some(3), 5), 3);
-        assert_eq!(beginning(Some(9), 5), 5);
+        assert_eq!(beginning(Some(5), 5), 5);
+        assert_eq!(beginning(Some(9), 5), 0, "so much was not printed");
         assert_eq!(beginning(Some(5), BEHIND_MAX + 5), 5);
         assert_eq!(beginning(Some(4), BEHIND_MAX + 5), BEHIND_MAX + 5 - piece);
     }
@@ -238,6 +244,13 @@ mod tests {
             let seen = windows.look(run, Some(from)).await;
             let rest = seen.map(|seen| (seen.stdout.offset, seen.stdout.bytes));
             assert_eq!(rest, was_used.then(|| (1, "bc".into())));
+            let never_printed = Both {
+                stdout: 4,
+                stderr: u64::MAX,
+            };
+            let seen = windows.look(run, Some(never_printed)).await;
+            let all = seen.map(|seen| (seen.stdout.offset, seen.stdout.bytes));
+            assert_eq!(all, was_used.then(|| (0, "abc".into())));
             windows.forget(run);
             assert!(windows.windows().is_empty());
         }

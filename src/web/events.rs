@@ -92,7 +92,7 @@ fn event(line: &Line) -> Bytes {
 
 /// What happens from now on, or since the event of `Last-Event-ID`.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", params(Wanted,
-        ("Last-Event-ID" = Option<u64>, Header, description = "The last that was seen")),
+        ("Last-Event-ID" = Option<u64>, Header, description = "The last that was seen; what no letter has yet counts as none")),
     responses(
         (status = 200, description = "Lines of the message log, as `docs/message-log.md` describes them", body = String, content_type = "text/event-stream"),
         (status = 400, description = "The query is not understood", body = Problem, content_type = "application/problem+json")))]
@@ -107,13 +107,16 @@ pub async fn events(
     }
     let last = request.headers().get("last-event-id");
     let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
+    let newest = desk.log.last_seq();
+    // Numbers start anew with each run: one that no letter has yet is of an earlier one.
+    let last = last.filter(|last| *last <= newest);
     let place = Place {
         log: desk.log.clone(),
         kinds: kinds
             .split(',')
             .map(|kind| kind.trim().to_owned())
             .collect(),
-        seen: last.unwrap_or_else(|| desk.log.last_seq()),
+        seen: last.unwrap_or(newest),
         ready: VecDeque::new(),
     };
     Ok(HttpResponse::Ok()

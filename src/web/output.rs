@@ -32,7 +32,7 @@ use super::fed::{Fed, through};
 use super::problem::Problem;
 use super::results::{PIECES_MAX, entry_of, reader_of, send};
 use place::{Start, position};
-use story::{Next, OutputEvent, Story, read_of};
+use story::{Next, OutputEvent, Story, read_of, was_tried};
 use waiting::Waiting;
 
 /// How long an answer waits for news: shorter than anybody cuts a connection on which nothing moves.
@@ -194,7 +194,7 @@ fn inflate(
 /// The events are `waits`, `try`, `output`, `now`, `withheld`, `problem` and `end`, as `docs/api.md` describes them.
 #[utoipa::path(get, path = "/api/v1/tasks/{task}/output", tag = "results", params(Wanted,
         ("task" = String, Path, description = "Its id, its name, or `last`", example = "last"),
-        ("Last-Event-ID" = Option<String>, Header, description = "The last that was seen")),
+        ("Last-Event-ID" = Option<String>, Header, description = "The last that was seen; what cannot be one counts as none")),
     responses(
         (status = 200, description = "Events, the last of which is `end` if the task has ended", body = OutputEvent, content_type = "text/event-stream"),
         (status = 400, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
@@ -210,7 +210,8 @@ pub async fn output(
     let last = request.headers().get("last-event-id");
     let read = last.and_then(|last| read_of(last.to_str().ok()?));
     let follows = wanted.follow == Some(true);
-    let report = desk.task(&path, false).await?;
+    let report = desk.task(&path, read.is_some()).await?;
+    let read = read.filter(|(attempt, _)| was_tried(*attempt, &report.tries));
     let tail = Tail {
         desk,
         reader: reader_of(&request),

@@ -13,6 +13,8 @@ pub(super) struct Ring {
     /// How many bytes came before what is kept; none while nothing has come.
     start: Option<u64>,
     bytes: Bytes,
+    /// Whether all has come at some time that was printed up to then: a piece that was not full.
+    has_caught_up: bool,
 }
 
 impl Ring {
@@ -27,8 +29,14 @@ impl Ring {
         self.start.unwrap_or_default().saturating_add(length)
     }
 
+    /// Whether nobody can have read so far, whoever told it: that was not printed yet when all else had come.
+    pub fn is_beyond(&self, at: u64) -> bool {
+        self.has_caught_up && at > self.end()
+    }
+
     /// Takes what came, but for what is there already; after a gap the rest is forgotten.
     pub fn add(&mut self, piece: &Piece) {
+        self.has_caught_up |= piece.bytes.len() < PIECE_MAX;
         if self.start.is_none() || piece.offset > self.end() {
             self.bytes = Bytes::new();
             self.start = Some(piece.offset);
@@ -104,6 +112,18 @@ mod tests {
             ring.add(&piece(offset, b"yz"));
             assert_eq!(ring.after(ring.end()), None);
         }
+    }
+
+    #[test]
+    fn what_was_not_printed_is_known_once_all_else_has_come() {
+        let mut ring = Ring::default();
+        assert!(!ring.is_beyond(1));
+        // More may be on its way.
+        ring.add(&piece(0, &[0; PIECE_MAX]));
+        let end = ring.end();
+        assert!(!ring.is_beyond(end + 1));
+        ring.add(&piece(end, b"a"));
+        assert!(ring.is_beyond(end + 2) && !ring.is_beyond(end + 1));
     }
 
     #[test]

@@ -189,6 +189,30 @@ fn who_comes_back_after_we_forgot_goes_on_where_it_was() {
 }
 
 #[test]
+fn who_says_to_have_read_what_was_not_printed_is_told_what_is_there() {
+    let mut play = Play::new();
+    let beyond = Both {
+        stdout: 1 << 40,
+        stderr: 1 << 40,
+    };
+    play.place.read = Some((Attempt(1), beyond));
+    play.reads();
+    play.stands(running(1));
+    play.reads_all();
+    play.prints(1, 100, "abc");
+    play.mind
+        .came(task(1), Attempt(1), &piece(Stream::Stderr, 0, ""));
+    play.reads_all();
+    play.prints(1, 103, "def");
+    assert_eq!(play.text, "abcdef");
+    let read = Both {
+        stdout: 106,
+        stderr: 0,
+    };
+    assert_eq!(play.place.read, Some((Attempt(1), read)));
+}
+
+#[test]
 fn it_is_said_again_that_a_task_is_followed_and_how_much_of_it_is_known() {
     let mut play = Play::running();
     play.reads_all();

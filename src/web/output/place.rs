@@ -44,20 +44,22 @@ pub fn printed<R: Read + Seek>(zip: &mut ZipArchive<R>, stream: Stream) -> Optio
 }
 
 /// How many bytes of the file are passed over, and how many were printed before what follows. Of a stream that was too long
-/// the file lacks the middle.
+/// the file lacks the middle; who says to have read more than was printed is shown the end.
 pub fn position(start: Start, size: u64, printed: Option<u64>) -> (u64, u64) {
     let head = (OUTPUT_MAX - TAIL_MAX) as u64;
     let printed = printed.filter(|_| size > OUTPUT_MAX as u64).unwrap_or(size);
     let is_whole = printed <= size;
     match start {
-        Start::NearEnd => {
+        Start::Behind(read) if read <= printed => {
+            if is_whole || read <= head {
+                return (read.min(size), read);
+            }
+            let left = (printed - read).min(TAIL_MAX as u64);
+            (size - left, printed - left)
+        }
+        Start::NearEnd | Start::Behind(_) => {
             let shown = size.min(PIECE_MAX as u64);
             (size - shown, printed.saturating_sub(shown))
-        }
-        Start::Behind(read) if is_whole || read <= head => (read.min(size), read),
-        Start::Behind(read) => {
-            let left = printed.saturating_sub(read).min(TAIL_MAX as u64);
-            (size - left, printed - left)
         }
     }
 }
@@ -72,10 +74,22 @@ mod tests {
     fn a_file_that_is_whole_goes_on_where_it_was_read() {
         assert_eq!(position(Start::Behind(3), 10, Some(10)), (3, 3));
         assert_eq!(position(Start::Behind(3), 10, None), (3, 3));
-        assert_eq!(position(Start::Behind(11), 10, Some(10)), (10, 11));
+        assert_eq!(position(Start::Behind(10), 10, Some(10)), (10, 10));
         assert_eq!(position(Start::NearEnd, 10, Some(10)), (0, 0));
         let long = PIECE_MAX as u64 + 7;
         assert_eq!(position(Start::NearEnd, long, None), (7, 7));
+    }
+
+    #[test]
+    fn who_says_to_have_read_more_than_was_printed_is_shown_the_end() {
+        let near_end = |size, printed| position(Start::NearEnd, size, printed);
+        let long = OUTPUT_MAX as u64 + 60;
+        for (size, printed) in [(10, 10), (long - 60, long - 60), (long, 2 * long)] {
+            for read in [printed + 1, u64::MAX] {
+                let shown = position(Start::Behind(read), size, Some(printed));
+                assert_eq!(shown, near_end(size, Some(printed)), "{read} of {printed}");
+            }
+        }
     }
 
     #[test]

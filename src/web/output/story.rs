@@ -6,8 +6,8 @@ use actix_web::web::Bytes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mutirao_actors::logic::outputs::{News, Place, Standing};
-use mutirao_actors::model::{Attempt, Both, Stream, TaskId, TaskName};
-use mutirao_actors::wire::report::TaskState;
+use mutirao_actors::model::{Attempt, Both, STREAM_MAX, Stream, TaskId, TaskName};
+use mutirao_actors::wire::report::{TaskState, TryRow};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
@@ -147,6 +147,7 @@ impl Story {
     }
 
     fn follow(&mut self, news: News) -> Next {
+        self.place.read = self.place.read.map(|read| no_further(read, &news));
         // Without one the master has not answered in time.
         let Some(standing) = news.standing else {
             return match self.follows {
@@ -273,19 +274,43 @@ impl Story {
     }
 }
 
+/// How far somebody has read a try, of which no more is there than what is told now.
+fn no_further((attempt, mut at): (Attempt, Both<u64>), news: &News) -> (Attempt, Both<u64>) {
+    if let Some((_, end)) = news.place.read.filter(|(told, _)| *told == attempt) {
+        for stream in Stream::ALL {
+            at[stream] = at[stream].min(end[stream]);
+        }
+        for piece in &news.pieces {
+            at[piece.stream] = at[piece.stream].min(piece.offset);
+        }
+    }
+    (attempt, at)
+}
+
 /// How far somebody has read, as a word: `2.1024.0`.
 fn id_of(attempt: Attempt, at: Both<u64>) -> String {
     format!("{attempt}.{}.{}", at.stdout, at.stderr)
 }
 
-/// How far somebody has read who says so; none if it is no such word.
+/// How far somebody has read who says so; none if it is no such word, or says what no stream can have.
 pub fn read_of(id: &str) -> Option<(Attempt, Both<u64>)> {
     let mut numbers = id.split('.');
     let attempt = Attempt(numbers.next()?.parse().ok()?);
-    let stdout = numbers.next()?.parse().ok()?;
-    let stderr = numbers.next()?.parse().ok()?;
-    let at = Both { stdout, stderr };
+    let mut bytes = || {
+        let bytes: u64 = numbers.next()?.parse().ok()?;
+        (bytes <= STREAM_MAX).then_some(bytes)
+    };
+    let at = Both {
+        stdout: bytes()?,
+        stderr: bytes()?,
+    };
     numbers.next().is_none().then_some((attempt, at))
+}
+
+/// Whether one of these tries, the newest last, can be the one that somebody says to have read.
+pub fn was_tried(attempt: Attempt, tries: &[TryRow]) -> bool {
+    let last = tries.last().map_or(0, |tried| tried.attempt.0);
+    (1..=last).contains(&attempt.0)
 }
 
 #[cfg(test)]
@@ -396,9 +421,43 @@ mod tests {
             stderr: 9,
         };
         assert_eq!(read_of("2.3.9"), Some((Attempt(2), at)));
-        for id in ["", "2", "2.3", "2.3.x", "2.3.9.1", "-1.0.0"] {
+        let too_many = format!("2.3.{}", STREAM_MAX + 1);
+        for id in ["", "2", "2.3", "2.3.x", "2.3.9.1", "-1.0.0", &too_many] {
             assert_eq!(read_of(id), None, "{id}");
         }
+    }
+
+    #[test]
+    fn only_a_try_that_was_can_have_been_read() {
+        let tried = |attempt| TryRow {
+            attempt: Attempt(attempt),
+            peer_id: "p1".parse().unwrap(),
+            ended: "runs".into(),
+            against: None,
+        };
+        let believed = |attempt, tries: &[TryRow]| was_tried(Attempt(attempt), tries);
+        assert!(!believed(1, &[]));
+        // Of many only the newest are known.
+        let tries = [tried(7), tried(8)];
+        let were: Vec<_> = [0, 1, 8, 9].map(|attempt| believed(attempt, &tries)).into();
+        assert_eq!(were, [false, true, true, false]);
+    }
+
+    #[test]
+    fn who_says_to_have_read_more_than_there_is_is_told_where_it_is() {
+        let mut beyond = story(true).behind(place(1, 70).read);
+        let mut told = printed(1, "abc");
+        told.pieces[0].offset = 5;
+        told.place = place(1, 8);
+        beyond.hear(told);
+        let ids: Vec<_> = std::iter::from_fn(|| beyond.take())
+            .map(|event| {
+                let event = String::from_utf8(event.to_vec()).unwrap();
+                let id = event.lines().find_map(|line| line.strip_prefix("id: "));
+                id.unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(ids, ["1.5.0", "1.8.0"]);
     }
 
     #[test]
