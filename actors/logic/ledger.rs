@@ -305,8 +305,7 @@ impl Ledger {
         }
         self.counts.queued += 1;
         self.tallies.add(&task, &State::Waiting);
-        let story = Rare::default();
-        self.entries.insert(Entry { task, story });
+        self.seat_it(task, Rare::default());
         true
     }
 
@@ -556,7 +555,7 @@ impl Ledger {
                 ..Story::default()
             };
         }
-        let seat = self.entries.insert(Entry { task, story });
+        let seat = self.seat_it(task, story);
         self.has_ended(&id);
         seat
     }

@@ -29,6 +29,7 @@ pub mod rooms;
 pub mod seats;
 pub mod seeking;
 pub mod silence;
+pub mod spans;
 pub mod standing;
 pub mod tallies;
 pub mod traceback;

@@ -194,6 +194,13 @@ impl<T: Seated> Seats<T> {
         seats.zip(row.iter().map(Option::as_ref))
     }
 
+    /// Those who sit on these seats and between them.
+    pub fn between(&self, first: Seat, last: Seat) -> impl Iterator<Item = &T> {
+        let end = last.index().saturating_add(1).min(self.row.len());
+        let row = self.row.get(first.index()..end).unwrap_or_default();
+        row.iter().flatten()
+    }
+
     /// All seats that are taken.
     pub fn seats(&self) -> impl Iterator<Item = Seat> {
         let taken = |(seat, value): (u32, &Option<T>)| value.is_some().then_some(Seat(seat));

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::ledger::{Counts, State};
+use super::seats::Seat;
+use super::spans::Spans;
 use crate::model::{Task, TaskId};
 
 /// Groups that are remembered of which no part is open: a day's work of many people, in a megabyte or two.
@@ -34,6 +36,8 @@ pub struct Tally {
     first: Option<TaskId>,
     /// Which in the order of those that are over, if it is.
     over: Option<u64>,
+    /// Among which seats its parts are.
+    seats: Spans,
 }
 
 impl Tally {
@@ -104,6 +108,20 @@ impl Tallies {
         let first = tally.first.unwrap_or(task.id);
         tally.first = Some(first.min(task.id));
         self.count(task, None, state);
+    }
+
+    /// A task that was added just now has this seat.
+    pub fn sits(&mut self, task: &Task, seat: Seat) {
+        if task.part().is_some()
+            && let Some(tally) = self.groups.get_mut(&task.kind.group)
+        {
+            tally.seats.add(seat);
+        }
+    }
+
+    /// Among which seats all parts are of the group that goes by this name now; none if it is not remembered.
+    pub fn seats_of(&self, group: &str) -> Option<&Spans> {
+        self.groups.get(group).map(|tally| &tally.seats)
     }
 
     /// Whether a task is a part of the group that goes by its group's name now.

@@ -21,8 +21,8 @@ use crate::wire::report::{EXAMPLES_MAX, SweepReport};
 /// does well.
 pub(super) const LEFT_AFTER: Duration = Duration::from_secs(5);
 
-/// Groups of which a sweep has opened parts, and that are reopened when it is through: each costs a look at every task, which a
-/// sweep of a million would else take a thousand times. No more than there are groups.
+/// Groups of which a sweep has opened parts, and that are reopened when it is through: each costs a look at all of its parts,
+/// which a sweep of a million would else take a thousand times. No more than there are groups.
 #[derive(Debug, Default)]
 pub(super) struct Reopening {
     /// One of the parts of each.
