@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 
 use crate::logic::attribution::Claim;
 use crate::logic::effect::{End, Offer, Verdict};
+use crate::logic::ledger::Meant;
 use crate::logic::outputs::{News, Place, Standing};
 use crate::logic::record::Record;
 use crate::model::{
@@ -435,8 +436,8 @@ pub struct CancelGroup {
 pub struct CancelSome {
     /// Which.
     pub sought: Sought,
-    /// The seat at which the look at them goes on.
-    pub from: u32,
+    /// Of which.
+    pub meant: Meant,
     /// In words for a reader.
     pub why: String,
     /// Who asks.
@@ -468,8 +469,8 @@ pub struct RetryGroup {
 pub struct RetrySome {
     /// Which.
     pub sought: Sought,
-    /// The seat at which the look at them goes on.
-    pub from: u32,
+    /// Of which.
+    pub meant: Meant,
     /// Who asks.
     pub reply: ReplyTo,
 }
@@ -497,8 +498,13 @@ pub enum Retry {
     Task(TaskId),
     /// This group.
     Group(Arc<str>),
-    /// Some of many; the look at them goes on at this seat.
-    Some(Option<u32>),
+    /// Some of many.
+    Some {
+        /// How many of those that were named it is not.
+        left: u64,
+        /// The seat at which the look at the others goes on.
+        next: Option<u32>,
+    },
 }
 
 /// Somebody wants a peer to be given nothing more, or wants that no longer.

@@ -274,6 +274,70 @@ fn what_the_actors_say_is_read_page_by_page_and_told_elsewhere_as_at_home() {
 }
 
 #[test]
+fn many_tasks_are_cancelled_and_tried_again_with_one_request() {
+    let desk = Desk::new();
+    // Nobody runs them.
+    let (_master, master) = desk.served(&["master", "--name", "lab"]);
+    let post = |path: &str, body: &[u8]| {
+        let answer = ask(master, "POST", &format!("/api/v1/tasks{path}"), &[], body);
+        (answer.status, answer.json())
+    };
+    let submit = |name: &str| {
+        let (_, accepted) = post(&format!("?name={name}"), &desk.task());
+        accepted["task_id"].as_str().unwrap().to_owned()
+    };
+    let ids = ["a", "b", "c"].map(submit);
+    let unknown = "00000000-0000-0000-0000-000000000000";
+    let (one, two) = (&ids[0], &ids[1]);
+    let (status, swept) = post(
+        &format!("/cancel?tasks={one},{two},{unknown}&reason=no"),
+        b"",
+    );
+    assert_eq!(
+        (status, &swept["tasks"], &swept["left"]),
+        (200, &2.into(), &1.into())
+    );
+    assert!(
+        swept["reason"].as_str().unwrap().contains("not known"),
+        "{swept}"
+    );
+    assert_eq!(state_of(master, "c"), "queued");
+    let told = get(master, &format!("/api/v1/tasks/{one}")).json();
+    assert_eq!(
+        (&told["state"], &told["reason"]),
+        (&"cancelled".into(), &"no".into())
+    );
+
+    let (status, swept) = post(&format!("/retry?tasks={one}"), b"");
+    assert_eq!(
+        (status, &swept["tasks"], &swept["left"]),
+        (200, &1.into(), &0.into())
+    );
+    let (_, swept) = post("/retry?state=cancelled", b"");
+    assert_eq!((&swept["tasks"], swept.get("next")), (&1.into(), None));
+    let (_, swept) = post("/cancel?all=true", b"");
+    assert_eq!(swept["tasks"], 3);
+    assert_eq!(
+        ["a", "b", "c"].map(|task| state_of(master, task)),
+        ["cancelled"; 3]
+    );
+
+    let too_many = vec![unknown; 1001].join(",");
+    for (path, wanted) in [
+        ("/cancel".to_owned(), 409),
+        ("/retry?from=7".to_owned(), 409),
+        (format!("/cancel?tasks={one}&state=queued"), 409),
+        ("/cancel?tasks=last".to_owned(), 400),
+        ("/retry?tasks=".to_owned(), 400),
+        ("/retry?reason=no".to_owned(), 400),
+        (format!("/cancel?tasks={too_many}"), 400),
+    ] {
+        let (status, problem) = post(&path, b"");
+        assert_eq!(status, wanted, "{problem}");
+    }
+}
+
+#[test]
 fn a_place_that_no_reader_can_have_reached_counts_as_none() {
     let desk = Desk::new();
     let (_up, master) = desk.up();

@@ -26,7 +26,7 @@ mod sweep;
 mod terminal;
 
 pub use counts::Counts;
-pub use sweep::Sweep;
+pub use sweep::{FOUND_MAX, Meant, Sweep};
 
 use super::fault::{Blame, Fault};
 use super::line::Line;

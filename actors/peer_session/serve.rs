@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::inbound::{HandIn, Introduction, NewTask, Told, Wanted, Wish};
 use super::{Desk, MasterDesk, PeerSession, Pending};
 use crate::connection::Turn;
+use crate::logic::ledger::Meant;
 use crate::logic::standing::HOLDS_MAX;
 use crate::message_log::Cause;
 use crate::messages::{
@@ -228,7 +229,7 @@ impl PeerSession {
             Wanted::CancelSome(sought, reason, from) => {
                 let cancel = CancelSome {
                     sought,
-                    from,
+                    meant: Meant::From(from),
                     why: reason.unwrap_or_else(|| BY_COMMAND.to_owned()),
                     reply,
                 };
@@ -237,7 +238,7 @@ impl PeerSession {
             Wanted::RetrySome(sought, from) => {
                 let retry = RetrySome {
                     sought,
-                    from,
+                    meant: Meant::From(from),
                     reply,
                 };
                 desk.scheduler.tell(retry, cause);

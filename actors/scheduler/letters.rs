@@ -19,6 +19,9 @@ use crate::messages::{
 use crate::model::{RequestId, TaskChoice};
 use crate::wire::report::{DrainReport, GroupReport, LIST_ROWS_MAX, SweepReport, TaskReport};
 
+/// Why tasks that were named are not cancelled.
+const NOT_OPEN: &str = "they have ended already, or are not known";
+
 impl<P: Policy> Takes<AdoptAfter> for Desk<P> {
     fn take(&mut self, AdoptAfter { after, adopt }: AdoptAfter, cause: Cause) {
         if self.mind.may_lead(&after) {
@@ -263,7 +266,7 @@ impl<P: Policy> Takes<CancelSome> for Desk<P> {
     fn take(&mut self, message: CancelSome, cause: Cause) {
         let CancelSome {
             sought,
-            from,
+            meant,
             why,
             reply,
         } = message;
@@ -274,11 +277,13 @@ impl<P: Policy> Takes<CancelSome> for Desk<P> {
         let before = ledger.counts().cancelled;
         let is_meant =
             |entry: &Entry| !entry.story.state.is_terminal() && report::is_sought(entry, &sought);
-        let Sweep { tasks, next } = ledger.sweep(from, is_meant);
+        let Sweep { tasks, left, next } = ledger.sweep(meant, is_meant);
         let effects = self.mind.tasks_withdrawn(tasks, &why);
         self.carry_out(effects, None, cause);
         let report = SweepReport {
             tasks: self.mind.ledger().counts().cancelled - before,
+            left,
+            reason: (left > 0).then(|| NOT_OPEN.to_owned()),
             next,
             ..SweepReport::default()
         };

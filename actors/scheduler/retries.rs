@@ -81,7 +81,7 @@ impl<P: Policy> Takes<RetrySome> for Desk<P> {
     fn take(&mut self, message: RetrySome, cause: Cause) {
         let RetrySome {
             sought,
-            from,
+            meant,
             reply,
         } = message;
         if self.refuses("the tasks are to be tried again", &reply, cause) {
@@ -90,8 +90,8 @@ impl<P: Policy> Takes<RetrySome> for Desk<P> {
         let is_meant = |entry: &Entry| {
             entry.story.state.is_over_without_result() && report::is_sought(entry, &sought)
         };
-        let Sweep { tasks, next } = self.mind.ledger().sweep(from, is_meant);
-        self.retry(Retry::Some(next), tasks, reply, cause);
+        let Sweep { tasks, left, next } = self.mind.ledger().sweep(meant, is_meant);
+        self.retry(Retry::Some { left, next }, tasks, reply, cause);
     }
 }
 
@@ -108,20 +108,20 @@ impl<P: Policy> Takes<TasksRetried> for Desk<P> {
         let effects = self.mind.retried(&open, self.now());
         self.carry_out(effects, None, cause);
         match &retry {
-            Retry::Some(next) => self.turned(&open, *next, cause),
+            Retry::Some { next, .. } => self.turned(&open, *next, cause),
             Retry::Task(_) | Retry::Group(_) => self.reopen_groups(&open, cause),
         }
         let nothing = || "nothing of it failed or was cancelled".to_owned();
         match retry {
-            Retry::Some(next) => {
+            Retry::Some { left: others, next } => {
                 let ledger = self.mind.ledger();
                 let examples = left.iter().filter_map(|task| ledger.get(task));
                 let examples = examples.map(|entry| entry.task.name.clone());
                 let report = SweepReport {
                     tasks: open.len() as u64,
-                    left: left.len() as u64,
+                    left: left.len() as u64 + others,
                     examples: examples.take(EXAMPLES_MAX).collect(),
-                    reason: why,
+                    reason: why.or_else(|| why_left(others)),
                     next,
                 };
                 self.once_written_down(move |_| tell_swept(report, reply, cause));
@@ -143,10 +143,12 @@ impl<P: Policy> Desk<P> {
     /// Has the ZIPs brought back of those that can be tried again.
     fn retry(&mut self, retry: Retry, chosen: Vec<TaskId>, reply: ReplyTo, cause: Cause) {
         let mut tasks = self.mind.begin_retry(chosen);
-        if let (true, Retry::Some(next)) = (tasks.is_empty(), &retry) {
-            let next = *next;
+        if let (true, Retry::Some { left, next }) = (tasks.is_empty(), &retry) {
+            let (left, next) = (*left, *next);
             self.turned(&[], next, cause);
             let report = SweepReport {
+                left,
+                reason: why_left(left),
                 next,
                 ..SweepReport::default()
             };
@@ -244,6 +246,12 @@ impl<P: Policy> Desk<P> {
             ended,
         }
     }
+}
+
+/// Why so many that were named are not tried again.
+fn why_left(tasks: u64) -> Option<String> {
+    let why = "they have not failed nor were cancelled, or are not known";
+    (tasks > 0).then(|| why.to_owned())
 }
 
 fn end_of(state: &State) -> Option<End> {

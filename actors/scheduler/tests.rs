@@ -10,6 +10,7 @@ use super::retries::LEFT_AFTER;
 use super::{Cast, Desk, Takes as _};
 use crate::logic::dispatch::Rules;
 use crate::logic::fixtures::{kind_of, task};
+use crate::logic::ledger::Meant;
 use crate::message_log::{Cause, Name};
 use crate::messages::{
     CancelGroup, CancelTask, DescribeQueue, FoldersInbox, PeerJoined, Retry, RetrySome, RetryTask,
@@ -278,7 +279,7 @@ fn written_down(desk: &mut Desk<Fifo>, stage: &Stage) {
 fn turned(desk: &mut Desk<Fifo>, stage: &Stage, number: u128, next: Option<u32>) {
     let open = desk.mind.begin_retry([task(number).id]);
     let retried = TasksRetried {
-        retry: Retry::Some(next),
+        retry: Retry::Some { left: 0, next },
         open: open.iter().map(|task| task.id).collect(),
         left: Vec::new(),
         why: None,
@@ -298,7 +299,7 @@ async fn a_group_of_which_a_sweep_opens_parts_is_reopened_once_when_that_is_thro
         assert_eq!(stage.said("GroupReopened").len(), 0);
         let rest = RetrySome {
             sought: Sought::default(),
-            from: 2,
+            meant: Meant::From(2),
             reply: stage.reply_to(SessionId(1), RequestId(3)),
         };
         desk.mind.begin_retry([task(2).id]);

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use house::{House, WAIT, field, in_house, peer};
+use mutirao_actors::logic::ledger::Meant;
 use mutirao_actors::messages::{
     CancelSome, CancelTask, CloseQueue, DescribeQueue, DescribeTask, IntakeCounted, OfferFailed,
     PeerLeft, ResultRefused, SessionClosed, TallyPeers,
@@ -123,7 +124,7 @@ async fn who_cancels_many_hears_how_many_and_only_those_end_that_are_meant() {
                 states: vec![TaskState::Queued],
                 ..Sought::default()
             },
-            from: 0,
+            meant: Meant::From(0),
             why: "a slip".into(),
             reply: house.reply(9),
         };

@@ -212,13 +212,13 @@ pub struct GatheredReport {
 }
 
 /// A master's answer to `CANCEL_TASKS` and `RETRY_TASKS`: how far it has come.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct SweepReport {
     /// How many tasks were cancelled, or are tried again.
     pub tasks: u64,
-    /// How many could not be tried again.
+    /// How many could not be tried again, or were named and are not like that.
     pub left: u64,
-    /// Some of these; at most [`EXAMPLES_MAX`].
+    /// Some of the first; at most 3.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<TaskName>,
     /// Why, in words for a reader.

@@ -21,7 +21,9 @@ use mutirao_actors::messages::{
 };
 use mutirao_actors::model::{Archive, RequestId, TaskId, TaskName};
 use mutirao_actors::port::{Hears, Letter, Port};
-use mutirao_actors::wire::report::{DrainReport, GroupReport, PeerRow, QueueReport, TaskReport};
+use mutirao_actors::wire::report::{
+    DrainReport, GroupReport, PeerRow, QueueReport, SweepReport, TaskReport,
+};
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -60,6 +62,8 @@ pub enum Answer {
     Payload(String, Archive),
     /// What a task has printed since.
     Output(News),
+    /// How far a change of many tasks has come.
+    Swept(SweepReport),
 }
 
 /// Who waits for which answer; there are no more than connections.
@@ -165,6 +169,7 @@ answers! {
     GroupOpened(opened) => Answer::Opened(opened.group),
     OutputTold(told) => Answer::Output(told.news),
     PayloadLoaded(loaded) => Answer::Payload(loaded.name, loaded.archive),
+    TasksSwept(swept) => Answer::Swept(swept.report),
 }
 
 /// What is told to peers alone, or to the command line.
@@ -180,5 +185,5 @@ macro_rules! of_peers {
 
 of_peers! {
     PeerWelcomed, TaskOffered, NothingWaits, ResultAnswered, AttemptCancelled, HangUp, PeerDescribed, PeerReported,
-    TasksSwept, GatheredDescribed, FollowOutput,
+    GatheredDescribed, FollowOutput,
 }

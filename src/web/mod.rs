@@ -12,6 +12,7 @@ mod groups;
 mod head;
 mod life;
 mod log;
+mod many;
 mod masters;
 mod metrics;
 mod openapi;
@@ -202,6 +203,9 @@ fn routes(config: &mut ServiceConfig) {
                 .route(get().to(tasks::list))
                 .route(post().to(submit::submit)),
         )
+        // Before those of one task, which has another name then.
+        .service(at("/api/v1/tasks/cancel", "POST").route(post().to(many::cancel)))
+        .service(at("/api/v1/tasks/retry", "POST").route(post().to(many::retry)))
         .service(look("/api/v1/tasks/{task}").route(get().to(tasks::one)))
         .service(at("/api/v1/tasks/{task}/cancel", "POST").route(post().to(tasks::cancel)))
         .service(at("/api/v1/tasks/{task}/retry", "POST").route(post().to(tasks::retry)))

@@ -5,7 +5,7 @@ use utoipa::openapi::{self, Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    events, groups, log, masters, metrics, output, peers, results, standing, submit, tasks,
+    events, groups, log, many, masters, metrics, output, peers, results, standing, submit, tasks,
 };
 
 /// The control API of a mutirao master.
@@ -26,6 +26,8 @@ use super::{
         peers::drain,
         tasks::list,
         submit::submit,
+        many::cancel,
+        many::retry,
         tasks::one,
         tasks::cancel,
         tasks::retry,

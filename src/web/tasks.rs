@@ -26,14 +26,18 @@ pub struct Reason {
 impl Reason {
     /// What is said, in one line.
     pub(super) fn in_words(self) -> Result<String, Problem> {
-        let why = self.reason;
-        let why = why.unwrap_or_else(|| "cancelled over HTTP".to_owned());
-        match why.chars().nth(REASON_MAX) {
-            None => Ok(in_one_line(&why, REASON_MAX)),
-            Some(_) => Err(Problem::bad(format!(
-                "reason has at most {REASON_MAX} characters"
-            ))),
-        }
+        in_words(self.reason)
+    }
+}
+
+/// Why something is taken back, in one line.
+pub(super) fn in_words(reason: Option<String>) -> Result<String, Problem> {
+    let why = reason.unwrap_or_else(|| "cancelled over HTTP".to_owned());
+    match why.chars().nth(REASON_MAX) {
+        None => Ok(in_one_line(&why, REASON_MAX)),
+        Some(_) => Err(Problem::bad(format!(
+            "reason has at most {REASON_MAX} characters"
+        ))),
     }
 }
 
