@@ -18,7 +18,7 @@ use super::rows::{ConflictRow, EndRow, ResultRow, Standing, TaskRow, TryRow, Wal
 use super::{damaged, drained};
 
 /// Earlier ends of one task that are remembered, the newest: as many as its tries.
-const ENDS_MAX: u32 = 64;
+pub(super) const ENDS_MAX: u32 = 64;
 
 /// One transaction in the making.
 #[derive(Debug)]

@@ -10,12 +10,14 @@ use mutirao_actors::model::{Digest, PeerId, TaskName};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::apply::ENDS_MAX;
 use super::base::connect_read_only;
 use super::check::each_task;
 use super::fail::Fail;
 use super::files::Files;
 use super::nouns::Asked;
-use super::rows::{ConflictRow, ResultRow, TaskRow, TryRow, Wall};
+use super::row::Sealed as _;
+use super::rows::{ConflictRow, EndRow, ResultRow, TaskRow, TryRow, Wall};
 use super::whole::Whole;
 use super::{FOLDER, StoreError, schema};
 
@@ -38,6 +40,7 @@ pub struct Told {
     tries: Vec<ToldTry>,
     result: Option<ToldResult>,
     conflicts: Vec<ToldConflict>,
+    earlier_ends: Vec<ToldEnd>,
 }
 
 #[derive(Debug, Serialize)]
@@ -70,6 +73,15 @@ struct ToldConflict {
     came_at: Option<Timestamp>,
 }
 
+/// How it had ended before it was tried again.
+#[derive(Debug, Serialize)]
+struct ToldEnd {
+    state: &'static str,
+    reason: Option<String>,
+    ended_at: Option<Timestamp>,
+    opened_at: Option<Timestamp>,
+}
+
 /// Tells every task of the store of this folder's master, in the order of their ids, until `tell` says that it is
 /// enough; how many could not be read.
 ///
@@ -82,11 +94,19 @@ pub fn export(root: &Path, mut tell: impl FnMut(Told) -> bool) -> Result<u64, St
         let mut base = connect_read_only(&files.database)?;
         schema::refuse_newer(&base)?;
         let moment = base.transaction()?;
+        let has_ends = schema::has_earlier_ends(&moment);
         let mut goes_on = true;
         each_task(&moment, |whole| {
-            match whole {
+            let with_ends = |whole: Whole| {
+                let ends = match has_ends {
+                    true => EndRow::of_task(&moment, whole.row.id.as_bytes(), ENDS_MAX as usize)?,
+                    false => Vec::new(),
+                };
+                Ok((whole, ends))
+            };
+            match whole.and_then(with_ends) {
                 _ if !goes_on => {}
-                Ok(whole) => goes_on = tell(whole.into()),
+                Ok((whole, ends)) => goes_on = tell(Told::of(whole, ends)),
                 Err(Fail::Damage(_)) => unread += 1,
                 Err(fail) => return Err(fail),
             }
@@ -98,8 +118,9 @@ pub fn export(root: &Path, mut tell: impl FnMut(Told) -> bool) -> Result<u64, St
     Ok(unread)
 }
 
-impl From<Whole> for Told {
-    fn from(whole: Whole) -> Self {
+impl Told {
+    /// With how it had ended before, the newest first.
+    fn of(whole: Whole, ends: Vec<EndRow>) -> Self {
         let TaskRow {
             id,
             name,
@@ -133,6 +154,7 @@ impl From<Whole> for Told {
             tries: whole.tries.into_iter().map(Into::into).collect(),
             result: whole.result.map(Into::into),
             conflicts: whole.conflicts.into_iter().map(Into::into).collect(),
+            earlier_ends: ends.into_iter().rev().map(Into::into).collect(),
         }
     }
 }
@@ -172,6 +194,17 @@ impl From<ConflictRow> for ToldConflict {
             peer: row.peer,
             sha256: row.sha256,
             came_at: time(row.came_at),
+        }
+    }
+}
+
+impl From<EndRow> for ToldEnd {
+    fn from(row: EndRow) -> Self {
+        Self {
+            state: row.state.word(),
+            reason: row.reason,
+            ended_at: time(row.ended_at),
+            opened_at: time(row.opened_at),
         }
     }
 }

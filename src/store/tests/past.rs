@@ -5,6 +5,7 @@ use mutirao_actors::logic::ledger::State;
 
 use super::*;
 use crate::store::FOLDER;
+use crate::store::export::export;
 use crate::store::past::Past;
 
 /// A master's folder, and its database with these records, each batch at its time.
@@ -66,6 +67,39 @@ fn a_task_had_ended_at_the_time_though_it_was_tried_again_since() {
 }
 
 #[test]
+fn an_export_tells_how_a_task_had_ended_before_it_was_tried_again() {
+    let cancelled = |why: &str| {
+        let why = why.to_owned();
+        ended(1, Fate::Cancelled { why })
+    };
+    let retried = [Record::Retried { task: id(1) }, adopted(1)];
+    let home = written(&[
+        (100, &[adopted(1), adopted(2)]),
+        (200, &[cancelled("too early")]),
+        (300, &retried),
+        (400, &[cancelled("too late")]),
+        (500, &retried),
+    ]);
+    let mut told = Vec::new();
+    let unread = export(home.path(), |task| {
+        told.push(serde_json::to_value(task).unwrap());
+        true
+    });
+    assert_eq!(unread.unwrap(), 0);
+    let end = |reason, ended: u8, opened: u8| {
+        serde_json::json!({
+            "state": "cancelled",
+            "reason": reason,
+            "ended_at": format!("1970-01-01T00:00:00.{ended}Z"),
+            "opened_at": format!("1970-01-01T00:00:00.{opened}Z"),
+        })
+    };
+    let ends = serde_json::json!([end("too early", 2, 3), end("too late", 4, 5)]);
+    assert_eq!(told[0]["earlier_ends"], ends);
+    assert_eq!(told[1]["earlier_ends"], serde_json::json!([]));
+}
+
+#[test]
 fn what_an_older_program_wrote_is_read_and_brought_up_to_date() {
     let home = written(&[(100, &[adopted(1)])]);
     let file = home.path().join(FOLDER).join("mutirao.db");
@@ -78,6 +112,7 @@ fn what_an_older_program_wrote_is_read_and_brought_up_to_date() {
         .unwrap();
     drop(older);
     assert_eq!(stood(&home, 1, 150).0, State::Waiting);
+    assert_eq!(export(home.path(), |_| true).unwrap(), 0);
     let store = home.path().join(FOLDER);
     let (mut store, recalled) = SqliteStore::open(&store, Clock::start()).unwrap();
     assert_eq!((recalled.damage.len(), recalled.tasks.len()), (0, 1));
