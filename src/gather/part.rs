@@ -27,8 +27,9 @@ pub struct Whole {
 pub struct Part {
     /// Which, from 0.
     pub part: u32,
-    /// Its task.
-    pub task_id: TaskId,
+    /// Its task, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<TaskId>,
     /// How it ended.
     pub state: TaskState,
     /// Who ran it last, if anybody did.

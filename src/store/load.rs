@@ -249,6 +249,7 @@ pub fn older_parts(
             counts,
             parts,
             tasks,
+            lost: Vec::new(),
         }
     });
     Ok(found.collect())

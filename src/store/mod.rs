@@ -19,6 +19,7 @@ pub mod export;
 mod fail;
 mod files;
 mod frames;
+mod gaps;
 mod held;
 mod index;
 mod kept;
