@@ -197,7 +197,11 @@ impl Cli {
             Command::Up(args) => in_system(up::run(args)),
             Command::Master(args) => in_system(master::run(args)),
             Command::Peer(args) => in_system(peer::run(args)),
-            Command::Run(args) => in_system(run::run(args, telling)),
+            Command::Run(args) => {
+                // Removed when the system has ended, as it is dropped.
+                let mut left = None;
+                in_system(run::run(args, telling, &mut left))
+            }
             Command::Submit(args) => in_system(submit::run(args, telling)),
             Command::Wait(args) => in_system(wait::run(args, telling)),
             Command::List(args) => in_system(list::run(args)),

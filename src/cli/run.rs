@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use mutirao_actors::model::Archive;
+use tempfile::TempDir;
 
 use self::embedded::master_or_own;
 use super::ended::TaskEnded;
@@ -41,11 +42,15 @@ pub struct Run {
     json: bool,
 }
 
-/// Packs, submits, waits, prints and leaves the result.
-pub async fn run(mut args: Run, telling: Telling) -> anyhow::Result<ExitCode> {
+/// Packs, submits, waits, prints and leaves the result. What a master of its own kept is `left`, for when the system has ended.
+pub async fn run(
+    mut args: Run,
+    telling: Telling,
+    left: &mut Option<TempDir>,
+) -> anyhow::Result<ExitCode> {
     let telling = telling.json(args.json);
     if args.wanted.is_cut() {
-        return parts::run(args, telling).await;
+        return parts::run(args, telling, left).await;
     }
     let mut signals = Signals::listen()?;
     let wanted = &mut args.wanted;
@@ -74,7 +79,7 @@ pub async fn run(mut args: Run, telling: Telling) -> anyhow::Result<ExitCode> {
     };
     // Also after an error: what was started here is ended here, and leaves its message log.
     if let Some(embedded) = embedded {
-        embedded.end().await;
+        *left = Some(embedded.end().await);
     }
     code
 }

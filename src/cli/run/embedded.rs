@@ -31,8 +31,9 @@ impl Embedded {
         self.folders.path()
     }
 
-    /// Ends both, and leaves the message log.
-    pub async fn end(self) {
+    /// Ends both, and leaves the message log. What they kept is to be removed when the system has ended: until then a record of
+    /// theirs may come late, and a master whose records are gone calls that a trouble.
+    pub async fn end(self) -> TempDir {
         let Self {
             house,
             master,
@@ -43,8 +44,7 @@ impl Embedded {
         peer.gone().await;
         master.tidied().await;
         house.close(root());
-        // The script is done, so what cannot be removed is not worth an error.
-        let _ = folders.close();
+        folders
     }
 }
 

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use mutirao_actors::model::{Archive, Stream};
 use mutirao_actors::wire::report::{TaskReport, TaskState};
+use tempfile::TempDir;
 
 use super::embedded::{Embedded, master_or_own};
 use super::{AFTERWARDS, Alone, Run, dry_run};
@@ -29,7 +30,11 @@ use crate::disk::numbers::free_number;
 const LINE_MAX: usize = 60;
 
 /// Cuts, hands in, follows, and says where what was made lies.
-pub async fn run(mut args: Run, telling: Telling) -> anyhow::Result<ExitCode> {
+pub async fn run(
+    mut args: Run,
+    telling: Telling,
+    left: &mut Option<TempDir>,
+) -> anyhow::Result<ExitCode> {
     let wanted = &mut args.wanted;
     let (mut work, first) = cut(wanted)?;
     if wanted.dry_run {
@@ -60,7 +65,7 @@ pub async fn run(mut args: Run, telling: Telling) -> anyhow::Result<ExitCode> {
         }
     };
     if let Some(embedded) = embedded {
-        embedded.end().await;
+        *left = Some(embedded.end().await);
     }
     code
 }
