@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -551,6 +552,7 @@ inbox! {
         AdoptTask,
         OpenGroup,
         DescribeGathered,
+        FindGathered,
         LoadTask,
         LoadResult,
         KeepResult,
@@ -586,6 +588,17 @@ pub struct AdoptTask {
 pub struct DescribeGathered {
     /// Its name.
     pub group: String,
+    /// Where the answer goes.
+    pub reply: ReplyTo,
+}
+
+/// Somebody wants to read a file of what a group made.
+#[derive(Debug, Serialize)]
+pub struct FindGathered {
+    /// The group's name.
+    pub group: String,
+    /// Which file: `merged.csv` and its like.
+    pub file: String,
     /// Where the answer goes.
     pub reply: ReplyTo,
 }
@@ -837,6 +850,7 @@ inbox! {
         TaskAccepted,
         GroupOpened,
         GatheredDescribed,
+        GatheredFound,
         PeerReported,
     }
 }
@@ -1038,6 +1052,15 @@ pub struct GatheredDescribed {
     pub request: RequestId,
     /// How far.
     pub report: GatheredReport,
+}
+
+/// Where a file of what a group made lies.
+#[derive(Debug, Serialize)]
+pub struct GatheredFound {
+    /// Answers this.
+    pub request: RequestId,
+    /// The file; none when the group has none of this name.
+    pub path: Option<PathBuf>,
 }
 
 /// The group has its name and its folder.

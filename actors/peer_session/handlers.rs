@@ -4,10 +4,10 @@ use actix::{Context, Handler};
 
 use super::PeerSession;
 use crate::messages::{
-    AttemptCancelled, FollowOutput, GatheredDescribed, GroupDescribed, GroupOpened, GroupsListed,
-    HangUp, NothingWaits, OutputTold, PayloadLoaded, PeerDescribed, PeerDrained, PeerReported,
-    PeerWelcomed, PeersListed, PredecessorUnknown, QueueDescribed, RequestRefused, ResultAnswered,
-    TaskAccepted, TaskDescribed, TaskOffered, TasksListed, TasksSwept,
+    AttemptCancelled, FollowOutput, GatheredDescribed, GatheredFound, GroupDescribed, GroupOpened,
+    GroupsListed, HangUp, NothingWaits, OutputTold, PayloadLoaded, PeerDescribed, PeerDrained,
+    PeerReported, PeerWelcomed, PeersListed, PredecessorUnknown, QueueDescribed, RequestRefused,
+    ResultAnswered, TaskAccepted, TaskDescribed, TaskOffered, TasksListed, TasksSwept,
 };
 use crate::port::Letter;
 use crate::wire::{Dialect, Extension, Reply, encode_reply};
@@ -247,6 +247,13 @@ impl Handler<Letter<GatheredDescribed>> for PeerSession {
         let (GatheredDescribed { request, report }, _) = letter.open();
         self.answer(request, &Reply::report(&report));
     }
+}
+
+/// What a group made is read over HTTP alone.
+impl Handler<Letter<GatheredFound>> for PeerSession {
+    type Result = ();
+
+    fn handle(&mut self, _: Letter<GatheredFound>, _: &mut Context<Self>) {}
 }
 
 impl Handler<Letter<PeerReported>> for PeerSession {

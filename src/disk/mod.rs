@@ -29,7 +29,7 @@ mod volume;
 pub use self::flushes::Mark;
 pub use self::hands::Hands;
 pub use self::parts::{Part, Parts};
-pub use self::real::RealDisk;
+pub use self::real::{RealDisk, open_plain};
 pub use self::trouble::DiskError;
 pub(crate) use self::trouble::{OnDisk, Troubles, is_absent, is_no_folder};
 pub use self::volume::Volume;

@@ -110,7 +110,10 @@ impl Disk for RealDisk {
 }
 
 /// Opens a plain file to read it; a link in its place fails, and a pipe does not block.
-fn open_plain(path: &Path) -> io::Result<File> {
+///
+/// # Errors
+/// When it is not there, is a link, or may not be read.
+pub fn open_plain(path: &Path) -> io::Result<File> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     OpenOptions::new()
         .read(true)

@@ -19,7 +19,7 @@ use mutirao_actors::messages::EndedPart;
 use mutirao_actors::model::{TaskId, TaskName};
 
 use self::anew::Anew;
-use self::ending::{Ending, Told, folder_of};
+use self::ending::{Ending, Told};
 use self::job::{Assembled, Work, assemble};
 use self::older::{Next, Older};
 use super::Folders;
@@ -27,6 +27,7 @@ use super::kept::Kept;
 use crate::gather::{Gather, Whole};
 
 pub(super) use anew::{TOO_MANY, stays};
+pub(super) use ending::folder_of;
 pub(super) use job::nothing_is_to_come;
 
 /// Parts that one job puts in: a program that ends waits for the job.

@@ -1,16 +1,19 @@
-//! New groups of tasks: each gets a name of its own, and a folder for what becomes of it; and whether that is whole.
+//! New groups of tasks: each gets a name of its own, and a folder for what becomes of it; whether that is whole, and where it lies.
 
 use std::sync::Arc;
 
 use actix::Handler;
-use mutirao_actors::messages::{DescribeGathered, GatheredDescribed, GroupOpened, OpenGroup};
+use mutirao_actors::messages::{
+    DescribeGathered, FindGathered, GatheredDescribed, GatheredFound, GroupOpened, OpenGroup,
+};
 use mutirao_actors::port::Letter;
 use mutirao_actors::wire::report::GatheredReport;
 
 use super::answers::refuse;
-use super::assembling::{Gathered, nothing_is_to_come};
+use super::assembling::{Gathered, folder_of, nothing_is_to_come};
 use super::jobs::{self, Refused};
 use super::{Folders, NAME};
+use crate::gather;
 
 impl Handler<Letter<DescribeGathered>> for Folders {
     type Result = ();
@@ -35,6 +38,29 @@ impl Handler<Letter<DescribeGathered>> for Folders {
         let look = move || (nothing_is_to_come(&places, &group), group);
         self.work(ctx, look, move |_, (complete, group), _| {
             describe(0, complete, group);
+        });
+    }
+}
+
+impl Handler<Letter<FindGathered>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<FindGathered>, ctx: &mut Self::Context) {
+        let (FindGathered { group, file, reply }, cause) = letter.open();
+        if !self.has_hands(&reply, cause) {
+            return;
+        }
+        let places = Arc::clone(&self.places);
+        let find = move || {
+            let folder = folder_of(&group).filter(|_| gather::FILES.contains(&&*file))?;
+            let path = places.results.join(folder).join(file);
+            let is_there = places.volume.stat(&path).is_ok_and(|stat| stat.is_file);
+            is_there.then_some(path)
+        };
+        self.work(ctx, find, move |_, path, _| {
+            let request = reply.request;
+            let session = reply.session.used_by(NAME);
+            session.tell(GatheredFound { request, path }, cause);
         });
     }
 }

@@ -6,11 +6,11 @@
 //!
 //! Nobody hears of a task before it is written down; what a crash leaves half moved is moved on at the next start.
 //!
-//! Hears (`handlers.rs`, `groups.rs`): `AdoptTask`, `OpenGroup`, `DescribeGathered`, `LoadTask`, `LoadResult`, `KeepResult`, `TaskEnded`,
+//! Hears (`handlers.rs`, `groups.rs`): `AdoptTask`, `OpenGroup`, `DescribeGathered`, `FindGathered`, `LoadTask`, `LoadResult`, `KeepResult`, `TaskEnded`,
 //! `WrittenDown`, `StoreChanged`.
 //! Tells the scheduler: `TaskArrived`, `TaskWithdrawn`, `IntakeCounted`, `FoldersChanged`, `ResultKept`,
 //! `ResultRefused`; the store:
-//! `WriteDown`; sessions: `TaskAccepted`, `GroupOpened`, `GatheredDescribed`, `PayloadLoaded`,
+//! `WriteDown`; sessions: `TaskAccepted`, `GroupOpened`, `GatheredDescribed`, `GatheredFound`, `PayloadLoaded`,
 //! `RequestRefused`.
 
 use std::path::Path;

@@ -26,6 +26,14 @@ use self::zipped::Zipped;
 
 /// The name of the list of all parts.
 pub const MANIFEST: &str = "manifest.json";
+/// The names of all that is put together; of a group whose parts made no table, or all of whose parts were done, some are not there.
+pub const FILES: [&str; 5] = [
+    "merged.csv",
+    "stdout.txt",
+    "stderr.txt",
+    "failed.csv",
+    MANIFEST,
+];
 
 /// A group that is being put together.
 #[derive(Debug)]

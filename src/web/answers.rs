@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,11 +14,11 @@ use actix::{Actor, Context, Handler};
 use mutirao_actors::logic::outputs::News;
 use mutirao_actors::message_log::{Cause, MessageLog, Name};
 use mutirao_actors::messages::{
-    AttemptCancelled, FollowOutput, GatheredDescribed, GroupDescribed, GroupOpened, GroupsListed,
-    HangUp, NothingWaits, OutputTold, PayloadLoaded, PeerDescribed, PeerDrained, PeerReported,
-    PeerWelcomed, PeersListed, PredecessorUnknown, QueueDescribed, ReplyTo, RequestRefused,
-    ResultAnswered, SessionInbox, TaskAccepted, TaskDescribed, TaskOffered, TasksListed,
-    TasksSwept,
+    AttemptCancelled, FollowOutput, GatheredDescribed, GatheredFound, GroupDescribed, GroupOpened,
+    GroupsListed, HangUp, NothingWaits, OutputTold, PayloadLoaded, PeerDescribed, PeerDrained,
+    PeerReported, PeerWelcomed, PeersListed, PredecessorUnknown, QueueDescribed, ReplyTo,
+    RequestRefused, ResultAnswered, SessionInbox, TaskAccepted, TaskDescribed, TaskOffered,
+    TasksListed, TasksSwept,
 };
 use mutirao_actors::model::{Archive, RequestId, TaskId, TaskName};
 use mutirao_actors::port::{Hears, Letter, Port};
@@ -60,6 +61,8 @@ pub enum Answer {
     Opened(String),
     /// What was asked for, and its name.
     Payload(String, Archive),
+    /// Where a file of what a group made lies, if it has one.
+    Found(Option<PathBuf>),
     /// What a task has printed since.
     Output(News),
     /// How far a change of many tasks has come.
@@ -167,6 +170,7 @@ answers! {
     GroupsListed(listed) => Answer::Groups(listed.groups),
     GroupDescribed(described) => Answer::Group(described.report),
     GroupOpened(opened) => Answer::Opened(opened.group),
+    GatheredFound(found) => Answer::Found(found.path),
     OutputTold(told) => Answer::Output(told.news),
     PayloadLoaded(loaded) => Answer::Payload(loaded.name, loaded.archive),
     TasksSwept(swept) => Answer::Swept(swept.report),

@@ -8,6 +8,7 @@ mod access;
 mod answers;
 mod events;
 mod fed;
+mod gathered;
 mod groups;
 mod head;
 mod life;
@@ -219,6 +220,7 @@ fn routes(config: &mut ServiceConfig) {
                 .route(post().to(groups::open)),
         )
         .service(look("/api/v1/groups/{group}").route(get().to(groups::one)))
+        .service(look("/api/v1/groups/{group}/files/{file}").route(get().to(gathered::file)))
         .service(at("/api/v1/groups/{group}/cancel", "POST").route(post().to(groups::cancel)))
         .service(at("/api/v1/groups/{group}/retry", "POST").route(post().to(groups::retry)))
         .default_service(web::to(problem::nothing_there));

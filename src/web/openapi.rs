@@ -5,7 +5,8 @@ use utoipa::openapi::{self, Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    events, groups, log, many, masters, metrics, output, peers, results, standing, submit, tasks,
+    events, gathered, groups, log, many, masters, metrics, output, peers, results, standing, submit,
+    tasks,
 };
 
 /// The control API of a mutirao master.
@@ -36,6 +37,7 @@ use super::{
         groups::one,
         groups::cancel,
         groups::retry,
+        gathered::file,
         results::archive,
         results::stdout,
         results::stderr,

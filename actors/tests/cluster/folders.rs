@@ -7,10 +7,10 @@ use actix::{Actor, Context, Handler};
 use mutirao_actors::logic::effect::End;
 use mutirao_actors::message_log::Name;
 use mutirao_actors::messages::{
-    AdoptTask, DescribeGathered, GatheredDescribed, GroupOpened, GroupReopened, KeepResult,
-    LoadResult, LoadTask, OpenGroup, PayloadLoaded, RequestRefused, ResultKept, ResultRefused,
-    RetryTasks, SchedulerInbox, SetAside, StoreChanged, TaskAccepted, TaskArrived, TaskEnded,
-    TasksRetried, WrittenDown,
+    AdoptTask, DescribeGathered, FindGathered, GatheredDescribed, GatheredFound, GroupOpened,
+    GroupReopened, KeepResult, LoadResult, LoadTask, OpenGroup, PayloadLoaded, RequestRefused,
+    ResultKept, ResultRefused, RetryTasks, SchedulerInbox, SetAside, StoreChanged, TaskAccepted,
+    TaskArrived, TaskEnded, TasksRetried, WrittenDown,
 };
 use mutirao_actors::model::{Archive, Digest, Kind, Task, TaskId, TaskName};
 use mutirao_actors::port::{Letter, Port};
@@ -123,6 +123,19 @@ impl Handler<Letter<DescribeGathered>> for Folders {
         let request = reply.request;
         let described = GatheredDescribed { request, report };
         reply.session.used_by(NAME).tell(described, cause);
+    }
+}
+
+impl Handler<Letter<FindGathered>> for Folders {
+    type Result = ();
+
+    fn handle(&mut self, letter: Letter<FindGathered>, _: &mut Context<Self>) {
+        let (FindGathered { reply, .. }, cause) = letter.open();
+        let found = GatheredFound {
+            request: reply.request,
+            path: None,
+        };
+        reply.session.used_by(NAME).tell(found, cause);
     }
 }
 
