@@ -1,11 +1,13 @@
 //! Asks over HTTP, for the command line: one GET on a connection of its own.
 //!
-//! Rule: an answer is bounded in bytes and in time, and says whether it came whole: one that broke off is no shorter one.
+//! Rule: an answer is bounded in bytes and in time, or comes piece by piece; and whether it came whole is said: one that
+//! broke off is no shorter one.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -15,6 +17,13 @@ use tokio::time::timeout;
 const HEAD_MAX: usize = 16 << 10;
 /// The longest line of a chunk's length, in bytes: 16 digits, and what may be said behind them.
 const LENGTH_MAX: usize = 256;
+
+/// Longest answer that is no file, in bytes: a problem in words.
+const PROBLEM_MAX: u64 = 64 << 10;
+/// Bytes of a file that are read at a time.
+const PIECE: usize = 64 << 10;
+/// How long a file may stand still before it is given up: as long as a master waits for whoever reads it.
+const STILL_MAX: Duration = Duration::from_secs(30);
 
 /// What was answered.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +45,16 @@ pub struct Bounds {
     pub within: Duration,
     /// Bytes that are read.
     pub bytes: u64,
+}
+
+/// A file that comes piece by piece.
+#[derive(Debug)]
+pub struct Coming {
+    stream: TcpStream,
+    /// What came with the head.
+    early: Bytes,
+    /// Bytes that are still to come.
+    left: u64,
 }
 
 impl Answered {
@@ -90,6 +109,83 @@ impl Answered {
     }
 }
 
+/// The request for a path.
+fn request(to: SocketAddr, path: &str) -> String {
+    // A zone is of this machine alone, and no part of a name.
+    let to = SocketAddr::new(to.ip(), to.port());
+    format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n")
+}
+
+/// Asks for a file; what is answered instead, if it is none.
+///
+/// # Errors
+/// When nothing comes for a while, or what is no HTTP.
+pub async fn open(
+    mut stream: TcpStream,
+    to: SocketAddr,
+    path: &str,
+) -> io::Result<Result<Coming, Answered>> {
+    stream.write_all(request(to, path).as_bytes()).await?;
+    let mut bytes = BytesMut::new();
+    let answered = loop {
+        let read = timeout(STILL_MAX, stream.read_buf(&mut bytes));
+        let is_over = read.await.map_err(|_| silent(STILL_MAX))?? == 0;
+        match Answered::parse(&bytes) {
+            Some(answered) => break answered,
+            None if is_over || bytes.len() > HEAD_MAX => return Err(no_http()),
+            None => {}
+        }
+    };
+    let length = answered.field("content-length").map(str::parse::<u64>);
+    if let (200, Some(Ok(length))) = (answered.status, length) {
+        let early = Bytes::from(answered.body);
+        return Ok(Ok(Coming {
+            stream,
+            left: length.saturating_sub(early.len() as u64),
+            early,
+        }));
+    }
+    let mut rest = Vec::new();
+    let mut stream = stream.take(PROBLEM_MAX);
+    let read = timeout(STILL_MAX, stream.read_to_end(&mut rest));
+    read.await.map_err(|_| silent(STILL_MAX))??;
+    bytes.extend_from_slice(&rest);
+    Answered::parse(&bytes).map(Err).ok_or_else(no_http)
+}
+
+fn silent(within: Duration) -> io::Error {
+    io::Error::other(format!("nothing came within {} s", within.as_secs()))
+}
+
+fn no_http() -> io::Error {
+    io::Error::other("it does not speak HTTP")
+}
+
+impl Coming {
+    /// The next piece; none when that was all.
+    ///
+    /// # Errors
+    /// When it breaks off, or stands still for half a minute.
+    pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        if !self.early.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.early)));
+        }
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let mut piece = BytesMut::with_capacity(PIECE);
+        let mut stream = (&mut self.stream).take(self.left.min(PIECE as u64));
+        let read = timeout(STILL_MAX, stream.read_buf(&mut piece));
+        let read = read.await.map_err(|_| silent(STILL_MAX))??;
+        if read == 0 {
+            let broke_off = format!("it broke off {} bytes before its end", self.left);
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, broke_off));
+        }
+        self.left -= read as u64;
+        Ok(Some(piece.freeze()))
+    }
+}
+
 /// Asks for a path on a connection to this address, which ends with the answer.
 ///
 /// # Errors
@@ -100,9 +196,7 @@ pub async fn get(
     path: &str,
     bounds: Bounds,
 ) -> io::Result<Answered> {
-    // A zone is of this machine alone, and no part of a name.
-    let to = SocketAddr::new(to.ip(), to.port());
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n");
+    let request = request(to, path);
     let asked = async {
         stream.write_all(request.as_bytes()).await?;
         let mut bytes = Vec::new();
@@ -114,14 +208,10 @@ pub async fn get(
         })?;
         Ok::<_, io::Error>(bytes)
     };
-    let silent = || {
-        let seconds = bounds.within.as_secs();
-        io::Error::other(format!("nothing came within {seconds} s"))
-    };
     let bytes = timeout(bounds.within, asked)
         .await
-        .map_err(|_| silent())??;
-    Answered::parse(&bytes).ok_or_else(|| io::Error::other("it does not speak HTTP"))
+        .map_err(|_| silent(bounds.within))??;
+    Answered::parse(&bytes).ok_or_else(no_http)
 }
 
 /// The chunks of a body, put together; whether the last one is there.
@@ -155,6 +245,8 @@ fn chunk_length(text: &[u8]) -> Option<(usize, &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
 
     fn parsed(text: &str) -> Answered {
@@ -184,6 +276,50 @@ mod tests {
         };
         assert_eq!(of("application/problem+json"), Some("full".into()));
         assert_eq!(of("application/json"), None);
+    }
+
+    /// What comes of a file, and how, from a server that says this and hangs up.
+    async fn file_of(said: &'static str) -> Result<Vec<u8>, String> {
+        let server = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let to = server.local_addr().unwrap();
+        let serve = async {
+            let (mut stream, _) = server.accept().await.unwrap();
+            let mut asked = [0; 1024];
+            assert!(stream.read(&mut asked).await.unwrap() > 0);
+            for part in said.as_bytes().chunks(20) {
+                stream.write_all(part).await.unwrap();
+            }
+        };
+        let read = async {
+            let stream = TcpStream::connect(to).await.unwrap();
+            let opened = open(stream, to, "/x").await;
+            let mut coming = match opened.map_err(|error| error.to_string())? {
+                Ok(coming) => coming,
+                Err(answered) => return Err(answered.problem().unwrap_or_default()),
+            };
+            let mut whole = Vec::new();
+            while let Some(piece) = coming.next().await.map_err(|error| error.to_string())? {
+                whole.extend(piece);
+            }
+            Ok(whole)
+        };
+        tokio::join!(serve, read).1
+    }
+
+    #[tokio::test]
+    async fn a_file_comes_whole_or_says_that_it_does_not() {
+        let whole = file_of("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwhole").await;
+        assert_eq!(whole, Ok(b"whole".to_vec()));
+        let empty = file_of("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        assert_eq!(empty, Ok(Vec::new()));
+        let torn = file_of("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ntorn").await;
+        assert_eq!(torn.unwrap_err(), "it broke off 5 bytes before its end");
+        let absent = file_of(
+            "HTTP/1.1 404 Not Found\r\ncontent-type: application/problem+json\r\n\r\n{\"detail\":\"none\"}",
+        );
+        assert_eq!(absent.await.unwrap_err(), "none");
+        let other = file_of("SSH-2.0-OpenSSH_9.2\r\n").await;
+        assert_eq!(other.unwrap_err(), "it does not speak HTTP");
     }
 
     #[test]
