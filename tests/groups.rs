@@ -112,6 +112,58 @@ fn a_command_in_another_folder_ends_when_what_was_made_is_whole() {
     assert_eq!(manifest(&made)["complete"], true);
     assert_eq!(read(&made, "merged.csv"), sequential(&desk));
     assert!(!desk.path("results/main-1").exists());
+    assert!(
+        err(&output).contains("mutirao fetch main-1"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn what_a_group_made_is_brought_to_another_machine_and_takes_no_other_files_place() {
+    let desk = desk(&table(6, &[4]));
+    let master = desk.elsewhere();
+    let _master = master.master();
+    let elsewhere = desk.elsewhere();
+    let _peer = elsewhere.start(&["peer", "--slots", "2"]);
+    desk.output(&["run", "main.py", "rows.csv", "--rows", "2", "--no-canary"]);
+    let fetched = desk.output(&["fetch", "last"]);
+    assert_eq!(fetched.status.code(), Some(0), "{}", err(&fetched));
+    let names = [
+        "merged.csv",
+        "stdout.txt",
+        "stderr.txt",
+        "failed.csv",
+        "manifest.json",
+    ];
+    let paths = names.map(|name| format!("results/main-1/{name}\n"));
+    assert_eq!(out(&fetched), paths.concat());
+    for name in names {
+        let made = read(&master.path("results/main-1"), name);
+        assert_eq!(read(&desk.path("results/main-1"), name), made, "{name}");
+    }
+    let again = desk.output(&["fetch", "main-1"]);
+    assert_eq!((again.status.code(), &*out(&again)), (Some(1), ""));
+    assert!(
+        err(&again).contains("results/main-1/merged.csv is there already"),
+        "{}",
+        err(&again)
+    );
+    fs::write(desk.path("results/main-1/merged.csv"), "old").unwrap();
+    let forced = desk.output(&["fetch", "main-1", "--force"]);
+    assert_eq!(forced.status.code(), Some(0), "{}", err(&forced));
+    assert_ne!(read(&desk.path("results/main-1"), "merged.csv"), "old");
+    let part = desk.output(&["fetch", "main-1", "0", "--into", "there"]);
+    let file = out(&part).trim().to_owned();
+    assert!(
+        file.starts_with("there/main-1.") && file.ends_with(".zip"),
+        "{file}: {}",
+        err(&part)
+    );
+    let laid = fs::read(master.path("results").join(&file["there/".len()..])).unwrap();
+    assert_eq!(fs::read(desk.path(&file)).unwrap(), laid);
+    let hidden = fs::read_dir(desk.path("results/main-1")).unwrap();
+    assert_eq!(hidden.count(), names.len(), "nothing half done is left");
 }
 
 #[test]

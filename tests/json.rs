@@ -308,6 +308,13 @@ fn what_ended(held: &Held) {
         (&Value::Null, &Value::Null)
     );
 
+    let fetched = held.ends(&away, 0, &["fetch", "main-1", "odd", "--json"]);
+    let first = &fetched[0]["files"][0]["path"];
+    assert_eq!(first, "results/main-1/merged.csv");
+    assert_eq!(fetched[1]["files"][0]["path"], "results/odd.zip");
+    let again = held.one(&away, 1, &["fetch", "odd", "--json"]);
+    assert_eq!(again["files"], json!([]));
+
     let printed = held.ends(&desk, 0, &["cat", "main-1", "odd", "--json"]);
     let texts: Vec<_> = printed.iter().map(|line| &line["text"]).collect();
     assert_eq!(texts, ["n\n", "", "n\n", "a\u{fffd}b\n"]);

@@ -177,7 +177,7 @@ impl Outcome for GroupEnded {
         match &self.folder {
             Some(folder) => writeln!(io::stdout(), "{}/", folder.display())?,
             None => telling.aside(format_args!(
-                "what was made lies at the master, in its results/{group}/"
+                "what was made lies at the master, in its results/{group}/: mutirao fetch {group} brings it here"
             )),
         }
         let Some(reason) = &self.reason else {

@@ -199,6 +199,24 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "fetch",
+        &[
+            (
+                "mutirao fetch main-7",
+                "merged.csv and the other files of a group, into results/main-7/ here",
+            ),
+            (
+                "mutirao fetch last --into here",
+                "what was handed in last from this folder, into here/",
+            ),
+            (
+                "mutirao fetch main-7 --force",
+                "again, in place of what was brought before",
+            ),
+            ("mutirao fetch main-7 2", "the result of one part, as a ZIP"),
+        ],
+    ),
+    (
         "tail",
         &[
             (

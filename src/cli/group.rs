@@ -170,6 +170,17 @@ pub fn is_well(report: &GroupReport) -> bool {
     report.done == u64::from(report.parts)
 }
 
+/// How far what a group made is put together.
+///
+/// # Errors
+/// When the master cannot be asked.
+pub async fn how_far(group: &str, control: &mut Control) -> Result<GatheredReport, ControlError> {
+    let request = Request::GroupGathered {
+        group: group.into(),
+    };
+    control.ask(&request, read_report).await
+}
+
 /// Comes back when all that the group made is put together at its master.
 ///
 /// # Errors
@@ -177,10 +188,7 @@ pub fn is_well(report: &GroupReport) -> bool {
 pub async fn gathered(group: &str, control: &mut Control) -> anyhow::Result<()> {
     let (mut still, mut before) = (0, None);
     loop {
-        let request = Request::GroupGathered {
-            group: group.into(),
-        };
-        let gathered: GatheredReport = control.ask(&request, read_report).await?;
+        let gathered = how_far(group, control).await?;
         if gathered.complete {
             return Ok(());
         }

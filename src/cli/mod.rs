@@ -10,6 +10,7 @@ mod doctor;
 mod drain;
 mod ended;
 mod examples;
+mod fetch;
 mod group;
 mod house;
 mod info;
@@ -132,6 +133,8 @@ enum Command {
     Info(info::Info),
     /// Print what tasks printed
     Cat(cat::Cat),
+    /// Bring what groups made, and results of tasks, to this machine
+    Fetch(fetch::Fetch),
     /// Print what tasks print, while they run
     Tail(tail::Tail),
     /// Take back groups and tasks
@@ -207,6 +210,7 @@ impl Cli {
             Command::List(args) => in_system(list::run(args)),
             Command::Info(args) => in_system(info::run(args)),
             Command::Cat(args) => in_system(cat::run(args, telling)),
+            Command::Fetch(args) => in_system(fetch::run(args, telling)),
             Command::Tail(args) => in_system(tail::run(args)),
             Command::Cancel(args) => in_system(cancel::run(args, telling)),
             Command::Retry(args) => in_system(retry::run(args, telling)),

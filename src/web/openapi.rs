@@ -5,8 +5,8 @@ use utoipa::openapi::{self, Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    events, gathered, groups, log, many, masters, metrics, output, peers, results, standing, submit,
-    tasks,
+    events, gathered, groups, log, many, masters, metrics, output, peers, results, standing,
+    submit, tasks,
 };
 
 /// The control API of a mutirao master.
