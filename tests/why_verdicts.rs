@@ -154,6 +154,41 @@ fn a_bad_row() {
 }
 
 #[test]
+fn a_bad_row_and_a_bad_peer_that_fail_alike() {
+    let script = "import os, sys\nif 'bad' in open(sys.argv[1]).read() or os.environ['HOME'].endswith('sick'): raise ValueError('no')\n";
+    let (desk, _master) = lab(script, &["bad", "bad", "good"]);
+    let (_sick, sick, _) = desk.peer_at("sick");
+    let group = desk.submit(&["--retries", "9"]);
+    desk.wait_failed(&group, 3);
+    let _well = desk.peer_at("well");
+    let verdicts = |what: &str| {
+        desk.why(what)["why"]["verdicts"]
+            .as_array()
+            .unwrap()
+            .clone()
+    };
+    wait_until("each was tried at both, and one passed", PATIENCE, || {
+        let verdicts = verdicts(&group);
+        verdicts.len() == 2 && verdicts[0]["peers_total"] == 2
+    });
+    let told = verdicts(&group);
+    assert_eq!(
+        (&told[0]["culprit"], &told[0]["tasks"]),
+        (&"row".into(), &2.into()),
+        "{told:#?}"
+    );
+    assert_eq!(
+        (&told[1]["culprit"], &told[1]["tasks"]),
+        (&"machine".into(), &1.into()),
+        "{told:#?}"
+    );
+    let part = verdicts(&format!("{group}.2"));
+    assert_eq!(part.len(), 1, "{part:#?}");
+    assert_eq!(part[0]["culprit"], "machine", "{part:#?}");
+    assert_eq!(part[0]["peers"][0], sick.as_str(), "{part:#?}");
+}
+
+#[test]
 fn a_peer_without_a_module() {
     let (desk, _master) = lab("import labmod\nprint(labmod.ANSWER)\n", &["a", "b", "c"]);
     let (_lacks, lacks, _) = desk.peer_at("ana");

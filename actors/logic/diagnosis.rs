@@ -1,7 +1,8 @@
 //! What is to blame when tasks fail or run for long: the code, the row, the machine, what is installed, or chance.
 //!
 //! Rule: failures that look alike are judged together, by where they happened and by what passed beside them; those of a
-//! sick peer apart from the others, for they say nothing of the task. Nothing is remembered for this: the tries that the
+//! sick peer apart from the others, for they say nothing of the task. What passed when it was tried again is never the row's,
+//! though others that fail in the same way may be. Nothing is remembered for this: the tries that the
 //! ledger knows are looked at when somebody asks, each once; and of failures no more than a thousand kinds are told apart,
 //! however many parts a group has.
 
@@ -33,7 +34,7 @@ const SLOW_MS: u64 = 5000;
 const USUAL_OF: usize = 3;
 
 /// Failures that look alike.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Cluster<'a> {
     /// The words of the first of them.
     error: String,
@@ -80,9 +81,10 @@ impl<'a> Diagnosis<'a> {
         }
     }
 
-    /// What a try looked like that failed.
-    fn symptom(&self, tried: &Tried) -> Option<Symptom> {
+    /// What a try of this task looked like that failed.
+    fn symptom(&self, entry: &Entry, tried: &Tried) -> Option<Symptom> {
         let symptom = Symptom::of(tried.fault.as_ref()?)?;
+        let symptom = symptom.of_task_that(matches!(entry.story.state, State::Done { .. }));
         let health = self.health;
         Some(symptom.at(health.is_some_and(|health| health.is_sick(&tried.holder))))
     }
@@ -115,7 +117,7 @@ impl<'a> Diagnosis<'a> {
             let was_taken = passed.is_some_and(|passed| passed.attempt == tried.attempt);
             let fault = tried.fault.as_ref().filter(|_| !was_taken);
             if let Some((fault, symptom)) =
-                fault.and_then(|fault| Some((fault, self.symptom(tried)?)))
+                fault.and_then(|fault| Some((fault, self.symptom(entry, tried)?)))
             {
                 let look = looks.entry(symptom);
                 let (_, peers) = look.or_insert_with(|| (fault.to_string(), Vec::new()));
@@ -164,7 +166,8 @@ impl<'a> Diagnosis<'a> {
     /// What is found out about one of the tasks, in the light of the others.
     pub fn of_one(mut self, entry: &'a Entry, now: Moment) -> Findings {
         let tries = entry.story.tries.iter();
-        let symptoms: Vec<Symptom> = tries.filter_map(|tried| self.symptom(tried)).collect();
+        let symptoms = tries.filter_map(|tried| self.symptom(entry, tried));
+        let symptoms: Vec<Symptom> = symptoms.collect();
         let untold = symptoms.iter();
         let untold = untold.filter(|symptom| !self.clusters.contains_key(*symptom));
         self.untold = untold.count() as u64;
@@ -188,11 +191,7 @@ impl<'a> Diagnosis<'a> {
         self.runs
             .sort_by_key(|(task, lease)| (lease.granted, task.id));
         self.find_slow(usual, now);
-        let clusters = std::mem::take(&mut self.clusters);
-        let mut clusters: Vec<_> = clusters
-            .into_iter()
-            .filter(|(symptom, _)| is_of_interest(symptom))
-            .collect();
+        let mut clusters = self.told_apart(is_of_interest);
         clusters.sort_by_key(|(_, cluster)| Reverse((cluster.failed, cluster.tasks)));
         let beyond = clusters.iter().skip(FINDINGS_MAX);
         let beyond: u64 = beyond.map(|(_, cluster)| cluster.tries).sum();
@@ -218,6 +217,34 @@ impl<'a> Diagnosis<'a> {
             runs: runs.map(|run| run_row(*run, usual, now)).collect(),
             usual,
         }
+    }
+
+    /// Failures that look alike are one, but where some are the row's: then those that passed are told apart, for theirs is well.
+    fn told_apart(
+        &mut self,
+        is_of_interest: impl Fn(&Symptom) -> bool,
+    ) -> Vec<(Symptom, Cluster<'a>)> {
+        let mut told = Vec::new();
+        let mut clusters = std::mem::take(&mut self.clusters);
+        while let Some((symptom, cluster)) = clusters.pop_first() {
+            let of_passed = symptom.clone().of_task_that(true);
+            let passed = clusters.remove(&of_passed);
+            let is_meant = is_of_interest(&symptom);
+            let Some(passed) = passed else {
+                told.extend(is_meant.then_some((symptom, cluster)));
+                continue;
+            };
+            let is_passed_meant = is_of_interest(&of_passed);
+            let both = cluster.clone().with(passed.clone());
+            match self.judge(&symptom, &both) {
+                Culprit::Row => {
+                    told.extend(is_meant.then_some((symptom, cluster)));
+                    told.extend(is_passed_meant.then_some((of_passed, passed)));
+                }
+                _ => told.extend((is_meant || is_passed_meant).then_some((symptom, both))),
+            }
+        }
+        told
     }
 
     fn usual(&mut self) -> Option<UsualRow> {
@@ -303,7 +330,9 @@ impl<'a> Diagnosis<'a> {
         if self.passed_anywhere() == 0 {
             return Culprit::Code;
         }
-        if done > stuck {
+        // Those that were tried elsewhere passed there, all of them: the others were not.
+        let is_refuted = cluster.elsewhere > 0 && cluster.everywhere == 0;
+        if done > stuck || is_refuted {
             // Where not all is looked at, one task shows too little of what passes there.
             let shows_enough = self.beyond == 0 || cluster.tasks > 1;
             let fails_more = here < cluster.tries && shows_enough;
@@ -344,6 +373,27 @@ impl<'a> Cluster<'a> {
         }
         self.tried_on(peers);
         self.show(task, has_failed);
+    }
+
+    /// Both together.
+    fn with(mut self, other: Self) -> Self {
+        self.tasks += other.tasks;
+        self.failed += other.failed;
+        self.elsewhere += other.elsewhere;
+        self.again += other.again;
+        self.everywhere += other.everywhere;
+        self.tries += other.tries;
+        for (peer, tries) in other.peers {
+            *self.peers.entry(peer).or_default() += tries;
+        }
+        self.examples.extend(other.examples);
+        self.examples.truncate(EXAMPLES_MAX);
+        self
+    }
+
+    /// Whether none of it failed for good, or was tried on more than one peer: then it is to be tried elsewhere.
+    fn is_early(&self) -> bool {
+        self.failed == 0 && self.everywhere == 0
     }
 
     fn tried_on(&mut self, peers: &[&'a PeerId]) {

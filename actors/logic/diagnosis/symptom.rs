@@ -40,6 +40,8 @@ pub(super) struct Symptom {
     shape: String,
     /// Whether it was seen at a peer that fails what others pass, so that it counts against that one.
     pub is_of_peer: bool,
+    /// Whether the task passed all the same, so that its row is none that fails.
+    pub has_passed: bool,
 }
 
 impl Symptom {
@@ -53,7 +55,13 @@ impl Symptom {
             kind,
             shape,
             is_of_peer: false,
+            has_passed: false,
         }
+    }
+
+    /// The same as it is seen at a task that passed in the end, or has not.
+    pub fn of_task_that(self, has_passed: bool) -> Self {
+        Self { has_passed, ..self }
     }
 
     /// The same as it is seen at a peer that is sick, or is not.

@@ -212,6 +212,86 @@ proptest! {
     }
 }
 
+/// A try on each of these peers in turn, of which only the last passed, in the same words as those of a bad row.
+fn passed_at_last(number: u128, of: u32, peers: &[&str]) -> Entry {
+    let last = peers.last().copied().unwrap();
+    let run = |_: u128, peer: &str| (peer != last).then(|| raised("ValueError: x (main.py:3)"));
+    tried(number, of, peers, &run)
+}
+
+fn of_one(entries: &[Entry], number: usize) -> Vec<VerdictRow> {
+    let mut diagnosis = Diagnosis::default();
+    entries.iter().for_each(|entry| diagnosis.look_at(entry));
+    diagnosis.of_one(&entries[number], now()).verdicts
+}
+
+#[test]
+fn what_failed_at_one_peer_and_passed_at_another_is_not_the_rows_though_bad_rows_fail_alike() {
+    let bad = |number: u128, _: &str| (number < 3).then(|| raised("ValueError: x (main.py:3)"));
+    let mut entries = world(20, 0, &bad);
+    // What it passes elsewhere fails at ivo, which passes none.
+    entries.retain(|entry| {
+        entry
+            .story
+            .tries
+            .iter()
+            .all(|tried| tried.holder.peer.as_str() != "ivo")
+    });
+    let rows = entries
+        .iter()
+        .filter(|entry| matches!(entry.story.state, State::Failed { .. }));
+    let rows = rows.count() as u64;
+    assert!(rows > 0);
+    entries.push(passed_at_last(30, 40, &["ivo", "ana"]));
+    let last = entries.len() - 1;
+    let found = findings(&entries).verdicts;
+    let told: Vec<_> = found
+        .iter()
+        .map(|verdict| (verdict.culprit, verdict.tasks, verdict.done))
+        .collect();
+    assert_eq!(told, [(Culprit::Row, rows, 0), (Culprit::Machine, 1, 1)]);
+    let verdicts = of_one(&entries, last);
+    assert_eq!(verdicts.len(), 1);
+    assert_eq!(verdicts[0].culprit, Culprit::Machine, "{verdicts:?}");
+    assert_eq!(verdicts[0].helps[0], "mutirao why ivo");
+    assert_eq!(of_one(&entries, 0)[0].culprit, Culprit::Row);
+    // A peer that passes others too was unlucky.
+    entries.push(tried(31, 40, &["ivo"], &|_, _| None));
+    assert_eq!(of_one(&entries, last)[0].culprit, Culprit::Chance);
+}
+
+#[test]
+fn what_failed_for_good_at_one_peer_is_not_the_rows_where_all_that_was_tried_elsewhere_passed() {
+    let mut entries = world(9, 0, &|_, _| None);
+    entries.push(passed_at_last(20, 40, &["ivo", "ana"]));
+    let run = |_: u128, _: &str| Some(raised("ValueError: x (main.py:3)"));
+    entries.push(tried(21, 40, &["ivo"], &run));
+    let verdict = findings(&entries).verdicts.remove(0);
+    assert_ne!(verdict.culprit, Culprit::Row, "{verdict:?}");
+    assert_eq!(
+        verdict.helps.last().unwrap(),
+        "then: mutirao retry rows --failed"
+    );
+}
+
+#[test]
+fn what_is_yet_to_be_tried_elsewhere_is_not_said_to_fail_wherever_it_runs() {
+    let mut entries = world(9, 0, &|_, _| None);
+    let run = |_: u128, _: &str| Some(raised("ValueError: x (main.py:3)"));
+    let mut open = tried(20, 40, &["ivo"], &run);
+    open.story.told().state = State::Resting;
+    entries.push(open);
+    let words = findings(&entries).verdicts.remove(0).words;
+    assert!(
+        words.contains("failed so where it ran, and is to be tried elsewhere (ivo)"),
+        "{words}"
+    );
+    entries.pop();
+    entries.push(tried(20, 40, &["ivo"], &run));
+    let words = findings(&entries).verdicts.remove(0).words;
+    assert!(words.contains("fails so wherever it runs (ivo)"), "{words}");
+}
+
 #[test]
 fn one_that_passes_nothing_is_to_blame_though_what_it_failed_was_tried_nowhere_else() {
     let run = |_: u128, peer: &str| (peer == "ivo").then(|| raised("OSError: x (main.py:3)"));

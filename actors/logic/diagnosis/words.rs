@@ -60,9 +60,11 @@ pub(super) fn of(
         ),
         (Culprit::Row, _) => {
             let passed = all.passed_anywhere();
-            let fails = match cluster.tasks {
-                1 => "fails so wherever it runs",
-                _ => "fail so wherever they run",
+            let fails = match (cluster.is_early(), cluster.tasks) {
+                (true, 1) => "failed so where it ran, and is to be tried elsewhere",
+                (true, _) => "failed so where they ran, and are to be tried elsewhere",
+                (false, 1) => "fails so wherever it runs",
+                (false, _) => "fail so wherever they run",
             };
             let (failing, tried) = (cluster.tasks, tasks(all.tried));
             match all.beyond {
