@@ -31,7 +31,7 @@ use crate::messages::{
     DescribePeerSelf, DiscoveryInbox, ExecutorInbox, ForgetRun, LeaveMaster, MasterFound,
     PrintedSeen, RunEnded, RunTask, SeePrinted, SeekMaster, StopAll, StopRun, StopSeeking,
 };
-use crate::model::{BootId, PeerId};
+use crate::model::{BootId, Moment, PeerId};
 use crate::port::{Letter, Port};
 use crate::runner::Job;
 use crate::wire::scanner::Caps;
@@ -41,6 +41,9 @@ use inbound::{Told, take_apart};
 
 /// How often overdue answers and due errands are looked at.
 const TICK: Duration = Duration::from_millis(100);
+/// How long a peer that was just started may be without a master before that is said: a master that is there is found within a
+/// second, and one on a bad network within some.
+const LONELY_AFTER: Duration = Duration::from_secs(5);
 /// The name in the message log.
 pub const NAME: Name = Name::one("master_session");
 
@@ -99,6 +102,12 @@ pub struct MasterSession {
     local: Option<IpAddr>,
     /// Why a master would not have us, as it was last said.
     refusal: Option<String>,
+    /// What is to be said if no master answers, until that is said or one did.
+    lonely: Option<String>,
+    /// When it was started.
+    started: Moment,
+    /// Why there is no connection, as the last one that was tried said.
+    obstacle: Option<String>,
     /// Bytes on the present connection.
     moved: Moved,
     /// Set once all is handed in and said.
@@ -113,6 +122,8 @@ pub struct Cast {
     pub time_limit: Option<Duration>,
     /// The master that was named, if one was.
     pub fixed: Option<Master>,
+    /// Where it looks for one and what helps, for who watches it find none.
+    pub lonely: String,
     /// What an earlier life of this peer left to be handed in.
     pub kept: Vec<Kept>,
     /// Opens connections.
@@ -142,6 +153,7 @@ impl MasterSession {
             slots: cast.identity.slots,
             fixed: cast.fixed,
         };
+        let started = cast.clock.now();
         Self {
             identity: cast.identity,
             mind: Client::new(terms).holding(cast.kept),
@@ -156,6 +168,9 @@ impl MasterSession {
             remote: None,
             local: None,
             refusal: None,
+            lonely: Some(cast.lonely),
+            started,
+            obstacle: None,
             moved: Moved::default(),
             gone: cast.gone,
         }
@@ -240,8 +255,23 @@ impl MasterSession {
         tracing::info!("found {name} ({ip}) · {slots} {unit} · python {python} · ready");
     }
 
+    /// Says once that no master answers, when that has taken long; not any more once one did.
+    fn tell_loneliness(&mut self) {
+        if self.mind.master().is_some() {
+            self.lonely = None;
+        } else if self.clock.now().since(self.started) >= LONELY_AFTER
+            && let Some(lonely) = self.lonely.take()
+        {
+            let why = self.obstacle.as_ref();
+            let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+            tracing::warn!("no master has answered yet{why}: {lonely}");
+        }
+    }
+
     /// Says why a master will not have us, once as long as it is the same.
     fn tell_refusal(&mut self, said: &Said) {
+        // It did answer.
+        self.lonely = None;
         if self.mind.master().is_some() {
             self.refusal = None;
         } else if let Said::Error(why, _) = said
@@ -307,6 +337,7 @@ impl Actor for MasterSession {
             session.mind.moved(session.moved.load(Ordering::Relaxed));
             let orders = session.mind.tick(session.clock.now());
             session.carry_out(orders, ctx, Cause::OUTSIDE);
+            session.tell_loneliness();
         });
     }
 }
@@ -330,6 +361,7 @@ impl StreamHandler<(u64, OnLine)> for MasterSession {
             }
             OnLine::NotUp(error) => {
                 tracing::debug!("failed to connect to the master: {error}");
+                self.obstacle = Some(error.to_string());
                 self.mind.not_connected(now)
             }
             OnLine::Told(Ok(told)) => {

@@ -31,6 +31,7 @@ use crate::ground::Ground;
 use crate::runner::{self, Interpreter, ScriptRunner, Start};
 use crate::sockets::SocketError;
 use crate::sockets::net::{Datagrams, Net, RealNet};
+use crate::sockets::places::Place;
 use crate::sockets::udp::Everywhere;
 
 use self::seat::{Seat, SeatError};
@@ -250,6 +251,7 @@ pub async fn act(
         python: footing.python,
     };
     let gone = CancellationToken::new();
+    let lonely = where_it_looks(&part);
     let session = Context::<MasterSession>::new();
     let executor = Context::<Executor>::new();
     let to_session = port(
@@ -270,6 +272,7 @@ pub async fn act(
     session.run(MasterSession::new(Cast {
         identity,
         fixed: part.master,
+        lonely,
         kept: footing.kept,
         dial: dialler(footing.net),
         clock: clock.clone(),
@@ -286,6 +289,27 @@ pub async fn act(
         session: to_session.used_by(PROGRAM),
         gone,
     })
+}
+
+/// Where a master is looked for, and what to type when none is found.
+fn where_it_looks(part: &Part) -> String {
+    let Everywhere { ports, places } = &part.everywhere;
+    if let Some(master) = &part.master {
+        let name = &master.name;
+        return format!(
+            "{name} was named and is tried again and again → mutirao doctor --master {name} finds out why"
+        );
+    }
+    let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
+    let places: Vec<_> = places.iter().map(Place::to_string).collect();
+    let besides = match places.is_empty() {
+        true => String::new(),
+        false => format!(", and {} besides", places.join(", ")),
+    };
+    format!(
+        "asking on UDP port {} of every network of this machine{besides}, and going on → mutirao doctor finds out why",
+        ports.join(", ")
+    )
 }
 
 fn start_finder(

@@ -210,3 +210,33 @@ fn a_bug_of_the_script_is_shown_and_where_its_output_lies() {
     ];
     assert_says(&output, FAILED, &told);
 }
+
+#[test]
+fn a_peer_that_finds_no_master_says_once_where_it_looks_and_what_helps() {
+    let desk = desk();
+    let is_lonely = |line: &str| line.contains("no master has answered yet");
+    let peer = desk.start(&["peer", "--discover", "localhost:9"]);
+    let elsewhere = desk.elsewhere();
+    let gone = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string();
+    let named = elsewhere.start(&["peer", "--master", &gone]);
+    let said = peer.wait_line(is_lonely, PATIENCE);
+    let looks = format!(
+        "UDP port {} of every network of this machine, and localhost:9 besides",
+        desk.discovery()
+    );
+    assert!(said.contains(&looks), "{said}");
+    assert!(said.contains("→ mutirao doctor finds out why"), "{said}");
+    let said = named.wait_line(is_lonely, PATIENCE);
+    assert!(said.contains("Connection refused"), "{said}");
+    assert!(
+        said.contains(&format!("→ mutirao doctor --master {gone} finds out why")),
+        "{said}"
+    );
+    let _master = desk.master();
+    peer.wait_line(|line| line.contains("found lab"), PATIENCE);
+    assert_eq!(peer.count(is_lonely), 1);
+}

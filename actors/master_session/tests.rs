@@ -63,6 +63,7 @@ impl Scene {
                 addresses: vec![SocketAddr::from(([10, 0, 0, 1], 50020))],
                 dialect,
             }),
+            lonely: String::new(),
             kept: Vec::new(),
             dial,
             clock: stage.clock(),

@@ -2,6 +2,7 @@
 //!
 //! Rule: interfaces come and go and names move, so all of it is read anew for each round of questions.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::str::FromStr;
 use std::time::Duration;
@@ -49,6 +50,15 @@ impl FromStr for Place {
             host: host.into(),
             port,
         })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => write!(f, "{}:{port}", self.host),
+            None => f.write_str(&self.host),
+        }
     }
 }
 

@@ -252,6 +252,7 @@ impl World {
                 addresses: vec![SocketAddr::from(([10, 0, 0, 1], 50020))],
                 dialect: None,
             }),
+            lonely: String::new(),
             kept: Vec::new(),
             dial: dial(self.door.clone(), host, cable.clone()),
             clock: self.stage.clock(),
