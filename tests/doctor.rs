@@ -130,6 +130,25 @@ fn a_closed_port_is_told_from_one_that_is_dropped() {
     assert!(helps(&printed, "tcp").contains("nothing listens on TCP port"));
 }
 
+#[test]
+fn whoever_names_a_master_is_told_of_no_other() {
+    let desk = Desk::new();
+    let _other = desk.master();
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = held.local_addr().unwrap().to_string();
+    drop(held);
+    let output = desk.output(&["doctor", "--master", &at, "--json"]);
+    let (code, printed) = steps(&output);
+    assert_eq!(code, Some(3), "{printed:#}");
+    for step in ["broadcast_out", "answer_in"] {
+        assert_eq!(went(&printed, step), "left_out", "{printed:#}");
+    }
+    assert!(!out(&output).contains("lab"), "{printed:#}");
+    let text = out(&desk.output(&["doctor", "--master", &at]));
+    let said = format!("-       answer in      {at} was named, so no other is looked for\n");
+    assert!(text.contains(&said), "{text}");
+}
+
 /// Lets the host send nothing that begins so, as a firewall would.
 fn drop_all(host: &Host, what: &[&str]) {
     let words = [&["rule", "add"], what, &["blackhole"]].concat();

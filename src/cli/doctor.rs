@@ -60,23 +60,22 @@ pub async fn run(args: Doctor) -> anyhow::Result<ExitCode> {
 }
 
 async fn walk(args: &Doctor) -> anyhow::Result<Findings> {
-    let everywhere = args.find.everywhere();
-    let mut steps = vec![
-        doctor::interfaces(&probe::interfaces()?),
-        doctor::broadcasts(&probe::broadcasts(&everywhere).await?),
-    ];
-    let named = args.find.named().await?;
-    let looked = Looked {
-        ports: everywhere.ports.clone(),
-        is_named: named.is_some(),
-        for_s: args.wait.as_secs_f32(),
-    };
-    let heard = probe::masters(everywhere, args.wait).await?;
-    steps.push(doctor::answer(&heard, &looked));
-    let (addresses, is_ours) = match (named, heard.into_iter().next()) {
-        (Some(named), _) => (named.addresses, true),
-        (None, Some(heard)) => (heard.addresses, heard.is_ours),
-        (None, None) => (Vec::new(), true),
+    let mut steps = vec![doctor::interfaces(&probe::interfaces()?)];
+    let (addresses, is_ours) = match args.find.named().await? {
+        // A peer that is told so asks nobody else either.
+        Some(named) => {
+            let why = format!("{} was named, so no other is looked for", named.name);
+            for step in &mut steps {
+                // It is reached without a broadcast.
+                if step.went == Went::Failed {
+                    step.went = Went::Doubtful;
+                }
+            }
+            let left = [Name::BroadcastOut, Name::AnswerIn];
+            steps.extend(left.map(|step| Step::left_out(step, &*why)));
+            (named.addresses, true)
+        }
+        None => look(args, &mut steps).await?,
     };
     let master = reach(&addresses, is_ours, &mut steps).await;
     let python = args.python.clone();
@@ -90,6 +89,23 @@ async fn walk(args: &Doctor) -> anyhow::Result<Findings> {
         master,
         steps,
     })
+}
+
+/// The steps of the questions; where the master is that a peer would choose, and whether it is one of ours.
+async fn look(args: &Doctor, steps: &mut Vec<Step>) -> anyhow::Result<(Vec<SocketAddr>, bool)> {
+    let everywhere = args.find.everywhere();
+    steps.push(doctor::broadcasts(&probe::broadcasts(&everywhere).await?));
+    let looked = Looked {
+        ports: everywhere.ports.clone(),
+        for_s: args.wait.as_secs_f32(),
+    };
+    let heard = probe::masters(everywhere, args.wait).await?;
+    steps.push(doctor::answer(&heard, &looked));
+    let best = heard.into_iter().next();
+    Ok(best.map_or_else(
+        || (Vec::new(), true),
+        |heard| (heard.addresses, heard.is_ours),
+    ))
 }
 
 /// The steps of a connection; where the master is, if all of them could be gone.

@@ -43,8 +43,6 @@ pub struct Interface {
 pub struct Looked {
     /// The UDP ports that were asked.
     pub ports: Vec<u16>,
-    /// Whether one was named, which need not answer.
-    pub is_named: bool,
     /// For how many seconds.
     pub for_s: f32,
 }
@@ -195,15 +193,7 @@ pub fn answer(heard: &[Heard], looked: &Looked) -> Step {
     helps.push(
         "a master of another program, on another port? mutirao doctor --discovery-port PORT".into(),
     );
-    match looked.is_named {
-        true => Step::new(
-            step,
-            Went::Doubtful,
-            format!("{said}; it was named, so none is needed"),
-            helps,
-        ),
-        false => Step::new(step, Went::Failed, said, helps),
-    }
+    Step::new(step, Went::Failed, said, helps)
 }
 
 /// Whether the master takes a connection, by what became of the last try.
