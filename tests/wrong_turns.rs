@@ -39,7 +39,7 @@ fn assert_says(output: &Output, code: i32, words: &[&str]) {
 #[test]
 fn a_slip_of_the_pen_is_told_with_what_was_likely_meant() {
     let desk = desk();
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 7] = [
         (&["rnu", "main.py"], "'run'"),
         (&["run", "main.py", "input.csv", "--row", "3"], "'--rows'"),
         (&["run", "mian.py"], "did you mean main.py?"),
@@ -49,6 +49,11 @@ fn a_slip_of_the_pen_is_told_with_what_was_likely_meant() {
             "did you mean input.csv?",
         ),
         (&["man", "rnu"], "did you mean run?"),
+        (
+            &["run", "main.py", "--param", "rate=1,2", "--", "{rtae}"],
+            "there is no --param rtae, of which {rtae} would be the value; did you mean rate?; to hand the braces on as they \
+             are, write {{rtae}}",
+        ),
     ];
     for (words, meant) in cases {
         assert_says(&desk.output(words), USAGE, &[meant]);

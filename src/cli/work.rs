@@ -9,11 +9,13 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 
+use super::near::did_you_mean;
 use super::options::from_one;
 use super::typed::look_at;
 use crate::archive::{pack_files, task_files};
 use crate::cut::{
-    self, Cut, PARTS_MAX, Param, Setting, Sizes, Table, Total, filled, setting, settings_count,
+    self, Cut, PARTS_MAX, Param, Setting, Sizes, Table, Total, check_braces, filled, setting,
+    settings_count,
 };
 
 /// How the work becomes many tasks, and what else the script is told.
@@ -31,7 +33,7 @@ pub struct CutOptions {
     /// One task for each value, such as a=1..5 or b=x,y; given several times, for each combination
     #[arg(long, value_name = "NAME=VALUES", group = "cut")]
     param: Vec<Param>,
-    /// Arguments of the script, behind input.csv; {a} is the value of --param a
+    /// Arguments of the script, behind input.csv; {a} is the value of --param a, and beside a --param {{a}} is {a}
     #[arg(last = true, value_name = "ARGS")]
     args: Vec<String>,
 }
@@ -105,6 +107,10 @@ impl Work {
             Kind::Files(cut::each(pattern)?)
         } else if !cut.param.is_empty() {
             let count = settings_count(&cut.param)?;
+            let args = cut.args.iter().map(String::as_str);
+            check_braces(args, &cut.param, |name, known| {
+                did_you_mean(name, known.iter().copied())
+            })?;
             Kind::Settings(cut.param.clone(), count)
         } else {
             let cut = (cut.rows.map(Cut::Rows)).or(cut.split.map(Cut::Split));

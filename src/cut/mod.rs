@@ -10,7 +10,7 @@ mod scan;
 mod table;
 
 pub use glob::{GlobError, each};
-pub use params::{Param, ParamError, Setting, filled, setting, settings_count};
+pub use params::{Param, ParamError, Setting, check_braces, filled, setting, settings_count};
 pub use plan::{Cut, Sizes};
 pub(crate) use scan::{Scan, delimiter_in};
 pub use table::{CutError, HEADER_MAX, PART_BYTES_MAX, Rows, Table, Total};

@@ -36,6 +36,16 @@ pub enum ParamError {
     /// Two are called the same.
     #[error("{0} and {1} are the same parameter: upper and lower case make no difference")]
     Twice(String, String),
+    /// No parameter is called so.
+    #[error(
+        "there is no --param {name}, of which {{{name}}} would be the value{near}; to hand the braces on as they are, write {{{{{name}}}}}"
+    )]
+    Unknown {
+        /// What stands in braces.
+        name: String,
+        /// Which parameter is near, as a question.
+        near: String,
+    },
 }
 
 /// One combination: each parameter with one value.
@@ -47,9 +57,7 @@ impl FromStr for Param {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, values) = text.split_once('=').ok_or(ParamError::Shape)?;
-        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !is_name {
+        if !is_name(name) {
             return Err(ParamError::Name(name.into()));
         }
         let mut param = Self {
@@ -74,6 +82,12 @@ impl FromStr for Param {
         }
         Ok(param)
     }
+}
+
+/// Whether a variable can be called so.
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// `1..5`, both ends in it.
@@ -144,29 +158,84 @@ impl Setting {
     }
 }
 
-/// The text with `{a}` replaced by the value of `a`; other braces stay as they are.
-pub fn filled(text: &str, setting: &Setting) -> String {
-    let mut filled = String::with_capacity(text.len());
+/// A piece of a text in which values are to be filled.
+#[derive(Debug, PartialEq, Eq)]
+enum Piece<'t> {
+    /// As it is.
+    Text(&'t str),
+    /// The value of the parameter of this name.
+    Value(&'t str),
+}
+
+/// The pieces of a text: `{a}` is a value, `{{a}}` is `{a}`, and braces around what can be no name stay as they are.
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find('{') {
         let (before, braced) = rest.split_at(at);
-        filled.push_str(before);
-        let known = setting.0.iter().find_map(|(name, value)| {
-            let after = braced.strip_prefix('{')?.strip_prefix(name.as_str())?;
-            Some((value, after.strip_prefix('}')?))
-        });
-        match known {
-            Some((value, after)) => {
-                filled.push_str(value);
-                rest = after;
+        pieces.push(Piece::Text(before));
+        let named = |open: &str, close: &str| {
+            let inner = braced.strip_prefix(open)?;
+            let (name, after) = inner.split_once(close)?;
+            is_name(name).then_some((name, after))
+        };
+        let (piece, after) = match (named("{{", "}}"), named("{", "}")) {
+            // With one brace of each two.
+            (Some((name, after)), _) => {
+                let inner = braced.get(1..name.len() + 3).unwrap_or_default();
+                (Piece::Text(inner), after)
             }
-            None => {
-                filled.push('{');
-                rest = braced.strip_prefix('{').unwrap_or_default();
+            (None, Some((name, after))) => (Piece::Value(name), after),
+            (None, None) => {
+                let (brace, after) = braced.split_at(1);
+                (Piece::Text(brace), after)
             }
+        };
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces.push(Piece::Text(rest));
+    pieces
+}
+
+/// All that stands in braces in these texts is the value of a parameter.
+///
+/// # Errors
+/// [`ParamError::Unknown`] of the first that is not; `near` tells which of these names may have been meant.
+pub fn check_braces<'t>(
+    texts: impl IntoIterator<Item = &'t str>,
+    params: &[Param],
+    near: impl Fn(&str, &[&str]) -> String,
+) -> Result<(), ParamError> {
+    for piece in texts.into_iter().flat_map(pieces) {
+        if let Piece::Value(name) = piece
+            && !params.iter().any(|param| param.name == name)
+        {
+            let known: Vec<_> = params.iter().map(|param| param.name.as_str()).collect();
+            let near = near(name, &known);
+            let name = name.to_owned();
+            return Err(ParamError::Unknown { name, near });
         }
     }
-    filled.push_str(rest);
+    Ok(())
+}
+
+/// The text with `{a}` replaced by the value of `a`, and `{{a}}` by `{a}`; other braces stay as they are.
+pub fn filled(text: &str, setting: &Setting) -> String {
+    let value = |name: &str| {
+        let mut pairs = setting.0.iter();
+        pairs.find_map(|(known, value)| (known == name).then_some(value))
+    };
+    let mut filled = String::with_capacity(text.len());
+    for piece in pieces(text) {
+        match piece {
+            Piece::Text(text) => filled.push_str(text),
+            Piece::Value(name) => match value(name) {
+                Some(value) => filled.push_str(value),
+                None => filled.extend(["{", name, "}"]),
+            },
+        }
+    }
     filled
 }
 
@@ -231,6 +300,34 @@ mod tests {
         let env: Vec<_> = setting.env().collect();
         assert_eq!(env[1], ("MUTIRAO_PARAM_RATE".into(), "{a}".into()));
         assert_eq!(filled("--x={a}:{rate}", &setting), "--x=1:{a}");
-        assert_eq!(filled("{{a}} {b} {a {", &setting), "{1} {b} {a {");
+        assert_eq!(filled("{{a}} {b} {a {", &setting), "{a} {b} {a {");
+        assert_eq!(
+            filled("{{{a}}} {} {1} {\"a\": 2}", &setting),
+            "{{a}} {} {1} {\"a\": 2}"
+        );
+    }
+
+    #[test]
+    fn what_stands_in_braces_and_is_no_parameter_is_refused() {
+        let params = params(&["alpha=1", "seed=1..2"]);
+        let near = |name: &str, known: &[&str]| format!("; {name} of {}", known.join(","));
+        let check = |texts: &[&str]| check_braces(texts.iter().copied(), &params, near);
+        assert_eq!(
+            check(&[
+                "--a={alpha}",
+                "{seed}{{y}}",
+                "{ y }",
+                "{0}",
+                "{\"y\": 1}",
+                "{y"
+            ]),
+            Ok(())
+        );
+        let refused = check(&["{alpha}", "{alhpa}"]).unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "there is no --param alhpa, of which {alhpa} would be the value; alhpa of alpha,seed; to hand the braces on as \
+             they are, write {{alhpa}}"
+        );
     }
 }
