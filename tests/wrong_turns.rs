@@ -245,3 +245,25 @@ fn a_peer_that_finds_no_master_says_once_where_it_looks_and_what_helps() {
     peer.wait_line(|line| line.contains("found lab"), PATIENCE);
     assert_eq!(peer.count(is_lonely), 1);
 }
+
+#[test]
+fn a_name_that_tasks_cannot_have_is_told_with_the_one_that_it_got() {
+    let desk = desk();
+    let _master = desk.master();
+    let said = |words: &[&str]| {
+        let output = desk.output(&[&["submit", "main.py"], words].concat());
+        assert!(output.status.success(), "{}", err(&output));
+        err(&output)
+    };
+    let task = said(&["--name", "açaí"]);
+    assert_eq!(
+        task,
+        "\"açaí\" is called a_a_ here: names are of letters from a to z, digits, and . _ -\n"
+    );
+    let group = said(&["input.csv", "--rows", "1", "--name", "más datos"]);
+    assert!(
+        group.contains("\"más datos\" is called m_s_datos-1 here: "),
+        "{group}"
+    );
+    assert_eq!(said(&["--name", "plain.2"]), "");
+}

@@ -14,7 +14,7 @@ use super::master::{LOOK_EVERY, report};
 use super::options::root;
 use super::progress::{Progress, bar, ended};
 use super::telling::Telling;
-use super::wanted::{Place, Wanted};
+use super::wanted::{Place, Wanted, tell_name};
 use super::work::{Work, counted};
 use crate::control::{Control, ControlError};
 use crate::store;
@@ -78,6 +78,7 @@ pub async fn open(name: &str, parts: u32, control: &mut Control) -> Result<Place
         _ => None,
     };
     let group = control.ask(&request, read).await?;
+    tell_name(name, &group);
     Ok(Place { group, parts })
 }
 

@@ -183,6 +183,7 @@ impl Wanted {
         }
         let accepted = accepted(&request, control).await?;
         self.remember(accepted.0);
+        tell_name(&self.name(), accepted.1.trim_end_matches(".zip"));
         Ok(accepted)
     }
 
@@ -240,6 +241,15 @@ impl Wanted {
             after,
             max_running: self.max_running,
         }
+    }
+}
+
+/// Says what something is called, if it cannot be called as was typed: it is asked for by that name.
+pub fn tell_name(typed: &str, got: &str) {
+    if TaskName::tamed(&format!("{typed}.zip")).stem() != typed {
+        eprintln!(
+            "{typed:?} is called {got} here: names are of letters from a to z, digits, and . _ -"
+        );
     }
 }
 
