@@ -531,6 +531,16 @@ fn settings_are_shown_with_where_they_come_from_and_shells_and_man_are_told_of_a
     assert_eq!(of("port", "master"), (json!("0"), json!("MUTIRAO_PORT")));
     let shown = out(&desk.output(&["config"]));
     assert!(shown.contains("scheduler"), "{shown}");
+    let mut command = desk.command(&["config"]);
+    let wrong = command.env("MUTIRAO_SLOTS", "many").output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(out(&wrong).contains("many"), "{}", out(&wrong));
+    let said = err(&wrong);
+    assert!(
+        said.contains("MUTIRAO_SLOTS: invalid value 'many' for '--slots <N>'"),
+        "{said}"
+    );
+    assert!(said.contains("peer"), "{said}");
 
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let completions = out(&desk.output(&["completions", shell]));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, Command};
@@ -21,6 +22,8 @@ pub struct Setting {
     pub origin: String,
     /// The subcommands that have it so.
     pub commands: Vec<String>,
+    /// Why these subcommands would not take it, if they would not.
+    pub wrong: Option<String>,
 }
 
 /// Where a value comes from, the weaker ones first.
@@ -52,18 +55,22 @@ pub fn survey(command: Command, files: &[PathBuf]) -> Result<Vec<Setting>, Confi
             let Some(key) = arg.get_long().filter(|_| is_setting(arg)) else {
                 continue;
             };
-            let (value, origin) = standing(sub.get_name(), key, arg, &tables);
-            let commands = settings.entry((key.to_owned(), value, origin));
+            let (values, origin) = standing(sub.get_name(), key, arg, &tables);
+            let wrong = wrong(arg, &values);
+            let values: Vec<_> = values.iter().map(|value| value.to_string_lossy()).collect();
+            let value = (!values.is_empty()).then(|| values.join(", "));
+            let commands = settings.entry((key.to_owned(), value, origin, wrong));
             commands.or_default().push(sub.get_name().to_owned());
         }
     }
     let rows = settings.into_iter();
     Ok(rows
-        .map(|((key, value, origin), commands)| Setting {
+        .map(|((key, value, origin, wrong), commands)| Setting {
             key,
             value,
             origin: in_words(&origin),
             commands,
+            wrong,
         })
         .collect())
 }
@@ -73,29 +80,42 @@ fn is_setting(arg: &Arg) -> bool {
     arg.get_long().is_some_and(|long| !asks.contains(&long))
 }
 
-fn standing(
-    sub: &str,
-    key: &str,
-    arg: &Arg,
-    tables: &[(&Path, Table)],
-) -> (Option<String>, Origin) {
+fn standing(sub: &str, key: &str, arg: &Arg, tables: &[(&Path, Table)]) -> (Vec<OsString>, Origin) {
     let variable = arg
         .get_env()
         .map(|name| name.to_string_lossy().into_owned());
     if let Some(name) = variable
         && let Some(value) = env::var_os(&name)
     {
-        let value = Some(value.to_string_lossy().into_owned());
-        return (value, Origin::Variable(name));
+        return (vec![value], Origin::Variable(name));
     }
     let defaults = arg.get_default_values().iter();
-    let values: Vec<_> = defaults.map(|value| value.to_string_lossy()).collect();
-    let value = (!values.is_empty()).then(|| values.join(", "));
+    let values = defaults.map(|value| value.to_os_string()).collect();
     let named = tables.iter().rev().find(|(_, table)| says(table, sub, key));
     let origin = named.map_or(Origin::Default, |(file, _)| {
         Origin::File(file.to_path_buf())
     });
-    (value, origin)
+    (values, origin)
+}
+
+/// Why the option takes no such values, in the words that its subcommand would say.
+fn wrong(arg: &Arg, values: &[OsString]) -> Option<String> {
+    // Alone, for what it needs beside it, or is in the way of, is not typed here.
+    let mut alone = Arg::new(arg.get_id().clone())
+        .long(arg.get_long()?.to_owned())
+        .action(arg.get_action().clone())
+        .value_parser(arg.get_value_parser().clone())
+        .default_values(values.iter().cloned());
+    if let Some(delimiter) = arg.get_value_delimiter() {
+        alone = alone.value_delimiter(delimiter);
+    }
+    if let (true, Some([name, ..])) = (arg.get_action().takes_values(), arg.get_value_names()) {
+        alone = alone.value_name(name.to_string());
+    }
+    let command = Command::new("mutirao").no_binary_name(true).arg(alone);
+    let refused = command.try_get_matches_from([""; 0]).err()?.to_string();
+    let said = refused.lines().next().unwrap_or_default();
+    Some(said.trim_start_matches("error: ").to_owned())
 }
 
 /// Whether a file says something of this option of this subcommand.
@@ -118,6 +138,45 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn a_value_that_its_subcommand_would_not_take_is_told_with_why() {
+        let slots = Arg::new("slots")
+            .long("slots")
+            .value_name("N")
+            .value_parser(clap::value_parser!(u32).range(1..=8))
+            .requires("name");
+        let ports = Arg::new("ports")
+            .long("ports")
+            .value_delimiter(',')
+            .value_parser(clap::value_parser!(u16));
+        let keep = Arg::new("keep")
+            .long("keep")
+            .action(clap::ArgAction::SetTrue);
+        let name = Arg::new("name").long("name");
+        let peer = Command::new("peer").args([slots, ports, keep, name]);
+        let folder = tempfile::tempdir().unwrap();
+        let wrong = |text: &str| -> Vec<String> {
+            let file = folder.path().join("mutirao.toml");
+            fs::write(&file, text).unwrap();
+            let command = Command::new("mutirao").subcommand(peer.clone());
+            let settings = survey(command, &[file]).unwrap().into_iter();
+            settings.filter_map(|setting| setting.wrong).collect()
+        };
+        assert_eq!(
+            wrong("slots = 8\nports = [1, 2]\nkeep = true\nname = 'x'"),
+            [""; 0]
+        );
+        assert_eq!(wrong("ports = '1,2'"), [""; 0]);
+        assert_eq!(
+            wrong("slots = 9\nports = ['1', 'x']\nkeep = 'maybe'"),
+            [
+                "invalid value 'maybe' for '--keep'",
+                "invalid value 'x' for '--ports <ports>': invalid digit found in string",
+                "invalid value '9' for '--slots <N>': 9 is not in 1..=8",
+            ]
+        );
+    }
 
     #[test]
     fn each_setting_is_told_with_the_strongest_that_says_it() {
