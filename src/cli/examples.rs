@@ -162,7 +162,8 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "list",
         &[
             ("mutirao list", "groups and tasks, the newest first"),
-            ("mutirao list --failed", "what failed, parts of groups too"),
+            ("mutirao list failed", "what failed, parts of groups too"),
+            ("mutirao list main-7 1-5", "these parts of a group"),
             (
                 "mutirao list --group main-7 --running",
                 "which parts of a group run",
@@ -325,12 +326,16 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "of what was handed in last: why it waits, runs or failed",
             ),
             (
-                "mutirao why main-7 --failed",
+                "mutirao why main-7 failed",
                 "what failed of a group, and what is to blame: code, row or machine",
             ),
             (
-                "mutirao why main-7.12",
-                "one task: its tries, and the end of its traceback",
+                "mutirao why main-7 12",
+                "one part: its tries, and the end of its traceback",
+            ),
+            (
+                "mutirao why failed",
+                "all that failed lately, group by group",
             ),
             (
                 "mutirao why main-7 --at 14:05",

@@ -4,17 +4,17 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use mutirao_actors::model::TaskId;
-use mutirao_actors::wire::report::{GroupReport, Sought, TaskReport, TaskState};
+use mutirao_actors::wire::report::{GroupReport, TaskReport, TaskState};
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::options::{FindOptions, NoMaster};
-use super::select::{self, Only};
+use super::select::{Before, Listed, ListedGroups, Only, Selection, Tasks};
 use crate::control::Control;
 
 /// Most tasks that are listed at once: more is for programs, which go on with `--before`.
@@ -22,17 +22,21 @@ const LIMIT_MAX: u64 = 10_000;
 /// Characters of a peer's id that are shown, which tell it from others as a rule.
 const PEER_SHOWN: usize = 8;
 
-/// List tasks and groups, the newest first; parts of groups only where a state or a group is named
+/// List tasks and groups, the newest first; parts of groups only where something is named, or a state or a group
 #[derive(Debug, Clone, Args)]
 pub struct List {
+    /// Only these groups with their parts, and tasks by name, by id or by the beginning of one; `last` is what was handed in
+    /// last from this folder, `1-5` parts of the group before it, and `failed` the same as --failed
+    #[arg(value_name = "WHAT")]
+    what: Vec<String>,
     #[command(flatten)]
     only: Only,
     /// So many tasks, and so many groups
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = RangedU64ValueParser::<u64>::new().range(1..=LIMIT_MAX))]
     limit: u64,
-    /// Only tasks that came before the one with this id: the next page
-    #[arg(long, value_name = "ID")]
-    before: Option<Uuid>,
+    /// The next page: only tasks that came before the one with this id, or groups behind the one of this name
+    #[arg(long, value_name = "ID|GROUP")]
+    before: Option<Before>,
     #[command(flatten)]
     find: FindOptions,
     /// Print one JSON object
@@ -47,6 +51,8 @@ struct Listing {
     groups: Vec<GroupReport>,
     /// Whether there may be more groups.
     more_groups: bool,
+    /// `--before` of the next page of groups, if there may be one.
+    next_group: Option<String>,
     /// The newest first.
     tasks: Vec<TaskReport>,
     /// `--before` of the next page of tasks, if there may be one.
@@ -64,27 +70,41 @@ pub async fn run(args: List) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
     let limit = usize::try_from(args.limit)?;
-    let is_all = args.only.is_all();
-    let (groups, more_groups) = match is_all && args.before.is_none() {
-        true => select::groups(limit, &mut control).await?,
-        false => (Vec::new(), false),
+    let selection = Selection::of(args.what.clone(), args.only.clone());
+    let read = selection.read(&mut control).await?;
+    let before = args.before.as_ref();
+    ensure!(
+        read.is_all() || before.is_none_or(|before| before.group().is_none()),
+        "--before takes the id of a task here: what is named, or stands so, is listed one by one"
+    );
+    let groups = match before {
+        Some(Before::Task(_)) => ListedGroups::default(),
+        _ if read.is_all() || (read.is_named() && read.states().is_empty()) => {
+            let behind = before.and_then(Before::group);
+            read.wholes(&[], behind, limit, &mut control).await?
+        }
+        _ => ListedGroups::default(),
     };
-    let sought = Sought {
-        single: is_all,
-        ..args.only.sought()
+    let listed = match before {
+        Some(Before::Group(_)) => Listed::default(),
+        _ => {
+            let behind = before.and_then(Before::task);
+            read.page(Tasks::All, behind, limit, &mut control).await?
+        }
     };
-    let before = args.before.map(TaskId);
-    let listed = select::tasks(&sought, before, limit, &mut control).await?;
     let listing = Listing {
-        groups,
-        more_groups,
+        groups: groups.groups,
+        more_groups: groups.next.is_some(),
+        next_group: groups.next,
         tasks: listed.tasks,
         next: listed.next,
     };
     let mut out = io::stdout().lock();
     match args.json {
         true => writeln!(out, "{}", serde_json::to_string(&listing)?)?,
-        false if listing.is_empty() && !is_all => writeln!(out, "no task is like that")?,
+        false if listing.is_empty() && (!read.is_all() || before.is_some()) => {
+            writeln!(out, "no task is like that")?;
+        }
         false => write!(out, "{}", in_words(&listing))?,
     }
     Ok(ExitCode::SUCCESS)
@@ -99,8 +119,8 @@ fn in_words(listing: &Listing) -> String {
     if !listing.groups.is_empty() {
         let _ = writeln!(text, "{}", groups(&listing.groups));
     }
-    if listing.more_groups {
-        let _ = writeln!(text, "→ more groups: --limit with a larger number");
+    if let Some(next) = &listing.next_group {
+        let _ = writeln!(text, "→ more groups: the same with --before {next}");
     }
     if !listing.tasks.is_empty() {
         let gap = if text.is_empty() { "" } else { "\n" };

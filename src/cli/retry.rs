@@ -11,7 +11,7 @@ use mutirao_actors::wire::report::{GroupReport, Sought, TaskReport, TaskState};
 use super::account::{Account, Came, Words};
 use super::ask::{group_status, read_report, read_task};
 use super::options::{FindOptions, NoMaster};
-use super::select::{self, Meant, Read, Selection};
+use super::select::{Meant, Read, Selection};
 use super::sweep::sweep;
 use super::telling::Telling;
 use super::work::counted;
@@ -35,6 +35,9 @@ enum Again {
     Group(String),
     Task(TaskId, String),
 }
+
+/// Tasks that can be tried again.
+const OVER: [TaskState; 2] = [TaskState::Failed, TaskState::Cancelled];
 
 /// Has it tried again, and says how much.
 pub async fn run(args: Retry, telling: Telling) -> anyhow::Result<ExitCode> {
@@ -94,18 +97,11 @@ async fn chosen(
         let named = read.found_by_name(control).await?;
         return Ok((named.into_iter().filter_map(again).collect(), None));
     }
-    let group = read.group();
-    let groups = match group {
-        Some(group) => select::parts_of(group, control)
-            .await?
-            .into_iter()
-            .collect(),
-        None => select::groups(usize::MAX, control).await?.0,
-    };
+    let groups = read.wholes(&OVER, None, usize::MAX, control).await?.groups;
     let groups = groups.into_iter().filter(|group| over(group, states) > 0);
     let others = Sought {
         states: states.to_vec(),
-        group: group.map(Into::into),
+        group: read.group().map(Into::into),
         single: true,
     };
     let groups = groups.map(|group| Again::Group(group.group)).collect();

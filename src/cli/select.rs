@@ -1,6 +1,7 @@
 //! What is meant by what was typed: one way for all commands that are of tasks and groups.
 
 mod asked;
+mod page;
 mod read;
 mod words;
 
@@ -11,8 +12,13 @@ use serde::Serialize;
 
 use crate::control::Control;
 
-pub use asked::{groups, names, parts, parts_of, remember, remembered, task, tasks};
+pub use asked::{
+    Listed, ListedGroups, Unknown, groups, names, parts, parts_of, remember, remembered, task,
+    tasks,
+};
+pub use page::{Before, Tasks};
 pub use read::Read;
+pub use words::{Then, then};
 
 /// What was typed.
 #[derive(Debug, Clone, Args)]
@@ -118,7 +124,7 @@ impl Only {
     }
 
     /// In which states; in any if none is named.
-    fn states(&self) -> Vec<TaskState> {
+    pub fn states(&self) -> Vec<TaskState> {
         let named = [
             (self.waiting, TaskState::Queued),
             (self.running, TaskState::Leased),
@@ -128,15 +134,6 @@ impl Only {
         ];
         let named = named.into_iter().filter(|(is_named, _)| *is_named);
         named.map(|(_, state)| state).collect()
-    }
-
-    /// What the master is to look for.
-    pub fn sought(&self) -> Sought {
-        Sought {
-            states: self.states(),
-            group: self.group.clone(),
-            single: false,
-        }
     }
 }
 
@@ -173,6 +170,21 @@ impl Selection {
     /// # Errors
     /// When the master cannot be reached, or nothing is meant by a word.
     pub async fn read(&self, control: &mut Control) -> anyhow::Result<Read> {
+        let (read, unknown) = self.read_with_unknown(control).await?;
+        match unknown.into_iter().next() {
+            Some(unknown) => Err(unknown.refused(control).await?.into()),
+            None => Ok(read),
+        }
+    }
+
+    /// The same, and the names by which no task and no group goes: something else may.
+    ///
+    /// # Errors
+    /// When the master cannot be reached, or nothing is meant by a word that can be no name.
+    pub async fn read_with_unknown(
+        &self,
+        control: &mut Control,
+    ) -> anyhow::Result<(Read, Vec<Unknown>)> {
         Read::of(&self.what, &self.only, control).await
     }
 }
@@ -210,7 +222,7 @@ mod tests {
         assert_eq!(typed(&["a", "last"]).unwrap().what, ["a", "last"]);
         let some = typed(&["--failed", "--running"]).unwrap();
         let states = [TaskState::Leased, TaskState::Failed];
-        assert_eq!(some.only.sought().states, states);
+        assert_eq!(some.only.states(), states);
         assert!(!some.only.is_all());
         let group = typed(&["--group", "main-7"]).unwrap();
         assert_eq!(group.only.group.as_deref(), Some("main-7"));

@@ -154,7 +154,8 @@ impl Watch {
             None => Control::connect(self.address).await?,
         };
         let master = report(&mut control).await?;
-        let (groups, _) = select::groups(GROUPS_MAX, &mut control).await?;
+        let groups = select::groups(None, GROUPS_MAX, |_| true, &mut control).await?;
+        let groups = groups.groups;
         let peers = control.ask(&Request::Peers, read_report).await?;
         self.control = Some(control);
         self.paces

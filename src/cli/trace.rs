@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::park_timeout;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use jiff::Zoned;
 use jiff::tz::TimeZone;
@@ -21,7 +21,7 @@ use mutirao_actors::clock::Clock;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::options::FindOptions;
-use super::select::remembered;
+use super::select::{Then, remembered, then};
 use super::served;
 use crate::trace::filter::{Filter, Wanted, When};
 use crate::trace::remote::Remote;
@@ -40,6 +40,9 @@ const ASK_EVERY: Duration = Duration::from_millis(500);
 /// Show what the actors of a master or a peer said to each other
 #[derive(Debug, Clone, Args)]
 pub struct Trace {
+    /// The same as --task: a task by its name, the beginning or end of its id, `last`, or a group and the number of a part
+    #[arg(value_name = "TASK", num_args = 1..=2, conflicts_with = "task")]
+    what: Vec<String>,
     /// The message log [default: what the running master of this folder remembers, else .mutirao/messages.jsonl]
     #[arg(long, value_name = "PATH")]
     pub file: Option<PathBuf>,
@@ -104,7 +107,15 @@ impl fmt::Display for Place {
 /// # Errors
 ///
 /// When the log is missing, cannot be read, or is of another version, or when no master shows one.
-pub fn run(args: Trace) -> anyhow::Result<ExitCode> {
+pub fn run(mut args: Trace) -> anyhow::Result<ExitCode> {
+    match one_task(&args.what) {
+        Ok(Some(task)) => args.task = Some(task),
+        Ok(None) => {}
+        Err(error) => {
+            eprintln!("{error:#}");
+            return Ok(ExitCode::from(2));
+        }
+    }
     let clock = Clock::start();
     let now = clock.wall(clock.now()).to_zoned(TimeZone::system());
     let wanted = match wanted(&args, &now) {
@@ -198,6 +209,16 @@ fn wanted(args: &Trace, now: &Zoned) -> anyhow::Result<Wanted> {
         since: resolve("since", &args.since)?,
         until: resolve("until", &args.until)?,
     })
+}
+
+/// The one task that these words name, if any do. A log knows no states, and which tasks were parts of a group only by their names.
+fn one_task(words: &[String]) -> anyhow::Result<Option<String>> {
+    let Then { mut names, states } = then(words, words.len())?;
+    ensure!(
+        states.is_empty() && names.len() <= 1,
+        "a way is that of one task; `mutirao list` takes more words, and shows which there are"
+    );
+    Ok(names.pop())
 }
 
 /// The task that is asked for; of `last` the id, if this folder remembers what was handed in.

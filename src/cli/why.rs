@@ -7,8 +7,9 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use jiff::{Timestamp, Zoned};
 use mutirao_actors::model::Stream;
 use mutirao_actors::wire::Request;
@@ -20,28 +21,42 @@ use super::group::missing;
 use super::left::{Text, fetch};
 use super::near::did_you_mean;
 use super::options::{FindOptions, NoMaster, root};
-use super::select;
+use super::select::{
+    self, Before, Listed, ListedGroups, Only, Read, Selection, Tasks, Then, Unknown,
+};
 use super::status::in_words;
-use crate::control::{Control, ControlError};
+use crate::control::Control;
 use crate::past;
 use crate::trace::filter::When;
 use findings::Shown;
 
-/// Tell why a task or a group waits, runs or failed, or how a peer fares
+/// Groups and tasks that are told at a time where more are meant: what somebody reads.
+const LIMIT: u64 = 10;
+/// And at most: more is for programs, which go on with `--before`.
+const LIMIT_MAX: u64 = 1000;
+
+/// Tell why tasks and groups wait, run or failed, or how a peer fares
 #[derive(Debug, Clone, Args)]
 pub struct Why {
-    /// A group, a task's name, its id or the beginning of it, `last` for what was handed in last from here, or a peer's id or its beginning
-    #[arg(default_value = "last")]
-    what: String,
-    /// Only what failed
-    #[arg(long)]
-    failed: bool,
+    /// Groups, and tasks by name, by id or by the beginning of one; `last`, or no word at all, is what was handed in last from
+    /// this folder, `1-5` parts of the group before it, `failed` the same as --failed, and `all` everything; or peers by their
+    /// ids or the beginnings of these
+    #[arg(value_name = "WHAT")]
+    what: Vec<String>,
+    #[command(flatten)]
+    only: Only,
+    /// So many groups, and so many tasks
+    #[arg(long, value_name = "N", default_value_t = LIMIT, value_parser = RangedU64ValueParser::<u64>::new().range(1..=LIMIT_MAX))]
+    limit: u64,
+    /// The next of them: only tasks that came before the one with this id, or groups behind the one of this name
+    #[arg(long, value_name = "ID|GROUP", conflicts_with = "at")]
+    before: Option<Before>,
     /// As it was then, by what the master of this folder wrote down: 14:05, 2026-11-22 14:05, or 10m for ten minutes ago
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, value_name = "WHEN", conflicts_with = "group")]
     at: Option<When>,
     #[command(flatten)]
     find: FindOptions,
-    /// Print one JSON object
+    /// Print one JSON object for each, a line each
     #[arg(long)]
     json: bool,
 }
@@ -74,13 +89,6 @@ pub enum NotFound {
     Several(String, usize),
 }
 
-/// What was asked for.
-enum Told {
-    Task(TaskReport),
-    Group(GroupReport),
-    Peer(PeerRow),
-}
-
 /// What stood how at a moment.
 #[derive(Serialize)]
 struct AsOf<'a, T> {
@@ -89,81 +97,167 @@ struct AsOf<'a, T> {
     report: &'a T,
 }
 
+/// Prints one after the other: as JSON a line each, else with an empty line between.
+struct Teller {
+    is_json: bool,
+    is_first: bool,
+}
+
+impl Teller {
+    fn tell(&mut self, report: &impl Serialize, in_words: &str) -> anyhow::Result<()> {
+        let mut out = io::stdout().lock();
+        match self.is_json {
+            true => writeln!(out, "{}", serde_json::to_string(report)?)?,
+            false if self.is_first => write!(out, "{in_words}")?,
+            false => write!(out, "\n{in_words}")?,
+        }
+        self.is_first = false;
+        Ok(())
+    }
+}
+
 /// Asks and prints.
 pub async fn run(args: Why) -> anyhow::Result<ExitCode> {
+    let what = match args.what.is_empty() && args.only.is_all() {
+        true => vec!["last".to_owned()],
+        false => args.what.clone(),
+    };
+    let mut teller = Teller {
+        is_json: args.json,
+        is_first: true,
+    };
     if let Some(when) = &args.at {
-        return of_the_past(&args, when);
+        of_the_past(&args, &what, when, &mut teller)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
-    let told = ask(&args.what, &mut control).await?;
-    let text = match (&told, args.json) {
-        (Told::Task(report), true) => serde_json::to_string(report)? + "\n",
-        (Told::Group(report), true) => serde_json::to_string(report)? + "\n",
-        (Told::Peer(row), true) => serde_json::to_string(row)? + "\n",
-        (Told::Task(report), false) => {
-            task::in_words(report, &last_words(report, &mut control).await)
+    let selection = Selection::of(what, args.only.clone());
+    let (read, unknown) = selection.read_with_unknown(&mut control).await?;
+    let is_of_peers = !unknown.is_empty();
+    for peer in peers(unknown, &mut control).await? {
+        teller.tell(&peer, &of_peer(&peer))?;
+    }
+    if !(is_of_peers && read.is_all()) {
+        of_tasks(&args, &read, &mut teller, &mut control).await?;
+    }
+    match teller.is_first {
+        true => Err(select::NotFound::Empty.into()),
+        false => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Tells of the groups that are meant, and of tasks that are not told with these; and how to see more.
+async fn of_tasks(
+    args: &Why,
+    read: &Read,
+    teller: &mut Teller,
+    control: &mut Control,
+) -> anyhow::Result<()> {
+    let limit = usize::try_from(args.limit)?;
+    let before = args.before.as_ref();
+    let groups = match before {
+        Some(Before::Task(_)) => ListedGroups::default(),
+        _ => {
+            let behind = before.and_then(Before::group);
+            read.wholes(&[], behind, limit, control).await?
         }
-        (Told::Group(report), false) => of_group(report, Shown::of(args.failed)),
-        (Told::Peer(row), false) => of_peer(row),
     };
-    io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    for group in groups.groups {
+        let report = group_in_full(&group.group, control).await?;
+        teller.tell(&report, &of_group(&report, Shown::Only(read.states())))?;
+    }
+    let listed = match before {
+        Some(Before::Group(_)) => Listed::default(),
+        _ => {
+            let behind = before.and_then(Before::task);
+            let which = Tasks::BesideGroups;
+            read.page(which, behind, limit, control).await?
+        }
+    };
+    for task in listed.tasks {
+        let report = select::task(&task.task_id.to_string(), true, control).await?;
+        let said = match args.json {
+            true => String::new(),
+            false => task::in_words(&report, &last_words(&report, control).await),
+        };
+        teller.tell(&report, &said)?;
+    }
+    if let Some(next) = groups.next {
+        eprintln!("→ more groups: the same with --before {next}");
+    }
+    if let Some(next) = listed.next {
+        eprintln!("→ older tasks: the same with --before {next}");
+    }
+    Ok(())
 }
 
 /// Looks into what the master of this folder wrote down, and prints.
-fn of_the_past(args: &Why, when: &When) -> anyhow::Result<ExitCode> {
+fn of_the_past(
+    args: &Why,
+    what: &[String],
+    when: &When,
+    teller: &mut Teller,
+) -> anyhow::Result<()> {
     let at = when
         .before(&Zoned::now())
         .context("--at is not on the calendar")?;
-    let told = past::ask(root(), &args.what, at)?;
-    let told = told.ok_or_else(|| NotFound::Then(args.what.clone(), at))?;
-    let text = match (&told, args.json) {
-        (past::Told::Task(report), true) => serde_json::to_string(&AsOf { at, report })? + "\n",
-        (past::Told::Group(report), true) => serde_json::to_string(&AsOf { at, report })? + "\n",
-        (past::Told::Task(report), false) => {
-            format!("as of {at}:\n{}", task::as_it_stood(report))
+    let Then { names, mut states } = select::then(what, usize::try_from(args.limit)?)?;
+    states.extend(args.only.states());
+    ensure!(
+        !names.is_empty(),
+        "--at tells of what is named: a task or a group, and maybe numbers of its parts"
+    );
+    for name in names {
+        let told = past::ask(root(), &name, at)?;
+        match told.ok_or(NotFound::Then(name, at))? {
+            past::Told::Task(report) => {
+                let said = format!("as of {at}:\n{}", task::as_it_stood(&report));
+                teller.tell(
+                    &AsOf {
+                        at,
+                        report: &report,
+                    },
+                    &said,
+                )?;
+            }
+            past::Told::Group(report) => {
+                let said = of_group(&report, Shown::Only(&states));
+                let said = format!("as of {at}:\n{said}");
+                teller.tell(
+                    &AsOf {
+                        at,
+                        report: &report,
+                    },
+                    &said,
+                )?;
+            }
         }
-        (past::Told::Group(report), false) => {
-            format!("as of {at}:\n{}", of_group(report, Shown::of(args.failed)))
-        }
-    };
-    io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    }
+    Ok(())
 }
 
-/// What goes by this name: a task, or else a group, or else a peer; `last` is the group of the task, if that is of one.
-async fn ask(what: &str, control: &mut Control) -> anyhow::Result<Told> {
-    let (group, refusal) = match select::task(what, true, control).await {
-        Ok(TaskReport {
-            group: Some(group), ..
-        }) if what == "last" => (group, None),
-        Ok(report) => return Ok(Told::Task(report)),
-        // Nor is the newest group of all what was handed in last from here.
-        Err(ControlError::Refused(why)) if what == "last" && select::remembered().is_some() => {
-            return Err(ControlError::Refused(why).into());
-        }
-        Err(ControlError::Refused(why)) => (what.to_owned(), Some(why)),
-        Err(error) => return Err(error.into()),
-    };
-    let why = match group_in_full(&group, control).await {
-        Ok(report) => return Ok(Told::Group(report)),
-        // Of what was looked for as a task first, the master has said there what is wrong with it.
-        Err(ControlError::Refused(why)) => refusal.unwrap_or(why),
-        Err(error) => return Err(error.into()),
-    };
-    let peers: Vec<PeerRow> = control.ask(&Request::Peers, read_report).await?;
-    match named(what, &peers) {
-        Ok(peer) => Ok(Told::Peer(peer.clone())),
-        Err(NotFound::NoPeer(what, _)) => {
-            let names = select::names(control).await?;
-            let peers = peers.iter().map(|peer| peer.peer_id.as_str());
-            let known = names.iter().map(String::as_str).chain(peers);
-            let near = did_you_mean(&what, known);
-            Err(NotFound::Nothing { what, why, near }.into())
-        }
-        Err(error) => Err(error.into()),
+/// The peers that go by these names, by which no task and no group does.
+async fn peers(unknown: Vec<Unknown>, control: &mut Control) -> anyhow::Result<Vec<PeerRow>> {
+    if unknown.is_empty() {
+        return Ok(Vec::new());
     }
+    let peers: Vec<PeerRow> = control.ask(&Request::Peers, read_report).await?;
+    let mut meant = Vec::new();
+    for Unknown { what, why } in unknown {
+        match named(&what, &peers) {
+            Ok(peer) => meant.push(peer.clone()),
+            Err(NotFound::NoPeer(what, _)) => {
+                let names = select::names(control).await?;
+                let peers = peers.iter().map(|peer| peer.peer_id.as_str());
+                let known = names.iter().map(String::as_str).chain(peers);
+                let near = did_you_mean(&what, known);
+                return Err(NotFound::Nothing { what, why, near }.into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(meant)
 }
 
 /// The peer of this id, or the only one whose id begins so.
@@ -195,7 +289,7 @@ async fn last_words(report: &TaskReport, control: &mut Control) -> Vec<u8> {
 }
 
 /// How the parts stand, and what was found out.
-fn of_group(report: &GroupReport, shown: Shown) -> String {
+fn of_group(report: &GroupReport, shown: Shown<'_>) -> String {
     let mut text = format!(
         "{}: {} parts · {} waiting · {} running · {} done · {} failed · {} cancelled\n",
         report.group,
@@ -218,7 +312,7 @@ fn of_group(report: &GroupReport, shown: Shown) -> String {
     text.push_str(&findings::in_words(why, shown));
     if report.done == u64::from(report.parts) {
         let _ = writeln!(text, "→ what they made: results/{}/", report.group);
-    } else if why.verdicts.is_empty() && shown == Shown::Failures {
+    } else if why.verdicts.is_empty() && shown.is_for(TaskState::Failed) {
         text.push_str("nothing of it has failed\n");
     }
     text
@@ -336,10 +430,12 @@ mod tests {
             why: Some(Box::<Findings>::default()),
         };
         let stands = "main-7: 4 parts · 1 waiting · 0 running · 3 done · 0 failed · 0 cancelled\n";
-        assert_eq!(of_group(&report, Shown::All), stands);
-        let failures = of_group(&report, Shown::Failures);
+        assert_eq!(of_group(&report, Shown::Only(&[])), stands);
+        let failures = of_group(&report, Shown::Only(&[TaskState::Failed]));
         assert_eq!(failures, format!("{stands}nothing of it has failed\n"));
         (report.waiting, report.done) = (0, 4);
-        assert!(of_group(&report, Shown::All).ends_with("→ what they made: results/main-7/\n"));
+        assert!(
+            of_group(&report, Shown::Only(&[])).ends_with("→ what they made: results/main-7/\n")
+        );
     }
 }

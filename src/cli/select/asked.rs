@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use mutirao_actors::model::{TaskChoice, TaskId};
 use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::{GroupReport, LIST_ROWS_MAX, Sought, TaskReport};
+use uuid::Uuid;
 
 use super::words::{WORDS, upward};
 use super::{Meant, NotFound};
@@ -32,39 +33,78 @@ pub struct Listed {
     pub next: Option<TaskId>,
 }
 
+/// Some of the groups that were looked for.
+#[derive(Debug, Default)]
+pub struct ListedGroups {
+    /// The one with the newest part first, each once.
+    pub groups: Vec<GroupReport>,
+    /// The group behind which those go on that are left, if there may be more.
+    pub next: Option<String>,
+}
+
+/// What a name came to.
+#[derive(Debug)]
+pub enum Found {
+    /// Something goes by it.
+    Known(Meant),
+    /// No task and no group does.
+    Unknown(Unknown),
+}
+
+/// A name by which no task and no group goes.
+#[derive(Debug)]
+pub struct Unknown {
+    /// What was typed.
+    pub what: String,
+    /// What the master says of it.
+    pub why: String,
+}
+
+impl Unknown {
+    /// The same as an error, with the name that was likely meant.
+    ///
+    /// # Errors
+    /// When the master cannot be reached.
+    pub async fn refused(self, control: &mut Control) -> Result<NotFound, ControlError> {
+        let names = names(control).await?;
+        let names = names.iter().map(String::as_str).chain(WORDS);
+        let near = match upward(&self.what) {
+            Some(meant) => format!("; numbers of parts go upward: {meant}"),
+            None => did_you_mean(&self.what, names),
+        };
+        let Self { what, why } = self;
+        Ok(NotFound::Nothing { what, why, near })
+    }
+}
+
 /// What goes by this name: a task, or else a group; `last` is the group of the task, if that is of one.
 ///
 /// # Errors
-/// When the master cannot be reached, or knows nothing of the name.
-pub async fn find(what: &str, control: &mut Control) -> anyhow::Result<Meant> {
+/// When the master cannot be reached, or knows nothing of the `last` that this folder remembers.
+pub async fn find(what: &str, control: &mut Control) -> Result<Found, ControlError> {
+    let known = |meant| Ok(Found::Known(meant));
     let why = match task(what, false, control).await {
         Ok(report) => match &report.group {
             Some(group) if what == "last" => match group_status(group, control).await {
-                Err(ControlError::Refused(_)) => return Ok(Meant::Task(report)),
-                found => return Ok(Meant::Group(found?)),
+                Err(ControlError::Refused(_)) => return known(Meant::Task(report)),
+                found => return known(Meant::Group(found?)),
             },
-            _ => return Ok(Meant::Task(report)),
+            _ => return known(Meant::Task(report)),
         },
         // Nor is the newest group of all what was handed in last from here.
         Err(ControlError::Refused(why)) if what == "last" && remembered().is_some() => {
-            return Err(ControlError::Refused(why).into());
+            return Err(ControlError::Refused(why));
         }
         Err(ControlError::Refused(why)) => why,
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     };
     match group_status(what, control).await {
-        Ok(report) => Ok(Meant::Group(report)),
+        Ok(report) => known(Meant::Group(report)),
         Err(ControlError::Refused(_)) => {
-            let names = names(control).await?;
             let what = what.to_owned();
-            let names = names.iter().map(String::as_str).chain(WORDS);
-            let near = match upward(&what) {
-                Some(meant) => format!("; numbers of parts go upward: {meant}"),
-                None => did_you_mean(&what, names),
-            };
-            Err(NotFound::Nothing { what, why, near }.into())
+            Ok(Found::Unknown(Unknown { what, why }))
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 
@@ -118,32 +158,54 @@ pub async fn tasks(
     limit: usize,
     control: &mut Control,
 ) -> Result<Listed, ControlError> {
-    let (mut listed, mut before) = (Listed::default(), before);
-    while listed.tasks.len() < limit {
-        let rows = (limit - listed.tasks.len()).min(LIST_ROWS_MAX);
+    tasks_like(sought, before, limit, |_| true, control).await
+}
+
+/// The same of those only that are wanted, for who can tell that better than the master; each is looked at once, in their order.
+///
+/// # Errors
+/// When the master cannot be reached, or comes to no end.
+pub(super) async fn tasks_like(
+    sought: &Sought,
+    before: Option<TaskId>,
+    limit: usize,
+    mut is_wanted: impl FnMut(&TaskReport) -> bool,
+    control: &mut Control,
+) -> Result<Listed, ControlError> {
+    let (mut listed, mut behind, mut looked_at) = (Listed::default(), before, 0);
+    let mut rows = limit.min(LIST_ROWS_MAX);
+    loop {
         let request = Request::ListTasks {
             sought: sought.clone(),
-            before,
+            before: behind,
             limit: u32::try_from(rows).ok(),
         };
         let page: Vec<TaskReport> = control.ask(&request, read_report).await?;
-        let mut at = before;
+        let mut at = behind;
         let goes_on = page.iter().all(|task| {
             let behind = at.replace(task.task_id);
             behind.is_none_or(|behind| task.task_id < behind)
         });
-        if !goes_on || page.len() > rows || listed.tasks.len() > ROWS_MAX {
+        if !goes_on || page.len() > rows || looked_at > ROWS_MAX {
             return Err(control.endless());
         }
         let is_last = page.len() < rows;
-        before = page.last().map(|task| task.task_id);
-        listed.tasks.extend(page);
-        listed.next = before.filter(|_| !is_last);
-        if is_last {
-            break;
+        looked_at += page.len();
+        behind = at;
+        let mut wanted = page.into_iter().filter(&mut is_wanted);
+        let room = limit - listed.tasks.len();
+        listed.tasks.extend(wanted.by_ref().take(room));
+        let is_cut = wanted.next().is_some();
+        if is_cut || (listed.tasks.len() == limit && !is_last) {
+            listed.next = listed.tasks.last().map(|task| task.task_id);
+            return Ok(listed);
         }
+        if is_last {
+            return Ok(listed);
+        }
+        // Few of these were wanted, so many are looked at for the rest.
+        rows = LIST_ROWS_MAX;
     }
-    Ok(listed)
 }
 
 /// The tasks that are looked for, each by itself.
@@ -163,8 +225,32 @@ pub async fn parts(
     group: &GroupReport,
     control: &mut Control,
 ) -> Result<BTreeMap<u32, TaskReport>, ControlError> {
-    let listed = tasks(&of(&group.group), None, usize::MAX, control).await?;
-    Ok(newest(group, listed.tasks))
+    some_parts(group, |_| true, control).await
+}
+
+/// Those of them whose numbers are wanted.
+pub(super) async fn some_parts(
+    group: &GroupReport,
+    is_wanted: impl Fn(u32) -> bool,
+    control: &mut Control,
+) -> Result<BTreeMap<u32, TaskReport>, ControlError> {
+    let mut newest = Newest::of(group);
+    let is_wanted = |task: &TaskReport| newest.part(task).is_some_and(&is_wanted);
+    let listed = tasks_like(&of(&group.group), None, usize::MAX, is_wanted, control).await?;
+    let parts = listed.tasks.into_iter();
+    Ok(parts.filter_map(|task| Some((task.part?, task))).collect())
+}
+
+/// Whether a task is of this group. A report of a task names its group only if it is a part.
+pub(super) async fn is_of(
+    task: TaskId,
+    group: &str,
+    control: &mut Control,
+) -> Result<bool, ControlError> {
+    // So it would be the next that is listed.
+    let before = TaskId(Uuid::from_u128(task.0.as_u128().saturating_add(1)));
+    let listed = tasks(&of(group), Some(before), 1, control).await?;
+    Ok(listed.tasks.iter().any(|listed| listed.task_id == task))
 }
 
 /// All tasks of a group.
@@ -175,19 +261,31 @@ pub(super) fn of(group: &str) -> Sought {
     }
 }
 
-/// The parts of a group by their numbers, of each the newest. The name may be that of earlier ones too, and tasks that are no
-/// parts may have it: `listed` are all of these, the newest first.
-fn newest(group: &GroupReport, listed: Vec<TaskReport>) -> BTreeMap<u32, TaskReport> {
-    let counts = [group.waiting, group.running, group.done, group.failed];
-    let arrived = counts.iter().sum::<u64>() + group.cancelled;
-    let parts = listed.into_iter();
-    let parts = parts.filter(|task| task.parts == Some(group.parts));
-    let parts = parts.filter_map(|task| Some((task.part?, task)));
-    let mut newest = BTreeMap::new();
-    for (number, part) in parts.take(usize::try_from(arrived).unwrap_or(usize::MAX)) {
-        newest.entry(number).or_insert(part);
+/// Tells the parts of a group, of each number the newest. The name may be that of earlier ones too, and tasks that are no parts
+/// may have it: it is asked of all of these, the newest first.
+pub(super) struct Newest {
+    parts: u32,
+    /// How many parts are still to come.
+    left: u64,
+    known: HashSet<u32>,
+}
+
+impl Newest {
+    pub(super) fn of(group: &GroupReport) -> Self {
+        let counts = [group.waiting, group.running, group.done, group.failed];
+        Self {
+            parts: group.parts,
+            left: counts.iter().sum::<u64>().saturating_add(group.cancelled),
+            known: HashSet::new(),
+        }
     }
-    newest
+
+    /// The number of the part that the next task is, if it is one.
+    pub(super) fn part(&mut self, task: &TaskReport) -> Option<u32> {
+        let number = task.part.filter(|_| task.parts == Some(self.parts))?;
+        self.left = self.left.checked_sub(1)?;
+        self.known.insert(number).then_some(number)
+    }
 }
 
 /// How the parts of the group of this very name stand, if it has some.
@@ -206,36 +304,47 @@ pub async fn parts_of(
     }
 }
 
-/// The newest groups, so many at most and each once, and whether there may be more.
+/// The newest groups that are wanted, so many at most and each once, behind this one if it is said.
 ///
 /// # Errors
 /// When the master cannot be reached, or comes to no end.
 pub async fn groups(
+    before: Option<&str>,
     limit: usize,
+    is_wanted: impl Fn(&GroupReport) -> bool,
     control: &mut Control,
-) -> Result<(Vec<GroupReport>, bool), ControlError> {
-    let (mut listed, mut known) = (Vec::<GroupReport>::new(), HashSet::new());
-    let (mut before, mut stale) = (None, 0);
-    while listed.len() < limit {
-        let rows = (limit - listed.len()).min(LIST_ROWS_MAX);
+) -> Result<ListedGroups, ControlError> {
+    let (mut listed, mut known) = (ListedGroups::default(), HashSet::new());
+    let (mut behind, mut stale) = (before.map(str::to_owned), 0);
+    let mut rows = limit.min(LIST_ROWS_MAX);
+    loop {
         let request = Request::ListGroups {
-            before: before.take().map(Into::into),
+            before: behind.take().map(Into::into),
             limit: u32::try_from(rows).ok(),
         };
         let page: Vec<GroupReport> = control.ask(&request, read_report).await?;
-        let (length, so_far) = (page.len(), listed.len());
-        before = page.last().map(|group| group.group.clone());
+        let (length, so_far) = (page.len(), known.len());
+        behind = page.last().map(|group| group.group.clone());
         let fresh = page.into_iter();
-        listed.extend(fresh.filter(|group| known.insert(group.group.clone())));
-        stale += usize::from(listed.len() == so_far);
-        if length > rows || stale > STALE_MAX || listed.len() > ROWS_MAX {
+        let fresh = fresh.filter(|group| known.insert(group.group.clone()));
+        let mut wanted = fresh.filter(&is_wanted);
+        let room = limit - listed.groups.len();
+        listed.groups.extend(wanted.by_ref().take(room));
+        let is_cut = wanted.next().is_some();
+        stale += usize::from(known.len() == so_far);
+        if length > rows || stale > STALE_MAX || known.len() > ROWS_MAX {
             return Err(control.endless());
         }
-        if length < rows {
-            return Ok((listed, false));
+        let is_last = length < rows;
+        if is_cut || (listed.groups.len() == limit && !is_last) {
+            listed.next = listed.groups.last().map(|group| group.group.clone());
+            return Ok(listed);
         }
+        if is_last {
+            return Ok(listed);
+        }
+        rows = LIST_ROWS_MAX;
     }
-    Ok((listed, true))
 }
 
 /// Names that may have been meant: those of the newest tasks and groups.
@@ -248,11 +357,11 @@ pub async fn names(control: &mut Control) -> Result<Vec<String>, ControlError> {
         ..Sought::default()
     };
     let listed = tasks(&single, None, LIST_ROWS_MAX, control).await?;
-    let (groups, _) = groups(LIST_ROWS_MAX, control).await?;
+    let listed_groups = groups(None, LIST_ROWS_MAX, |_| true, control).await?;
     let tasks = listed.tasks.into_iter();
     let tasks = tasks.map(|task| task.task_name.stem().to_owned());
     Ok(tasks
-        .chain(groups.into_iter().map(|group| group.group))
+        .chain(listed_groups.groups.into_iter().map(|group| group.group))
         .collect())
 }
 
@@ -281,7 +390,6 @@ fn last_file() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use uuid::Uuid;
 
     use super::*;
     use crate::control::fake;
@@ -348,8 +456,8 @@ mod tests {
             other => panic!("{other:?} was not asked"),
         };
         let mut control = fake::master(answer).await;
-        let (listed, _) = groups(usize::MAX, &mut control).await?;
-        Ok(listed.into_iter().map(|group| group.group).collect())
+        let listed = groups(None, usize::MAX, |_| true, &mut control).await?;
+        Ok(listed.groups.into_iter().map(|group| group.group).collect())
     }
 
     #[actix_rt::test]
@@ -392,12 +500,14 @@ mod tests {
     fn of_a_name_that_was_used_before_the_newest_parts_are_meant_and_each_once() {
         let group: GroupReport = serde_json::from_value(group("nightly")).unwrap();
         let listed = [Some(0), None, Some(0), Some(1), Some(0)].map(part);
-        let meant = newest(&group, listed.to_vec());
-        assert_eq!(meant.len(), 1, "the other is of the last night");
-        assert_eq!(meant[&0].task_id, listed[0].task_id);
+        let meant = |listed: &[TaskReport]| {
+            let mut newest = Newest::of(&group);
+            let parts = listed.iter().map(|task| newest.part(task));
+            parts.collect::<Vec<_>>()
+        };
+        let last_night = meant(&listed);
+        assert_eq!(last_night, [Some(0), None, None, None, None]);
         let listed = [Some(1), Some(0), Some(1), Some(0)].map(part);
-        let meant = newest(&group, listed.to_vec()).into_values();
-        let ids: Vec<_> = meant.map(|task| task.task_id).collect();
-        assert_eq!(ids, [listed[1].task_id, listed[0].task_id]);
+        assert_eq!(meant(&listed), [Some(1), Some(0), None, None]);
     }
 }

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use anyhow::ensure;
 use mutirao_actors::wire::report::{GroupReport, Sought, TaskReport, TaskState};
 
-use super::asked::{by_name, find, groups, of, one_by_one, parts, parts_of};
+use super::asked::{
+    Found, Unknown, by_name, find, groups, is_of, one_by_one, parts_of, some_parts,
+};
 use super::words::{Numbers, Word};
 use super::{Meant, NotFound, Only, Target};
 use crate::cli::ask::group_status;
@@ -15,15 +17,15 @@ use crate::control::{Control, ControlError};
 /// What is named, and what of it is meant.
 #[derive(Debug)]
 pub struct Read {
-    named: Vec<Named>,
-    states: Vec<TaskState>,
-    group: Option<String>,
+    pub(super) named: Vec<Named>,
+    pub(super) states: Vec<TaskState>,
+    pub(super) group: Option<String>,
     is_all: bool,
 }
 
 /// What goes by a name.
 #[derive(Debug)]
-enum Named {
+pub(super) enum Named {
     /// A task, or a group with all its parts.
     Whole(Meant),
     /// Some parts of a group.
@@ -31,32 +33,46 @@ enum Named {
 }
 
 impl Read {
+    /// And the names by which no task and no group goes: whoever knows other things may know one of these. The numbers of
+    /// parts behind one are of nothing.
     pub(super) async fn of(
         words: &[String],
         only: &Only,
         control: &mut Control,
-    ) -> anyhow::Result<Self> {
+    ) -> anyhow::Result<(Self, Vec<Unknown>)> {
         let mut read = Self {
             named: Vec::new(),
             states: only.states(),
             group: only.group.clone(),
             is_all: false,
         };
+        let (mut unknown, mut is_behind_unknown) = (Vec::new(), false);
         for what in words {
-            read.word(what, control).await?;
+            if is_behind_unknown
+                && matches!(Word::of(what), Some(Word::Parts(_)))
+                && let Some(unknown) = unknown.pop()
+            {
+                return Err(Unknown::refused(unknown, control).await?.into());
+            }
+            let strange = read.word(what, control).await?;
+            is_behind_unknown = strange.is_some();
+            unknown.extend(strange);
         }
         ensure!(
             !read.is_all || read.named.is_empty(),
             "`all` is everything, whatever is named beside it: say it alone, or with a state or --group"
         );
-        Ok(read)
+        Ok((read, unknown))
     }
 
-    /// What one more word means.
-    async fn word(&mut self, what: &str, control: &mut Control) -> anyhow::Result<()> {
+    /// What one more word means; itself if nothing goes by it.
+    async fn word(&mut self, what: &str, control: &mut Control) -> anyhow::Result<Option<Unknown>> {
         let Some(word) = Word::of(what) else {
-            self.named.push(Named::Whole(find(what, control).await?));
-            return Ok(());
+            match find(what, control).await? {
+                Found::Known(meant) => self.named.push(Named::Whole(meant)),
+                Found::Unknown(unknown) => return Ok(Some(unknown)),
+            }
+            return Ok(None);
         };
         let namesake = by_name(what, control).await?;
         match (word, namesake) {
@@ -83,7 +99,7 @@ impl Read {
                 self.named.push(Named::Parts(group, numbers));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn ends_with_group(&self) -> bool {
@@ -109,8 +125,11 @@ impl Read {
             return Ok(group_status(group, control).await?);
         }
         match find("last", control).await? {
-            Meant::Group(group) => Ok(group),
-            Meant::Task(task) => Err(NotFound::NoGroup(task.task_name.to_string()).into()),
+            Found::Known(Meant::Group(group)) => Ok(group),
+            Found::Known(Meant::Task(task)) => {
+                Err(NotFound::NoGroup(task.task_name.to_string()).into())
+            }
+            Found::Unknown(unknown) => Err(unknown.refused(control).await?.into()),
         }
     }
 
@@ -208,6 +227,9 @@ impl Read {
         let mut found = Vec::new();
         let is_wanted = |state: TaskState| states.is_empty() || states.contains(&state);
         for named in &self.named {
+            if !self.is_of_group(named, control).await? {
+                continue;
+            }
             match named {
                 Named::Whole(Meant::Group(report)) if !states.is_empty() => {
                     let sought = sought(Some(report.group.clone()), states);
@@ -227,17 +249,38 @@ impl Read {
             Target::One(meant) => seen.insert(meant.key()),
             Target::Some(_) => true,
         });
-        if let Some(group) = &self.group {
-            // A report of a task names its group only if it is a part.
-            let listed = one_by_one(&of(group), control).await?;
-            let listed: HashSet<_> = listed.iter().map(Meant::key).collect();
-            found.retain(|target| match target {
-                Target::Some(sought) => sought.group.as_ref() == Some(group),
-                Target::One(Meant::Group(report)) => report.group == *group,
-                Target::One(meant @ Meant::Task(_)) => listed.contains(&meant.key()),
-            });
-        }
         Ok(found)
+    }
+
+    /// Whether it is of the group that was said, if one was.
+    pub(super) async fn is_of_group(
+        &self,
+        named: &Named,
+        control: &mut Control,
+    ) -> Result<bool, ControlError> {
+        match (&self.group, named) {
+            (None, _) => Ok(true),
+            (Some(group), Named::Whole(Meant::Task(task))) => {
+                is_of(task.task_id, group, control).await
+            }
+            (Some(group), Named::Whole(Meant::Group(report)) | Named::Parts(report, _)) => {
+                Ok(report.group == *group)
+            }
+        }
+    }
+}
+
+/// The numbers are those of parts that the group is to have.
+pub(super) fn check(group: &GroupReport, numbers: &Numbers) -> Result<(), NotFound> {
+    let number = numbers.highest();
+    let (group, parts) = (&group.group, group.parts);
+    match number < parts {
+        true => Ok(()),
+        false => Err(NotFound::NoPart {
+            group: group.clone(),
+            number,
+            parts,
+        }),
     }
 }
 
@@ -247,18 +290,8 @@ async fn some(
     numbers: &Numbers,
     control: &mut Control,
 ) -> anyhow::Result<Vec<TaskReport>> {
-    let number = numbers.highest();
-    if number >= group.parts {
-        let (group, parts) = (group.group.clone(), group.parts);
-        return Err(NotFound::NoPart {
-            group,
-            number,
-            parts,
-        }
-        .into());
-    }
-    let mut known = parts(group, control).await?;
-    known.retain(|number, _| numbers.has(*number));
+    check(group, numbers)?;
+    let known = some_parts(group, |number| numbers.has(number), control).await?;
     let wanted = (0..group.parts).filter(|number| numbers.has(*number));
     let missing = wanted.count().saturating_sub(known.len());
     if missing > 0 {
@@ -295,16 +328,18 @@ async fn everything(
         single: true,
         ..sought(None, states)
     };
-    let (groups, _) = groups(usize::MAX, control).await?;
-    let has_any = |group: &GroupReport| {
-        states.is_empty() || states.iter().any(|state| count(group, *state) > 0)
-    };
-    let groups = groups.into_iter().filter(has_any).map(Meant::Group);
+    let groups = groups(None, usize::MAX, |group| has_any(group, states), control).await?;
+    let groups = groups.groups.into_iter().map(Meant::Group);
     let single = std::iter::once(Target::Some(single));
     Ok(single.chain(groups.map(Target::One)).collect())
 }
 
-fn sought(group: Option<String>, states: &[TaskState]) -> Sought {
+/// Whether any part of a group stands so.
+pub(super) fn has_any(group: &GroupReport, states: &[TaskState]) -> bool {
+    states.is_empty() || states.iter().any(|state| count(group, *state) > 0)
+}
+
+pub(super) fn sought(group: Option<String>, states: &[TaskState]) -> Sought {
     Sought {
         states: states.to_vec(),
         group,

@@ -66,6 +66,11 @@ impl Numbers {
         ends.max().unwrap_or_default()
     }
 
+    /// The first so many of them, as they were typed.
+    fn first(&self, count: usize) -> impl Iterator<Item = u32> {
+        self.0.iter().cloned().flatten().take(count)
+    }
+
     /// These too.
     pub fn and(&mut self, more: Self) {
         self.0.extend(more.0);
@@ -87,6 +92,63 @@ impl FromStr for Numbers {
         });
         Ok(Self(ranges.collect::<Result<_, _>>()?))
     }
+}
+
+/// What was typed where nobody can be asked what a word means.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Then {
+    /// Tasks and groups; of a group whose parts were said, these.
+    pub names: Vec<String>,
+    /// In which states only.
+    pub states: Vec<TaskState>,
+}
+
+/// The words cannot be understood without a master that knows the names.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoNames {
+    /// It would be everything.
+    #[error("`all` is asked of a running master: here, name tasks and groups")]
+    All,
+    /// Numbers of nothing.
+    #[error("{0:?} are parts of a group: name it before them, as in `main-7 {0}`")]
+    NoGroup(String),
+    /// More than is told.
+    #[error("at most {0} tasks and groups at a time: name fewer of them")]
+    Many(usize),
+}
+
+/// The names in these words, so many at most: nothing is looked up, so a word for a state is one, and numbers are parts of the
+/// name before them.
+///
+/// # Errors
+/// [`NoNames`], where a master would have to be asked.
+pub fn then(words: &[String], most: usize) -> Result<Then, NoNames> {
+    let mut then = Then::default();
+    let (mut group, mut has_parts) = (None, false);
+    for typed in words {
+        match Word::of(typed) {
+            Some(Word::All) => return Err(NoNames::All),
+            Some(Word::State(state)) => then.states.push(state),
+            Some(Word::Parts(numbers)) => {
+                let group = group.ok_or_else(|| NoNames::NoGroup(typed.clone()))?;
+                if !std::mem::replace(&mut has_parts, true) {
+                    then.names.pop();
+                }
+                // One more than there may be shows that they are too many.
+                let parts = numbers.first(most + 1);
+                then.names
+                    .extend(parts.map(|number| format!("{group}.{number}")));
+            }
+            None => {
+                (group, has_parts) = (Some(typed), false);
+                then.names.push(typed.clone());
+            }
+        }
+        if then.names.len() > most {
+            return Err(NoNames::Many(most));
+        }
+    }
+    Ok(then)
 }
 
 /// The numbers that were likely meant, where one of their ranges goes downward: `1-5` for `5-1`.
@@ -148,6 +210,29 @@ mod tests {
         for word in WORDS.iter().skip(1) {
             assert_ne!(Word::of(word), None, "{word}");
         }
+    }
+
+    #[test]
+    fn without_a_master_numbers_are_parts_of_the_name_before_them() {
+        let read = |words: &[&str]| {
+            let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+            then(&words, 3)
+        };
+        let names = |words: &[&str]| read(words).unwrap().names;
+        assert_eq!(names(&["sim", "main-7"]), ["sim", "main-7"]);
+        assert_eq!(
+            names(&["main-7", "2", "4-5"]),
+            ["main-7.2", "main-7.4", "main-7.5"]
+        );
+        assert_eq!(names(&["main-7", "2", "sim"]), ["main-7.2", "sim"]);
+        let failed = read(&["main-7", "failed"]).unwrap();
+        assert_eq!(
+            (failed.names.len(), failed.states),
+            (1, vec![TaskState::Failed])
+        );
+        assert_eq!(read(&["all"]), Err(NoNames::All));
+        assert_eq!(read(&["3"]), Err(NoNames::NoGroup("3".into())));
+        assert_eq!(read(&["main-7", "0-4294967295"]), Err(NoNames::Many(3)));
     }
 
     #[test]

@@ -3,54 +3,64 @@
 use std::fmt::Write as _;
 
 use mutirao_actors::logic::diagnosis::SHOWS_WHERE;
-use mutirao_actors::wire::report::{Findings, ReasonRow, RunRow, UsualRow, VerdictRow};
+use mutirao_actors::wire::report::{Findings, ReasonRow, RunRow, TaskState, UsualRow, VerdictRow};
 
 use crate::cli::status::in_words as seconds;
 
 /// What is of interest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
-    /// All of a group.
-    All,
-    /// What failed of a group.
-    Failures,
+pub enum Shown<'s> {
+    /// Of a group what stands in one of these ways; all of it if none is said.
+    Only(&'s [TaskState]),
     /// What failed of a group and what is to blame, without what helps.
     InShort,
     /// One task.
     OfOne,
 }
 
-impl Shown {
-    /// By what was typed of a group.
-    pub fn of(failed: bool) -> Self {
-        match failed {
-            true => Self::Failures,
-            false => Self::All,
+impl Shown<'_> {
+    /// Whether it tells of what stands so.
+    fn has(self, state: TaskState) -> bool {
+        match self {
+            Self::Only(states) => states.is_empty() || states.contains(&state),
+            Self::InShort => [TaskState::Failed, TaskState::Cancelled].contains(&state),
+            Self::OfOne => state != TaskState::Cancelled,
         }
+    }
+
+    /// Whether somebody asks for what stands so, and not for all.
+    pub fn is_for(self, state: TaskState) -> bool {
+        matches!(self, Self::Only(states) if states.contains(&state))
     }
 }
 
 /// What waits, what runs, what failed; each with what helps.
-pub fn in_words(why: &Findings, shown: Shown) -> String {
+pub fn in_words(why: &Findings, shown: Shown<'_>) -> String {
     let mut text = String::new();
-    if matches!(shown, Shown::All | Shown::OfOne) {
+    if shown.has(TaskState::Queued) {
         why.waits
             .iter()
             .for_each(|row| waits(&mut text, row, shown));
+    }
+    let has_running = shown.has(TaskState::Leased) && !why.runs.is_empty();
+    if has_running {
         why.runs.iter().for_each(|row| runs(&mut text, row));
-        if let Some(usual) = &why.usual
-            && !why.runs.is_empty()
-        {
-            took(&mut text, usual);
+    }
+    if let Some(usual) = &why.usual
+        && (has_running || shown.is_for(TaskState::Done))
+    {
+        took(&mut text, usual);
+    }
+    if shown.has(TaskState::Failed) {
+        why.verdicts
+            .iter()
+            .for_each(|row| failed(&mut text, row, shown));
+        if why.untold > 0 {
+            let _ = writeln!(text, "  {} more tries failed in other ways", why.untold);
         }
     }
-    why.verdicts
-        .iter()
-        .for_each(|row| failed(&mut text, row, shown));
-    if why.untold > 0 {
-        let _ = writeln!(text, "  {} more tries failed in other ways", why.untold);
-    }
-    if shown != Shown::OfOne {
+    // What failed is often why the rest was cancelled.
+    if shown != Shown::OfOne && (shown.has(TaskState::Cancelled) || shown.has(TaskState::Failed)) {
         for ReasonRow { reason, tasks, .. } in &why.cancelled {
             let _ = writeln!(text, "  cancelled  {tasks}: {reason}");
         }
@@ -58,7 +68,7 @@ pub fn in_words(why: &Findings, shown: Shown) -> String {
     text
 }
 
-fn waits(text: &mut String, row: &ReasonRow, shown: Shown) {
+fn waits(text: &mut String, row: &ReasonRow, shown: Shown<'_>) {
     let count = match shown {
         Shown::OfOne => String::new(),
         _ => format!("{}: ", row.tasks),
@@ -99,7 +109,7 @@ fn took(text: &mut String, usual: &UsualRow) {
 }
 
 /// `0.25 s`, `3.1 s`, `3 min 5 s`.
-fn milliseconds(ms: u64) -> String {
+pub fn milliseconds(ms: u64) -> String {
     match ms {
         0..1000 => format!("0.{:02} s", ms / 10),
         1000..60_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
@@ -107,7 +117,7 @@ fn milliseconds(ms: u64) -> String {
     }
 }
 
-fn failed(text: &mut String, row: &VerdictRow, shown: Shown) {
+fn failed(text: &mut String, row: &VerdictRow, shown: Shown<'_>) {
     let _ = writeln!(text, "  {}", row.error);
     let _ = writeln!(text, "    {}", row.words);
     if shown == Shown::InShort {

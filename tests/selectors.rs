@@ -1,0 +1,191 @@
+//! `list`, `why` and `trace` take the words that `cancel` takes, a page at a time, with the real binary.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod common;
+
+use std::fs;
+
+use common::desk::{Desk, each_row, err, out};
+use common::program::Program;
+use serde_json::Value;
+
+/// Fails over a bad row.
+const SCRIPT: &str = "\
+import sys
+for line in open(sys.argv[1]):
+    if 'bad' in line:
+        raise ValueError('a bad row')
+";
+
+/// A master and a peer that have tried `main-1` and `main-2`, of which the third of four parts failed, and done `hello`.
+fn lab() -> (Desk, [Program; 2]) {
+    let desk = Desk::new();
+    fs::write(desk.path("main.py"), SCRIPT).unwrap();
+    fs::write(desk.path("rows.csv"), "name\none\ntwo\nbad\nfour\n").unwrap();
+    fs::write(desk.path("hello.py"), "print('hello')").unwrap();
+    let master = desk.master();
+    let elsewhere = desk.elsewhere();
+    let peer = elsewhere.start(&["peer", "--slots", "2"]);
+    for _ in 0..2 {
+        assert_eq!(desk.output(&each_row("run")).status.code(), Some(1));
+    }
+    assert!(desk.output(&["run", "hello.py"]).status.success());
+    (desk, [master, peer])
+}
+
+impl Desk {
+    /// The groups and the tasks that are listed.
+    #[track_caller]
+    fn listed(&self, words: &[&str]) -> (Vec<String>, Vec<String>) {
+        let listing = self.json(&[&["list", "--json"], words].concat());
+        let names = |of: &str, key: &str| {
+            let rows = listing[of].as_array().unwrap().iter();
+            let name = |row: &Value| {
+                row[key]
+                    .as_str()
+                    .unwrap()
+                    .trim_end_matches(".zip")
+                    .to_owned()
+            };
+            rows.map(name).collect()
+        };
+        (names("groups", "group"), names("tasks", "task_name"))
+    }
+
+    /// What is told, by its name, and what is said beside it.
+    #[track_caller]
+    fn told(&self, words: &[&str]) -> (Vec<String>, String) {
+        let output = self.output(&[&["why", "--json"], words].concat());
+        assert!(output.status.success(), "{words:?}: {}", err(&output));
+        let name = |line: &str| {
+            let report: Value = serde_json::from_str(line).unwrap();
+            let name = ["group", "task_name", "peer_id"];
+            // A part tells of its group too.
+            let is_part = report["task_name"].is_string();
+            let name = name.iter().skip(usize::from(is_part));
+            let name = name.map(|key| &report[*key]).find(|name| name.is_string());
+            name.unwrap().as_str().unwrap().to_owned()
+        };
+        (out(&output).lines().map(name).collect(), err(&output))
+    }
+}
+
+#[track_caller]
+fn are(listed: &[String], expected: &[&str]) {
+    assert_eq!(listed, expected);
+}
+
+#[test]
+fn list_takes_names_parts_and_states_and_goes_on_behind_tasks_and_groups() {
+    let (desk, _running) = lab();
+    let (groups, tasks) = desk.listed(&["failed"]);
+    are(&groups, &[]);
+    are(&tasks, &["main-2.2", "main-1.2"]);
+    assert_eq!(desk.listed(&["--failed"]).1, tasks);
+    are(&desk.listed(&["last"]).1, &["hello"]);
+    let (groups, tasks) = desk.listed(&["main-1"]);
+    are(&groups, &["main-1"]);
+    are(&tasks, &["main-1.3", "main-1.2", "main-1.1", "main-1.0"]);
+    let (groups, tasks) = desk.listed(&["main-1", "1-2", "hello"]);
+    are(&groups, &[]);
+    are(&tasks, &["hello", "main-1.2", "main-1.1"]);
+    are(&desk.listed(&["main-1", "failed"]).1, &["main-1.2"]);
+    assert_eq!(desk.listed(&["all"]), desk.listed(&[]));
+    let id = desk.json(&["info", "hello", "--json"])["task_id"].clone();
+    let beginning = &id.as_str().unwrap()[..23];
+    are(&desk.listed(&[beginning]).1, &["hello"]);
+
+    let first = desk.json(&["list", "main-1", "--limit", "3", "--json"]);
+    let next = first["next"].as_str().unwrap();
+    are(&desk.listed(&["main-1", "--before", next]).1, &["main-1.0"]);
+    let first = desk.json(&["list", "--limit", "1", "--json"]);
+    assert_eq!(
+        (&first["next_group"], &first["more_groups"]),
+        (&"main-2".into(), &true.into())
+    );
+    let (groups, tasks) = desk.listed(&["--before", "main-2"]);
+    are(&groups, &["main-1"]);
+    are(&tasks, &[]);
+    let page = out(&desk.output(&["list", "--limit", "1"]));
+    assert!(
+        page.contains("→ more groups: the same with --before main-2\n"),
+        "{page}"
+    );
+
+    for (words, said) in [
+        (&["mian-1"][..], "did you mean main-1?"),
+        (&["main-1", "9"], "main-1 has no part 9: it has 4"),
+    ] {
+        let output = desk.output(&[&["list"], words].concat());
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        assert!(err(&output).contains(said), "{}", err(&output));
+    }
+    let beside = desk.output(&["list", "failed", "--before", "main-2"]);
+    assert_eq!(beside.status.code(), Some(2));
+    assert!(
+        err(&beside).contains("takes the id of a task"),
+        "{}",
+        err(&beside)
+    );
+}
+
+#[test]
+fn why_takes_names_parts_states_and_peers_and_trace_one_task() {
+    let (desk, _running) = lab();
+    are(&desk.told(&["main-1", "2"]).0, &["main-1.2.zip"]);
+    are(&desk.told(&[]).0, &["hello.zip"]);
+    are(
+        &desk.told(&["hello", "main-1", "main-2", "2"]).0,
+        &["main-1", "hello.zip", "main-2.2.zip"],
+    );
+    let (told, beside) = desk.told(&["failed"]);
+    are(&told, &["main-2", "main-1"]);
+    assert_eq!(beside, "");
+    let (told, beside) = desk.told(&["failed", "--limit", "1"]);
+    are(&told, &["main-2"]);
+    assert_eq!(beside, "→ more groups: the same with --before main-2\n");
+    are(&desk.told(&["failed", "--before", "main-2"]).0, &["main-1"]);
+
+    let text = out(&desk.output(&["why", "main-1", "failed"]));
+    assert!(text.contains("ValueError: a bad row (main.py:4)"), "{text}");
+    let none = out(&desk.output(&["why", "main-1", "waiting"]));
+    assert!(!none.contains("ValueError"), "{none}");
+    let peer = desk.json(&["peers", "--json"])[0]["peer_id"].clone();
+    let peer = peer.as_str().unwrap();
+    are(
+        &desk.told(&[&peer[..8], "main-1", "2"]).0,
+        &[peer, "main-1.2.zip"],
+    );
+
+    for words in [&["hello", "failed"][..], &["waiting"]] {
+        let output = desk.output(&[&["why"], words].concat());
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        assert!(
+            err(&output).contains("no such task is there"),
+            "{}",
+            err(&output)
+        );
+    }
+    let slip = desk.output(&["why", "mian-1", "2"]);
+    assert_eq!(slip.status.code(), Some(1));
+    assert!(
+        err(&slip).contains("did you mean main-1?"),
+        "{}",
+        err(&slip)
+    );
+
+    let way = out(&desk.output(&["trace", "main-1", "2", "--json"]));
+    assert!(way.contains("main-1.2.zip"), "{way}");
+    assert_eq!(
+        out(&desk.output(&["trace", "--task", "main-1.2", "--json"])),
+        way
+    );
+    for words in [
+        &["trace", "failed"][..],
+        &["trace", "main-1", "1-2"],
+        &["trace", "all"],
+    ] {
+        assert_eq!(desk.output(words).status.code(), Some(2), "{words:?}");
+    }
+}
