@@ -59,7 +59,7 @@ fn why_tells_of_tasks_that_wait_and_fail_and_of_peers() {
         "{failed}"
     );
     assert!(failed.contains("the task"), "{failed}");
-    let command = "unzip -p results/failed/sim.zip stderr.txt";
+    let command = "→ what it printed last: mutirao cat sim --stderr";
     assert!(failed.contains(command), "{failed}");
     assert!(fs::exists(desk.path("results/failed/sim.zip")).unwrap());
 

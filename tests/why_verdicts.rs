@@ -147,7 +147,7 @@ fn a_bad_row() {
     let (verdict, text) = desk.verdict(&group);
     assert_eq!(verdict["culprit"], "row", "{text}");
     assert_eq!(verdict["examples"][0]["part"], 2, "{text}");
-    let mend = format!("mutirao run main.py results/{group}/failed.csv");
+    let mend = format!("mutirao run SCRIPT results/{group}/failed.csv");
     assert!(text.contains(&mend), "{text}");
     let failed = fs::read_to_string(desk.path(&format!("results/{group}/failed.csv")));
     assert_eq!(failed.unwrap(), "name\nx\n");

@@ -153,12 +153,12 @@ fn traceback(example: Option<&Task>) -> Option<String> {
     example.map(|task| format!("mutirao why {} {SHOWS_WHERE}", task.name.stem()))
 }
 
-/// Where the rows of failed parts lie, to be mended and handed in again.
+/// Where the rows of failed parts lie, to be mended and handed in again with what nobody here knows the name of.
 fn failed_rows(task: &Task) -> Option<String> {
     task.part()?;
     let group = &task.kind.group;
     Some(format!(
-        "mend results/{group}/failed.csv, then: mutirao run main.py results/{group}/failed.csv"
+        "mend results/{group}/failed.csv, then with the same script: mutirao run SCRIPT results/{group}/failed.csv"
     ))
 }
 

@@ -101,24 +101,21 @@ fn tries(report: &TaskReport) -> String {
     table.trim_fmt()
 }
 
-/// The command that comes next, in the master's folder.
+/// The command that comes next, wherever it is typed.
 fn next(report: &TaskReport) -> Option<String> {
-    let name = &report.task_name;
+    let name = report.task_name.stem();
     match (report.state, &report.result_file) {
-        (TaskState::Done, Some(file)) => Some(format!(
-            "what it printed: unzip -p results/{file} stdout.txt"
-        )),
-        (TaskState::Failed, Some(file)) => Some(format!(
-            "what it printed last: unzip -p results/{file} stderr.txt"
-        )),
+        (TaskState::Done, Some(_)) => Some(format!("what it printed: mutirao cat {name}")),
+        (TaskState::Failed, Some(_)) => {
+            Some(format!("what it printed last: mutirao cat {name} --stderr"))
+        }
         (TaskState::Cancelled, None) if is_zip_gone(report) => {
             Some("to try it again, put its ZIP into tasks/ again".into())
         }
-        (TaskState::Failed | TaskState::Cancelled, None) => Some(format!(
-            "to try it again: mutirao retry {}",
-            report.task_name.stem()
-        )),
-        (TaskState::Leased, _) => Some(format!("its way so far: mutirao trace --task {name}")),
+        (TaskState::Failed | TaskState::Cancelled, None) => {
+            Some(format!("to try it again: mutirao retry {name}"))
+        }
+        (TaskState::Leased, _) => Some(format!("its way so far: mutirao trace {name}")),
         _ => None,
     }
 }
@@ -183,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_task_shows_its_tries_and_where_its_output_lies() {
+    fn a_failed_task_shows_its_tries_and_how_to_see_its_output() {
         let mut failed = report(TaskState::Failed);
         failed.result_file = Some("failed/sim.zip".into());
         failed.conflicts.push(ConflictRow {
@@ -200,10 +197,7 @@ mod tests {
         assert!(lines[3].contains("ana") && lines[3].ends_with("the task"));
         assert!(lines[6].starts_with("try 2 on eve handed in another result"));
         assert_eq!(lines[7], "  | Traceback (most recent call last):");
-        assert_eq!(
-            lines[9],
-            "→ what it printed last: unzip -p results/failed/sim.zip stderr.txt"
-        );
+        assert_eq!(lines[9], "→ what it printed last: mutirao cat sim --stderr");
     }
 
     #[test]
