@@ -303,7 +303,7 @@ fn parts_go_by_their_numbers_tasks_by_their_state_and_all_by_a_word() {
     put_away(10);
     let waited = desk.output(&["wait", "all"]);
     assert_eq!(waited.status.code(), Some(0), "{}", err(&waited));
-    let again = desk.output(&["retry", "all"]);
+    let again = desk.output(&["retry", "all", "--yes"]);
     assert!(again.status.success(), "{}", err(&again));
     assert_eq!(desk.counts()["queued"], 10);
 }

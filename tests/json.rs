@@ -391,7 +391,7 @@ fn what_was_changed(held: &Held) {
     let why = of("one.zip")["reason"].as_str().unwrap();
     assert!(why.contains("its ZIP is not in"), "{why}");
     assert_eq!(of("two.zip")["is_changed"], true);
-    let told = held.one(&desk, 1, &["retry", "--cancelled", "--json"]);
+    let told = held.one(&desk, 1, &["retry", "--cancelled", "--yes", "--json"]);
     assert_eq!(told["others"][0]["examples"], json!(["one.zip"]));
     let told = held.one(&desk, 1, &["retry", "main-1", "--json"]);
     assert_eq!(told["groups"][0]["report"], Value::Null);

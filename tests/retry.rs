@@ -141,7 +141,7 @@ fn a_task_whose_zip_was_thrown_away_stays_as_it_ended() {
         zips_in(&failed).len() == 2
     });
     fs::remove_file(failed.join("sim.zip")).unwrap();
-    let again = desk.output(&["retry", "--cancelled"]);
+    let again = desk.output(&["retry", "--cancelled", "--yes"]);
     assert_eq!(again.status.code(), Some(1));
     let said = err(&again);
     assert!(

@@ -8,6 +8,7 @@ use std::fs;
 
 use common::desk::{Desk, each_row, err, out};
 use common::program::Program;
+use common::{PATIENCE, wait_until};
 use serde_json::Value;
 
 /// Fails over a bad row.
@@ -188,4 +189,49 @@ fn why_takes_names_parts_states_and_peers_and_trace_one_task() {
     ] {
         assert_eq!(desk.output(words).status.code(), Some(2), "{words:?}");
     }
+}
+
+#[test]
+fn retry_of_everything_tells_how_much_that_is_and_does_it_when_that_is_meant() {
+    let (desk, _running) = lab();
+    for words in [
+        &["retry", "all"][..],
+        &["retry", "failed"],
+        &["retry", "--failed"],
+    ] {
+        let output = desk.output(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        let much = if words[1] == "all" {
+            "2 groups"
+        } else {
+            "2 tasks"
+        };
+        let said = format!(
+            "nothing is tried again yet: it would be {much}, whoever handed it in; say it with --yes"
+        );
+        assert!(err(&output).contains(&said), "{}", err(&output));
+    }
+    assert_eq!(desk.counts()["failed"], 2);
+    let none = desk.output(&["retry", "cancelled"]);
+    assert_eq!(none.status.code(), Some(1));
+    assert!(
+        err(&none).contains("no such task is there"),
+        "{}",
+        err(&none)
+    );
+    wait_until("what failed is put away", PATIENCE, || {
+        desk.path("tasks/failed/main-2.2.zip").exists()
+    });
+    let again = desk.output(&["retry", "failed", "--yes"]);
+    assert!(again.status.success(), "{}", err(&again));
+    assert!(
+        out(&again).contains("main-1: 1 part tried again"),
+        "{}",
+        out(&again)
+    );
+    assert!(
+        out(&again).contains("main-2: 1 part tried again"),
+        "{}",
+        out(&again)
+    );
 }

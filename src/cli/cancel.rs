@@ -13,7 +13,7 @@ use mutirao_actors::wire::request::REASON_MAX;
 
 use super::account::{Account, Came, Words};
 use super::ask::{group_status, read_report, read_task};
-use super::master::report;
+use super::everything::in_words;
 use super::options::{FindOptions, NoMaster};
 use super::select::{Meant, NotFound, Selection, Target};
 use super::sweep::sweep;
@@ -56,7 +56,12 @@ pub async fn run(args: Cancel, telling: Telling) -> anyhow::Result<ExitCode> {
     let read = args.selection.read(&mut control).await?;
     let targets = read.targets(&OPEN, &mut control).await?;
     if !args.yes && read.is_everything() {
-        let Some(all) = in_words(&targets, &mut control).await? else {
+        let parts = targets.iter().filter_map(|target| match target {
+            Target::One(Meant::Group(group)) => Some(group.waiting + group.running),
+            Target::One(Meant::Task(_)) | Target::Some(_) => None,
+        });
+        let parts: Vec<_> = parts.collect();
+        let Some(all) = in_words(&OPEN, &read, &parts, &mut control).await? else {
             return Err(NotFound::Empty.into());
         };
         bail!(
@@ -117,44 +122,6 @@ async fn take_back(
         }
     }
     Ok(())
-}
-
-/// How much of everything would be taken back: what of these groups, and what is of none, or all that stands so; none if
-/// nothing is there.
-async fn in_words(targets: &[Target], control: &mut Control) -> anyhow::Result<Option<String>> {
-    let group = |target: &Target| match target {
-        Target::One(Meant::Group(group)) => Some(group.waiting + group.running),
-        Target::One(Meant::Task(_)) | Target::Some(_) => None,
-    };
-    let parts: Vec<_> = targets.iter().filter_map(group).collect();
-    let stand = |state| {
-        targets.iter().any(|target| match target {
-            Target::Some(sought) => sought.states.is_empty() || sought.states.contains(&state),
-            Target::One(_) => true,
-        })
-    };
-    let counts = report(control).await?.queue.tasks;
-    let waiting = if stand(TaskState::Queued) {
-        counts.queued
-    } else {
-        0
-    };
-    let running = if stand(TaskState::Leased) {
-        counts.leased
-    } else {
-        0
-    };
-    let of_groups = parts.iter().fold(0_u64, |sum, of| sum.saturating_add(*of));
-    let tasks = (waiting + running).saturating_sub(of_groups);
-    let (one, more) = ("group", "groups");
-    let groups = counted(parts.len() as u64, one, more);
-    let single = counted(tasks, "task", "tasks");
-    Ok(match (tasks, parts.is_empty()) {
-        (0, true) => None,
-        (_, true) => Some(single),
-        (0, false) => Some(groups),
-        (_, false) => Some(format!("{single} and {groups}")),
-    })
 }
 
 async fn cancel_task(

@@ -265,8 +265,8 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("mutirao retry last --failed", "only what failed"),
             ("mutirao retry main-7 3", "only this part of it"),
             (
-                "mutirao retry --failed",
-                "all that failed, whatever it is of",
+                "mutirao retry failed --yes",
+                "all that failed, whoever handed it in",
             ),
             (
                 "mutirao retry last --json",

@@ -9,6 +9,7 @@ mod config;
 mod doctor;
 mod drain;
 mod ended;
+mod everything;
 mod examples;
 mod fetch;
 mod group;

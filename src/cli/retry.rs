@@ -1,8 +1,11 @@
 //! `mutirao retry`: try again what failed or was cancelled.
+//!
+//! Rule: what is named is tried again; everything, which is that of others too, only for who says so twice.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Args;
 use mutirao_actors::model::TaskId;
 use mutirao_actors::wire::Request;
@@ -10,8 +13,9 @@ use mutirao_actors::wire::report::{GroupReport, Sought, TaskReport, TaskState};
 
 use super::account::{Account, Came, Words};
 use super::ask::{group_status, read_report, read_task};
+use super::everything::in_words;
 use super::options::{FindOptions, NoMaster};
-use super::select::{Meant, Read, Selection};
+use super::select::{Meant, NotFound, Read, Selection};
 use super::sweep::sweep;
 use super::telling::Telling;
 use super::work::counted;
@@ -22,12 +26,18 @@ use crate::control::{Control, ControlError};
 pub struct Retry {
     #[command(flatten)]
     selection: Selection,
+    /// With `all`, or a state alone: do it, whoever handed it in
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     find: FindOptions,
     /// Print what came of it as one JSON object
     #[arg(long)]
     json: bool,
 }
+
+/// Tasks that can be tried again.
+const OVER: [TaskState; 2] = [TaskState::Failed, TaskState::Cancelled];
 
 /// What is to be tried again.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,15 +46,24 @@ enum Again {
     Task(TaskId, String),
 }
 
-/// Tasks that can be tried again.
-const OVER: [TaskState; 2] = [TaskState::Failed, TaskState::Cancelled];
-
 /// Has it tried again, and says how much.
 pub async fn run(args: Retry, telling: Telling) -> anyhow::Result<ExitCode> {
     let telling = telling.json(args.json);
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
     let read = args.selection.read(&mut control).await?;
+    if !args.yes && read.is_everything() {
+        let groups = read.wholes(&OVER, None, usize::MAX, &mut control).await?;
+        // By a state alone it is tasks, as `cancel` counts them.
+        let groups = groups.groups.iter().filter(|_| read.is_all());
+        let parts: Vec<_> = groups.map(|group| over(group, &[])).collect();
+        let Some(all) = in_words(&OVER, &read, &parts, &mut control).await? else {
+            return Err(NotFound::Empty.into());
+        };
+        bail!(
+            "nothing is tried again yet: it would be {all}, whoever handed it in; say it with --yes"
+        );
+    }
     let chosen = chosen(&read, &mut control).await?;
     let mut account = Account::of(args.selection.asked(), None, telling);
     let went = try_again(chosen, read.states(), &mut account, &mut control).await;
