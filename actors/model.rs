@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -182,6 +183,12 @@ impl TaskId {
     /// A new task; later ones compare greater.
     pub fn new() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// When the master gave it, to the millisecond, by its clock on the wall; none if no master of ours did.
+    pub fn given_at(&self) -> Option<Timestamp> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanos).ok()?).ok()
     }
 }
 

@@ -235,3 +235,30 @@ fn retry_of_everything_tells_how_much_that_is_and_does_it_when_that_is_meant() {
         out(&again)
     );
 }
+
+#[test]
+fn info_tells_when_a_task_was_handed_in_began_and_ended_also_after_a_restart() {
+    let (desk, [master, _peer]) = lab();
+    let times = || {
+        let report = desk.json(&["info", "hello", "--json"]);
+        let keys = ["submitted_at", "started_at", "ended_at"];
+        keys.map(|key| report[key].as_str().unwrap()[..19].to_owned())
+    };
+    let before = times();
+    let text = out(&desk.output(&["info", "hello"]));
+    for said in [
+        "handed in  20",
+        "began      20",
+        "ended      20",
+        " s ago\n",
+        "took       ",
+    ] {
+        assert!(text.contains(said), "{said} in {text}");
+    }
+    master.terminate();
+    assert_eq!(master.wait_end(PATIENCE), Some(0));
+    let _anew = desk.master();
+    let after = times();
+    assert_eq!(after[0], before[0]);
+    assert!(after.iter().all(|at| at.starts_with("20")), "{after:?}");
+}

@@ -34,6 +34,7 @@ use super::rare::{Rare, Untold};
 use super::record::{Conflict, Fate, OlderParts, Record, Remembered};
 use super::seats::{Seat, Seated, Seats};
 use super::tallies::Tallies;
+use super::when::{Times, When};
 use crate::model::{Attempt, Digest, Endpoint, Moment, PeerId, Task, TaskId, TaskName};
 
 /// Terminal tasks that are remembered, to recognise late results and to answer for them: some 50 MB.
@@ -204,6 +205,8 @@ pub struct Story {
     pub patient_until: Moment,
     /// What went wrong last, in words for a reader.
     pub trouble: Option<String>,
+    /// When.
+    pub times: Times,
 }
 
 impl Untold for Story {
@@ -217,6 +220,7 @@ impl Untold for Story {
             avoided: Vec::new(),
             patient_until: Moment(0),
             trouble: None,
+            times: Times::UNKNOWN,
         };
         &UNTOLD
     }
@@ -241,6 +245,7 @@ impl Story {
         (self.failures, self.losses, self.trouble) = (0, 0, None);
         self.avoided = Vec::new();
         self.patient_until = Moment::default();
+        self.times.ended = When::Unknown;
     }
 
     /// Gives back what is not used; nothing more will come.
@@ -551,6 +556,7 @@ impl Ledger {
                 failures: blamed(Blame::Run),
                 losses: blamed(Blame::Peer),
                 trouble: last_fault,
+                times: Times::earlier(remembered),
                 state,
                 tries,
                 conflicts,

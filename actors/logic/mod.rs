@@ -33,4 +33,5 @@ pub mod spans;
 pub mod standing;
 pub mod tallies;
 pub mod traceback;
+pub mod when;
 pub mod withheld;

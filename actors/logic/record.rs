@@ -184,6 +184,10 @@ pub struct Remembered {
     pub lies: Place,
     /// Whether its files lie where they belong, once it is terminal.
     pub settled: bool,
+    /// When its newest try began, in milliseconds since 1970 by the clock on the wall; for readers alone.
+    pub began_at: Option<i64>,
+    /// When it ended, in the same way.
+    pub ended_at: Option<i64>,
 }
 
 impl Remembered {
@@ -194,6 +198,8 @@ impl Remembered {
             course: Rare::default(),
             lies,
             settled: false,
+            began_at: None,
+            ended_at: None,
         }
     }
 }

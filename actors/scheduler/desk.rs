@@ -156,6 +156,12 @@ impl<P: Policy> Desk<P> {
         handed_in: Option<Archive>,
         cause: Cause,
     ) {
+        let now = self.now();
+        for effect in &effects {
+            if let Effect::End(task, ..) = effect {
+                self.mind.ended_at(task, now);
+            }
+        }
         let records = self.mind.take_news();
         if !records.is_empty() {
             let write_down = WriteDown {

@@ -177,7 +177,9 @@ impl<P: Policy> Takes<DescribeTask> for Desk<P> {
         let DescribeTask { task, why, reply } = message;
         let report = self.chosen(&task).map(|entry| {
             entry.map(|entry| match why {
-                true => report::in_full(&self.mind, entry, self.now()),
+                true => report::in_full(&self.mind, entry, self.now(), |moment| {
+                    self.cast.clock.wall(moment)
+                }),
                 false => report::of_task(entry),
             })
         });

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::logic::diagnosis::Diagnosis;
 use crate::logic::dispatch::Dispatch;
 use crate::logic::effect::End;
@@ -200,6 +202,9 @@ pub fn of_task(entry: &Entry) -> TaskReport {
         reason,
         result_file: kept.map(|(_, file)| file.clone()),
         took_ms: kept.and_then(|(submitted, _)| u64::try_from(submitted.took.as_millis()).ok()),
+        submitted_at: entry.task.id.given_at(),
+        started_at: None,
+        ended_at: None,
         group: part.map(|_| entry.task.kind.group.as_ref().to_owned()),
         part: part.map(Part::number),
         parts: part.map(Part::of),
@@ -209,8 +214,13 @@ pub fn of_task(entry: &Entry) -> TaskReport {
     }
 }
 
-/// How one task stands, and how it came to that.
-pub fn in_full<P: Policy>(mind: &Dispatch<P>, entry: &Entry, now: Moment) -> TaskReport {
+/// How one task stands, and how it came to that; `wall` tells what a moment is on the wall.
+pub fn in_full<P: Policy>(
+    mind: &Dispatch<P>,
+    entry: &Entry,
+    now: Moment,
+    wall: impl Fn(Moment) -> Timestamp,
+) -> TaskReport {
     let tries = entry.story.tries.iter().map(|tried| TryRow {
         attempt: tried.attempt,
         peer_id: tried.holder.peer.clone(),
@@ -222,7 +232,14 @@ pub fn in_full<P: Policy>(mind: &Dispatch<P>, entry: &Entry, now: Moment) -> Tas
         attempt: conflict.attempt,
         sha256: conflict.sha256,
     });
+    let story = &*entry.story;
     TaskReport {
+        started_at: story.times.began.on_wall(&wall),
+        ended_at: story
+            .times
+            .ended
+            .on_wall(&wall)
+            .filter(|_| story.state.is_terminal()),
         tries: tries.collect(),
         conflicts: conflicts.collect(),
         why: Some(Box::new(Findings {
@@ -359,8 +376,12 @@ mod tests {
     use crate::model::{Ending, Task};
     use crate::wire::report::Culprit;
 
+    fn at(moment: Moment) -> Timestamp {
+        Timestamp::from_microsecond(i64::try_from(moment.0).unwrap()).unwrap()
+    }
+
     fn told(desk: &Desk) -> Vec<(String, Option<Against>)> {
-        let report = in_full(&desk.mind, desk.entry(task(1).id), desk.now);
+        let report = in_full(&desk.mind, desk.entry(task(1).id), desk.now, at);
         let tries = report.tries.into_iter();
         tries.map(|tried| (tried.ended, tried.against)).collect()
     }
@@ -420,7 +441,7 @@ mod tests {
         (0..200).for_each(|number| run(number, true));
         (200..301).for_each(|number| run(number, false));
         let last = desk.entry(part(300).id);
-        let report = in_full(&desk.mind, last, desk.now);
+        let report = in_full(&desk.mind, last, desk.now, at);
         let verdict = &report.why.unwrap().verdicts[0];
         assert_eq!((verdict.culprit, verdict.tasks), (Culprit::Row, 64));
         let told = "64 of 64 tasks that were looked at fail so";

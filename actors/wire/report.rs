@@ -1,5 +1,6 @@
 //! What the control actions report and the command line prints; with `--json`, exactly these.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -261,6 +262,18 @@ pub struct TaskReport {
     pub result_file: Option<String>,
     /// How long its last run took, in milliseconds.
     pub took_ms: Option<u64>,
+    /// When it was handed in, by the master's clock on the wall.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub submitted_at: Option<Timestamp>,
+    /// In full only: when its newest try began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub started_at: Option<Timestamp>,
+    /// In full only: when it ended, once it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ended_at: Option<Timestamp>,
     /// The group of which it is a part, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,

@@ -83,7 +83,7 @@ pub async fn run(args: Cat, telling: Telling) -> anyhow::Result<ExitCode> {
     let mut is_whole = true;
     for meant in args.selection.find(&OVER, &mut control).await? {
         is_whole &= match meant {
-            Meant::Task(task) => telling.print(&printed(task, stream, &mut control).await?)?,
+            Meant::Task(task) => telling.print(&printed(*task, stream, &mut control).await?)?,
             Meant::Group(group) => parts(&group, stream, telling, &mut control).await?,
         };
     }

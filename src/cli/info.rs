@@ -5,12 +5,15 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Args;
+use jiff::{Timestamp, Zoned};
 use mutirao_actors::wire::report::{GroupReport, TaskReport};
 
 use super::group::missing;
 use super::list::state;
 use super::options::{FindOptions, NoMaster};
 use super::select::{self, Meant, Selection};
+use super::status::in_words as seconds;
+use super::why::findings::milliseconds;
 use crate::control::Control;
 
 /// Tell all that is known of tasks and groups
@@ -41,7 +44,10 @@ pub async fn run(args: Info) -> anyhow::Result<ExitCode> {
             Meant::Task(report) => {
                 let id = report.task_id.to_string();
                 let report = select::task(&id, true, &mut control).await?;
-                (serde_json::to_string(&report)?, of_task(&report))
+                (
+                    serde_json::to_string(&report)?,
+                    of_task(&report, &Zoned::now()),
+                )
             }
         };
         let mut out = io::stdout().lock();
@@ -94,7 +100,15 @@ fn of_group(report: &GroupReport) -> String {
     lines.0
 }
 
-fn of_task(report: &TaskReport) -> String {
+/// When something was, and how long ago that is: `2026-11-22 14:05:31, 2 min 5 s ago`.
+fn when(at: Timestamp, now: &Zoned) -> String {
+    let local = at.to_zoned(now.time_zone().clone());
+    let ago = now.timestamp().duration_since(at).as_secs();
+    let ago = seconds(u64::try_from(ago).unwrap_or_default());
+    format!("{}, {ago} ago", local.strftime("%Y-%m-%d %H:%M:%S"))
+}
+
+fn of_task(report: &TaskReport, now: &Zoned) -> String {
     let mut lines = Lines::default();
     lines.say("task", &report.task_name);
     lines.say("id", report.task_id);
@@ -102,6 +116,9 @@ fn of_task(report: &TaskReport) -> String {
     if let (Some(group), Some(part), Some(parts)) = (&report.group, report.part, report.parts) {
         lines.say("group", format!("{group}, part {part} of {parts}"));
     }
+    lines.maybe("handed in", report.submitted_at.map(|at| when(at, now)));
+    lines.maybe("began", report.started_at.map(|at| when(at, now)));
+    lines.maybe("ended", report.ended_at.map(|at| when(at, now)));
     lines.maybe("reason", report.reason.as_ref());
     let waits = report.why.iter().flat_map(|why| &why.waits);
     waits.for_each(|why| lines.say("waits for", &why.reason));
@@ -116,8 +133,53 @@ fn of_task(report: &TaskReport) -> String {
             format!("another result of try {number} from {peer}: sha256 {sha256}"),
         );
     }
-    lines.maybe("took", report.took_ms.map(|took| format!("{took} ms")));
+    lines.maybe("took", report.took_ms.map(milliseconds));
     let file = report.result_file.as_ref();
     lines.maybe("result", file.map(|file| format!("results/{file}")));
     lines.0
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn told(more: Value) -> String {
+        let mut report = json!({
+            "task_id": "01a22620-e91c-705e-9677-bda466ff00c2", "task_name": "sim.zip", "attempts": 1,
+            "submitted_at": "2026-11-22T14:05:31.5Z",
+        });
+        let fields = report.as_object_mut().unwrap();
+        fields.extend(more.as_object().unwrap().clone());
+        let now: Timestamp = "2026-11-22T14:07:36.7Z".parse().unwrap();
+        let report = serde_json::from_value(report).unwrap();
+        of_task(&report, &now.to_zoned(TimeZone::UTC))
+    }
+
+    #[test]
+    fn a_task_is_told_with_its_times() {
+        let done = told(json!({
+            "state": "done", "took_ms": 3210, "started_at": "2026-11-22T14:06:34Z", "ended_at": "2026-11-22T14:06:37Z",
+        }));
+        assert!(
+            done.contains("handed in  2026-11-22 14:05:31, 2 min 5 s ago\n"),
+            "{done}"
+        );
+        assert!(done.contains("took       3.2 s\n"), "{done}");
+        assert!(
+            done.contains("began      2026-11-22 14:06:34, 1 min 2 s ago\n"),
+            "{done}"
+        );
+        assert!(
+            done.contains("ended      2026-11-22 14:06:37, 59 s ago\n"),
+            "{done}"
+        );
+        let waits = told(json!({ "state": "queued" }));
+        assert!(
+            !waits.contains("began") && !waits.contains("ended"),
+            "{waits}"
+        );
+    }
 }

@@ -72,7 +72,7 @@ pub enum Meant {
     /// All parts of a group.
     Group(GroupReport),
     /// One task.
-    Task(TaskReport),
+    Task(Box<TaskReport>),
 }
 
 /// Of what is meant, what is changed together.
@@ -190,6 +190,11 @@ impl Selection {
 }
 
 impl Meant {
+    /// This task.
+    fn task(report: TaskReport) -> Self {
+        Self::Task(Box::new(report))
+    }
+
     /// What tells it from all others.
     fn key(&self) -> (Option<TaskId>, Option<String>) {
         match self {

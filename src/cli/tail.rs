@@ -153,7 +153,7 @@ impl<'a> Reading<'a> {
         for meant in meant {
             match meant {
                 Meant::Task(task) => waiting.push_back(Waiting {
-                    task,
+                    task: *task,
                     is_new: false,
                 }),
                 Meant::Group(group) => groups.push(Group {

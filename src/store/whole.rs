@@ -81,7 +81,8 @@ impl Whole {
             },
             Standing::Cancelled => Fate::Cancelled { why },
         };
-        let settled = row.settled;
+        let (settled, ended_at) = (row.settled, row.ended_at);
+        let began_at = self.tries.last().map(|tried| tried.began_at);
         let (task, lies) = row.task();
         Ok(Remembered {
             task: kinds.share_in(task),
@@ -92,6 +93,8 @@ impl Whole {
             }),
             lies,
             settled,
+            began_at,
+            ended_at,
         })
     }
 }

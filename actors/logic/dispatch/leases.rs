@@ -7,6 +7,7 @@ use crate::logic::effect::{Effect, Offer};
 use crate::logic::fault::Fault;
 use crate::logic::ledger::{Lease, State};
 use crate::logic::policy::Policy;
+use crate::logic::when::When;
 use crate::model::{Attempt, Endpoint, Moment, Task, TaskId};
 
 /// After its limit a run gets this long to pack and hand in its result.
@@ -94,6 +95,7 @@ impl<P: Policy> Dispatch<P> {
             None => self.pick(&ask.peer.peer, now)?,
         };
         let tried = self.ledger.begin_try(&id, &ask.peer)?;
+        self.ledger.get_mut(&id)?.times.began = When::Here(now);
         self.dequeue(&id);
         let task = &self.ledger.get(&id)?.task;
         self.queue.handed_out(task);

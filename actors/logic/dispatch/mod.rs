@@ -35,6 +35,7 @@ use super::queue::Queue;
 use super::record::Record;
 use super::rooms::Rooms;
 use super::standing::{Standing, Standings};
+use super::when::When;
 use crate::model::{Attempt, Moment, PeerId, Task, TaskId};
 
 /// Waiting requests that are passed over after one fact: a peer is passed over only while it pauses, is full
@@ -161,6 +162,13 @@ impl<P: Policy> Dispatch<P> {
         let mut effects = self.end_doomed();
         effects.extend(self.serve_waiting(now));
         effects
+    }
+
+    /// The end of a task is told to readers with its time. Many a step ends tasks, some of which are told no time.
+    pub fn ended_at(&mut self, task: &TaskId, now: Moment) {
+        if let Some(story) = self.ledger.get_mut(task) {
+            story.times.ended = When::Here(now);
+        }
     }
 
     /// Whoever put the task in took it back, or somebody cancelled it.

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use bytes::BytesMut;
+use jiff::Timestamp;
 use proptest::option;
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -114,6 +115,9 @@ fn task_report() -> impl Strategy<Value = TaskReport> {
             reason,
             result_file: None,
             took_ms: Some(1),
+            submitted_at: task_id.given_at(),
+            started_at: None,
+            ended_at: Some(Timestamp::UNIX_EPOCH),
             group: Some("rows".into()),
             part: Some(attempts),
             parts: Some(9),

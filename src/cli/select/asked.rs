@@ -86,10 +86,10 @@ pub async fn find(what: &str, control: &mut Control) -> Result<Found, ControlErr
     let why = match task(what, false, control).await {
         Ok(report) => match &report.group {
             Some(group) if what == "last" => match group_status(group, control).await {
-                Err(ControlError::Refused(_)) => return known(Meant::Task(report)),
+                Err(ControlError::Refused(_)) => return known(Meant::task(report)),
                 found => return known(Meant::Group(found?)),
             },
-            _ => return known(Meant::Task(report)),
+            _ => return known(Meant::task(report)),
         },
         // Nor is the newest group of all what was handed in last from here.
         Err(ControlError::Refused(why)) if what == "last" && remembered().is_some() => {
@@ -114,7 +114,7 @@ pub async fn find(what: &str, control: &mut Control) -> Result<Found, ControlErr
 /// When the master cannot be reached.
 pub async fn by_name(what: &str, control: &mut Control) -> Result<Option<Meant>, ControlError> {
     match task_status(TaskChoice::typed(what), false, control).await {
-        Ok(report) if report.task_name.stem() == what => return Ok(Some(Meant::Task(report))),
+        Ok(report) if report.task_name.stem() == what => return Ok(Some(Meant::task(report))),
         Ok(_) | Err(ControlError::Refused(_)) => {}
         Err(error) => return Err(error),
     }
@@ -214,7 +214,7 @@ pub(super) async fn one_by_one(
     control: &mut Control,
 ) -> Result<Vec<Meant>, ControlError> {
     let listed = tasks(sought, None, usize::MAX, control).await?;
-    Ok(listed.tasks.into_iter().map(Meant::Task).collect())
+    Ok(listed.tasks.into_iter().map(Meant::task).collect())
 }
 
 /// The parts of a group that are known, by their numbers.

@@ -163,7 +163,10 @@ impl Read {
         };
         Ok(match named {
             Named::Whole(Meant::Task(task)) => Listed {
-                tasks: Some(task.clone()).filter(is_meant).into_iter().collect(),
+                tasks: Some((**task).clone())
+                    .filter(is_meant)
+                    .into_iter()
+                    .collect(),
                 next: None,
             },
             Named::Whole(Meant::Group(_)) if which == Tasks::BesideGroups => Listed::default(),

@@ -240,7 +240,7 @@ impl Read {
                 Named::Parts(group, numbers) => {
                     let some = some(group, numbers, control).await?.into_iter();
                     let wanted = some.filter(|part| is_wanted(part.state));
-                    found.extend(wanted.map(Meant::Task).map(Target::One));
+                    found.extend(wanted.map(Meant::task).map(Target::One));
                 }
             }
         }
