@@ -287,6 +287,9 @@ mod tests {
         let words = ["main-1", "1-3", "7", "sim", "sim"];
         let listed = pages(&words, Tasks::All, 2).await;
         assert_eq!(listed, [vec![LONER, 7], vec![3, 2], vec![1]]);
+        // Each has no more than one, and the page has room for one of them.
+        let single = pages(&["main-1", "0", "sim"], Tasks::All, 1).await;
+        assert_eq!(single, [[LONER], [0]]);
         let whole = pages(&["main-1", "sim"], Tasks::All, 400).await.concat();
         let all: Vec<_> = (0..PARTS).chain([LONER]).rev().collect();
         assert_eq!(whole, all);
