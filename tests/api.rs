@@ -324,9 +324,9 @@ fn many_tasks_are_cancelled_and_tried_again_with_one_request() {
 
     let too_many = vec![unknown; 1001].join(",");
     for (path, wanted) in [
-        ("/cancel".to_owned(), 409),
-        ("/retry?from=7".to_owned(), 409),
-        (format!("/cancel?tasks={one}&state=queued"), 409),
+        ("/cancel".to_owned(), 400),
+        ("/retry?from=7".to_owned(), 400),
+        (format!("/cancel?tasks={one}&state=queued"), 400),
         ("/cancel?tasks=last".to_owned(), 400),
         ("/retry?tasks=".to_owned(), 400),
         ("/retry?reason=no".to_owned(), 400),
@@ -334,6 +334,25 @@ fn many_tasks_are_cancelled_and_tried_again_with_one_request() {
     ] {
         let (status, problem) = post(&path, b"");
         assert_eq!(status, wanted, "{problem}");
+    }
+    // What can be in no such state is no task that none is of.
+    for (path, states, words) in [
+        (
+            "cancel",
+            ["done", "failed", "cancelled"],
+            "`queued` or `leased`",
+        ),
+        (
+            "retry",
+            ["done", "queued", "leased"],
+            "`failed` or `cancelled`",
+        ),
+    ] {
+        for state in states {
+            let (status, problem) = post(&format!("/{path}?state={state}"), b"");
+            let told = problem["detail"].as_str().unwrap_or_default();
+            assert!(status == 400 && told.contains(words), "{problem}");
+        }
     }
 }
 

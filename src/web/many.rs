@@ -12,6 +12,7 @@ use mutirao_actors::model::TaskId;
 use mutirao_actors::port::Hears;
 use mutirao_actors::wire::report::{Sought, SweepReport, TaskState};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Desk;
@@ -19,18 +20,62 @@ use super::answers::Answer;
 use super::problem::Problem;
 use super::tasks::in_words;
 
+/// Ids of tasks, with commas between them.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(
+    pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(,[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}){0,999}$"
+)]
+struct Ids(String);
+
+/// In which state a task is that can be taken back: whoever asks for another one is told, and not that there was none.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum OpenState {
+    /// Waits for a peer.
+    Queued,
+    /// Runs at a peer.
+    Leased,
+}
+
+impl From<OpenState> for TaskState {
+    fn from(state: OpenState) -> Self {
+        match state {
+            OpenState::Queued => Self::Queued,
+            OpenState::Leased => Self::Leased,
+        }
+    }
+}
+
+/// In which state a task is that can be tried again.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum LostState {
+    /// Failed for good.
+    Failed,
+    /// Was cancelled.
+    Cancelled,
+}
+
+impl From<LostState> for TaskState {
+    fn from(state: LostState) -> Self {
+        match state {
+            LostState::Failed => Self::Failed,
+            LostState::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
 /// Which open tasks are taken back.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Cancelled {
     /// Those with these ids, with commas between them, and no others
-    #[param(
-        pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(,[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}){0,999}$"
-    )]
-    tasks: Option<String>,
+    #[param(inline)]
+    tasks: Option<Ids>,
     /// Those in this state
-    state: Option<TaskState>,
+    #[param(inline)]
+    state: Option<OpenState>,
     /// Those of this group
     group: Option<String>,
     /// Those that are no parts of a group
@@ -51,12 +96,11 @@ pub struct Cancelled {
 #[serde(deny_unknown_fields)]
 pub struct Retried {
     /// Those with these ids, with commas between them, and no others
-    #[param(
-        pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(,[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}){0,999}$"
-    )]
-    tasks: Option<String>,
-    /// Those in this state: `failed` or `cancelled`
-    state: Option<TaskState>,
+    #[param(inline)]
+    tasks: Option<Ids>,
+    /// Those in this state
+    #[param(inline)]
+    state: Option<LostState>,
     /// Those of this group
     group: Option<String>,
     /// Those that are no parts of a group
@@ -70,7 +114,7 @@ pub struct Retried {
 
 /// What is asked of tasks.
 struct Asked {
-    tasks: Option<String>,
+    tasks: Option<Ids>,
     all: bool,
     from: Option<u32>,
     sought: Sought,
@@ -80,12 +124,12 @@ impl Asked {
     /// The tasks that are asked for.
     fn which(self) -> Result<(Sought, Meant), Problem> {
         let says_what = self.sought != Sought::default() || self.all;
-        match self.tasks.as_deref().map(ids).transpose()? {
-            Some(_) if says_what || self.from.is_some() => Err(Problem::refused(
+        match self.tasks.map(|typed| ids(&typed.0)).transpose()? {
+            Some(_) if says_what || self.from.is_some() => Err(Problem::bad(
                 "tasks goes alone: it says which by itself, and they are done at once",
             )),
             Some(tasks) => Ok((Sought::default(), Meant::These(tasks))),
-            None if !says_what => Err(Problem::refused(
+            None if !says_what => Err(Problem::bad(
                 "say which tasks: tasks=<ids>, state=<state>, group=<group>, single=true, or all=true for every one",
             )),
             None => Ok((self.sought, Meant::From(self.from.unwrap_or_default()))),
@@ -118,9 +162,9 @@ fn id(typed: &str) -> Result<TaskId, Problem> {
 /// Takes many tasks back, of those that are open: at most 1,000 of them.
 #[utoipa::path(post, path = "/api/v1/tasks/cancel", tag = "tasks", params(Cancelled), responses(
     (status = 200, description = "How many, and where it goes on", body = SweepReport),
-    (status = 400, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
+    (status = 400, description = "The query is not understood, or does not say which", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from there", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "It is not said which, or the master cannot write it down now", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "The master cannot write it down now", body = Problem, content_type = "application/problem+json"),
     (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
 pub async fn cancel(
     desk: Data<Desk>,
@@ -147,9 +191,9 @@ pub async fn cancel(
 /// Tries many tasks again, of those that failed or were cancelled: at most 1,000 of them, and what was cancelled with them.
 #[utoipa::path(post, path = "/api/v1/tasks/retry", tag = "tasks", params(Retried), responses(
     (status = 200, description = "How many, and where it goes on", body = SweepReport),
-    (status = 400, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
+    (status = 400, description = "The query is not understood, or does not say which", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from there", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "It is not said which, or the master cannot write it down now", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "The master cannot write it down now", body = Problem, content_type = "application/problem+json"),
     (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
 pub async fn retry(desk: Data<Desk>, wanted: Query<Retried>) -> Result<Json<SweepReport>, Problem> {
     let wanted = wanted.into_inner();
@@ -169,9 +213,13 @@ pub async fn retry(desk: Data<Desk>, wanted: Query<Retried>) -> Result<Json<Swee
 }
 
 /// What they have in common.
-fn sought(state: Option<TaskState>, group: Option<String>, single: Option<bool>) -> Sought {
+fn sought(
+    state: Option<impl Into<TaskState>>,
+    group: Option<String>,
+    single: Option<bool>,
+) -> Sought {
     Sought {
-        states: state.into_iter().collect(),
+        states: state.into_iter().map(Into::into).collect(),
         group,
         single: single == Some(true),
     }
@@ -200,7 +248,7 @@ mod tests {
 
     fn asked(tasks: Option<&str>, sought: Sought) -> Asked {
         Asked {
-            tasks: tasks.map(str::to_owned),
+            tasks: tasks.map(|typed| Ids(typed.to_owned())),
             all: false,
             from: None,
             sought,
@@ -223,7 +271,7 @@ mod tests {
     #[test]
     fn whoever_says_nothing_means_nothing_and_ids_go_alone() {
         let nothing = asked(None, Sought::default()).which().unwrap_err();
-        assert_eq!(nothing.status, 409);
+        assert_eq!(nothing.status, 400);
         let all = Asked {
             all: true,
             ..asked(None, Sought::default())
@@ -234,6 +282,6 @@ mod tests {
         let id = Uuid::nil().to_string();
         let these = asked(Some(&id), Sought::default()).which();
         assert!(matches!(these, Ok((_, Meant::These(ids))) if ids.len() == 1));
-        assert_eq!(asked(Some(&id), failed()).which().unwrap_err().status, 409);
+        assert_eq!(asked(Some(&id), failed()).which().unwrap_err().status, 400);
     }
 }
