@@ -510,9 +510,7 @@ impl Ledger {
     /// Counts the terminal tasks of earlier lives that are not remembered themselves, and which of them were parts.
     pub fn count_forgotten(&mut self, forgotten: Counts, parts: &[OlderParts]) {
         for older in parts {
-            let lost = older.lost.len() as u64;
-            self.tallies
-                .count_forgotten(&older.group, older.counts, lost);
+            self.tallies.count_forgotten(&older.group, older.counts);
         }
         self.counts.done += forgotten.done;
         self.counts.failed += forgotten.failed;

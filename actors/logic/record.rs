@@ -148,7 +148,7 @@ pub struct Past {
     /// All tasks that are open, or whose files are not where they belong, and the newest of the others; in the order
     /// of their arrival.
     pub tasks: Vec<Remembered>,
-    /// The parts of these tasks' groups that are terminal or lost and not among them.
+    /// The parts of these tasks' groups that are terminal and not among them.
     pub older_parts: Vec<OlderParts>,
     /// How many tasks stood how in the end, of all that there ever were.
     pub counts: Counts,
@@ -158,7 +158,7 @@ pub struct Past {
     pub is_whole: bool,
 }
 
-/// Parts of a group that ended so long ago that no more of them is remembered, and those that are lost.
+/// Parts of a group that ended so long ago that no more of them is remembered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OlderParts {
     /// The group.
@@ -169,8 +169,6 @@ pub struct OlderParts {
     pub parts: u32,
     /// Their tasks by their numbers, of each the newest.
     pub tasks: Vec<(u32, TaskId)>,
-    /// The numbers of those of which nothing that was written down is left.
-    pub lost: Vec<u32>,
 }
 
 /// A task as the records give it back.

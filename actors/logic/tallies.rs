@@ -17,8 +17,6 @@ const OVER_MAX: usize = 1000;
 const REASONS_MAX: usize = 10;
 /// Parts of a group by which another of it is judged: enough to see what is usual, and no more work than a task with many tries.
 const NEWEST_MAX: usize = 64;
-/// Why a part failed that is lost.
-const LOST: &str = "what was written down of it is lost";
 /// Characters of a reason: enough to tell it from others.
 const REASON_CHARS_MAX: usize = 200;
 
@@ -178,16 +176,12 @@ impl Tallies {
         }
     }
 
-    /// Parts of an earlier life that ended, and of which no more is known; and so many that are lost, which failed by that.
-    pub fn count_forgotten(&mut self, group: &str, forgotten: Counts, lost: u64) {
-        let Some(tally) = self.groups.get_mut(group) else {
-            return;
-        };
-        tally.counts.done += forgotten.done;
-        tally.counts.failed += forgotten.failed + lost;
-        tally.counts.cancelled += forgotten.cancelled;
-        if lost > 0 && tally.reasons.len() < REASONS_MAX {
-            tally.reasons.push((LOST.to_owned(), lost));
+    /// Parts of an earlier life that ended, and of which no more is known.
+    pub fn count_forgotten(&mut self, group: &str, forgotten: Counts) {
+        if let Some(tally) = self.groups.get_mut(group) {
+            tally.counts.done += forgotten.done;
+            tally.counts.failed += forgotten.failed;
+            tally.counts.cancelled += forgotten.cancelled;
         }
     }
 

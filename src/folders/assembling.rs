@@ -33,9 +33,6 @@ pub(super) use job::nothing_is_to_come;
 /// Parts that one job puts in: a program that ends waits for the job.
 const BATCH_MAX: usize = 64;
 
-/// Why a part is lost of which the row is gone.
-const ROW_LOST: &str = "its row is not in the store any more";
-
 /// A group of which not all is put together.
 #[derive(Debug)]
 struct Assembly {
@@ -155,7 +152,7 @@ impl Assemblies {
         }
     }
 
-    /// Parts that ended in an earlier life, of which no more is remembered, or that are lost; said after all that is.
+    /// Parts that ended in an earlier life, of which no more is remembered; said after all that is.
     pub fn recall_older(&mut self, parts: &OlderParts) {
         if folder_of(&parts.group).is_none() {
             return;
@@ -169,23 +166,7 @@ impl Assemblies {
                 || unsettled.contains(&number)
         };
         assembly.older = Older::of(&parts.tasks, is_known);
-        let lost = parts.lost.iter().filter(|number| !is_known(**number));
-        let whole = Whole {
-            group: parts.group.to_string(),
-            parts: parts.parts,
-        };
-        let lost = lost.map(|number| (*number, Ending::lost(&whole, *number, None, ROW_LOST)));
-        let lost: Vec<_> = lost.collect();
-        if !lost.is_empty() {
-            let (count, group) = (lost.len(), &parts.group);
-            tracing::warn!(
-                "results/{group}/manifest.json tells {count} of its parts as failed: nothing of what was written down of them is left"
-            );
-        }
-        assembly.ended.extend(lost);
-        let next = assembly.next;
-        let is_there = assembly.ended.contains_key(&next) || assembly.older.find(next).is_some();
-        if is_there && !self.due.contains(&parts.group) {
+        if assembly.older.find(assembly.next).is_some() && !self.due.contains(&parts.group) {
             self.due.push_back(Arc::clone(&parts.group));
         }
     }

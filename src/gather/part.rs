@@ -27,9 +27,8 @@ pub struct Whole {
 pub struct Part {
     /// Which, from 0.
     pub part: u32,
-    /// Its task, if that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub task_id: Option<TaskId>,
+    /// Its task.
+    pub task_id: TaskId,
     /// How it ended.
     pub state: TaskState,
     /// Who ran it last, if anybody did.

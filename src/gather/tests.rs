@@ -20,7 +20,7 @@ fn zip(files: &[(&str, &str)]) -> Zip {
 fn part(number: u32, state: TaskState) -> Part {
     Part {
         part: number,
-        task_id: Some(TaskId(uuid::Uuid::from_u128(number.into()))),
+        task_id: TaskId(uuid::Uuid::from_u128(number.into())),
         state,
         peer: Some("ana".parse().unwrap()),
         attempts: 1,

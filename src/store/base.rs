@@ -15,7 +15,7 @@ use super::fail::Fail;
 use super::kept::UnderWay;
 use super::load::{self, Meta, Tally};
 use super::rows::Wall;
-use super::{Recalled, damaged, drained, gaps, schema};
+use super::{Recalled, damaged, drained, schema};
 
 /// How long whoever reads beside us may keep us waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -163,20 +163,16 @@ impl Base {
         Ok(busy == 0)
     }
 
-    /// Reads everything that matters, and begins another life; something may have been lost that is not noted yet.
-    pub fn recall(&mut self, has_just_lost: bool) -> Result<Recalled, Fail> {
+    /// Reads everything that matters, and begins another life.
+    pub fn recall(&mut self) -> Result<Recalled, Fail> {
         let counts = self.count()?;
         let oldest = load::oldest(&self.connection, counts)?;
         let from = oldest.as_deref().unwrap_or_default();
         let tasks = load::tasks(&self.connection, from, self.beside()?)?;
-        let mut older_parts = match &oldest {
+        let older_parts = match &oldest {
             Some(oldest) => load::older_parts(&self.connection, oldest, &tasks)?,
             None => Vec::new(),
         };
-        let has_lost = damaged::is_any(&self.connection)?;
-        if has_lost || has_just_lost {
-            gaps::add_lost(&self.connection, &tasks, &mut older_parts)?;
-        }
         self.meta.epoch += 1;
         let transaction = self.connection.transaction()?;
         self.meta.write(&transaction)?;
@@ -189,7 +185,7 @@ impl Base {
             older_parts,
             drained: drained::read(&self.connection)?.into_iter().collect(),
             damage: Vec::new(),
-            has_lost,
+            has_lost: damaged::is_any(&self.connection)?,
         })
     }
 

@@ -249,7 +249,6 @@ pub fn older_parts(
             counts,
             parts,
             tasks,
-            lost: Vec::new(),
         }
     });
     Ok(found.collect())

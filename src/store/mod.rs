@@ -19,7 +19,6 @@ pub mod export;
 mod fail;
 mod files;
 mod frames;
-mod gaps;
 mod held;
 mod index;
 mod kept;

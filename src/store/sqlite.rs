@@ -64,10 +64,10 @@ impl SqliteStore {
         let mut damage = files.prepare()?;
         damage.extend(log::examine(&files)?);
         let whole = !damage.is_empty() || files.size() <= CHECKED_WHOLE_MAX;
-        let mut opened = open(&files, whole, !damage.is_empty());
+        let mut opened = open(&files, whole);
         if let Err(Fail::Damage(why)) = opened {
             damage.extend(mend(&files, &why, None, now)?);
-            opened = open(&files, whole, true);
+            opened = open(&files, whole);
         }
         lost::list(&files, &mut damage);
         let noted = opened.and_then(|(base, recalled)| {
@@ -100,7 +100,7 @@ impl SqliteStore {
     pub fn in_memory(clock: Clock) -> Result<(Self, Recalled), StoreError> {
         let made = || {
             let mut base = Base::fresh(Connection::open_in_memory()?, Meta::new())?;
-            let recalled = base.recall(false)?;
+            let recalled = base.recall()?;
             Ok((base, recalled))
         };
         let failed = |fail: Fail| fail.of("make a database", Path::new("in memory"));
@@ -115,7 +115,7 @@ impl SqliteStore {
     /// When it lies on a disk, where it is opened instead, or there is no memory for it.
     pub fn recall(&mut self) -> Result<Recalled, StoreError> {
         let recalled = match &mut self.home {
-            Home::Memory(base) => base.recall(false),
+            Home::Memory(base) => base.recall(),
             Home::Disk(_) => Err(Fail::busy()),
         };
         recalled.map_err(|fail| fail.of("read", Path::new("in memory")))
@@ -223,10 +223,10 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-fn open(files: &Files, whole: bool, has_just_lost: bool) -> Result<(Base, Recalled), Fail> {
+fn open(files: &Files, whole: bool) -> Result<(Base, Recalled), Fail> {
     let mut base = Base::known(&files.database, whole)?;
     base.rewrite_log()?;
-    let recalled = base.recall(has_just_lost)?;
+    let recalled = base.recall()?;
     Ok((base, recalled))
 }
 

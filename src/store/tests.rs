@@ -531,7 +531,7 @@ fn what_a_commit_wrote_that_failed_is_not_taken_for_written() {
     base.write(&records, 2).unwrap_err();
     say(&mut base, "DROP TRIGGER no");
     base.write(&records, 3).unwrap();
-    let known = base.recall(false).unwrap().tasks;
+    let known = base.recall().unwrap().tasks;
     assert_eq!(
         (known[0].course.conflicts.len(), &known[1].course.fate),
         (1, &done(1))

@@ -32,7 +32,7 @@ impl Ending {
         let (state, reason) = told(end);
         let part = Part {
             part: ended.part.number(),
-            task_id: Some(task),
+            task_id: task,
             state,
             peer: ended.peer,
             attempts: ended.attempts,
@@ -50,16 +50,16 @@ impl Ending {
         })
     }
 
-    /// Of this part of a group, of which nobody can tell any more how it ended, for this reason, or even which task it was. It
-    /// counts as failed: whoever has it tried again loses nothing by that.
-    pub fn lost(whole: &Whole, number: u32, task: Option<TaskId>, why: &str) -> Self {
+    /// Of this task of a group, of which nobody can tell any more how it ended, for this reason. It counts as failed: whoever
+    /// has it tried again loses nothing by that.
+    pub fn lost(whole: &Whole, number: u32, task: TaskId, why: &str) -> Self {
         let reason = format!(
             "what was written down of it is lost ({why}); what it left may still lie there"
         );
         Self {
             group: whole.group.as_str().into(),
             parts: whole.parts,
-            name: TaskName::tamed(&format!("{}.{number}", whole.group)),
+            name: TaskName::tamed(&task.to_string()),
             size: 0,
             part: Part {
                 part: number,

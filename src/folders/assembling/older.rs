@@ -77,7 +77,7 @@ pub fn read(
     let read = batch.into_iter().filter_map(|next| match next {
         Next::Known(ending) => Some(*ending),
         Next::Older(number, task) => Some(found.next()?.unwrap_or_else(|why| {
-            let ending = Ending::lost(whole, number, Some(task), &why);
+            let ending = Ending::lost(whole, number, task, &why);
             lost.push((task, why));
             ending
         })),

@@ -221,31 +221,7 @@ fn older(tasks: &[(u32, TaskId)]) -> OlderParts {
         counts: Counts::default(),
         parts: 3,
         tasks: tasks.to_vec(),
-        lost: Vec::new(),
     }
-}
-
-#[test]
-fn a_part_of_which_no_row_is_left_goes_in_as_lost_and_keeps_no_other_waiting() {
-    let mut stage = Stage::new();
-    stage.ends("main-1", 0, &End::Done);
-    stage.ends("main-1", 2, &End::Done);
-    let lost = OlderParts {
-        lost: vec![1, 2],
-        ..older(&[])
-    };
-    stage.assemblies.recall_older(&lost);
-    assert_eq!(stage.work(), None);
-    assert_eq!(
-        stage.text("merged.csv"),
-        "0\n2\n",
-        "what is known is not lost"
-    );
-    assert!(is_complete_in(&stage.places.results.join("main-1")));
-    let manifest: serde_json::Value = serde_json::from_str(&stage.text(MANIFEST)).unwrap();
-    let part = &manifest["ended"][1];
-    assert_eq!((&part["part"], part.get("task_id")), (&1.into(), None));
-    assert!(part["reason"].to_string().contains("is lost"), "{part}");
 }
 
 #[test]

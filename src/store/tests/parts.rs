@@ -46,29 +46,3 @@ fn the_parts_that_are_not_loaded_are_counted_for_the_groups_that_are() {
     let damaged = load::older_parts(&base, &oldest, &loaded);
     assert!(matches!(damaged, Err(Fail::Damage(_))), "{damaged:?}");
 }
-
-#[test]
-fn a_part_of_which_the_row_is_gone_is_told_as_lost_in_this_life_and_the_next() {
-    let mut bench = Bench::new();
-    for number in 1..=4 {
-        let mut part = (*task(number.into())).clone();
-        Arc::make_mut(&mut part.kind).group = "rows".into();
-        part.set_part(Part::new(number - 1, 5));
-        let (task, lies) = (Arc::new(part), place(number.into()));
-        bench.commit(&[Record::Adopted { task, lies }]);
-    }
-    bench.store = None;
-    let base = Connection::open(bench.folder.path().join("mutirao.db")).unwrap();
-    let gone = base.execute("DELETE FROM task WHERE id = ?", [id(2).0.as_bytes()]);
-    assert_eq!(gone, Ok(1));
-    drop(base);
-    for _ in 0..2 {
-        let parts = bench.reopen().older_parts;
-        let lost: Vec<_> = parts
-            .iter()
-            .map(|of| (&*of.group, of.parts, &*of.lost))
-            .collect();
-        // Whether the last one was ever handed in nobody knows.
-        assert_eq!(lost, [("rows", 5, &[1][..])]);
-    }
-}

@@ -14,7 +14,7 @@ fn written(batches: &[(i64, &[Record])]) -> TempDir {
     let store = home.path().join(FOLDER);
     drop(SqliteStore::open(&store, Clock::start()).unwrap());
     let mut base = Base::known(&store.join("mutirao.db"), true).unwrap();
-    base.recall(false).unwrap();
+    base.recall().unwrap();
     for (at, records) in batches {
         base.write(records, *at).unwrap();
     }

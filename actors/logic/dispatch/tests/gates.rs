@@ -290,7 +290,6 @@ fn how_a_group_stands_is_counted_on_after_a_restart_with_the_parts_that_are_not_
         counts: failed,
         parts: 5,
         tasks: Vec::new(),
-        lost: Vec::new(),
     };
     past.older_parts = vec![older("all"), older("long over")];
     let mut desk = Desk::with(&[]);
