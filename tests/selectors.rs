@@ -182,12 +182,18 @@ fn why_takes_names_parts_states_and_peers_and_trace_one_task() {
         out(&desk.output(&["trace", "--task", "main-1.2", "--json"])),
         way
     );
-    for words in [
-        &["trace", "failed"][..],
-        &["trace", "main-1", "1-2"],
-        &["trace", "all"],
+    for (words, said) in [
+        (&["failed"][..], "of one task, and `failed` may be several"),
+        (
+            &["main-1", "1-2"],
+            "and `main-1 1-2` may be several: name one",
+        ),
+        (&["main-1", "hello"], "`mutirao list main-1 hello` shows"),
+        (&["all"], "`all` is asked of a running master"),
     ] {
-        assert_eq!(desk.output(words).status.code(), Some(2), "{words:?}");
+        let output = desk.output(&[&["trace"], words].concat());
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(err(&output).contains(said), "{}", err(&output));
     }
 }
 

@@ -18,7 +18,7 @@ pub use asked::{
 };
 pub use page::{Before, Tasks};
 pub use read::Read;
-pub use words::{Then, then};
+pub use words::{NoNames, Then, then};
 
 /// What was typed.
 #[derive(Debug, Clone, Args)]

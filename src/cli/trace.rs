@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::park_timeout;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail};
 use clap::Args;
 use jiff::Zoned;
 use jiff::tz::TimeZone;
@@ -21,7 +21,7 @@ use mutirao_actors::clock::Clock;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::options::FindOptions;
-use super::select::{Then, remembered, then};
+use super::select::{NoNames, Then, remembered, then};
 use super::served;
 use crate::trace::filter::{Filter, Wanted, When};
 use crate::trace::remote::Remote;
@@ -213,12 +213,15 @@ fn wanted(args: &Trace, now: &Zoned) -> anyhow::Result<Wanted> {
 
 /// The one task that these words name, if any do. A log knows no states, and which tasks were parts of a group only by their names.
 fn one_task(words: &[String]) -> anyhow::Result<Option<String>> {
-    let Then { mut names, states } = then(words, words.len())?;
-    ensure!(
-        states.is_empty() && names.len() <= 1,
-        "a way is that of one task; `mutirao list` takes more words, and shows which there are"
-    );
-    Ok(names.pop())
+    match then(words, 1) {
+        Ok(Then { mut names, states }) if states.is_empty() => Ok(names.pop()),
+        Ok(_) | Err(NoNames::Many(_)) => bail!(
+            "a way is that of one task, and `{0}` may be several: name one, as in `mutirao trace main-7 3`; `mutirao list {0}` \
+             shows which there are",
+            words.join(" ")
+        ),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The task that is asked for; of `last` the id, if this folder remembers what was handed in.
