@@ -88,6 +88,27 @@ fn help_of(words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// What the page says takes the words for tasks and groups, and what does.
+#[test]
+fn the_page_of_the_words_names_every_command_that_takes_as_many_as_one_likes() {
+    let page = page("docs/follow.md");
+    let mut lines = page.lines();
+    let named = lines
+        .find(|line| line.contains("take as many of these as you like"))
+        .unwrap();
+    let named: BTreeSet<_> = spans(named).into_iter().collect();
+    let takes = |command: &String| {
+        let help = help_of(&[command]);
+        let mut lines = help.lines();
+        lines.any(|line| line.starts_with("Usage:") && line.ends_with("[WHAT]..."))
+    };
+    let takers: BTreeSet<_> = commands_in(&help_of(&[]))
+        .into_iter()
+        .filter(takes)
+        .collect();
+    assert_eq!(named, takers);
+}
+
 /// The long flags that a help text lists.
 fn flags_in(help: &str) -> BTreeSet<String> {
     let is_flag = |c: char| c.is_ascii_alphanumeric() || c == '-';
