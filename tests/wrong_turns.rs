@@ -5,12 +5,13 @@
 mod common;
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Output;
 
 use common::PATIENCE;
 use common::archives::put_task;
 use common::desk::{Desk, err};
+use socket2::{Domain, Socket, Type};
 
 /// Exit codes.
 const FAILED: i32 = 1;
@@ -156,6 +157,11 @@ fn a_reason_that_is_no_line_is_told_before_any_master_is_asked() {
 #[test]
 fn without_a_master_it_is_told_how_to_start_or_name_one() {
     let desk = desk();
+    // Taken, so that nobody else can listen there, and refused.
+    let taken = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    taken.bind(&any.into()).unwrap();
+    let silent = taken.local_addr().unwrap().as_socket().unwrap().to_string();
     let commands: [&[&str]; 6] = [
         &["status"],
         &["peers"],
@@ -167,8 +173,18 @@ fn without_a_master_it_is_told_how_to_start_or_name_one() {
     for words in commands {
         let told = ["mutirao master", "--master HOST:PORT"];
         assert_says(&desk.output(words), NO_MASTER, &told);
-        let gone = [words, &["--master", "127.0.0.1:1"]].concat();
-        assert_says(&desk.output(&gone), NO_MASTER, &["127.0.0.1:1"]);
+        let gone = [words, &["--master", &silent]].concat();
+        assert_says(&desk.output(&gone), NO_MASTER, &[&silent]);
+    }
+    // A master that was named is meant: nothing is run here instead.
+    let runs: [&[&str]; 3] = [
+        &["run", "main.py"],
+        &["run", "main.py", "input.csv", "--rows", "1"],
+        &["run", "main.py", "--dry-run"],
+    ];
+    for words in runs {
+        let gone = [words, &["--master", &silent]].concat();
+        assert_says(&desk.output(&gone), NO_MASTER, &[&silent]);
     }
     // A script needs none, and the person is told so.
     assert_says(&desk.output(&["run", "main.py"]), 0, &["running it here"]);

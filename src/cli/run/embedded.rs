@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use tempfile::TempDir;
 
 use crate::cli::house::House;
 use crate::cli::master::{config, own_address};
 use crate::cli::options::{
-    FindOptions, LimitOptions, LogOptions, MasterOptions, RunnerOptions, root,
+    FindOptions, LimitOptions, LogOptions, MasterOptions, NoMaster, RunnerOptions, root,
 };
 use crate::cli::telling::Telling;
 use crate::cli::up::start_peer;
@@ -61,7 +61,7 @@ pub async fn master_or_own(
         return Ok((address, None));
     }
     if let Some(master) = &find.master {
-        bail!("the master {master} does not answer");
+        return Err(NoMaster).with_context(|| format!("the master {master} does not answer"));
     }
     telling.aside("no master answered: running it here");
     let house = House::open(root(), &LogOptions { message_log: false })?;
