@@ -55,7 +55,7 @@ pub async fn run(args: Cancel, telling: Telling) -> anyhow::Result<ExitCode> {
     let mut control = Control::connect(address).await?;
     let read = args.selection.read(&mut control).await?;
     let targets = read.targets(&OPEN, &mut control).await?;
-    if !args.yes && read.is_everything() {
+    if !args.yes && read.is_of_everybody() {
         let parts = targets.iter().filter_map(|target| match target {
             Target::One(Meant::Group(group)) => Some(group.waiting + group.running),
             Target::One(Meant::Task(_)) | Target::Some(_) => None,

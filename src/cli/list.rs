@@ -74,12 +74,12 @@ pub async fn run(args: List) -> anyhow::Result<ExitCode> {
     let read = selection.read(&mut control).await?;
     let before = args.before.as_ref();
     ensure!(
-        read.is_all() || before.is_none_or(|before| before.group().is_none()),
+        read.leaves_nothing_out() || before.is_none_or(|before| before.group().is_none()),
         "--before takes the id of a task here: what is named, or stands so, is listed one by one"
     );
     let groups = match before {
         Some(Before::Task(_)) => ListedGroups::default(),
-        _ if read.is_all() || (read.is_named() && read.states().is_empty()) => {
+        _ if read.leaves_nothing_out() || (read.is_named() && read.states().is_empty()) => {
             let behind = before.and_then(Before::group);
             read.wholes(&[], behind, limit, &mut control).await?
         }
@@ -102,7 +102,7 @@ pub async fn run(args: List) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     match args.json {
         true => writeln!(out, "{}", serde_json::to_string(&listing)?)?,
-        false if listing.is_empty() && (!read.is_all() || before.is_some()) => {
+        false if listing.is_empty() && (!read.leaves_nothing_out() || before.is_some()) => {
             writeln!(out, "no task is like that")?;
         }
         false => write!(out, "{}", in_words(&listing))?,

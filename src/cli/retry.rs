@@ -52,10 +52,10 @@ pub async fn run(args: Retry, telling: Telling) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
     let read = args.selection.read(&mut control).await?;
-    if !args.yes && read.is_everything() {
+    if !args.yes && read.is_of_everybody() {
         let groups = read.wholes(&OVER, None, usize::MAX, &mut control).await?;
         // By a state alone it is tasks, as `cancel` counts them.
-        let groups = groups.groups.iter().filter(|_| read.is_all());
+        let groups = groups.groups.iter().filter(|_| read.leaves_nothing_out());
         let parts: Vec<_> = groups.map(|group| over(group, &[])).collect();
         let Some(all) = in_words(&OVER, &read, &parts, &mut control).await? else {
             return Err(NotFound::Empty.into());

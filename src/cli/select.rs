@@ -119,7 +119,7 @@ pub enum NotFound {
 
 impl Only {
     /// Whether it leaves nothing out.
-    pub fn is_all(&self) -> bool {
+    pub fn leaves_nothing_out(&self) -> bool {
         self.states().is_empty() && self.group.is_none()
     }
 
@@ -228,7 +228,7 @@ mod tests {
         let some = typed(&["--failed", "--running"]).unwrap();
         let states = [TaskState::Leased, TaskState::Failed];
         assert_eq!(some.only.states(), states);
-        assert!(!some.only.is_all());
+        assert!(!some.only.leaves_nothing_out());
         let group = typed(&["--group", "main-7"]).unwrap();
         assert_eq!(group.only.group.as_deref(), Some("main-7"));
     }

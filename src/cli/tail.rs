@@ -118,7 +118,7 @@ pub async fn run(args: Tail) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let reading = async {
         let mut control = Control::connect(address).await?;
-        let what = match args.what.is_empty() && args.only.is_all() {
+        let what = match args.what.is_empty() && args.only.leaves_nothing_out() {
             true => vec!["last".to_owned()],
             false => args.what.clone(),
         };

@@ -42,7 +42,7 @@ pub async fn run(args: Wait, telling: Telling) -> anyhow::Result<ExitCode> {
         let read = args.selection.read(&mut control).await?;
         let found = match read.found(&OPEN, &mut control).await {
             // Whoever waits for everything has nothing left to wait for.
-            Err(error) if read.is_everything() && error.is::<NotFound>() => Vec::new(),
+            Err(error) if read.is_of_everybody() && error.is::<NotFound>() => Vec::new(),
             found => found?,
         };
         for meant in found {

@@ -118,7 +118,7 @@ impl Teller {
 
 /// Asks and prints.
 pub async fn run(args: Why) -> anyhow::Result<ExitCode> {
-    let what = match args.what.is_empty() && args.only.is_all() {
+    let what = match args.what.is_empty() && args.only.leaves_nothing_out() {
         true => vec!["last".to_owned()],
         false => args.what.clone(),
     };
@@ -138,7 +138,7 @@ pub async fn run(args: Why) -> anyhow::Result<ExitCode> {
     for peer in peers(unknown, &mut control).await? {
         teller.tell(&peer, &of_peer(&peer))?;
     }
-    if !(is_of_peers && read.is_all()) {
+    if !(is_of_peers && read.leaves_nothing_out()) {
         of_tasks(&args, &read, &mut teller, &mut control).await?;
     }
     match teller.is_first {

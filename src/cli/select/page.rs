@@ -63,8 +63,8 @@ impl Before {
 }
 
 impl Read {
-    /// Whether nothing is left out: everything is meant.
-    pub fn is_all(&self) -> bool {
+    /// Whether neither a name nor a state nor a group leaves anything out.
+    pub fn leaves_nothing_out(&self) -> bool {
         self.named.is_empty() && self.states.is_empty() && self.group.is_none()
     }
 
@@ -122,7 +122,7 @@ impl Read {
     ) -> anyhow::Result<Listed> {
         if self.named.is_empty() {
             let sought = Sought {
-                single: which == Tasks::BesideGroups || self.is_all(),
+                single: which == Tasks::BesideGroups || self.leaves_nothing_out(),
                 ..sought(self.group.clone(), &self.states)
             };
             return Ok(tasks(&sought, before, limit, control).await?);

@@ -20,7 +20,8 @@ pub struct Read {
     pub(super) named: Vec<Named>,
     pub(super) states: Vec<TaskState>,
     pub(super) group: Option<String>,
-    is_all: bool,
+    /// Whether `all` was typed.
+    says_all: bool,
 }
 
 /// What goes by a name.
@@ -44,7 +45,7 @@ impl Read {
             named: Vec::new(),
             states: only.states(),
             group: only.group.clone(),
-            is_all: false,
+            says_all: false,
         };
         let (mut unknown, mut is_behind_unknown) = (Vec::new(), false);
         for what in words {
@@ -59,7 +60,7 @@ impl Read {
             unknown.extend(strange);
         }
         ensure!(
-            !read.is_all || read.named.is_empty(),
+            !read.says_all || read.named.is_empty(),
             "`all` is everything, whatever is named beside it: say it alone, or with a state or --group"
         );
         Ok((read, unknown))
@@ -93,7 +94,7 @@ impl Read {
                 self.named.push(Named::Whole(namesake));
             }
             (Word::State(state), None) => self.states.push(state),
-            (Word::All, None) => self.is_all = true,
+            (Word::All, None) => self.says_all = true,
             (Word::Parts(numbers), None) => {
                 let group = self.group_at_hand(control).await?;
                 self.named.push(Named::Parts(group, numbers));
@@ -138,9 +139,9 @@ impl Read {
         &self.states
     }
 
-    /// Whether it is everything that the master has, or all of it that stands so, whoever handed it in.
-    pub fn is_everything(&self) -> bool {
-        (self.is_all || !self.states.is_empty()) && self.named.is_empty() && self.group.is_none()
+    /// Whether it was said that everything is meant, or all that stands so, whoever handed it in.
+    pub fn is_of_everybody(&self) -> bool {
+        (self.says_all || !self.states.is_empty()) && self.named.is_empty() && self.group.is_none()
     }
 
     /// Whether something goes by a name that was typed.
