@@ -158,6 +158,21 @@ fn why_takes_names_parts_states_and_peers_and_trace_one_task() {
         &desk.told(&[&peer[..8], "main-1", "2"]).0,
         &[peer, "main-1.2.zip"],
     );
+    are(&desk.told(&[&peer[..8]]).0, &[peer]);
+    let of_group = [&peer[..8], "failed", "--group", "main-1"];
+    are(&desk.told(&of_group).0, &[peer, "main-1"]);
+    for word in ["failed", "--failed", "all"] {
+        let output = desk.output(&["why", &peer[..8], word]);
+        assert_eq!(output.status.code(), Some(2), "{word}");
+        assert_eq!(out(&output), "", "{word}");
+        let meant = word.trim_start_matches('-');
+        for said in [
+            format!("`mutirao why {peer}`"),
+            format!("`mutirao why {meant}`"),
+        ] {
+            assert!(err(&output).contains(&said), "{}", err(&output));
+        }
+    }
 
     for words in [&["hello", "failed"][..], &["waiting"]] {
         let output = desk.output(&[&["why"], words].concat());

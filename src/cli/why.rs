@@ -19,6 +19,7 @@ use serde::Serialize;
 use super::ask::{group_in_full, read_report};
 use super::group::missing;
 use super::left::{Text, fetch};
+use super::list::state;
 use super::near::did_you_mean;
 use super::options::{FindOptions, NoMaster, root};
 use super::select::{
@@ -135,7 +136,16 @@ pub async fn run(args: Why) -> anyhow::Result<ExitCode> {
     let selection = Selection::of(what, args.only.clone());
     let (read, unknown) = selection.read_with_unknown(&mut control).await?;
     let is_of_peers = !unknown.is_empty();
-    for peer in peers(unknown, &mut control).await? {
+    let peers = peers(unknown, &mut control).await?;
+    // Whoever names a peer asks of that one, and not of the tasks of everybody.
+    ensure!(
+        !(is_of_peers && read.is_of_everybody()),
+        "`{0}` is of tasks, and beside it only peers are named: `mutirao why {1}` tells what failed there, \
+         `mutirao why {0}` of everybody's tasks",
+        of_everybody(&read),
+        ids(&peers)
+    );
+    for peer in peers {
         teller.tell(&peer, &of_peer(&peer))?;
     }
     if !(is_of_peers && read.leaves_nothing_out()) {
@@ -145,6 +155,24 @@ pub async fn run(args: Why) -> anyhow::Result<ExitCode> {
         true => Err(select::NotFound::Empty.into()),
         false => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// What to type for all that is meant of everybody's.
+fn of_everybody(read: &Read) -> String {
+    match read.states() {
+        [] => "all".to_owned(),
+        states => states
+            .iter()
+            .map(|named| state(*named))
+            .collect::<Vec<_>>()
+            .join(" "),
+    }
+}
+
+/// What to type for these peers.
+fn ids(peers: &[PeerRow]) -> String {
+    let ids = peers.iter().map(|peer| peer.peer_id.as_str());
+    ids.collect::<Vec<_>>().join(" ")
 }
 
 /// Tells of the groups that are meant, and of tasks that are not told with these; and how to see more.
