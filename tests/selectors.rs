@@ -129,6 +129,20 @@ fn list_takes_names_parts_and_states_and_goes_on_behind_tasks_and_groups() {
         "{}",
         err(&beside)
     );
+    // An empty page would be taken for the last one.
+    for (before, said) in [
+        (beginning, format!("did you mean {}?", id.as_str().unwrap())),
+        ("man-2", "did you mean main-2?".to_owned()),
+        ("hello", "is neither".to_owned()),
+        ("last", "is neither".to_owned()),
+    ] {
+        for command in ["list", "why"] {
+            let output = desk.output(&[command, "--before", before, "--json"]);
+            assert_eq!(output.status.code(), Some(2), "{command} {before}");
+            assert_eq!(out(&output), "", "{command} {before}");
+            assert!(err(&output).contains(&said), "{}", err(&output));
+        }
+    }
 }
 
 #[test]

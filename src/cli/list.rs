@@ -77,6 +77,9 @@ pub async fn run(args: List) -> anyhow::Result<ExitCode> {
         read.leaves_nothing_out() || before.is_none_or(|before| before.group().is_none()),
         "--before takes the id of a task here: what is named, or stands so, is listed one by one"
     );
+    if let Some(before) = before {
+        before.check(&mut control).await?;
+    }
     let groups = match before {
         Some(Before::Task(_)) => ListedGroups::default(),
         _ if read.leaves_nothing_out() || (read.is_named() && read.states().is_empty()) => {

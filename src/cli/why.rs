@@ -133,6 +133,9 @@ pub async fn run(args: Why) -> anyhow::Result<ExitCode> {
     }
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
+    if let Some(before) = &args.before {
+        before.check(&mut control).await?;
+    }
     let selection = Selection::of(what, args.only.clone());
     let (read, unknown) = selection.read_with_unknown(&mut control).await?;
     let is_of_peers = !unknown.is_empty();

@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::str::FromStr;
 
-use mutirao_actors::model::TaskId;
-use mutirao_actors::wire::report::{GroupReport, Sought, TaskReport, TaskState};
+use anyhow::bail;
+use mutirao_actors::model::{TaskChoice, TaskId};
+use mutirao_actors::wire::report::{GroupReport, LIST_ROWS_MAX, Sought, TaskReport, TaskState};
 use uuid::Uuid;
 
 use super::Meant;
 use super::asked::{Listed, ListedGroups, Newest, groups, of, parts_of, tasks, tasks_like};
 use super::read::{Named, Read, check, has_any, sought};
-use crate::control::Control;
+use crate::cli::ask::task_status;
+use crate::cli::near::did_you_mean;
+use crate::control::{Control, ControlError};
 
 /// Behind what the next page begins, as the page before it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +48,33 @@ impl FromStr for Before {
 }
 
 impl Before {
+    /// Refuses what nothing comes behind: an empty page would look like the last one.
+    ///
+    /// # Errors
+    /// When it is neither the whole id of a task nor a group that the master knows, or the master cannot be reached.
+    pub async fn check(&self, control: &mut Control) -> anyhow::Result<()> {
+        let Self::Group(typed) = self else {
+            return Ok(());
+        };
+        if parts_of(typed, control).await?.is_some() {
+            return Ok(());
+        }
+        let near = match task_status(TaskChoice::typed(typed), false, control).await {
+            Ok(task) if task.task_id.to_string().starts_with(typed) => {
+                format!("; did you mean {}?", task.task_id)
+            }
+            Ok(_) | Err(ControlError::Refused(_)) => {
+                let known = groups(None, LIST_ROWS_MAX, |_| true, control).await?.groups;
+                did_you_mean(typed, known.iter().map(|group| group.group.as_str()))
+            }
+            Err(error) => return Err(error.into()),
+        };
+        bail!(
+            "--before takes the whole id of a task, or the name of a group that the master knows, as the page before it says in the end; \
+             {typed:?} is neither{near}"
+        )
+    }
+
     /// The task, if tasks go on.
     pub fn task(&self) -> Option<TaskId> {
         match self {
