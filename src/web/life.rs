@@ -22,7 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Looks in a row without a byte after which a connection is cut: longer than any answer takes, or a quiet one is kept.
 const STILL_LOOKS_MAX: u32 = 3;
 /// How long nothing may move once the other side has closed its half: some programs do so and wait for their answer, which
-/// seldom takes seconds, or for events, where a comment comes every 15 s.
+/// seldom takes seconds, or for events, where a comment comes every 15 s. It is looked in steps of this, so a byte that moves
+/// behind a look makes it up to twice as long.
 const GONE_AFTER: Duration = Duration::from_secs(20);
 
 /// A connection of which it is noticed what moves on it.
