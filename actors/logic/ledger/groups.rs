@@ -1,8 +1,9 @@
 //! The tasks of a group.
 //!
 //! Rule: a name may be used again, every night for the same work. What is asked of a group is asked of its parts since it was
-//! used last, and of a part that was handed in twice the newer one counts. To find them costs as much as the group has parts,
-//! and not as there are tasks.
+//! used last, and of a part that was handed in twice the newer one counts. To find them mostly costs as much as the group has
+//! parts, and not as there are tasks: they sit in a few ranges of seats. Where these would be too many, gaps between them are
+//! closed, and who sits there is looked at too; for a group that is not remembered everybody is.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
