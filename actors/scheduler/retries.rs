@@ -121,7 +121,7 @@ impl<P: Policy> Takes<TasksRetried> for Desk<P> {
                     tasks: open.len() as u64,
                     left: left.len() as u64 + others,
                     examples: examples.take(EXAMPLES_MAX).collect(),
-                    reason: why.or_else(|| why_left(others)),
+                    reason: why_some_left(why, left.len(), others),
                     next,
                 };
                 self.once_written_down(move |_| tell_swept(report, reply, cause));
@@ -252,6 +252,15 @@ impl<P: Policy> Desk<P> {
 fn why_left(tasks: u64) -> Option<String> {
     let why = "they have not failed nor were cancelled, or are not known";
     (tasks > 0).then(|| why.to_owned())
+}
+
+/// Why so many that failed or were cancelled stay as they are, if some do, and why so many others that were named are not
+/// tried again: of both it is told how many, for they are told as one sum.
+fn why_some_left(why: Option<String>, left: usize, others: u64) -> Option<String> {
+    match (why, why_left(others)) {
+        (Some(why), Some(others_why)) => Some(format!("{left}: {why}; {others}: {others_why}")),
+        (why, others_why) => why.or(others_why),
+    }
 }
 
 fn end_of(state: &State) -> Option<End> {

@@ -290,6 +290,41 @@ fn turned(desk: &mut Desk<Fifo>, stage: &Stage, number: u128, next: Option<u32>)
 }
 
 #[tokio::test]
+async fn both_reasons_are_told_why_some_that_were_named_are_not_tried_again() {
+    let play = async {
+        let stage = Stage::new();
+        let mut desk = desk_with_a_group(&stage);
+        let swept = |stage: &Stage| {
+            let said = stage.said("TasksSwept");
+            let report = &said.last().unwrap()["report"];
+            (report["left"].clone(), report["reason"].to_string())
+        };
+        let mut left = |stage: &Stage, left: u64| {
+            let gone = desk.mind.begin_retry([task(0).id]);
+            let retried = TasksRetried {
+                retry: Retry::Some { left, next: None },
+                open: Vec::new(),
+                left: gone.iter().map(|task| task.id).collect(),
+                why: Some("its ZIP is gone".to_owned()),
+                reply: stage.reply_to(SessionId(1), RequestId(2)),
+            };
+            desk.take(retried, Cause::OUTSIDE);
+            written_down(&mut desk, stage);
+        };
+        left(&stage, 0);
+        assert_eq!(swept(&stage), (1.into(), "\"its ZIP is gone\"".to_owned()));
+        left(&stage, 2);
+        let (sum, why) = swept(&stage);
+        assert_eq!(sum, 3);
+        assert!(
+            why.contains("1: its ZIP is gone; 2: they") && why.contains("not known"),
+            "{why}"
+        );
+    };
+    LocalSet::new().run_until(play).await;
+}
+
+#[tokio::test]
 async fn a_group_of_which_a_sweep_opens_parts_is_reopened_once_when_that_is_through() {
     let play = async {
         let stage = Stage::new();
