@@ -119,17 +119,23 @@ fn request(to: SocketAddr, path: &str) -> String {
 /// Asks for a file; what is answered instead, if it is none.
 ///
 /// # Errors
-/// When nothing comes for a while, or what is no HTTP.
+/// When nothing comes for half a minute, or what is no HTTP.
 pub async fn open(
-    mut stream: TcpStream,
+    stream: TcpStream,
     to: SocketAddr,
     path: &str,
 ) -> io::Result<Result<Coming, Answered>> {
-    stream.write_all(request(to, path).as_bytes()).await?;
+    let asked = request(to, path);
+    timeout(STILL_MAX, begin(stream, &asked))
+        .await
+        .map_err(|_| silent(STILL_MAX))?
+}
+
+async fn begin(mut stream: TcpStream, request: &str) -> io::Result<Result<Coming, Answered>> {
+    stream.write_all(request.as_bytes()).await?;
     let mut bytes = BytesMut::new();
     let answered = loop {
-        let read = timeout(STILL_MAX, stream.read_buf(&mut bytes));
-        let is_over = read.await.map_err(|_| silent(STILL_MAX))?? == 0;
+        let is_over = stream.read_buf(&mut bytes).await? == 0;
         match Answered::parse(&bytes) {
             Some(answered) => break answered,
             None if is_over || bytes.len() > HEAD_MAX => return Err(no_http()),
@@ -138,17 +144,16 @@ pub async fn open(
     };
     let length = answered.field("content-length").map(str::parse::<u64>);
     if let (200, Some(Ok(length))) = (answered.status, length) {
-        let early = Bytes::from(answered.body);
+        let mut early = Bytes::from(answered.body);
+        early.truncate(usize::try_from(length).unwrap_or(usize::MAX));
         return Ok(Ok(Coming {
             stream,
-            left: length.saturating_sub(early.len() as u64),
+            left: length - early.len() as u64,
             early,
         }));
     }
     let mut rest = Vec::new();
-    let mut stream = stream.take(PROBLEM_MAX);
-    let read = timeout(STILL_MAX, stream.read_to_end(&mut rest));
-    read.await.map_err(|_| silent(STILL_MAX))??;
+    stream.take(PROBLEM_MAX).read_to_end(&mut rest).await?;
     bytes.extend_from_slice(&rest);
     Answered::parse(&bytes).map(Err).ok_or_else(no_http)
 }
@@ -312,6 +317,8 @@ mod tests {
         assert_eq!(whole, Ok(b"whole".to_vec()));
         let empty = file_of("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
         assert_eq!(empty, Ok(Vec::new()));
+        let more = file_of("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwhole and more").await;
+        assert_eq!(more, Ok(b"whole".to_vec()));
         let torn = file_of("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ntorn").await;
         assert_eq!(torn.unwrap_err(), "it broke off 5 bytes before its end");
         let absent = file_of(

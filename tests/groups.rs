@@ -164,6 +164,53 @@ fn what_a_group_made_is_brought_to_another_machine_and_takes_no_other_files_plac
     assert_eq!(fs::read(desk.path(&file)).unwrap(), laid);
     let hidden = fs::read_dir(desk.path("results/main-1")).unwrap();
     assert_eq!(hidden.count(), names.len(), "nothing half done is left");
+
+    // What the master has no more is not left beside what it has.
+    fs::remove_file(master.path("results/main-1/failed.csv")).unwrap();
+    let less = desk.output(&["fetch", "main-1", "--force"]);
+    assert_eq!(less.status.code(), Some(0), "{}", err(&less));
+    assert!(!desk.path("results/main-1/failed.csv").exists());
+    // What keeps one from coming keeps no other, and what is here is told.
+    fs::remove_file(desk.path("results/main-1/stdout.txt")).unwrap();
+    fs::create_dir(desk.path("results/main-1/stdout.txt")).unwrap();
+    let partly = desk.output(&["fetch", "main-1", "main-1.1", "--force"]);
+    assert_eq!(partly.status.code(), Some(1), "{}", err(&partly));
+    let told = out(&partly);
+    assert!(told.contains("results/main-1/merged.csv\n"), "{told}");
+    assert!(told.ends_with("results/main-1.1.zip\n"), "{told}");
+    assert!(
+        err(&partly).contains("failed to write results/main-1/stdout.txt"),
+        "{}",
+        err(&partly)
+    );
+}
+
+#[test]
+fn results_of_the_same_name_are_brought_side_by_side_or_refused() {
+    let desk = Desk::new();
+    let master = desk.elsewhere();
+    let _master = master.master();
+    let elsewhere = desk.elsewhere();
+    let _peer = elsewhere.start(&["peer", "--slots", "1"]);
+    for words in ["print(1)", "raise ValueError"] {
+        fs::write(desk.path("main.py"), words).unwrap();
+        desk.output(&["submit", "main.py"]);
+        desk.output(&["wait", "last"]);
+    }
+    let fetched = desk.output(&["fetch", "all", "--into", "f"]);
+    assert_eq!(fetched.status.code(), Some(0), "{}", err(&fetched));
+    let told = out(&fetched);
+    let mut paths: Vec<_> = told.lines().collect();
+    paths.sort_unstable();
+    assert_eq!(paths, ["f/failed/main.zip", "f/main.zip"]);
+    for path in paths {
+        let laid = master.path("results").join(&path[2..]);
+        assert_eq!(
+            fs::read(desk.path(path)).unwrap(),
+            fs::read(laid).unwrap(),
+            "{path}"
+        );
+    }
 }
 
 #[test]

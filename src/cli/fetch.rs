@@ -2,6 +2,7 @@
 //!
 //! Rule: a file gets its name when it is whole, and takes no other's place unless that is wanted.
 
+use std::collections::HashSet;
 use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use mutirao_actors::model::{TaskId, TaskName};
 use mutirao_actors::wire::report::{GroupReport, TaskReport, TaskState};
@@ -18,11 +19,15 @@ use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use super::group::how_far;
+use super::house::Signals;
 use super::left;
 use super::options::{FindOptions, NoMaster};
+use super::peer::INTERRUPTED;
 use super::select::{Meant, Selection};
 use super::telling::{Outcome, Telling, code};
-use crate::control::{Control, ControlError};
+use crate::control::Control;
+use crate::disk::Volume;
+use crate::disk::publish::{publish_as, publish_over};
 use crate::gather;
 use crate::http::{self, Coming};
 use crate::said;
@@ -76,24 +81,16 @@ struct Brought {
 }
 
 impl Fetched {
-    /// Nothing is brought yet of a group.
-    fn of_group(group: &GroupReport) -> Self {
+    /// Nothing is brought yet.
+    fn of(meant: &Meant) -> Self {
+        let (group, task) = match meant {
+            Meant::Group(group) => (Some(group), None),
+            Meant::Task(task) => (None, Some(task)),
+        };
         Self {
-            group: Some(group.group.clone()),
-            task_id: None,
-            task_name: None,
-            files: Vec::new(),
-            complete: false,
-            reason: None,
-        }
-    }
-
-    /// Nothing is brought yet of a task.
-    fn of_task(task: &TaskReport) -> Self {
-        Self {
-            group: None,
-            task_id: Some(task.task_id),
-            task_name: Some(task.task_name.clone()),
+            group: group.map(|group| group.group.clone()),
+            task_id: task.map(|task| task.task_id),
+            task_name: task.map(|task| task.task_name.clone()),
             files: Vec::new(),
             complete: false,
             reason: None,
@@ -126,113 +123,181 @@ impl Outcome for Fetched {
 /// Brings it.
 pub async fn run(args: Fetch, telling: Telling) -> anyhow::Result<ExitCode> {
     let telling = telling.json(args.json);
+    let mut signals = Signals::listen()?;
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
-    let mut is_whole = true;
-    for meant in args.selection.find(&OVER, &mut control).await? {
-        let fetched = match meant {
-            Meant::Group(group) => args.group(&group, address, &mut control).await?,
-            Meant::Task(task) => args.task(&task, &mut control).await?,
+    let bringing = async {
+        let mut desk = Desk {
+            address,
+            into: args.into,
+            force: args.force,
+            written: HashSet::new(),
         };
-        is_whole &= telling.print(&fetched)?;
+        let mut is_whole = true;
+        for meant in args.selection.find(&OVER, &mut control).await? {
+            let mut fetched = Fetched::of(&meant);
+            let brought = match meant {
+                Meant::Group(group) => desk.group(&group, &mut fetched, &mut control).await,
+                Meant::Task(task) => desk.task(&task, &mut fetched, &mut control).await,
+            };
+            // What is here is told, whatever kept the rest away.
+            if let Err(error) = brought {
+                fetched.complete = false;
+                fetched.reason = Some(format!("{error:#}"));
+            }
+            is_whole &= telling.print(&fetched)?;
+        }
+        Ok(code(is_whole))
+    };
+    tokio::select! {
+        code = bringing => code,
+        _ = signals.next() => {
+            eprintln!("interrupted; what is here is whole");
+            Ok(ExitCode::from(INTERRUPTED))
+        }
     }
-    Ok(code(is_whole))
 }
 
-impl Fetch {
+/// Where files go.
+struct Desk {
+    address: SocketAddr,
+    into: PathBuf,
+    force: bool,
+    /// What was brought by this command: nothing else takes its place.
+    written: HashSet<PathBuf>,
+}
+
+impl Desk {
     /// Brings what a group made, as far as it is put together.
     async fn group(
-        &self,
+        &mut self,
         group: &GroupReport,
-        address: SocketAddr,
+        fetched: &mut Fetched,
         control: &mut Control,
-    ) -> anyhow::Result<Fetched> {
-        let (name, mut fetched) = (&group.group, Fetched::of_group(group));
+    ) -> anyhow::Result<()> {
+        let name = &group.group;
         // What a master calls a group is no path.
-        if TaskName::tamed(name).stem() != name {
-            fetched.reason = Some("no folder can have this name".into());
-            return Ok(fetched);
-        }
+        ensure!(
+            TaskName::tamed(name).stem() == name,
+            "no folder can have this name"
+        );
         let folder = self.into.join(name);
-        let mut there = gather::FILES.iter().map(|file| folder.join(file));
-        if let Some(there) = there.find(|path| !self.force && path.exists()) {
-            fetched.reason = Some(is_there(&there));
-            return Ok(fetched);
+        for file in gather::FILES {
+            self.ensure_free(&folder.join(file))?;
         }
-        // Asked first: what is complete then is complete when it is read.
-        let gathered = how_far(name, control).await?;
+        let before = how_far(name, control).await?;
         for file in gather::FILES {
             let path = format!("/api/v1/groups/{name}/files/{file}");
-            if let Some(coming) = open(address, &path).await? {
-                let brought = self.save(coming, &folder, file).await?;
-                fetched.files.push(brought);
+            match open(self.address, &path).await? {
+                Some(coming) => {
+                    let brought = self.save(coming, &folder, file).await?;
+                    fetched.files.push(brought);
+                }
+                // What was brought earlier would be taken for a part of this.
+                None => remove(&folder.join(file))?,
             }
         }
-        fetched.complete = gathered.complete && !fetched.files.is_empty();
+        ensure!(
+            !fetched.files.is_empty(),
+            "nothing of it is put together at its master: mutirao info {name} tells how it stands"
+        );
+        // A part that was tried again meanwhile has it put together anew.
+        let after = how_far(name, control).await?;
+        fetched.complete = before.complete && after.complete;
         if !fetched.complete {
             fetched.reason = Some(format!(
                 "{} of {} parts are put together so far; mutirao wait {name} comes back when all are",
-                gathered.parts_in, group.parts
+                after.parts_in, group.parts
             ));
         }
-        Ok(fetched)
+        Ok(())
     }
 
     /// Brings the result of a task.
-    async fn task(&self, task: &TaskReport, control: &mut Control) -> anyhow::Result<Fetched> {
-        let mut fetched = Fetched::of_task(task);
-        let (name, archive) = match left::fetch(task.task_id, control).await {
-            Ok(found) => found,
-            Err(ControlError::Refused(why)) => {
-                fetched.reason = Some(why);
-                return Ok(fetched);
+    async fn task(
+        &mut self,
+        task: &TaskReport,
+        fetched: &mut Fetched,
+        control: &mut Control,
+    ) -> anyhow::Result<()> {
+        let (name, archive) = left::fetch(task.task_id, control).await?;
+        let (folder, name) = left::place_of(&self.into, &name);
+        let path = folder.join(name.as_str());
+        self.ensure_free(&path)?;
+        let volume = Volume::real();
+        match self.force {
+            true => publish_over(&volume, &folder, name.as_str(), archive.bytes())?,
+            false => {
+                let published = publish_as(&volume, &folder, name.as_str(), archive.bytes())?;
+                published.with_context(|| is_there(&path))?;
             }
-            Err(error) => return Err(error.into()),
-        };
-        let name = TaskName::tamed(name.rsplit('/').next().unwrap_or(&name));
-        let path = self.into.join(name.as_str());
-        if !self.force && path.exists() {
-            fetched.reason = Some(is_there(&path));
-            return Ok(fetched);
         }
-        let mut file = self.begin(&self.into, name.as_str())?;
-        file.write_all(archive.bytes())?;
         let bytes = archive.bytes().len() as u64;
-        fetched.files.push(self.end(file, path, bytes)?);
+        fetched.files.push(self.brought(path, bytes));
         fetched.complete = true;
-        Ok(fetched)
+        Ok(())
+    }
+
+    /// Nothing lies there that may not be replaced.
+    fn ensure_free(&self, path: &Path) -> anyhow::Result<()> {
+        let shown = path.display();
+        ensure!(
+            !self.written.contains(path),
+            "{shown} was just brought for another: --into FOLDER takes another place"
+        );
+        ensure!(self.force || !path.exists(), is_there(path));
+        Ok(())
     }
 
     /// Writes a file as it comes.
-    async fn save(&self, mut coming: Coming, folder: &Path, name: &str) -> anyhow::Result<Brought> {
-        let (mut file, mut bytes) = (self.begin(folder, name)?, 0);
+    async fn save(
+        &mut self,
+        mut coming: Coming,
+        folder: &Path,
+        name: &str,
+    ) -> anyhow::Result<Brought> {
+        let (mut file, mut bytes) = (begin(folder, name)?, 0);
         while let Some(piece) = coming.next().await.with_context(|| of(name))? {
             file.write_all(&piece).with_context(|| of(name))?;
             bytes += piece.len() as u64;
         }
-        self.end(file, folder.join(name), bytes)
-    }
-
-    /// A hidden file beside the one that it becomes.
-    fn begin(&self, folder: &Path, name: &str) -> anyhow::Result<NamedTempFile> {
-        let begun = fs::create_dir_all(folder).and_then(|()| {
-            // As any other new file: what else may do with it is for the user to say.
-            tempfile::Builder::new()
-                .permissions(Permissions::from_mode(0o666))
-                .prefix(&format!(".{name}."))
-                .tempfile_in(folder)
-        });
-        begun.with_context(|| format!("failed to make a file in {}", folder.display()))
-    }
-
-    /// Gives a whole file its name.
-    fn end(&self, file: NamedTempFile, path: PathBuf, bytes: u64) -> anyhow::Result<Brought> {
+        let path = folder.join(name);
+        let failed = || format!("failed to write {}", path.display());
+        file.as_file().sync_all().with_context(failed)?;
         let named = match self.force {
             true => file.persist(&path),
             false => file.persist_noclobber(&path),
         };
-        named.with_context(|| format!("failed to write {}", path.display()))?;
-        Ok(Brought { path, bytes })
+        named.with_context(failed)?;
+        Volume::real().sync_folder(folder).with_context(failed)?;
+        Ok(self.brought(path, bytes))
+    }
+
+    /// A file that is here now.
+    fn brought(&mut self, path: PathBuf, bytes: u64) -> Brought {
+        self.written.insert(path.clone());
+        Brought { path, bytes }
+    }
+}
+
+/// A hidden file, in the folder of the one that it becomes; gone if it becomes none.
+fn begin(folder: &Path, name: &str) -> anyhow::Result<NamedTempFile> {
+    let begun = fs::create_dir_all(folder).and_then(|()| {
+        // As any other new file: what else may do with it is for the user to say.
+        tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o666))
+            .prefix(&format!(".{name}."))
+            .tempfile_in(folder)
+    });
+    begun.with_context(|| format!("failed to make a file in {}", folder.display()))
+}
+
+fn remove(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("failed to remove {}", path.display()))
+        }
+        _ => Ok(()),
     }
 }
 

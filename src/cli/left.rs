@@ -1,7 +1,6 @@
 //! What a task left: its result, fetched from the master, read, and laid into `results/` here.
 
 use std::fmt::{self, Write as _};
-use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -12,8 +11,8 @@ use serde::{Serialize, Serializer};
 
 use super::master::LOOK_EVERY;
 use crate::control::{Control, ControlError};
-use crate::disk::Volume;
 use crate::disk::publish::publish;
+use crate::disk::{Volume, open_plain};
 
 /// Longest text of a result that is printed; the rest is in the result's ZIP.
 const PRINTED_MAX: u64 = 64 << 20;
@@ -116,10 +115,11 @@ pub async fn lay(name: &str, archive: &Archive, is_here: bool) -> anyhow::Result
 
 /// The result, as the master of this folder laid it into `results/`; nothing if that takes too long.
 async fn laid(name: &str, archive: &Archive) -> Option<PathBuf> {
-    let path = Path::new("results").join(name);
+    let (folder, name) = place_of(Path::new("results"), name);
+    let path = folder.join(name.as_str());
     for _ in 0..LAID_LOOKS_MAX {
         // Another master of this machine may have the same name for another result.
-        if fs::read(&path).is_ok_and(|bytes| bytes == **archive.bytes()) {
+        if holds(&path, archive.bytes()).unwrap_or_default() {
             return Some(path);
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -127,22 +127,34 @@ async fn laid(name: &str, archive: &Archive) -> Option<PathBuf> {
     None
 }
 
+/// Whether a plain file holds these bytes and no more.
+fn holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let file = open_plain(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() != bytes.len() as u64 {
+        return Ok(false);
+    }
+    let mut there = Vec::with_capacity(bytes.len());
+    file.take(metadata.len()).read_to_end(&mut there)?;
+    Ok(there == bytes)
+}
+
 /// Puts the result into our own `results/`, as the master does into its own: failed ones into a folder of theirs.
 fn leave(name: &str, archive: &Archive) -> anyhow::Result<PathBuf> {
-    let mut folder = PathBuf::from("results");
-    let name = match name.strip_prefix("failed/") {
-        Some(name) => {
-            folder.push("failed");
-            name
-        }
-        None => name,
-    };
-    let name = TaskName::tamed(name.rsplit('/').next().unwrap_or(name));
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("failed to make the folder {}", folder.display()))?;
+    let (folder, name) = place_of(Path::new("results"), name);
     let name = publish(&Volume::real(), &folder, name.as_str(), archive.bytes())
         .with_context(|| format!("failed to leave the result in {}", folder.display()))?;
     Ok(folder.join(name))
+}
+
+/// In which folder below this one a result lies that is called so at its master, and its name there.
+pub fn place_of(results: &Path, name: &str) -> (PathBuf, TaskName) {
+    let (folder, name) = match name.strip_prefix("failed/") {
+        Some(name) => (results.join("failed"), name),
+        None => (results.to_owned(), name),
+    };
+    let name = TaskName::tamed(name.rsplit('/').next().unwrap_or(name));
+    (folder, name)
 }
 
 #[cfg(test)]
