@@ -67,6 +67,7 @@ pub fn connect_read_only(file: &Path) -> Result<Connection, Fail> {
     let connection = Connection::open_with_flags(file, flags)?;
     connection.busy_timeout(PATIENCE)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
 }
@@ -168,7 +169,7 @@ impl Base {
         let counts = self.count()?;
         let oldest = load::oldest(&self.connection, counts)?;
         let from = oldest.as_deref().unwrap_or_default();
-        let tasks = load::tasks(&self.connection, from, self.beside()?)?;
+        let tasks = load::tasks(&self.connection, from, self.beside(from, counts)?)?;
         let older_parts = match &oldest {
             Some(oldest) => load::older_parts(&self.connection, oldest, &tasks)?,
             None => Vec::new(),
@@ -189,14 +190,14 @@ impl Base {
         })
     }
 
-    /// Another connection, to read what is from the middle on, where there is much in a file.
-    fn beside(&self) -> Result<Option<(Connection, Vec<u8>)>, Fail> {
+    /// Another connection, to read what is from the middle on, where there is much in a file, and files enough to open.
+    fn beside(&self, oldest: &[u8], counts: Counts) -> Result<Option<(Connection, Vec<u8>)>, Fail> {
         let file = self.connection.path().filter(|path| !path.is_empty());
-        let (Some(file), Some(middle)) = (file, load::middle(&self.connection, self.tally.tasks)?)
-        else {
-            return Ok(None);
-        };
-        Ok(Some((connect_read_only(Path::new(file))?, middle)))
+        let middle = load::middle(&self.connection, oldest, counts)?;
+        Ok(file.zip(middle).and_then(|(file, middle)| {
+            let other = connect_read_only(Path::new(file)).ok()?;
+            Some((other, middle))
+        }))
     }
 
     /// Writes down that something was lost, for all later lives.

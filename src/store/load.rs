@@ -9,7 +9,7 @@ use std::thread;
 use mutirao_actors::logic::ledger::{Counts, TERMINAL_MAX};
 use mutirao_actors::logic::record::{OlderParts, Remembered};
 use mutirao_actors::model::{Kinds, TaskId};
-use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 use uuid::Uuid;
 
 use super::cell::Cell as _;
@@ -26,8 +26,6 @@ const OLDEST_LOADED: &str = "SELECT id FROM task WHERE state NOT IN ('queued', '
                              ORDER BY id DESC LIMIT 1 OFFSET ?";
 /// What is behind this counts as open whenever it is not surely over: a damaged word is to be noticed.
 const LOADED: &str = "(id >= ?1 OR NOT (state IN ('done', 'failed', 'cancelled') AND settled = 1))";
-/// The id in the middle of so many.
-const MIDDLE: &str = "SELECT id FROM task ORDER BY id LIMIT 1 OFFSET ?";
 /// So many tasks are read in halves: fewer take less time than a thread and a second connection.
 const HALVED: u64 = 20_000;
 
@@ -135,13 +133,16 @@ pub fn oldest(base: &Connection, counts: Counts) -> Result<Option<Vec<u8>>, Fail
     Ok(oldest.optional()?)
 }
 
-/// The id that divides so many tasks in halves, where they are worth it.
-pub fn middle(base: &Connection, tasks: u64) -> Result<Option<Vec<u8>>, Fail> {
-    if tasks < HALVED {
+/// The id that divides the tasks that matter in halves, where they are worth it.
+pub fn middle(base: &Connection, oldest: &[u8], counts: Counts) -> Result<Option<Vec<u8>>, Fail> {
+    let over = counts.done + counts.failed + counts.cancelled;
+    let matter = counts.open() + over.min(TERMINAL_MAX as u64);
+    if matter < HALVED {
         return Ok(None);
     }
-    let offset = (tasks / 2).cast_signed();
-    let middle = base.query_row(MIDDLE, [offset], |row| row.get(0));
+    let middle = format!("SELECT id FROM task WHERE {LOADED} ORDER BY id LIMIT 1 OFFSET ?2");
+    let offset = (matter / 2).cast_signed();
+    let middle = base.query_row(&middle, params![oldest, offset], |row| row.get(0));
     Ok(middle.optional()?)
 }
 
@@ -155,14 +156,15 @@ pub fn tasks(
     let mut found = match beside {
         None => read(base, oldest, None)?,
         Some((other, middle)) => thread::scope(|scope| {
-            let newer = scope.spawn(|| {
-                let other = other;
-                read(&other, oldest, Some((">=", &middle)))
+            let (older, newer) = (Some(("<", &*middle)), Some((">=", &*middle)));
+            let reader = thread::Builder::new();
+            let reader = reader.spawn_scoped(scope, move || read(&other, oldest, newer));
+            let mut found = read(base, oldest, older)?;
+            found.append(&mut match reader {
+                Ok(reader) => reader.join().unwrap_or_else(|panic| resume_unwind(panic))?,
+                // There is no thread for it.
+                Err(_) => read(base, oldest, newer)?,
             });
-            let older = read(base, oldest, Some(("<", &middle)));
-            let newer = newer.join().unwrap_or_else(|panic| resume_unwind(panic));
-            let mut found = older?;
-            found.append(&mut newer?);
             Ok::<_, Fail>(found)
         })?,
     };

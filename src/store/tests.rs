@@ -2,6 +2,7 @@
 
 mod damage;
 mod drained;
+mod load;
 mod log;
 mod model;
 mod parts;
@@ -29,7 +30,7 @@ use uuid::Uuid;
 use super::base::Base;
 use super::fail::Fail;
 use super::kept::KEPT_MAX;
-use super::load::{self, Meta};
+use super::load::Meta;
 use super::{Recalled, SqliteStore, Store as _, StoreError};
 
 /// A folder, and the store in it.
@@ -482,34 +483,6 @@ fn tasks_beyond_those_that_are_kept_are_read_anew() {
     for known in found.tasks {
         assert!(known.settled && known.course.tries.len() == 1);
         assert!(matches!(&known.course.fate, Fate::Done { file, .. } if file == "elsewhere.zip"));
-    }
-}
-
-#[test]
-fn halves_read_by_two_are_the_whole_and_damage_of_either_is_noticed() {
-    let mut bench = Bench::new();
-    for number in 1..=6 {
-        bench.commit(&[adopted(number), leased(number, 1, ours("a"))]);
-    }
-    let file = bench.folder.path().join("mutirao.db");
-    let base = Connection::open(&file).unwrap();
-    let beside = |first: u128| {
-        let other = Connection::open(&file).unwrap();
-        Some((other, id(first).0.into_bytes().to_vec()))
-    };
-    let whole = load::tasks(&base, &[], None).unwrap();
-    assert_eq!(whole.len(), 6);
-    for first in [0, 1, 4, 6, 7] {
-        let halves = load::tasks(&base, &[], beside(first)).unwrap();
-        assert_eq!(halves, whole, "from {first} on");
-    }
-    let flip = "UPDATE task SET state = 'failed' WHERE id = ?";
-    for damaged in [2, 5] {
-        assert_eq!(base.execute(flip, [id(damaged).0.as_bytes()]), Ok(1));
-        let told = load::tasks(&base, &[], beside(4));
-        assert!(matches!(told, Err(Fail::Damage(_))), "{told:?}");
-        let mend = "UPDATE task SET state = 'leased' WHERE id = ?";
-        assert_eq!(base.execute(mend, [id(damaged).0.as_bytes()]), Ok(1));
     }
 }
 

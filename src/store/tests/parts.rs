@@ -1,6 +1,7 @@
 //! Parts of groups, of which not all are loaded, or there.
 
 use super::*;
+use crate::store::load;
 
 #[test]
 fn the_parts_that_are_not_loaded_are_counted_for_the_groups_that_are() {
