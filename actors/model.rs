@@ -16,12 +16,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use self::digest::Digest;
+pub use self::group_name::{GROUP_NAME_WANTED, is_group_name};
 pub use self::output::{Both, PIECE_MAX, Piece, STREAM_MAX, Stream};
 pub use self::short::FileName;
 pub use self::task::{Kind, Kinds, PARTS_MAX, Part, Task, Wishes};
 pub use self::task_name::TaskName;
 
 mod digest;
+mod group_name;
 mod output;
 mod short;
 mod task;

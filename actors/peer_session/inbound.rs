@@ -5,16 +5,13 @@ use std::time::Duration;
 
 use crate::logic::attribution::Claim;
 use crate::model::{
-    Archive, Attempt, BootId, Digest, Ending, Outcome, PIECE_MAX, Part, PeerId, Piece, STREAM_MAX,
-    TaskChoice, TaskId, TaskName, Wishes,
+    Archive, Attempt, BootId, Digest, Ending, GROUP_NAME_WANTED, Outcome, PIECE_MAX, Part, PeerId,
+    Piece, STREAM_MAX, TaskChoice, TaskId, TaskName, Wishes, is_group_name,
 };
 use crate::wire::dialect::answer_to;
 use crate::wire::report::{LIST_ROWS_MAX, Sought, TaskState};
 use crate::wire::request::{Address, PeerOffer};
 use crate::wire::{Dialect, Extensions, Message, Payload, Request, WireError};
-
-/// Longest name of a group of tasks, in bytes: it is kept with each of them.
-const GROUP_MAX: usize = 128;
 
 /// One message of the other side, and how to answer it.
 #[derive(Debug)]
@@ -327,13 +324,13 @@ fn introduction(address: Option<Address<'_>>, ours: Option<PeerOffer<'_>>) -> In
 }
 
 fn group_of(said: &str) -> Result<Arc<str>, WireError> {
-    if said.len() > GROUP_MAX {
-        return Err(WireError::Field {
+    match is_group_name(said) {
+        true => Ok(said.into()),
+        false => Err(WireError::Field {
             field: "group",
-            wanted: "a text of at most 128 bytes",
-        });
+            wanted: GROUP_NAME_WANTED,
+        }),
     }
-    Ok(said.into())
 }
 
 /// The payload's bytes, which must be those that were hashed before they were sent.

@@ -10,7 +10,9 @@ use actix_web::web::{BytesMut, Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::StreamExt as _;
 use mutirao_actors::messages::{AdoptAfter, AdoptTask};
-use mutirao_actors::model::{Archive, PARTS_MAX, Part, TaskId, TaskName, Wishes};
+use mutirao_actors::model::{
+    Archive, GROUP_NAME_WANTED, PARTS_MAX, Part, TaskId, TaskName, Wishes, is_group_name,
+};
 use mutirao_actors::wire::scanner::ARCHIVE_MAX;
 use serde::{Deserialize, Serialize};
 use tokio::sync::SemaphorePermit;
@@ -27,8 +29,6 @@ use super::problem::Problem;
 const PIECE_MAX: Duration = Duration::from_secs(30);
 /// Longest name, in characters: that of a file.
 const NAME_MAX: usize = 255;
-/// Longest name of a group, in bytes.
-const GROUP_MAX: usize = 128;
 
 /// What a task is called and wishes.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -42,7 +42,7 @@ pub struct Wanted {
     #[param(
         min_length = 1,
         max_length = 128,
-        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
+        pattern = r#"^[^\u0000-\u001f\u007f-\u009f/\\'"`$;&|<>(){}\[\]*?!#~\u2028\u2029]+$"#
     )]
     group: Option<String>,
     /// Higher goes first under the `priority` scheduler
@@ -69,13 +69,8 @@ pub struct Wanted {
 impl Wanted {
     /// Whether each is what it may be; together, as the protocol's `SUBMIT_TASK`.
     fn check(&self) -> Result<(), Problem> {
-        let group = self.group.as_ref().map(String::len);
-        if group.is_some_and(|length| length == 0 || length > GROUP_MAX) {
-            return Err(Problem::bad(format!("group has 1 to {GROUP_MAX} bytes")));
-        }
-        let is_shown = |group: &str| !group.chars().any(char::is_control);
-        if !self.group.as_deref().is_none_or(is_shown) {
-            return Err(Problem::bad("group has no control characters"));
+        if !self.group.as_deref().is_none_or(is_group_name) {
+            return Err(Problem::bad(format!("group is {GROUP_NAME_WANTED}")));
         }
         check_name(self.name.as_deref())?;
         if self
@@ -91,7 +86,7 @@ impl Wanted {
             return Err(Problem::bad("max_running is at least 1"));
         }
         let of_group = self.part.is_some() || self.max_running.is_some();
-        if of_group && group.is_none() {
+        if of_group && self.group.is_none() {
             return Err(Problem::refused("part and max_running go with a group"));
         }
         Ok(())
