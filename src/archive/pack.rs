@@ -38,8 +38,8 @@ pub fn pack_script(script: &Path, input: Option<&Path>) -> Result<Vec<u8>, PackE
     packer.finish()
 }
 
-/// The task ZIP of a folder that holds `main.py`: all of it, but nothing hidden (`.git`, `.venv`) and no `__pycache__`.
-/// Links to files are followed. Blocks.
+/// The task ZIP of a folder that holds `main.py`: all of it, but nothing hidden (`.git`, `.venv`), no `__pycache__`, and
+/// neither the `results/` nor the `tasks/` of a master that has run here. Links to files are followed. Blocks.
 ///
 /// # Errors
 /// When there is no `main.py`, something cannot be read, or nobody would take the ZIP.
@@ -91,8 +91,17 @@ fn add_file(packer: &mut Packer, name: &str, path: &Path, limit: u64) -> Result<
     Ok(size)
 }
 
+/// The folders that a master, or what was brought from one, has made here: with them each task would carry all earlier ones.
+/// Where nothing of ours ever ran they are the script's own.
+fn ours_in(folder: &Path) -> Vec<&'static str> {
+    let made_by = [("results", ".mutirao"), ("tasks", ".mutirao/store")];
+    let made = made_by.iter().filter(|(_, by)| folder.join(by).is_dir());
+    made.map(|(name, _)| *name).collect()
+}
+
 /// The files to pack, with their names inside the ZIP, sorted by these.
 fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>, PackError> {
+    let ours = ours_in(folder);
     let mut files = Vec::new();
     let mut folders = vec![(String::new(), folder.to_path_buf())];
     while let Some((prefix, next)) = folders.pop() {
@@ -104,7 +113,8 @@ fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>, PackError> {
             let entry = entry.map_err(failed)?;
             let path = entry.path();
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with('.') || name == "__pycache__" {
+            let is_ours = prefix.is_empty() && ours.contains(&&*name);
+            if name.starts_with('.') || name == "__pycache__" || is_ours {
                 continue;
             }
             let failed = |source| PackError::Read {
@@ -172,13 +182,39 @@ mod tests {
             fs::create_dir_all(folder.join(inner)).unwrap();
             fs::write(folder.join(inner).join("x"), "").unwrap();
         }
+        for inner in ["lib/results", "work", "results", "tasks"] {
+            fs::create_dir_all(folder.join(inner)).unwrap();
+            fs::write(folder.join(inner).join("own"), "").unwrap();
+        }
         for file in ["main.py", "lib/a.py", ".env"] {
             fs::write(folder.join(file), "").unwrap();
         }
         std::os::unix::fs::symlink("lib/a.py", folder.join("linked.py")).unwrap();
         let into = home.path().join("out");
         unpack(&pack_folder(&folder).unwrap(), &into).unwrap();
-        assert_eq!(files_below(&into), ["lib/a.py", "linked.py", "main.py"]);
+        let own = [
+            "lib/a.py",
+            "lib/results/own",
+            "linked.py",
+            "main.py",
+            "results/own",
+            "tasks/own",
+            "work/own",
+        ];
+        assert_eq!(files_below(&into), own);
+
+        // Where a master has run these are not the script's own.
+        fs::create_dir_all(folder.join(".mutirao/store")).unwrap();
+        let into = home.path().join("beside a master");
+        unpack(&pack_folder(&folder).unwrap(), &into).unwrap();
+        let own = [
+            "lib/a.py",
+            "lib/results/own",
+            "linked.py",
+            "main.py",
+            "work/own",
+        ];
+        assert_eq!(files_below(&into), own);
 
         std::os::unix::fs::symlink(".", folder.join("again")).unwrap();
         assert!(matches!(

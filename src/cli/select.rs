@@ -99,6 +99,9 @@ pub enum NotFound {
         /// Which name is near.
         near: String,
     },
+    /// `last` is of nothing.
+    #[error("nothing was handed in yet, here or by others; `mutirao run` and `mutirao submit` do")]
+    NoLast,
     /// No task is like that.
     #[error("no such task is there; `mutirao list` shows what there is")]
     Empty,

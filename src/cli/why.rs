@@ -342,7 +342,11 @@ fn of_group(report: &GroupReport, shown: Shown<'_>) -> String {
     };
     text.push_str(&findings::in_words(why, shown));
     if report.done == u64::from(report.parts) {
-        let _ = writeln!(text, "→ what they made: results/{}/", report.group);
+        let _ = writeln!(
+            text,
+            "→ what they made: results/{group}/ at the master; mutirao fetch {group} brings it elsewhere",
+            group = report.group
+        );
     } else if why.verdicts.is_empty() && shown.is_for(TaskState::Failed) {
         text.push_str("nothing of it has failed\n");
     }
@@ -466,7 +470,8 @@ mod tests {
         assert_eq!(failures, format!("{stands}nothing of it has failed\n"));
         (report.waiting, report.done) = (0, 4);
         assert!(
-            of_group(&report, Shown::Only(&[])).ends_with("→ what they made: results/main-7/\n")
+            of_group(&report, Shown::Only(&[]))
+                .ends_with("mutirao fetch main-7 brings it elsewhere\n")
         );
     }
 }

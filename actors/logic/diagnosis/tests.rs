@@ -289,7 +289,11 @@ fn what_is_yet_to_be_tried_elsewhere_is_not_said_to_fail_wherever_it_runs() {
     entries.pop();
     entries.push(tried(20, 40, &["ivo"], &run));
     let words = findings(&entries).verdicts.remove(0).words;
-    assert!(words.contains("fails so wherever it runs (ivo)"), "{words}");
+    assert!(words.contains("failed so where it ran (ivo)"), "{words}");
+    entries.pop();
+    entries.push(tried(20, 40, &["ivo", "ana"], &run));
+    let words = findings(&entries).verdicts.remove(0).words;
+    assert!(words.contains("fails so wherever it runs"), "{words}");
 }
 
 #[test]

@@ -60,11 +60,15 @@ pub(super) fn of(
         ),
         (Culprit::Row, _) => {
             let passed = all.passed_anywhere();
-            let fails = match (cluster.is_early(), cluster.tasks) {
-                (true, 1) => "failed so where it ran, and is to be tried elsewhere",
-                (true, _) => "failed so where they ran, and are to be tried elsewhere",
-                (false, 1) => "fails so wherever it runs",
-                (false, _) => "fail so wherever they run",
+            // Of what was tried on one peer only nobody knows how it fares elsewhere.
+            let is_tried_elsewhere = cluster.everywhere > 0;
+            let fails = match (cluster.is_early(), is_tried_elsewhere, cluster.tasks) {
+                (true, _, 1) => "failed so where it ran, and is to be tried elsewhere",
+                (true, _, _) => "failed so where they ran, and are to be tried elsewhere",
+                (false, false, 1) => "failed so where it ran",
+                (false, false, _) => "failed so where they ran",
+                (false, true, 1) => "fails so wherever it runs",
+                (false, true, _) => "fail so wherever they run",
             };
             let (failing, tried) = (cluster.tasks, tasks(all.tried));
             match all.beyond {
@@ -97,7 +101,7 @@ pub(super) fn helps(culprit: Culprit, kind: &Kind, cluster: &Cluster<'_>) -> Vec
     let mut helps = Vec::new();
     match (culprit, kind) {
         (Culprit::Environment, Kind::Module(module)) => helps.push(format!(
-            "python3 -m pip install {module} (on {}), or put the module beside main.py",
+            "python3 -m pip install {module} (on {}); a module of your own travels in the task's folder: mutirao run FOLDER",
             named(cluster)
         )),
         (Culprit::Environment, _) => {

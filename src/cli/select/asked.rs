@@ -66,6 +66,9 @@ impl Unknown {
     /// # Errors
     /// When the master cannot be reached.
     pub async fn refused(self, control: &mut Control) -> Result<NotFound, ControlError> {
+        if self.what == "last" {
+            return Ok(NotFound::NoLast);
+        }
         let names = names(control).await?;
         let names = names.iter().map(String::as_str).chain(WORDS);
         let near = match upward(&self.what) {
