@@ -6,6 +6,7 @@
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use mutirao_actors::model::PARTS_MAX;
 use mutirao_actors::wire::report::TaskState;
 
 /// The words, for those who mistype one.
@@ -48,6 +49,13 @@ impl Word {
             "running" => TaskState::Leased,
             "done" => TaskState::Done,
             "cancelled" => TaskState::Cancelled,
+            // No group has so many parts: it is the beginning of a peer's id.
+            _ if typed
+                .parse()
+                .is_ok_and(|number: u64| number >= PARTS_MAX.into()) =>
+            {
+                return None;
+            }
             _ => return typed.parse().ok().map(Self::Parts),
         };
         Some(Self::State(state))
@@ -203,6 +211,8 @@ mod tests {
             "3.zip",
             "01a2",
             "0193",
+            "1000000",
+            "10953116",
             "4294967296",
         ] {
             assert_eq!(Word::of(name), None, "{name}");
