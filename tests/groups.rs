@@ -170,6 +170,18 @@ fn what_a_group_made_is_brought_to_another_machine_and_takes_no_other_files_plac
     let less = desk.output(&["fetch", "main-1", "--force"]);
     assert_eq!(less.status.code(), Some(0), "{}", err(&less));
     assert!(!desk.path("results/main-1/failed.csv").exists());
+    // Of a master that has nothing of it nothing here is replaced or removed.
+    let made = master.path("results/main-1");
+    fs::rename(&made, master.path("results/away")).unwrap();
+    let nothing = desk.output(&["fetch", "main-1", "--force"]);
+    assert_eq!(nothing.status.code(), Some(1), "{}", err(&nothing));
+    assert!(
+        err(&nothing).contains("nothing of it is put together"),
+        "{}",
+        err(&nothing)
+    );
+    assert!(desk.path("results/main-1/merged.csv").exists());
+    fs::rename(master.path("results/away"), &made).unwrap();
     // What keeps one from coming keeps no other, and what is here is told.
     fs::remove_file(desk.path("results/main-1/stdout.txt")).unwrap();
     fs::create_dir(desk.path("results/main-1/stdout.txt")).unwrap();

@@ -186,6 +186,7 @@ impl Desk {
             self.ensure_free(&folder.join(file))?;
         }
         let before = how_far(name, control).await?;
+        let mut absent = Vec::new();
         for file in gather::FILES {
             let path = format!("/api/v1/groups/{name}/files/{file}");
             match open(self.address, &path).await? {
@@ -193,14 +194,15 @@ impl Desk {
                     let brought = self.save(coming, &folder, file).await?;
                     fetched.files.push(brought);
                 }
-                // What was brought earlier would be taken for a part of this.
-                None => remove(&folder.join(file))?,
+                None => absent.push(folder.join(file)),
             }
         }
         ensure!(
             !fetched.files.is_empty(),
             "nothing of it is put together at its master: mutirao info {name} tells how it stands"
         );
+        // What was brought earlier would be taken for a part of this.
+        absent.iter().try_for_each(|path| remove(path))?;
         // A part that was tried again meanwhile has it put together anew.
         let after = how_far(name, control).await?;
         fetched.complete = before.complete && after.complete;
