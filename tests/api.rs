@@ -324,9 +324,9 @@ fn many_tasks_are_cancelled_and_tried_again_with_one_request() {
 
     let too_many = vec![unknown; 1001].join(",");
     for (path, wanted) in [
-        ("/cancel".to_owned(), 400),
-        ("/retry?from=7".to_owned(), 400),
-        (format!("/cancel?tasks={one}&state=queued"), 400),
+        ("/cancel".to_owned(), 409),
+        ("/retry?from=7".to_owned(), 409),
+        (format!("/cancel?tasks={one}&state=queued"), 409),
         ("/cancel?tasks=last".to_owned(), 400),
         ("/retry?tasks=".to_owned(), 400),
         ("/retry?reason=no".to_owned(), 400),

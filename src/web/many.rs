@@ -125,11 +125,12 @@ impl Asked {
     fn which(self) -> Result<(Sought, Meant), Problem> {
         let says_what = self.sought != Sought::default() || self.all;
         match self.tasks.map(|typed| ids(&typed.0)).transpose()? {
-            Some(_) if says_what || self.from.is_some() => Err(Problem::bad(
+            // Each word by itself is as it should be, so they are understood, and refused together.
+            Some(_) if says_what || self.from.is_some() => Err(Problem::refused(
                 "tasks goes alone: it says which by itself, and they are done at once",
             )),
             Some(tasks) => Ok((Sought::default(), Meant::These(tasks))),
-            None if !says_what => Err(Problem::bad(
+            None if !says_what => Err(Problem::refused(
                 "say which tasks: tasks=<ids>, state=<state>, group=<group>, single=true, or all=true for every one",
             )),
             None => Ok((self.sought, Meant::From(self.from.unwrap_or_default()))),
@@ -162,9 +163,9 @@ fn id(typed: &str) -> Result<TaskId, Problem> {
 /// Takes many tasks back, of those that are open: at most 1,000 of them.
 #[utoipa::path(post, path = "/api/v1/tasks/cancel", tag = "tasks", params(Cancelled), responses(
     (status = 200, description = "How many, and where it goes on", body = SweepReport),
-    (status = 400, description = "The query is not understood, or does not say which", body = Problem, content_type = "application/problem+json"),
+    (status = 400, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from there", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "The master cannot write it down now", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "It is not said which, or the master cannot write it down now", body = Problem, content_type = "application/problem+json"),
     (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
 pub async fn cancel(
     desk: Data<Desk>,
@@ -191,9 +192,9 @@ pub async fn cancel(
 /// Tries many tasks again, of those that failed or were cancelled: at most 1,000 of them, and what was cancelled with them.
 #[utoipa::path(post, path = "/api/v1/tasks/retry", tag = "tasks", params(Retried), responses(
     (status = 200, description = "How many, and where it goes on", body = SweepReport),
-    (status = 400, description = "The query is not understood, or does not say which", body = Problem, content_type = "application/problem+json"),
+    (status = 400, description = "The query is not understood", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not from there", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "The master cannot write it down now", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "It is not said which, or the master cannot write it down now", body = Problem, content_type = "application/problem+json"),
     (status = 504, description = "No answer", body = Problem, content_type = "application/problem+json")))]
 pub async fn retry(desk: Data<Desk>, wanted: Query<Retried>) -> Result<Json<SweepReport>, Problem> {
     let wanted = wanted.into_inner();
