@@ -444,7 +444,7 @@ mod tests {
         let report = in_full(&desk.mind, last, desk.now, at);
         let verdict = &report.why.unwrap().verdicts[0];
         assert_eq!((verdict.culprit, verdict.tasks), (Culprit::Row, 64));
-        let told = "64 of 64 tasks that were looked at fail so";
+        let told = "64 of 64 tasks that were looked at failed so where they ran";
         assert!(verdict.words.contains(told), "{}", verdict.words);
         assert!(verdict.words.ends_with("and 200 of the group passed"));
     }
