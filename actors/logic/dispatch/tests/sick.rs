@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::restart::restarted;
 
@@ -12,7 +13,8 @@ use crate::logic::effect::{Effect, End};
 use crate::logic::fixtures::{
     Desk, by_name, ends, keeps, kind_of, offered, ours, ours_in_life, plain, task,
 };
-use crate::model::{Ending, Endpoint, Moment};
+use crate::logic::ledger::State;
+use crate::model::{Ending, Endpoint, Moment, TaskId};
 
 /// One machine, with the task that it runs.
 #[derive(Debug)]
@@ -107,13 +109,22 @@ impl Day {
         panic!("not over: {:?}", self.desk.mind.ledger().counts());
     }
 
+    /// Whether all good tasks are done and no other. Where all who are well are of other programs, of whom nobody knows why they
+    /// come back without a result, a good one may fail that the sick one alone has tried: see decision 8.
     fn check(&self, tasks: u128) {
-        let counts = self.desk.mind.ledger().counts();
-        let poison = (tasks / self.poison_every) as u64;
-        assert_eq!(
-            (counts.done, counts.failed),
-            (tasks as u64 - poison, poison)
-        );
+        let ledger = self.desk.mind.ledger();
+        let may_fail = self.well().all(|machine| !machine.peer.is_ours());
+        for number in 1..=tasks {
+            let story = &ledger.get(&TaskId(Uuid::from_u128(number))).unwrap().story;
+            let is_done = matches!(story.state, State::Done { .. });
+            let is_poison = number.is_multiple_of(self.poison_every);
+            let mut holders = story.tries.iter().map(|tried| &tried.holder.peer);
+            let is_excused = may_fail && holders.all(|holder| holder.as_str() == "sick");
+            assert!(
+                is_done != is_poison || (!is_poison && is_excused),
+                "{number}: {story:?}"
+            );
+        }
     }
 }
 
