@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn whoever_says_nothing_means_nothing_and_ids_go_alone() {
         let nothing = asked(None, Sought::default()).which().unwrap_err();
-        assert_eq!(nothing.status, 400);
+        assert_eq!(nothing.status, 409);
         let all = Asked {
             all: true,
             ..asked(None, Sought::default())
@@ -283,6 +283,6 @@ mod tests {
         let id = Uuid::nil().to_string();
         let these = asked(Some(&id), Sought::default()).which();
         assert!(matches!(these, Ok((_, Meant::These(ids))) if ids.len() == 1));
-        assert_eq!(asked(Some(&id), failed()).which().unwrap_err().status, 400);
+        assert_eq!(asked(Some(&id), failed()).which().unwrap_err().status, 409);
     }
 }
