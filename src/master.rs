@@ -36,6 +36,7 @@ use crate::folders::{self, Folders, Places, Ports};
 use crate::ground::Ground;
 use crate::sockets::SocketError;
 use crate::sockets::net::{Net, RealNet};
+use crate::sockets::seats::Host;
 use crate::store::desk::{self, Scribes};
 use crate::store::{self, Recalled, SqliteStore, Store, StoreDesk, StoreError};
 use crate::web::{Changes, Web};
@@ -205,7 +206,7 @@ pub async fn act(
     log: MessageLog,
 ) -> Result<Master, SocketError> {
     let net = Arc::clone(&footing.net);
-    let door = net.listen(config.port).await?;
+    let door = net.listen(config.port, Host::Master).await?;
     let recalled = &footing.memory.recalled;
     let identity = Arc::new(MasterIdentity {
         id: recalled.master,

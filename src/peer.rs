@@ -32,6 +32,7 @@ use crate::runner::{self, Interpreter, ScriptRunner, Start};
 use crate::sockets::SocketError;
 use crate::sockets::net::{Datagrams, Net, RealNet};
 use crate::sockets::places::Place;
+use crate::sockets::seats::Host;
 use crate::sockets::udp::Everywhere;
 
 use self::seat::{Seat, SeatError};
@@ -240,7 +241,7 @@ pub async fn act(
     clock: Clock,
     log: MessageLog,
 ) -> Result<Acting, SocketError> {
-    let door = footing.net.listen(part.port).await?;
+    let door = footing.net.listen(part.port, Host::Peer).await?;
     let identity = PeerIdentity {
         id: footing.id,
         boot: footing.boot,

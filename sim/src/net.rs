@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::poll_fn;
 use mutirao::sockets::SocketError;
 use mutirao::sockets::net::{Datagrams, Door, Listen, Net};
-use mutirao::sockets::seats::seats;
+use mutirao::sockets::seats::{Host, seats_of};
 use mutirao::sockets::udp::Everywhere;
 use mutirao_actors::discovery::{Outgoing, Received};
 use mutirao_actors::master_session::{Dialled, Duplex};
@@ -133,7 +133,7 @@ async fn hear(socket: Arc<UdpSocket>, tell: mpsc::Sender<Received>) {
 }
 
 impl Net for SimNet {
-    fn listen(&self, port: u16) -> BoxFuture<'_, Result<Door, SocketError>> {
+    fn listen(&self, port: u16, host: Host) -> BoxFuture<'_, Result<Door, SocketError>> {
         let listen = async move {
             let bound = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
             let listener = bound.map_err(failed("TCP", port))?;
@@ -141,7 +141,7 @@ impl Net for SimNet {
             Ok(Door {
                 address,
                 listener: Box::new(Ear(listener)),
-                seats: seats(),
+                seats: seats_of(host),
             })
         };
         listen.boxed()

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use super::SocketError;
 use super::places::routes_towards;
-use super::seats::seats;
+use super::seats::{Host, seats_of};
 use super::tcp::{dial, listen_tcp, local_address};
 use super::udp::{Everywhere, datagrams, discovery_asker, discovery_listener, outgoing};
 
@@ -48,11 +48,11 @@ pub struct Datagrams {
 
 /// The network.
 pub trait Net: fmt::Debug + Send + Sync {
-    /// Listens for connections on a port of every interface; 0 for any free one.
+    /// Listens for connections to this host on a port of every interface; 0 for any free one.
     ///
     /// # Errors
     /// [`SocketError`], in words fit for the user, if the port is taken or not ours to take.
-    fn listen(&self, port: u16) -> BoxFuture<'_, Result<Door, SocketError>>;
+    fn listen(&self, port: u16, host: Host) -> BoxFuture<'_, Result<Door, SocketError>>;
 
     /// Connects, or gives up after `within`.
     ///
@@ -85,7 +85,7 @@ pub trait Net: fmt::Debug + Send + Sync {
 pub struct RealNet;
 
 impl Net for RealNet {
-    fn listen(&self, port: u16) -> BoxFuture<'_, Result<Door, SocketError>> {
+    fn listen(&self, port: u16, host: Host) -> BoxFuture<'_, Result<Door, SocketError>> {
         let listen = async move {
             let wildcard = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
             let listener = listen_tcp(wildcard)?;
@@ -94,7 +94,7 @@ impl Net for RealNet {
             Ok(Door {
                 address,
                 listener,
-                seats: seats(),
+                seats: seats_of(host),
             })
         };
         listen.boxed()

@@ -6,18 +6,35 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 const CONNECTIONS_MAX: usize = 12_000;
 /// Open files that are asked of the system: enough for all seats; many systems give a thousand unasked.
 const FILES_WANTED: u64 = 32_768;
-/// Open files of which there is one connection at most, in tenths. A process has two doors at most, and the rest is
-/// for results, scripts and whatever else must go on when strangers have taken all seats (promise R7).
-const CONNECTIONS_TENTHS: u64 = 4;
 
-/// As many as fit the files that this process may have open, after it has asked for as many as it wants.
-pub fn seats() -> usize {
-    among(files_max())
+/// Whose door it is; a process has one of each at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    /// All peers come to it, and everybody who looks in.
+    Master,
+    /// Masters that call it back come to it.
+    Peer,
 }
 
-fn among(files: u64) -> usize {
-    let fit = usize::try_from(files / 10 * CONNECTIONS_TENTHS).unwrap_or(CONNECTIONS_MAX);
-    fit.min(CONNECTIONS_MAX)
+impl Host {
+    /// Open files of which its door has one connection at most, in tenths. What both leave is for results, scripts and
+    /// whatever else must go on when strangers have taken all seats (promise R7).
+    fn tenths(self) -> u64 {
+        match self {
+            Self::Master => 6,
+            Self::Peer => 2,
+        }
+    }
+
+    fn among(self, files: u64) -> usize {
+        let fit = usize::try_from(files / 10 * self.tenths()).unwrap_or(CONNECTIONS_MAX);
+        fit.min(CONNECTIONS_MAX)
+    }
+}
+
+/// As many as fit the files that this process may have open, after it has asked for as many as it wants.
+pub fn seats_of(host: Host) -> usize {
+    host.among(files_max())
 }
 
 fn files_max() -> u64 {
@@ -33,8 +50,9 @@ mod tests {
 
     #[test]
     fn connections_leave_files_for_everything_else_where_few_may_be_open() {
-        assert_eq!(among(1024), 408);
-        assert_eq!(among(u64::MAX), CONNECTIONS_MAX);
+        assert_eq!(Host::Master.among(1024), 612);
+        assert_eq!(Host::Peer.among(1024), 204);
+        assert_eq!(Host::Master.among(u64::MAX), CONNECTIONS_MAX);
         let granted = getrlimit(Resource::RLIMIT_NOFILE).unwrap().0;
         assert!(files_max() >= granted.min(FILES_WANTED));
     }

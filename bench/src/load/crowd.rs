@@ -18,8 +18,8 @@ use crate::serve::Lane;
 
 /// Between two heartbeats of a peer.
 const BEAT_EVERY: Duration = Duration::from_secs(5);
-/// Open files for each peer: a master lets four connections in for ten files that it may open.
-const FILES_A_PEER: u64 = 3;
+/// Open files for so many peers: a master lets six connections in for ten files that it may open.
+const FILES_FOR_PEERS: (u64, u64) = (10, 6);
 /// Open files besides.
 const FILES_BESIDES: u64 = 1_000;
 
@@ -68,7 +68,8 @@ pub fn none_ended(peers: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()>
 
 /// Has this process and its children open enough files for so many peers; beyond the hard limit only root may.
 pub fn allow_files(peers: usize) -> anyhow::Result<()> {
-    let wanted = FILES_BESIDES + FILES_A_PEER * peers as u64;
+    let (files, seats) = FILES_FOR_PEERS;
+    let wanted = FILES_BESIDES + peers as u64 * files / seats;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft < wanted {
         let raised = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.max(wanted));

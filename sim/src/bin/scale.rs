@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use mutirao::sockets::seats::seats;
+use mutirao::sockets::seats::{Host, seats_of};
 use mutirao_sim::scale::measure;
 
 /// Give one master more peers than this machine has room for, on virtual time
@@ -45,7 +45,7 @@ fn main() -> anyhow::Result<()> {
     );
     println!(
         "limits: {} open connections on this machine, for each needs a file;",
-        seats()
+        seats_of(Host::Master)
     );
     println!(
         "        one core is full at about {:.0} peers at work",

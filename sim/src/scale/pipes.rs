@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream;
 use mutirao::sockets::SocketError;
 use mutirao::sockets::net::{Datagrams, Door, Listen, Net};
+use mutirao::sockets::seats::Host;
 use mutirao::sockets::udp::Everywhere;
 use mutirao_actors::master_session::{Dialled, Duplex};
 use tokio::io::{DuplexStream, duplex};
@@ -67,7 +68,7 @@ impl Listen for Ear {
 }
 
 impl Net for Pipes {
-    fn listen(&self, port: u16) -> BoxFuture<'_, Result<Door, SocketError>> {
+    fn listen(&self, port: u16, _: Host) -> BoxFuture<'_, Result<Door, SocketError>> {
         let joined = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let door = joined.map(|joined| Door {
             address: (Ipv4Addr::LOCALHOST, port).into(),
