@@ -1,6 +1,6 @@
 //! What a letter's body names: tasks, peers, and the few fields that a line of text shows.
 //!
-//! Rule: bodies are read by the names of their fields, not as the types of `messages.rs`, so that a
+//! Rule: bodies are read by the names of their fields, not as the types of `messages/`, so that a
 //! letter which is added there is understood here.
 
 use serde_json::Value;
