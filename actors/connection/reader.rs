@@ -1,12 +1,16 @@
 //! The reading end of a connection: bytes in, whole messages out, at the pace of their answers.
 
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::{BufMut as _, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -26,6 +30,11 @@ const DRAIN_BYTES_MAX: usize = 64 << 20;
 /// A connection that was of use and is quiet for this long is closed; the slowest speakers beat every 30 s,
 /// and some say nothing while a task runs.
 const QUIET: Duration = Duration::from_secs(6 * 3600);
+
+thread_local! {
+    /// Where the first bytes of a message come in, of whichever connection: one that is quiet keeps no room for them.
+    static LANDING: RefCell<[u8; FREE]> = const { RefCell::new([0; FREE]) };
+}
 
 /// The reading end.
 pub(super) struct Reader<R> {
@@ -148,7 +157,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     /// Reads until a message has begun; white space alone is none.
     async fn begin_message(&mut self) -> Result<Lap, Broken> {
         while self.buffer.is_empty() {
-            if self.fill(FREE).await? == 0 {
+            if self.land().await? == 0 {
                 return Ok(Lap::Closed);
             }
             if let Some(message) = self.split()? {
@@ -188,6 +197,21 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         let _ = timeout(DRAIN, draining).await;
     }
 
+    /// Reads once while the buffer is empty, and holds no more memory than what has come takes.
+    async fn land(&mut self) -> io::Result<usize> {
+        self.buffer = BytesMut::new();
+        let read = &mut self.read;
+        let landed = poll_fn(|context| {
+            LANDING.with_borrow_mut(|landing| {
+                let mut landing = ReadBuf::new(landing);
+                ready!(Pin::new(&mut *read).poll_read(context, &mut landing))?;
+                Poll::Ready(io::Result::Ok(BytesMut::from(landing.filled())))
+            })
+        });
+        self.buffer = landed.await?;
+        Ok(self.buffer.len())
+    }
+
     /// Reads once, until the buffer holds this many bytes at most.
     async fn fill(&mut self, most: usize) -> Result<usize, Broken> {
         let missing = most.saturating_sub(self.buffer.len());
@@ -204,5 +228,29 @@ impl Lap {
             Self::Done(message) => Some(message),
             Self::Goes | Self::Closed => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt as _;
+    use tokio::io::{AsyncWriteExt as _, duplex};
+
+    #[tokio::test]
+    async fn who_is_quiet_after_a_message_keeps_no_room_for_the_next() {
+        let (near, mut far) = duplex(FREE);
+        let terms = Terms {
+            caps: Caps::REQUESTS,
+            room: Room::new(),
+            turns: Arc::new(Semaphore::new(1)),
+            takes_raw: Arc::default(),
+            waits: Arc::default(),
+        };
+        let mut reader = Reader::new(near, terms);
+        far.write_all(br#"{"action":"STATUS"}"#).await.unwrap();
+        drop(reader.next().await.unwrap().unwrap());
+        assert!(reader.next().now_or_never().is_none());
+        assert_eq!(reader.buffer.capacity(), 0);
     }
 }

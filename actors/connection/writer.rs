@@ -17,10 +17,14 @@ use crate::wire::Parcel;
 /// package, when it asked for several at once, and an order to stop it; only a reader that has stopped fills it.
 pub(super) const REPLIES_MAX: usize = 2 * 1024 + 2 * IN_FLIGHT_MAX;
 
+/// A message that waits to be written, and the turn that is given back when it is. Boxed, for a channel keeps room for
+/// 32 at any time, at each of thousands of connections that are quiet.
+pub(super) type Queued = Box<(Parcel, Option<Turn>)>;
+
 /// The writing end; clones are not needed, a session has one.
 #[derive(Debug)]
 pub struct Writer {
-    pub(super) replies: Sender<(Parcel, Option<Turn>)>,
+    pub(super) replies: Sender<Queued>,
     pub(super) turns: Arc<Semaphore>,
     pub(super) takes_raw: Arc<AtomicBool>,
     pub(super) waits: Arc<AtomicBool>,
@@ -32,7 +36,8 @@ impl Writer {
     ///
     /// Whoever bounds how much payload is in memory has it counted until then: the parcel holds it.
     pub fn send(&self, message: impl Into<Parcel>, turn: Option<Turn>) {
-        if self.replies.try_send((message.into(), turn)).is_err() {
+        let queued = Box::new((message.into(), turn));
+        if self.replies.try_send(queued).is_err() {
             self.cut.cancel();
         }
     }
@@ -62,11 +67,12 @@ impl Writer {
 /// Writes replies in the order in which they were sent, until the session drops its end or the connection is cut.
 pub(super) async fn write_all<W: AsyncWrite + Unpin>(
     mut write: W,
-    mut queued: Receiver<(Parcel, Option<Turn>)>,
+    mut queued: Receiver<Queued>,
     cut: CancellationToken,
 ) {
     let writing = async {
-        while let Some((parcel, turn)) = queued.recv().await {
+        while let Some(reply) = queued.recv().await {
+            let (parcel, turn) = *reply;
             write_one(&mut write, parcel).await?;
             drop(turn);
         }

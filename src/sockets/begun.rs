@@ -63,6 +63,10 @@ impl AsyncRead for Begun {
         let read = this.first.len().min(buffer.remaining());
         buffer.put_slice(&this.first[..read]);
         this.first.advance(read);
+        if this.first.is_empty() {
+            // What is empty still holds its memory.
+            this.first = Bytes::new();
+        }
         Poll::Ready(Ok(()))
     }
 }
