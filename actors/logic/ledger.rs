@@ -439,6 +439,8 @@ impl Ledger {
             let oldest = story.tries.remove(0);
             self.names.remove(&oldest.name);
         }
+        // Most tasks have one try, and a million may run.
+        story.tries.reserve_exact(1);
         story.tries.push(tried.clone());
         self.names.insert(name.clone(), (*task, attempt));
         self.news.push(Record::Leased {

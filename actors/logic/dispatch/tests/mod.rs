@@ -8,6 +8,7 @@ mod results;
 mod retrying;
 mod several;
 mod sick;
+mod sizes;
 mod storms;
 mod troubles;
 mod waits;
