@@ -8,6 +8,7 @@
 mod archives;
 mod bare;
 mod benches;
+mod family;
 mod figure;
 mod ground;
 mod load;

@@ -6,6 +6,7 @@ mod latency;
 mod log;
 mod megabytes;
 mod queued;
+mod running;
 mod script;
 mod sides;
 mod waiting_peers;
@@ -24,7 +25,7 @@ pub struct Bench {
 }
 
 /// Every bench, in the order in which they run.
-pub const BENCHES: [Bench; 10] = [
+pub const BENCHES: [Bench; 11] = [
     Bench {
         name: "cycles",
         about: "request + submit cycles, 1 KB ZIPs, 64 peers with lasting connections",
@@ -59,6 +60,11 @@ pub const BENCHES: [Bench; 10] = [
         name: "queued",
         about: "memory, hand-out rate and restart with a long queue",
         run: queued::run,
+    },
+    Bench {
+        name: "running",
+        about: "memory of a task that runs, at the master and at a peer",
+        run: running::run,
     },
     Bench {
         name: "idle-peers",
