@@ -2,7 +2,7 @@
 
 use std::io::{Read, Seek};
 
-use mutirao_actors::model::{PIECE_MAX, Stream};
+use mutirao_actors::model::{PIECE_MAX, STREAM_MAX, Stream};
 use serde::Deserialize;
 use zip::ZipArchive;
 
@@ -33,14 +33,16 @@ struct Printed {
     bytes: u64,
 }
 
-/// How many bytes were printed on a stream, if the result says so.
+/// How many bytes were printed on a stream, if the result says so; a peer may say what no stream can have, and where it goes
+/// on behind that nobody could name.
 pub fn printed<R: Read + Seek>(zip: &mut ZipArchive<R>, stream: Stream) -> Option<u64> {
     let report = entry_of(zip, "result.json").ok()?;
     let report: Report = serde_json::from_reader(report.take(REPORT_MAX)).ok()?;
-    Some(match stream {
+    let bytes = match stream {
         Stream::Stdout => report.stdout.bytes,
         Stream::Stderr => report.stderr.bytes,
-    })
+    };
+    (bytes <= STREAM_MAX).then_some(bytes)
 }
 
 /// How many bytes of the file are passed over, and how many were printed before what follows. Of a stream that was too long
@@ -66,9 +68,34 @@ pub fn position(start: Start, size: u64, printed: Option<u64>) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Cursor, Write as _};
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
     use super::*;
 
     const HEAD: u64 = (OUTPUT_MAX - TAIL_MAX) as u64;
+
+    #[test]
+    fn a_result_that_says_to_have_printed_what_no_stream_can_have_says_nothing() {
+        let said = |bytes: u64| {
+            let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+            let options = SimpleFileOptions::default();
+            zip.start_file("result.json", options).unwrap();
+            write!(
+                zip,
+                r#"{{"stdout":{{"bytes":{bytes}}},"stderr":{{"bytes":7}}}}"#
+            )
+            .unwrap();
+            let mut zip = ZipArchive::new(zip.finish().unwrap()).unwrap();
+            Stream::ALL.map(|stream| printed(&mut zip, stream))
+        };
+        assert_eq!(said(STREAM_MAX), [Some(STREAM_MAX), Some(7)]);
+        for beyond in [STREAM_MAX + 1, u64::MAX] {
+            assert_eq!(said(beyond), [None, Some(7)]);
+        }
+    }
 
     #[test]
     fn a_file_that_is_whole_goes_on_where_it_was_read() {
