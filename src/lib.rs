@@ -12,6 +12,7 @@ pub mod folders;
 pub mod gather;
 pub mod ground;
 mod http;
+mod json;
 pub mod logging;
 pub mod master;
 pub mod message_file;

@@ -9,6 +9,7 @@ use comfy_table::presets::NOTHING;
 
 use super::{USAGE, grammar};
 use crate::config::{Setting, files, survey};
+use crate::json;
 
 /// Show each setting with its value and where that comes from
 #[derive(Debug, Clone, Args)]
@@ -23,7 +24,7 @@ pub fn run(args: Config) -> anyhow::Result<ExitCode> {
     let settings = survey(grammar(), &files())?;
     let mut out = io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", serde_json::to_string(&settings)?)?;
+        json::line(&mut out, &settings)?;
         return Ok(code(&settings));
     }
     let mut table = Table::new();

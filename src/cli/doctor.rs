@@ -16,6 +16,7 @@ use super::masters::seconds;
 use super::options::{FindOptions, root};
 use super::{FAILED, NO_MASTER};
 use crate::doctor::{self, Looked, Name, Step, Went, probe};
+use crate::json;
 use crate::runner::Interpreter;
 
 /// Find out why this machine does not work with a master, step by step
@@ -47,11 +48,11 @@ struct Findings {
 /// Goes all steps and tells of each; 0 if none failed, 3 if no master was reached, else 1.
 pub async fn run(args: Doctor) -> anyhow::Result<ExitCode> {
     let findings = walk(&args).await?;
-    let text = match args.json {
-        true => serde_json::to_string(&findings)? + "\n",
-        false => in_words(&findings),
-    };
-    io::stdout().lock().write_all(text.as_bytes())?;
+    let mut out = io::stdout().lock();
+    match args.json {
+        true => json::line(&mut out, &findings)?,
+        false => out.write_all(in_words(&findings).as_bytes())?,
+    }
     Ok(match (findings.failed, findings.master) {
         (None, _) => ExitCode::SUCCESS,
         (Some(_), None) => ExitCode::from(NO_MASTER),

@@ -1,7 +1,6 @@
 //! `mutirao info`: all that is known of a task, or how the parts of a group stand.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -13,6 +12,7 @@ use super::list::state;
 use super::options::{FindOptions, NoMaster};
 use super::select::{self, Meant, Selection};
 use super::status::in_words as seconds;
+use super::telling::Teller;
 use super::why::findings::milliseconds;
 use crate::control::Control;
 
@@ -32,29 +32,15 @@ pub struct Info {
 pub async fn run(args: Info) -> anyhow::Result<ExitCode> {
     let address = args.find.find().await?.ok_or(NoMaster)?;
     let mut control = Control::connect(address).await?;
-    for (number, meant) in args
-        .selection
-        .find(&[], &mut control)
-        .await?
-        .iter()
-        .enumerate()
-    {
-        let (json, text) = match meant {
-            Meant::Group(report) => (serde_json::to_string(report)?, of_group(report)),
+    let mut teller = Teller::new(args.json);
+    for meant in args.selection.find(&[], &mut control).await? {
+        match meant {
+            Meant::Group(report) => teller.tell(&report, &of_group(&report))?,
             Meant::Task(report) => {
                 let id = report.task_id.to_string();
                 let report = select::task(&id, true, &mut control).await?;
-                (
-                    serde_json::to_string(&report)?,
-                    of_task(&report, &Zoned::now()),
-                )
+                teller.tell(&report, &of_task(&report, &Zoned::now()))?;
             }
-        };
-        let mut out = io::stdout().lock();
-        match args.json {
-            true => writeln!(out, "{json}")?,
-            false if number > 0 => write!(out, "\n{text}")?,
-            false => write!(out, "{text}")?,
         }
     }
     Ok(ExitCode::SUCCESS)

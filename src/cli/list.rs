@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::options::{FindOptions, NoMaster};
 use super::select::{Before, Listed, ListedGroups, Only, Selection, Tasks};
 use crate::control::Control;
+use crate::json;
 
 /// Most tasks that are listed at once: more is for programs, which go on with `--before`.
 const LIMIT_MAX: u64 = 10_000;
@@ -104,7 +105,7 @@ pub async fn run(args: List) -> anyhow::Result<ExitCode> {
     };
     let mut out = io::stdout().lock();
     match args.json {
-        true => writeln!(out, "{}", serde_json::to_string(&listing)?)?,
+        true => json::line(&mut out, &listing)?,
         false if listing.is_empty() && (!read.leaves_nothing_out() || before.is_some()) => {
             writeln!(out, "no task is like that")?;
         }

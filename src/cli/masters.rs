@@ -12,6 +12,7 @@ use mutirao_actors::wire::dialect::Dialect;
 use serde::Serialize;
 
 use super::options::DiscoveryOptions;
+use crate::json;
 use crate::search::{self, MasterRow, rows};
 use crate::sockets::places::Place;
 use crate::sockets::udp::Everywhere;
@@ -56,8 +57,7 @@ pub async fn run(args: Masters) -> anyhow::Result<ExitCode> {
     let rows = rows(heard.ranked(&[]));
     let mut out = io::stdout().lock();
     if args.json {
-        serde_json::to_writer(&mut out, &Answer { masters: &rows })?;
-        writeln!(out)?;
+        json::line(&mut out, &Answer { masters: &rows })?;
     } else if !rows.is_empty() {
         writeln!(out, "{}", table(&rows))?;
     }

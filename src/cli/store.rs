@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::options::root;
 use super::telling::{Outcome, Telling, code};
 use crate::folders::claim::Claim;
+use crate::json;
 use crate::store::check::{Checked, check, find, repair};
 use crate::store::export::export;
 
@@ -110,10 +111,7 @@ fn in_words(found: &Checked, repaired: &[String]) -> String {
 fn run_export() -> anyhow::Result<ExitCode> {
     let mut out = BufWriter::new(io::stdout().lock());
     let mut broken = None;
-    let mut print = |task| -> io::Result<()> {
-        serde_json::to_writer(&mut out, &task)?;
-        out.write_all(b"\n")
-    };
+    let mut print = |task| json::line(&mut out, &task);
     let unread = export(root(), |task| match print(task) {
         Ok(()) => true,
         Err(error) => {

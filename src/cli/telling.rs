@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::FAILED;
+use crate::json;
 
 /// What came of a command, or of one of the things that it was asked for; with `--json`, exactly this is printed.
 pub trait Outcome: Serialize {
@@ -22,6 +23,42 @@ pub trait Outcome: Serialize {
     /// Whether it is what was asked for.
     fn is_well(&self) -> bool {
         true
+    }
+}
+
+/// Tells of one thing after the other: as JSON a line each, else with an empty line between.
+#[derive(Debug)]
+pub struct Teller {
+    is_json: bool,
+    is_first: bool,
+}
+
+impl Teller {
+    /// One that has told of nothing yet.
+    pub fn new(is_json: bool) -> Self {
+        Self {
+            is_json,
+            is_first: true,
+        }
+    }
+
+    /// Tells of one more.
+    ///
+    /// # Errors
+    /// When nobody reads what we print.
+    pub fn tell(&mut self, report: &impl Serialize, in_words: &str) -> io::Result<()> {
+        match self.is_json {
+            true => line(report)?,
+            false if self.is_first => write!(io::stdout(), "{in_words}")?,
+            false => write!(io::stdout(), "\n{in_words}")?,
+        }
+        self.is_first = false;
+        Ok(())
+    }
+
+    /// Whether it has told of anything.
+    pub fn has_told(&self) -> bool {
+        !self.is_first
     }
 }
 
@@ -84,11 +121,9 @@ pub fn code(is_well: bool) -> ExitCode {
     }
 }
 
-/// One JSON object on a line of its own. It is written while it is made: what a task printed may be some MiB.
+/// One JSON object on a line of its own.
 fn line(object: &impl Serialize) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
-    // As an error of `io` it is still seen when nobody reads what we print.
-    serde_json::to_writer(&mut out, object).map_err(io::Error::from)?;
-    out.write_all(b"\n")?;
+    json::line(&mut out, object)?;
     out.flush()
 }

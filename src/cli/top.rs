@@ -27,6 +27,7 @@ use super::pace::{Estimate, Pace};
 use super::progress::{ended, in_words};
 use super::select;
 use crate::control::{Control, ControlError};
+use crate::json;
 
 /// Between two looks at the master.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -88,7 +89,7 @@ async fn show(
 async fn tell(mut view: View, mut watch: Watch) -> anyhow::Result<()> {
     loop {
         let mut out = io::stdout().lock();
-        writeln!(out, "{}", serde_json::to_string(&view)?)?;
+        json::line(&mut out, &view)?;
         out.flush()?;
         drop(out);
         watch.look_again(&mut view).await;

@@ -4,7 +4,6 @@ pub mod findings;
 mod task;
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
@@ -26,6 +25,7 @@ use super::select::{
     self, Before, Listed, ListedGroups, Only, Read, Selection, Tasks, Then, Unknown,
 };
 use super::status::in_words;
+use super::telling::Teller;
 use crate::control::Control;
 use crate::past;
 use crate::trace::filter::When;
@@ -98,35 +98,13 @@ struct AsOf<'a, T> {
     report: &'a T,
 }
 
-/// Prints one after the other: as JSON a line each, else with an empty line between.
-struct Teller {
-    is_json: bool,
-    is_first: bool,
-}
-
-impl Teller {
-    fn tell(&mut self, report: &impl Serialize, in_words: &str) -> anyhow::Result<()> {
-        let mut out = io::stdout().lock();
-        match self.is_json {
-            true => writeln!(out, "{}", serde_json::to_string(report)?)?,
-            false if self.is_first => write!(out, "{in_words}")?,
-            false => write!(out, "\n{in_words}")?,
-        }
-        self.is_first = false;
-        Ok(())
-    }
-}
-
 /// Asks and prints.
 pub async fn run(args: Why) -> anyhow::Result<ExitCode> {
     let what = match args.what.is_empty() && args.only.leaves_nothing_out() {
         true => vec!["last".to_owned()],
         false => args.what.clone(),
     };
-    let mut teller = Teller {
-        is_json: args.json,
-        is_first: true,
-    };
+    let mut teller = Teller::new(args.json);
     if let Some(when) = &args.at {
         of_the_past(&args, &what, when, &mut teller)?;
         return Ok(ExitCode::SUCCESS);
@@ -154,9 +132,9 @@ pub async fn run(args: Why) -> anyhow::Result<ExitCode> {
     if !(is_of_peers && read.leaves_nothing_out()) {
         of_tasks(&args, &read, &mut teller, &mut control).await?;
     }
-    match teller.is_first {
-        true => Err(select::NotFound::Empty.into()),
-        false => Ok(ExitCode::SUCCESS),
+    match teller.has_told() {
+        true => Ok(ExitCode::SUCCESS),
+        false => Err(select::NotFound::Empty.into()),
     }
 }
 

@@ -16,6 +16,7 @@ use super::record::{Line, Record};
 use super::story::Story;
 use super::text;
 use super::{Lines, TraceError};
+use crate::json;
 use crate::message_file::Marker;
 
 /// In which form letters are shown.
@@ -186,7 +187,8 @@ impl<W: Write> View<W> {
     }
 
     fn raw(&mut self, line: &[u8]) -> io::Result<()> {
-        self.out.write_all(line)?;
+        let line = String::from_utf8_lossy(line);
+        self.out.write_all(json::harmless(&line).as_bytes())?;
         self.out.write_all(b"\n")
     }
 

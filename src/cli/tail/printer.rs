@@ -9,6 +9,8 @@ use std::io::{self, Write};
 use mutirao_actors::model::{Both, Stream, commands_a_reader};
 use serde_json::{Value, json};
 
+use crate::json;
+
 /// Longest line that is waited for, in bytes: a longer one is shown in parts.
 const LINE_MAX: usize = 64 << 10;
 /// Longest name before a line, in characters; of a longer one the end is shown, where the parts of a group differ.
@@ -106,7 +108,7 @@ impl<O: Write, E: Write> Printer<O, E> {
         self.finish(task)?;
         if self.look.is_json {
             let object = self.object(task, event, more);
-            return writeln!(self.out, "{object}");
+            return json::line(&mut self.out, &object);
         }
         if words.is_empty() {
             return Ok(());
@@ -195,7 +197,7 @@ impl<O: Write, E: Write> Printer<O, E> {
             let text = String::from_utf8_lossy(text);
             let more = json!({ "stream": stream, "text": text });
             let object = self.object(task, "line", more);
-            return writeln!(self.out, "{object}");
+            return json::line(&mut self.out, &object);
         }
         let mut line = self.prefix(task, stream).into_bytes();
         line.extend_from_slice(text);
