@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::limits::Limits;
 use super::refusal::Refusal;
 use super::task_toml;
-use super::vetted::Vetted;
+use super::vetted::{Entry, Vetted};
 
 /// Longest `main.py`, in bytes: it is hashed whole; code is small, and what is not belongs beside it.
 const MAIN_BYTES_MAX: u64 = 16 << 20;
@@ -60,15 +60,49 @@ pub fn inspect_task(bytes: &[u8]) -> Result<TaskContents, Refusal> {
 pub fn inspect_result(bytes: &[u8]) -> Result<ResultContents, Refusal> {
     let mut zip = open(bytes)?;
     inflate_all(&mut zip, |_, _| {})?;
-    let has = |name: &str| {
-        zip.entries().iter().any(|entry| {
-            let (folder, file) = entry.path.rsplit_once('/').unwrap_or(("", &entry.path));
-            !entry.is_folder && file == name && !folder.contains('/')
-        })
-    };
     Ok(ResultContents {
-        has_stdout: has("stdout.txt"),
-        has_stderr: has("stderr.txt"),
+        has_stdout: text_in(&zip, "stdout.txt").is_some(),
+        has_stderr: text_in(&zip, "stderr.txt").is_some(),
+    })
+}
+
+/// So many of the first bytes of a text of a result ZIP, and whether there are more; none where it has no such text. Nothing
+/// beyond is inflated, and nothing else is: a program that answers for a master may send any ZIP.
+///
+/// # Errors
+/// Why the ZIP is none that a master takes as a result, or what of the text is damaged.
+pub fn result_text(
+    bytes: &[u8],
+    name: &str,
+    most: usize,
+) -> Result<Option<(Vec<u8>, bool)>, Refusal> {
+    let mut zip = open(bytes)?;
+    let Some(entry) = text_in(&zip, name).cloned() else {
+        return Ok(None);
+    };
+    let mut text = Vec::new();
+    let read = zip.read(&entry, |chunk| {
+        let fits = chunk.len().min(most - text.len());
+        text.extend_from_slice(chunk.get(..fits).unwrap_or_default());
+        // That is enough, and no fault.
+        if fits < chunk.len() {
+            Err(None)
+        } else {
+            Ok(())
+        }
+    });
+    match read {
+        Ok(()) => Ok(Some((text, false))),
+        Err(None) => Ok(Some((text, true))),
+        Err(Some(refusal)) => Err(refusal),
+    }
+}
+
+/// A text of a result: at its root, or in one folder.
+fn text_in<'a>(zip: &'a Vetted<'_>, name: &str) -> Option<&'a Entry> {
+    zip.entries().iter().find(|entry| {
+        let (folder, file) = entry.path.rsplit_once('/').unwrap_or(("", &entry.path));
+        !entry.is_folder && file == name && !folder.contains('/')
     })
 }
 
@@ -185,6 +219,7 @@ fn inflate_all(zip: &mut Vetted<'_>, mut see: impl FnMut(&str, &[u8])) -> Result
 mod tests {
     use std::time::Duration;
 
+    use super::super::limits::ENTRIES_MAX;
     use super::super::samples::zip_of;
     use super::*;
 
@@ -273,6 +308,31 @@ mod tests {
         );
         assert_eq!(told(&[("exemplo/stdout.txt", b"1")]), (true, false));
         assert_eq!(told(&[]), (false, false));
+    }
+
+    #[test]
+    fn of_a_text_of_a_result_as_much_is_read_as_is_wanted() {
+        let files: &[(&str, &[u8])] = &[("exemplo/stdout.txt", b"said much"), ("stderr.txt", b"")];
+        let zip = zip_of(files);
+        let text = |name, most| result_text(&zip, name, most).unwrap();
+        let whole = Some((b"said much".to_vec(), false));
+        assert_eq!(
+            (text("stdout.txt", 9), text("stdout.txt", 99)),
+            (whole.clone(), whole)
+        );
+        assert_eq!(text("stdout.txt", 4), Some((b"said".to_vec(), true)));
+        assert_eq!(text("stderr.txt", 4), Some((Vec::new(), false)));
+        assert_eq!(text("stdin.txt", 4), None);
+    }
+
+    #[test]
+    fn no_text_is_read_of_a_result_that_no_master_takes() {
+        let names: Vec<_> = (0..=ENTRIES_MAX).map(|number| number.to_string()).collect();
+        let many = names.iter().map(|name| (name.as_str(), &b""[..]));
+        let files: Vec<_> = many.chain([("stdout.txt", &b"said"[..])]).collect();
+        let read = |zip: &[u8]| result_text(zip, "stdout.txt", 9).unwrap_err();
+        assert_eq!(read(&zip_of(&files)), Refusal::TooManyEntries);
+        assert!(matches!(read(b"no ZIP"), Refusal::NotAZip(_)));
     }
 
     #[test]

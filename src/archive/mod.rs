@@ -16,7 +16,7 @@ mod task_toml;
 mod unpack;
 mod vetted;
 
-pub use inspect::{ResultContents, TaskContents, inspect_result, inspect_task};
+pub use inspect::{ResultContents, TaskContents, inspect_result, inspect_task, result_text};
 pub use limits::{ENTRIES_MAX, RATIO_FLOOR, RATIO_MAX, UNPACKED_BYTES_MAX};
 pub use names::{NAME_MAX, NameFault, PART_MAX, tidy};
 pub use pack::{pack, pack_files, pack_folder, pack_script, task_files};

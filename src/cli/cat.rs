@@ -134,7 +134,10 @@ async fn printed(
     let (text, reason) = match not_yet(&task) {
         Some(why) => (None, Some(why)),
         None => match fetch(task.task_id, control).await {
-            Ok((_, archive)) => (Some(Text::of(&archive, stream)?), None),
+            Ok((_, archive)) => match Text::of(&archive, stream) {
+                Ok(text) => (Some(text), None),
+                Err(refusal) => (None, Some(format!("its result cannot be read: {refusal}"))),
+            },
             Err(ControlError::Refused(why)) => (None, Some(why)),
             Err(error) => return Err(error.into()),
         },

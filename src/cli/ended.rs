@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use mutirao_actors::model::{Stream, TaskChoice, TaskId};
 use mutirao_actors::wire::report::{GroupReport, TaskReport, TaskState};
@@ -87,8 +88,12 @@ impl TaskEnded {
             }
             Err(error) => return Err(error.into()),
         };
-        ended.stdout = Some(Text::of(&archive, Stream::Stdout)?);
-        ended.stderr = Some(Text::of(&archive, Stream::Stderr)?);
+        let text = |stream| {
+            let text = Text::of(&archive, stream);
+            text.with_context(|| format!("{name}, its result, cannot be read"))
+        };
+        ended.stdout = Some(text(Stream::Stdout)?);
+        ended.stderr = Some(text(Stream::Stderr)?);
         match left::lay(&name, &archive, master_is_here).await {
             Ok(path) => ended.result = Some(path),
             Err(error) => ended.unlaid = Some(error),

@@ -10,12 +10,13 @@ use mutirao_actors::wire::{Reply, Request};
 use serde::{Serialize, Serializer};
 
 use super::master::LOOK_EVERY;
+use crate::archive::{Refusal, result_text};
 use crate::control::{Control, ControlError};
 use crate::disk::publish::publish;
 use crate::disk::{Volume, open_plain};
 
 /// Longest text of a result that is printed; the rest is in the result's ZIP.
-const PRINTED_MAX: u64 = 64 << 20;
+const PRINTED_MAX: usize = 64 << 20;
 /// Looks for a result that the master of this folder lays down itself, right after it was told to be done: two seconds.
 const LAID_LOOKS_MAX: u32 = 10;
 
@@ -35,18 +36,10 @@ impl Text {
     /// One text of a result; nothing if the result has none.
     ///
     /// # Errors
-    /// When the result cannot be read.
-    pub fn of(archive: &Archive, stream: Stream) -> anyhow::Result<Self> {
-        let mut zip = zip::ZipArchive::new(io::Cursor::new(archive.bytes()))?;
-        let mut bytes = Vec::new();
-        if let Ok(entry) = zip.by_name(&format!("{stream}.txt")) {
-            // One byte more tells whether that is all of it.
-            entry.take(PRINTED_MAX + 1).read_to_end(&mut bytes)?;
-        }
-        let cut = bytes.len() as u64 > PRINTED_MAX;
-        if cut {
-            bytes.pop();
-        }
+    /// When the result is none that a master takes.
+    pub fn of(archive: &Archive, stream: Stream) -> Result<Self, Refusal> {
+        let text = result_text(archive.bytes(), &format!("{stream}.txt"), PRINTED_MAX)?;
+        let (bytes, cut) = text.unwrap_or_default();
         Ok(Self::from(bytes, cut))
     }
 
