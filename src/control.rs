@@ -11,7 +11,7 @@ use mutirao_actors::wire::scanner::Caps;
 use mutirao_actors::wire::{
     Dialect, Message, Reply, Request, ScanError, Scanner, WireError, encode_request,
 };
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
@@ -27,7 +27,8 @@ const REPLY_WITHIN: Duration = Duration::from_secs(60);
 const AWAY_MAX: Duration = Duration::from_secs(300);
 /// The pause before it is tried again.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// What is written or read at once, and moves within that time even over the worst link.
+/// What is written at once, and of what is read as much moves within that time even over the worst link; else it comes in drops,
+/// and would hold us for ever.
 const MOVES: usize = 64 << 10;
 
 /// Why a master did not do what was asked.
@@ -40,7 +41,7 @@ pub enum ControlError {
     #[error("the connection to the master broke: {0}")]
     Io(#[from] std::io::Error),
     /// It did not answer in time.
-    #[error("the master did not answer within {} s", REPLY_WITHIN.as_secs())]
+    #[error("the master did not answer within {} s, or stalled in the middle", REPLY_WITHIN.as_secs())]
     Silent,
     /// It was gone for long.
     #[error(
@@ -89,10 +90,16 @@ impl ControlError {
 pub struct Control {
     address: SocketAddr,
     stream: TcpStream,
-    scanner: Scanner,
-    buffer: BytesMut,
+    incoming: Incoming,
     /// What to type when the master stays away, of whoever looks for it again.
     then: Option<&'static str>,
+}
+
+/// What came of the next message.
+#[derive(Debug)]
+struct Incoming {
+    scanner: Scanner,
+    buffer: BytesMut,
 }
 
 impl Control {
@@ -105,8 +112,10 @@ impl Control {
         Ok(Self {
             address,
             stream,
-            scanner: Scanner::new(Caps::REPLIES),
-            buffer: BytesMut::new(),
+            incoming: Incoming {
+                scanner: Scanner::new(Caps::REPLIES),
+                buffer: BytesMut::new(),
+            },
             then: None,
         })
     }
@@ -142,7 +151,7 @@ impl Control {
         for part in encode_request(Dialect::Flat, None, request).chunks(MOVES) {
             moving(self.stream.write_all(part)).await?;
         }
-        self.read().await
+        self.incoming.next(&mut self.stream).await
     }
 
     /// Asks again while the master is gone, and not for ever.
@@ -189,22 +198,55 @@ impl Control {
     pub fn endless(&self) -> ControlError {
         ControlError::Endless(self.address)
     }
+}
 
-    async fn read(&mut self) -> Result<Message, ControlError> {
+impl Incoming {
+    /// The next message.
+    async fn next(
+        &mut self,
+        stream: &mut (impl AsyncRead + Unpin),
+    ) -> Result<Message, ControlError> {
+        // It may have been thought about for as long as a piece of it may take.
+        if self.buffer.is_empty() {
+            moving(self.more(stream)).await?;
+        }
         loop {
-            if let Some(message) = self.scanner.split(&mut self.buffer)? {
+            if let Some(message) = moving(self.piece(stream)).await? {
                 return Ok(message);
             }
-            self.buffer.reserve(MOVES);
-            if moving(self.stream.read_buf(&mut self.buffer)).await? == 0 {
-                return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+        }
+    }
+
+    /// The message, if it ends within the next piece of it.
+    async fn piece(
+        &mut self,
+        stream: &mut (impl AsyncRead + Unpin),
+    ) -> Result<Option<Message>, ControlError> {
+        let mut came = 0;
+        loop {
+            let message = self.scanner.split(&mut self.buffer)?;
+            if message.is_some() || came >= MOVES {
+                return Ok(message);
             }
+            came += self.more(stream).await?;
+        }
+    }
+
+    /// Reads what is there; how much that was.
+    async fn more(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<usize> {
+        self.buffer.reserve(MOVES);
+        match stream.read_buf(&mut self.buffer).await? {
+            0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            came => Ok(came),
         }
     }
 }
 
-/// A step of a transfer, which may be slow but must not stand still.
-async fn moving<T>(step: impl Future<Output = std::io::Result<T>>) -> Result<T, ControlError> {
+/// A step of a transfer, which may be slow but must not stand still, nor come in drops.
+async fn moving<T, E>(step: impl Future<Output = Result<T, E>>) -> Result<T, ControlError>
+where
+    ControlError: From<E>,
+{
     let moved = timeout(REPLY_WITHIN, step).await;
     Ok(moved.map_err(|_| ControlError::Silent)??)
 }
@@ -249,8 +291,43 @@ pub mod fake {
 mod tests {
     use mutirao_actors::wire::report::FailuresRow;
     use serde_json::json;
+    use tokio::io::duplex;
 
     use super::*;
+
+    /// What comes of a reply of which pieces of so many bytes come, one each so often.
+    async fn answered(piece: usize, every: Duration) -> Result<usize, ControlError> {
+        let (mut near, mut far) = duplex(2 * MOVES);
+        let text = format!("{{\"status\":\"{}\"}}", "x".repeat(4 * MOVES));
+        let answer = async {
+            for piece in text.as_bytes().chunks(piece) {
+                sleep(every).await;
+                if far.write_all(piece).await.is_err() {
+                    return;
+                }
+            }
+        };
+        let read = async {
+            let mut incoming = Incoming {
+                scanner: Scanner::new(Caps::REPLIES),
+                buffer: BytesMut::new(),
+            };
+            let read = incoming.next(&mut near).await;
+            drop(near);
+            Ok(read?.value().len())
+        };
+        tokio::join!(answer, read).1
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_that_comes_in_drops_is_given_up_and_one_that_comes_slowly_is_not() {
+        let slow = answered(MOVES, REPLY_WITHIN - Duration::from_secs(1)).await;
+        assert_eq!(slow.unwrap(), 4 * MOVES + 13);
+        for piece in [1, MOVES / 16] {
+            let dripped = answered(piece, REPLY_WITHIN / 10).await;
+            assert!(matches!(dripped, Err(ControlError::Silent)), "{dripped:?}");
+        }
+    }
 
     #[actix_rt::test]
     async fn what_a_master_says_is_tamed_before_it_is_read() {

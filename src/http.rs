@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -24,6 +24,9 @@ const PROBLEM_MAX: u64 = 64 << 10;
 const PIECE: usize = 64 << 10;
 /// How long a file may stand still before it is given up: as long as a master waits for whoever reads it.
 const STILL_MAX: Duration = Duration::from_secs(30);
+/// Bytes of a file that come within that time at least, or what is left of it: what comes in drops would hold us for ever, and
+/// the worst link brings a hundred times as much.
+const LEAST: usize = 16 << 10;
 
 /// What was answered.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,8 +52,8 @@ pub struct Bounds {
 
 /// A file that comes piece by piece.
 #[derive(Debug)]
-pub struct Coming {
-    stream: TcpStream,
+pub struct Coming<S = TcpStream> {
+    stream: S,
     /// What came with the head.
     early: Bytes,
     /// Bytes that are still to come.
@@ -120,18 +123,21 @@ fn request(to: SocketAddr, path: &str) -> String {
 ///
 /// # Errors
 /// When nothing comes for half a minute, or what is no HTTP.
-pub async fn open(
-    stream: TcpStream,
+pub async fn open<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
     to: SocketAddr,
     path: &str,
-) -> io::Result<Result<Coming, Answered>> {
+) -> io::Result<Result<Coming<S>, Answered>> {
     let asked = request(to, path);
     timeout(STILL_MAX, begin(stream, &asked))
         .await
         .map_err(|_| silent(STILL_MAX))?
 }
 
-async fn begin(mut stream: TcpStream, request: &str) -> io::Result<Result<Coming, Answered>> {
+async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    request: &str,
+) -> io::Result<Result<Coming<S>, Answered>> {
     stream.write_all(request.as_bytes()).await?;
     let mut bytes = BytesMut::new();
     let answered = loop {
@@ -162,15 +168,27 @@ fn silent(within: Duration) -> io::Error {
     io::Error::other(format!("nothing came within {} s", within.as_secs()))
 }
 
+fn stalled(came: usize, left: u64) -> io::Error {
+    let within = STILL_MAX.as_secs();
+    io::Error::other(format!(
+        "it stalled {left} bytes before its end: {came} bytes came within {within} s"
+    ))
+}
+
 fn no_http() -> io::Error {
     io::Error::other("it does not speak HTTP")
 }
 
-impl Coming {
+impl<S: AsyncRead + Unpin> Coming<S> {
+    /// Bytes that are still to come, as was announced.
+    pub fn left(&self) -> u64 {
+        self.early.len() as u64 + self.left
+    }
+
     /// The next piece; none when that was all.
     ///
     /// # Errors
-    /// When it breaks off, or stands still for half a minute.
+    /// When it breaks off, or next to nothing of it comes for half a minute.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
         if !self.early.is_empty() {
             return Ok(Some(std::mem::take(&mut self.early)));
@@ -180,14 +198,22 @@ impl Coming {
         }
         let mut piece = BytesMut::with_capacity(PIECE);
         let mut stream = (&mut self.stream).take(self.left.min(PIECE as u64));
-        let read = timeout(STILL_MAX, stream.read_buf(&mut piece));
-        let read = read.await.map_err(|_| silent(STILL_MAX))??;
-        if read == 0 {
-            let broke_off = format!("it broke off {} bytes before its end", self.left);
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, broke_off));
+        let least = stream.limit().min(LEAST as u64);
+        let read = async {
+            while (piece.len() as u64) < least && stream.read_buf(&mut piece).await? > 0 {}
+            Ok::<_, io::Error>(())
+        };
+        let came = timeout(STILL_MAX, read).await;
+        self.left -= piece.len() as u64;
+        match came {
+            Ok(Ok(())) if piece.len() as u64 >= least => Ok(Some(piece.freeze())),
+            Ok(Ok(())) => {
+                let broke_off = format!("it broke off {} bytes before its end", self.left);
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, broke_off))
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(stalled(piece.len(), self.left)),
         }
-        self.left -= read as u64;
-        Ok(Some(piece.freeze()))
     }
 }
 
@@ -250,7 +276,11 @@ fn chunk_length(text: &[u8]) -> Option<(usize, &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::io::duplex;
     use tokio::net::TcpListener;
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -327,6 +357,41 @@ mod tests {
         assert_eq!(absent.await.unwrap_err(), "none");
         let other = file_of("SSH-2.0-OpenSSH_9.2\r\n").await;
         assert_eq!(other.unwrap_err(), "it does not speak HTTP");
+    }
+
+    /// How a file ends of which pieces of so many bytes come, one each so often.
+    async fn trickled(length: usize, piece: usize, every: Duration) -> Result<usize, String> {
+        let (near, mut far) = duplex(PIECE);
+        let serve = async {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+            far.write_all(head.as_bytes()).await.unwrap();
+            while far.write_all(&vec![b'x'; piece]).await.is_ok() {
+                sleep(every).await;
+            }
+        };
+        let read = async {
+            let opened = open(near, (Ipv4Addr::LOCALHOST, 1).into(), "/x").await;
+            let (mut coming, mut whole) = (opened.unwrap().unwrap(), 0);
+            while let Some(piece) = coming.next().await.map_err(|error| error.to_string())? {
+                whole += piece.len();
+            }
+            Ok(whole)
+        };
+        tokio::join!(serve, read).1
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_in_drops_is_given_up_and_what_comes_slowly_is_not() {
+        let length = 10 * LEAST;
+        let dripped = trickled(length, 100, Duration::from_secs(7))
+            .await
+            .unwrap_err();
+        assert!(dripped.starts_with("it stalled "), "{dripped}");
+        assert!(dripped.ends_with(" bytes came within 30 s"), "{dripped}");
+        let slow = trickled(length, LEAST / 4, STILL_MAX / 5).await;
+        assert_eq!(slow, Ok(length), "all of it took minutes");
+        let short = trickled(LEAST, LEAST - 1, STILL_MAX / 2).await;
+        assert_eq!(short, Ok(LEAST), "no more was left");
     }
 
     #[test]

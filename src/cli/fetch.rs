@@ -28,6 +28,8 @@ use super::telling::{Outcome, Telling, code};
 use crate::control::Control;
 use crate::disk::Volume;
 use crate::disk::publish::{publish_as, publish_over};
+use crate::doctor::probe::free;
+use crate::folders::folder_of;
 use crate::gather;
 use crate::http::{self, Coming};
 use crate::said;
@@ -178,8 +180,9 @@ impl Desk {
         let name = &group.group;
         // What a master calls a group is no path.
         ensure!(
-            TaskName::tamed(name).stem() == name,
-            "no folder can have this name"
+            folder_of(name).is_some(),
+            "its name is none that the folder of a group can have: letters of English, digits, `.`, `_` and `-`, up to 100 of \
+             them, no `.` at the beginning, and not `failed`"
         );
         let folder = self.into.join(name);
         for file in gather::FILES {
@@ -259,6 +262,14 @@ impl Desk {
         name: &str,
     ) -> anyhow::Result<Brought> {
         let (mut file, mut bytes) = (begin(folder, name)?, 0);
+        // Some file systems do not know how much room they have.
+        let room = free(folder).ok().filter(|room| *room > 0);
+        let (announced, room) = (coming.left(), room.unwrap_or(u64::MAX));
+        ensure!(
+            announced <= room,
+            "{name} is said to have {announced} bytes, and {} has room for {room}: --into FOLDER takes another place",
+            folder.display()
+        );
         while let Some(piece) = coming.next().await.with_context(|| of(name))? {
             file.write_all(&piece).with_context(|| of(name))?;
             bytes += piece.len() as u64;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use mutirao_actors::model::{Archive, TaskId, TaskName};
+use mutirao_actors::model::{Archive, TaskId};
 use mutirao_actors::wire::report::{GatheredReport, GroupReport};
 use mutirao_actors::wire::{Reply, Request};
 
@@ -17,6 +17,7 @@ use super::telling::Telling;
 use super::wanted::{Place, Wanted, tell_name};
 use super::work::{Work, counted};
 use crate::control::{Control, ControlError};
+use crate::folders::folder_of;
 use crate::store;
 
 /// Looks at which nothing of a group is open, though parts of it are missing, before it is given up: half a minute, in which
@@ -211,9 +212,8 @@ pub async fn gathered(group: &str, control: &mut Control) -> anyhow::Result<()> 
 /// The folder of a group, if its master serves the folder that we are in: then it has opened the group's folder.
 pub fn folder_here(group: &str, master: SocketAddr) -> Option<PathBuf> {
     // What a master calls a group is no path.
-    let is_name = TaskName::tamed(group).stem() == group;
-    let folder = Path::new("results").join(group);
-    (is_name && is_here(master) && folder.is_dir()).then_some(folder)
+    let folder = Path::new("results").join(folder_of(group)?);
+    (is_here(master) && folder.is_dir()).then_some(folder)
 }
 
 /// Whether this master serves the folder that we are in: then it runs on this machine, and keeps its records here.

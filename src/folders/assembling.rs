@@ -27,7 +27,7 @@ use super::kept::Kept;
 use crate::gather::{Gather, Whole};
 
 pub(super) use anew::{TOO_MANY, stays};
-pub(super) use ending::folder_of;
+pub use ending::folder_of;
 pub(super) use job::nothing_is_to_come;
 
 /// Parts that one job puts in: a program that ends waits for the job.

@@ -78,6 +78,7 @@ mod stay;
 mod strangers;
 mod watch;
 
+pub use assembling::folder_of;
 pub use intake::{ZIP_DAMAGED, ZIP_DELETED, ZIP_REPLACED};
 
 pub(crate) use self::places::Places;
