@@ -73,6 +73,12 @@ pub enum ControlError {
         "the master at {0} answers page after page and comes to no end: it is another program or version, or broken"
     )]
     Endless(SocketAddr),
+    /// What it answers does not fit here.
+    #[error(
+        "the master at {0} lists more than can be kept here: name some of it, as a group or a state; if it has less, it is \
+         another program or broken"
+    )]
+    TooMuch(SocketAddr),
 }
 
 impl ControlError {
@@ -197,6 +203,11 @@ impl Control {
     /// The error for answers that lead to no end.
     pub fn endless(&self) -> ControlError {
         ControlError::Endless(self.address)
+    }
+
+    /// The error for answers that are more than can be kept.
+    pub fn too_much(&self) -> ControlError {
+        ControlError::TooMuch(self.address)
     }
 }
 

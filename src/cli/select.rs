@@ -1,6 +1,7 @@
 //! What is meant by what was typed: one way for all commands that are of tasks and groups.
 
 mod asked;
+mod held;
 mod page;
 mod read;
 mod words;

@@ -12,6 +12,7 @@ use mutirao_actors::wire::Request;
 use mutirao_actors::wire::report::{GroupReport, LIST_ROWS_MAX, Sought, TaskReport};
 use uuid::Uuid;
 
+use super::held::{Room, cut_group, cut_task};
 use super::words::{WORDS, upward};
 use super::{Meant, NotFound};
 use crate::cli::ask::{group_status, read_report, task_status};
@@ -172,6 +173,17 @@ pub(super) async fn tasks_like(
     sought: &Sought,
     before: Option<TaskId>,
     limit: usize,
+    is_wanted: impl FnMut(&TaskReport) -> bool,
+    control: &mut Control,
+) -> Result<Listed, ControlError> {
+    tasks_in(Room::default(), sought, before, limit, is_wanted, control).await
+}
+
+async fn tasks_in(
+    mut room: Room,
+    sought: &Sought,
+    before: Option<TaskId>,
+    limit: usize,
     mut is_wanted: impl FnMut(&TaskReport) -> bool,
     control: &mut Control,
 ) -> Result<Listed, ControlError> {
@@ -196,8 +208,12 @@ pub(super) async fn tasks_like(
         looked_at += page.len();
         behind = at;
         let mut wanted = page.into_iter().filter(&mut is_wanted);
-        let room = limit - listed.tasks.len();
-        listed.tasks.extend(wanted.by_ref().take(room));
+        let left = limit - listed.tasks.len();
+        for mut task in wanted.by_ref().take(left) {
+            let taken = room.take(cut_task(&mut task));
+            taken.ok_or_else(|| control.too_much())?;
+            listed.tasks.push(task);
+        }
         let is_cut = wanted.next().is_some();
         if is_cut || (listed.tasks.len() == limit && !is_last) {
             listed.next = listed.tasks.last().map(|task| task.task_id);
@@ -317,6 +333,16 @@ pub async fn groups(
     is_wanted: impl Fn(&GroupReport) -> bool,
     control: &mut Control,
 ) -> Result<ListedGroups, ControlError> {
+    groups_in(Room::default(), before, limit, is_wanted, control).await
+}
+
+async fn groups_in(
+    mut room: Room,
+    before: Option<&str>,
+    limit: usize,
+    is_wanted: impl Fn(&GroupReport) -> bool,
+    control: &mut Control,
+) -> Result<ListedGroups, ControlError> {
     let (mut listed, mut known) = (ListedGroups::default(), HashSet::new());
     let (mut behind, mut stale) = (before.map(str::to_owned), 0);
     let mut rows = limit.min(LIST_ROWS_MAX);
@@ -325,14 +351,17 @@ pub async fn groups(
             before: behind.take().map(Into::into),
             limit: u32::try_from(rows).ok(),
         };
-        let page: Vec<GroupReport> = control.ask(&request, read_report).await?;
+        let mut page: Vec<GroupReport> = control.ask(&request, read_report).await?;
+        // Of those that are not wanted the names are kept.
+        let taken = room.take(page.iter_mut().map(cut_group).sum());
+        taken.ok_or_else(|| control.too_much())?;
         let (length, so_far) = (page.len(), known.len());
         behind = page.last().map(|group| group.group.clone());
         let fresh = page.into_iter();
         let fresh = fresh.filter(|group| known.insert(group.group.clone()));
         let mut wanted = fresh.filter(&is_wanted);
-        let room = limit - listed.groups.len();
-        listed.groups.extend(wanted.by_ref().take(room));
+        let left = limit - listed.groups.len();
+        listed.groups.extend(wanted.by_ref().take(left));
         let is_cut = wanted.next().is_some();
         stale += usize::from(known.len() == so_far);
         if length > rows || stale > STALE_MAX || known.len() > ROWS_MAX {
@@ -488,6 +517,39 @@ mod tests {
         };
         let error = all_groups(page).await.unwrap_err();
         assert!(matches!(error, ControlError::Endless(_)), "{error}");
+    }
+
+    /// Room for some pages of rows as ours, and for one of rows with so many words.
+    const ROOM: usize = 4 << 20;
+
+    #[actix_rt::test]
+    async fn a_master_cannot_make_us_keep_more_than_there_is_room_for() {
+        let page = |request: Request<'_>| match request {
+            Request::ListTasks { before, limit, .. } => {
+                let newest = before.map_or(u128::MAX, |before| before.0.as_u128());
+                let rows = (1..=u128::from(limit.unwrap())).map(|behind| {
+                    let mut row = task_of(newest - behind);
+                    row["reason"] = json!("x".repeat(5000));
+                    row
+                });
+                fake::report(&rows.collect())
+            }
+            Request::ListGroups { before, limit } => {
+                let newest = before.map_or(0, |before| before.trim().parse().unwrap());
+                let rows =
+                    (1..=limit.unwrap()).map(|behind| group(&format!("{:5000}", newest + behind)));
+                fake::report(&rows.collect())
+            }
+            other => panic!("{other:?} was not asked"),
+        };
+        let mut control = fake::master(page).await;
+        let all = Sought::default();
+        let kept = tasks_in(Room(ROOM), &all, None, usize::MAX, |_| true, &mut control).await;
+        assert!(matches!(kept, Err(ControlError::TooMuch(_))), "{kept:?}");
+        let kept = groups_in(Room(ROOM), None, usize::MAX, |_| false, &mut control).await;
+        assert!(matches!(kept, Err(ControlError::TooMuch(_))), "{kept:?}");
+        let some = tasks_in(Room(ROOM), &all, None, 500, |_| true, &mut control).await;
+        assert_eq!(some.unwrap().tasks.len(), 500, "there is room for these");
     }
 
     fn part(part: Option<u32>) -> TaskReport {
