@@ -227,6 +227,38 @@ print([kind for kind, *_ in warnings.filters], gc.isenabled(), threading.stack_s
 }
 
 #[tokio::test]
+async fn tasks_that_differ_in_parameters_share_a_template_and_find_what_they_would_after_a_cold_start()
+ {
+    let script: &[u8] = b"
+import ctypes, os
+print(list(os.environ)); print([os.environ[name] for name in os.environ if name[:14] == 'MUTIRAO_PARAM_'])
+with os.popen('env') as env: print([line.partition('=')[0] for line in env])
+get = ctypes.CDLL(None).getenv; get.restype = ctypes.c_char_p; print(get(b'MUTIRAO_PARAM_A'), get(b'MUTIRAO_PARAM_B'))
+with open('parent.txt', 'w') as parent: print(os.getppid(), file=parent)";
+    let stage = Stage::new();
+    let (cold, warm) = (stage.runner(Start::Cold), stage.runner(Start::Warm));
+    let mut parents = std::collections::BTreeSet::new();
+    let params = [
+        "MUTIRAO_PARAM_A = '1', MUTIRAO_PARAM_B = 'x'",
+        "MUTIRAO_PARAM_A = '22'",
+        "",
+    ];
+    for set in params.iter().cycle().take(6) {
+        let mut job = job(script);
+        let toml = format!("env = {{ {set} }}");
+        let files = [("main.py", script), ("task.toml", toml.as_bytes())];
+        job.archive = Archive::new(pack(files, Compression::Fast).unwrap());
+        let (mut expected, mut left) = (run(&cold, &job).await, run(&warm, &job).await);
+        assert_eq!(left.start, "warm");
+        expected.files.remove("parent.txt");
+        parents.insert(left.files.remove("parent.txt"));
+        assert_eq!(difference(&expected, &left), None, "{set}");
+    }
+    // The first of a group tells what it imports, and then the group has a template that has imported it.
+    assert_eq!(parents.len(), 2, "{parents:?}");
+}
+
+#[tokio::test]
 async fn every_task_has_chance_of_its_own() {
     let script = "
 import multiprocessing, random, tempfile, uuid

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use mutirao_actors::model::{Attempt, TaskId};
 use uuid::Uuid;
@@ -20,6 +20,23 @@ const GIVEN: [(&str, &str); 3] = [
 
 /// What tells a script who it is: the task, and the try.
 pub(super) const OWN: [&str; 2] = ["MUTIRAO_TASK", "MUTIRAO_ATTEMPT"];
+
+/// How the variables begin that are ours, those of a `--param` among them. No interpreter and no library acts on them while it
+/// starts, so a script that is forked may be given them afterwards.
+const OURS: &str = "MUTIRAO_";
+
+/// Whether a variable can be told to a script that is forked.
+pub(super) fn is_ours(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(OURS.as_bytes())
+}
+
+/// What the template of such a task is started with: all but what other tasks must not find. It has those that tell who
+/// a script is, so that there is room for the script's own.
+pub(super) fn of_template(task: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {
+    let stays = |name: &OsString| !is_ours(name) || OWN.iter().any(|own| name == own);
+    let settings = task.iter().filter(|(name, _)| stays(name));
+    settings.cloned().collect()
+}
 
 /// That of a task; `asked` is what its `task.toml` adds. Later ones win: the task may change what is given, but not who it
 /// is.

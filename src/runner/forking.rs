@@ -1,6 +1,6 @@
 //! From what a script is forked, and what is learned from one that was.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use nix::fcntl::OFlag;
 use tokio::task::spawn_blocking;
 
-use super::environment::OWN;
+use super::environment::{is_ours, of_template};
 use super::prepare::Place;
 use super::warm::{Fork, Group, REPORT_MAX, Warmth};
 
@@ -36,9 +36,8 @@ impl Forking {
         place: &Place,
         env: &[(OsString, OsString)],
     ) -> Option<Self> {
-        let fork = warmth.fork(group?, env).await?;
-        let is_own = |name: &OsString| OWN.iter().any(|own| name == own);
-        let own = env.iter().filter(|(name, _)| is_own(name));
+        let fork = warmth.fork(group?, &of_template(env)).await?;
+        let own = env.iter().filter(|(name, _)| is_ours(name));
         Some(Self {
             report: fork.is_to_tell.then(|| place.whole.join(IMPORTS)),
             own: own.cloned().collect(),
@@ -50,9 +49,13 @@ impl Forking {
 /// Whose template a run may have; none if it does not run `main.py` as most tasks do.
 pub(super) fn group(place: &Place) -> Option<Group> {
     let contents = &place.contents;
+    let env = contents.env.iter();
+    let of_all = env.filter(|(name, _)| !is_ours(OsStr::new(name)));
     contents.command.is_none().then(|| Group {
         code: contents.code,
-        env: contents.env.clone(),
+        env: of_all
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
     })
 }
 

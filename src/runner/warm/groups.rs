@@ -21,7 +21,7 @@ const OF_THE_START: [&str; 2] = ["PYTHON", "LD_"];
 pub struct Group {
     /// SHA-256 of `main.py`.
     pub code: Digest,
-    /// What `task.toml` adds to the environment.
+    /// What `task.toml` adds to the environment, without what a script can be told when it is forked.
     pub env: BTreeMap<String, String>,
 }
 

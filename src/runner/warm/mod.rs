@@ -115,7 +115,7 @@ impl Warmth {
         })
     }
 
-    /// What the task is to be forked from; `None` for a cold start. `env` is the task's whole environment.
+    /// What the task is to be forked from; `None` for a cold start. `env` is what a template of it is started with.
     pub async fn fork(
         self: &Arc<Self>,
         group: &Group,

@@ -18,9 +18,12 @@ def take_place(request, main):
     os.dup2(null, 0)
     os.close(null)
     os.chdir(request.folder)
+    known = len(os.environb)
     for name, value in request.environment:
         os.environb[name] = value
         environ_block.tell(name, value)
+    if len(os.environb) != known:
+        put_in_order()
     refresh()
     folder = os.getcwd()
     arguments = [os.fsdecode(argument) for argument in request.arguments]
@@ -36,6 +39,14 @@ def take_place(request, main):
     main["__file__"] = file
     main["__loader__"].path = file
     return file
+
+
+def put_in_order():
+    """A process is started with its environment in the order of the names; what is new stands behind the others."""
+    settings = sorted(os.environb.items())
+    os.environb.clear()
+    for name, value in settings:
+        os.environb[name] = value
 
 
 def refresh():
