@@ -371,13 +371,16 @@ mod tests {
             is_json: true,
             ..TERMINAL
         };
-        let texts = [(1, Stream::Stderr, "a\na\n")];
+        let texts = [(1, Stream::Stderr, "a\na\n\u{9b}2J\u{202e}\n")];
         let (out, err) = printed(look, &texts);
         assert!(err.is_empty());
+        let commands = out.matches(|char| char != '\n' && commands_a_reader(char));
+        assert_eq!(commands.count(), 0, "{out:?}");
         let objects = out.lines().map(serde_json::from_str::<Value>);
         let objects: Vec<_> = objects.map(Result::unwrap).collect();
-        assert_eq!(objects.len(), 2, "nothing is folded");
+        assert_eq!(objects.len(), 3, "nothing is folded");
         assert_eq!(objects[0]["text"], "a");
+        assert_eq!(objects[2]["text"], "\u{9b}2J\u{202e}");
         assert_eq!(objects[0]["task_name"], "main-7.12");
         assert_eq!(objects[0]["stream"], "stderr");
     }
