@@ -104,6 +104,12 @@ impl Health {
         self.quarantine(peer).is_some()
     }
 
+    /// Whether it may be: something failed there that passed elsewhere, and nothing has passed there since.
+    pub fn is_doubted(&self, peer: &Endpoint) -> bool {
+        let chart = self.machines.get(&peer.into());
+        chart.is_some_and(|chart| chart.doubts > 0)
+    }
+
     /// Whether anybody is.
     pub fn is_anybody_sick(&self) -> bool {
         let mut charts = self.machines.values();

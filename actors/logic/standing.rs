@@ -20,6 +20,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Tasks in a row that a peer comes back without, after which it pauses for as long as any does: more than an honest one has of
 /// tasks that fail everywhere, but for a queue that has nothing else.
 const FRUITLESS_MAX: u32 = 6;
+/// The same, after which it is no honest one in a million, even where every second task fails everywhere. With its pauses that
+/// takes a quarter of an hour, or some hours where it names nothing either: so long a queue may wait that has nothing else.
+const BARREN_MAX: u32 = 20;
 /// How long a peer that asks and asks is held to a result that it owes: whoever asks is not working, and
 /// after this long its bytes will hardly come any more.
 const OWED_FOR: Duration = Duration::from_secs(600);
@@ -167,6 +170,11 @@ impl Standing {
     /// Whether it comes back without a result again and again: what a task comes to there is known beforehand, and takes long.
     pub fn is_fruitless(&self) -> bool {
         self.fruitless >= FRUITLESS_MAX
+    }
+
+    /// Whether it does so for so long that it tells nothing of a task any more.
+    pub fn is_barren(&self) -> bool {
+        self.fruitless >= BARREN_MAX
     }
 
     /// It handed in a sound result of a run that succeeded.

@@ -2,10 +2,11 @@
 //!
 //! Rule (promise R5): a task is failed for good only by failures that say something about it. Those of sick peers do
 //! not, while anybody well works here; and of one peer not more than one does, while another could run the task and
-//! has not yet. One that comes back without any result again and again is no such other: it pauses so long between two
-//! tasks that a queue of bad ones would wait for it for hours.
+//! has not yet. One that comes back without any result again and again is such another only for what one peer alone has
+//! failed: it pauses so long between two tasks that a queue of bad ones would wait for it for hours. So that no queue does
+//! so for ever, it is none at all once it has come back so very often, unless there is reason to doubt that one peer.
 
-use std::cell::OnceCell;
+use std::cell::{LazyCell, OnceCell};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -31,6 +32,28 @@ pub(super) struct Worker<'d> {
     id: &'d PeerId,
     /// Whether it has nothing to do and could be given a task.
     is_free: bool,
+    /// Whether it comes back without a result again and again.
+    is_fruitless: bool,
+    /// Whether it has done so for very long.
+    is_barren: bool,
+}
+
+/// How many well peers failed a task.
+#[derive(Clone, Copy)]
+enum FailedBy<'d> {
+    Nobody,
+    One(&'d Endpoint),
+    Several,
+}
+
+impl<'d> FailedBy<'d> {
+    fn and(self, peer: &'d Endpoint) -> Self {
+        match self {
+            Self::Nobody => Self::One(peer),
+            Self::One(first) if first.peer == peer.peer => self,
+            Self::One(_) | Self::Several => Self::Several,
+        }
+    }
 }
 
 /// Those who work here, looked up when the first question needs them.
@@ -50,16 +73,52 @@ impl<P: Policy> Dispatch<P> {
         is_at_it && is_given && !self.health.is_sick(peer)
     }
 
-    /// Those of whom it is worth to wait for what they make of a task.
+    /// Those who are well and work here.
     fn workers(&self, now: Moment) -> impl Iterator<Item = Worker<'_>> {
-        let working = move |(peer, standing): &(&Endpoint, &Standing)| {
-            self.works(peer, standing, now) && !standing.is_fruitless()
-        };
+        let working =
+            move |(peer, standing): &(&Endpoint, &Standing)| self.works(peer, standing, now);
         let here = self.peers.here().filter(working);
         here.map(move |(peer, standing)| Worker {
             id: &peer.peer,
             is_free: standing.holds.is_empty() && standing.is_ready(now),
+            is_fruitless: standing.is_fruitless(),
+            is_barren: standing.is_barren(),
         })
+    }
+
+    /// As many of them as have to be looked at for one that has not failed a task and is worth waiting for.
+    fn looked_at(&self, now: Moment) -> Vec<Worker<'_>> {
+        let (mut fruitful, mut fruitless) = (Vec::new(), Vec::new());
+        for worker in self.workers(now) {
+            let alike = match worker.is_fruitless {
+                true => &mut fruitless,
+                false => &mut fruitful,
+            };
+            if alike.len() < LOOKED_AT_MAX {
+                alike.push(worker);
+            }
+            if fruitful.len() == LOOKED_AT_MAX {
+                break;
+            }
+        }
+        fruitful.append(&mut fruitless);
+        fruitful
+    }
+
+    /// Whether it is worth waiting for what one who has not tried a task makes of it.
+    fn is_worth(&self, worker: &Worker<'_>, failed: FailedBy<'_>) -> bool {
+        !worker.is_fruitless
+            || match failed {
+                FailedBy::Nobody => true,
+                FailedBy::One(peer) => !worker.is_barren || self.health.is_doubted(peer),
+                FailedBy::Several => false,
+            }
+    }
+
+    /// Those of these peers who are well, as far as they have to be told apart.
+    fn well_of<'p>(&self, failed: impl Iterator<Item = &'p Endpoint>) -> FailedBy<'p> {
+        let well = failed.filter(|peer| !self.health.is_sick(peer));
+        well.fold(FailedBy::Nobody, FailedBy::and)
     }
 
     /// Whether a sick peer may have a task now, as a probe; others always may.
@@ -127,8 +186,15 @@ impl<P: Policy> Dispatch<P> {
             return true;
         }
         let is_patient = ever || now < story.patient_until;
-        let is_awaited = |worker: &Worker<'_>| (is_patient || worker.is_free) && !avoids(worker.id);
-        let workers = workers.get_or_init(|| self.workers(now).take(LOOKED_AT_MAX).collect());
+        let failed = LazyCell::new(|| {
+            let failed = story.tries.iter().filter(|tried| tried.has_failed());
+            self.well_of(failed.map(|tried| &tried.holder))
+        });
+        let is_awaited = |worker: &Worker<'_>| {
+            let may_come = is_patient || worker.is_free;
+            may_come && !avoids(worker.id) && self.is_worth(worker, *failed)
+        };
+        let workers = workers.get_or_init(|| self.looked_at(now));
         !workers.iter().any(is_awaited)
     }
 
@@ -148,9 +214,11 @@ impl<P: Policy> Dispatch<P> {
         if self.workers(now).next().is_some() {
             faults.retain(|(peer, _)| !self.health.is_sick(peer));
         }
+        let by = self.well_of(faults.iter().map(|(peer, _)| *peer));
         let mut failed: HashSet<&PeerId> = faults.iter().map(|(peer, _)| &peer.peer).collect();
-        let mut workers = self.workers(now).take(LOOKED_AT_MAX);
-        if workers.any(|worker| !failed.contains(worker.id)) {
+        let is_awaited =
+            |worker: &Worker<'_>| !failed.contains(worker.id) && self.is_worth(worker, by);
+        if self.looked_at(now).iter().any(is_awaited) {
             faults.retain(|(peer, _)| failed.remove(&peer.peer));
         }
         let often = |fault: &Fault| {

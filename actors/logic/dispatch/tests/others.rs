@@ -7,9 +7,9 @@ use proptest::prelude::*;
 
 use crate::logic::dispatch::others::patience;
 use crate::logic::effect::{Effect, Offer};
-use crate::logic::fixtures::{Desk, kind_of, offered, ours, plain, task};
+use crate::logic::fixtures::{Desk, by_name, keeps, kind_of, offered, ours, plain, task};
 use crate::logic::ledger::State;
-use crate::model::{Endpoint, TaskId};
+use crate::model::{Ending, Endpoint, TaskId};
 
 /// A desk where a task failed at two peers while a third has begun another; the first two have nothing to do.
 fn two_failed_while_the_third_is_busy(third: &Endpoint) -> (Desk, Offer) {
@@ -85,6 +85,119 @@ fn tasks_that_fail_everywhere_do_not_wait_for_one_that_never_hands_anything_in()
         fails(&mut desk, peer);
     }
     assert!(matches!(desk.state(task(7).id), State::Failed { .. }));
+}
+
+/// It is given something, comes back without it and has forgotten it, so often that it is fruitless.
+fn comes_back_without(desk: &mut Desk, peer: &Endpoint) {
+    for number in 101..=106 {
+        desk.arrive(task(number));
+        desk.take(peer);
+        desk.join(peer);
+        assert!(desk.in_vain(peer), "it hands nothing in");
+        desk.mind.task_withdrawn(&task(number).id, "enough".into());
+        desk.pass(60);
+    }
+}
+
+#[test]
+fn one_peer_alone_does_not_fail_a_task_while_one_that_came_back_without_any_has_still_to_try_it() {
+    let (hasty, other) = (ours("hasty"), plain("other"));
+    let mut desk = Desk::with(&[&hasty, &other]);
+    comes_back_without(&mut desk, &other);
+    (1..=2).for_each(|number| drop(desk.arrive(task(number))));
+    let long = desk.take(&other);
+    for _ in 0..9 {
+        let offer = desk.take(&hasty);
+        assert_eq!(keeps(&desk.fail(&hasty, &offer)), []);
+        desk.pass(600);
+    }
+    desk.join(&other);
+    assert!(desk.in_vain(&other), "it hands nothing in");
+    desk.mind.task_withdrawn(&long.task, "enough".into());
+    desk.pass(60);
+    assert_eq!(desk.take(&other).task, task(2).id);
+}
+
+#[test]
+fn one_that_came_back_without_any_is_first_with_what_one_peer_alone_failed_as_soon_as_it_is_free() {
+    let (hasty, other) = (ours("hasty"), plain("other"));
+    let mut desk = Desk::with(&[&hasty, &other]);
+    comes_back_without(&mut desk, &other);
+    desk.arrive(task(1));
+    let offer = desk.take(&hasty);
+    desk.fail(&hasty, &offer);
+    desk.pass(30);
+    assert!(desk.in_vain(&hasty), "the other is free");
+    assert_eq!(desk.take(&other).task, offer.task);
+}
+
+#[test]
+fn what_one_peer_alone_failed_is_failed_for_good_when_the_other_leaves_or_is_drained() {
+    for is_drained in [false, true] {
+        let (hasty, other) = (ours("hasty"), plain("other"));
+        let mut desk = Desk::with(&[&hasty, &other]);
+        comes_back_without(&mut desk, &other);
+        (1..=2).for_each(|number| drop(desk.arrive(task(number))));
+        desk.take(&other);
+        for _ in 0..3 {
+            let offer = desk.take(&hasty);
+            desk.fail(&hasty, &offer);
+            desk.pass(600);
+        }
+        match is_drained {
+            true => drop(desk.mind.drain(&other.peer, true)),
+            false => drop(desk.leave(&other, false)),
+        }
+        let offer = desk.take(&hasty);
+        assert_eq!(keeps(&desk.fail(&hasty, &offer)).len(), 1);
+    }
+}
+
+/// A hundred tasks that fail at the peer of ours and of which another comes back without a result, until all are failed
+/// for good; how many of them the other one never had.
+fn failed_unheard(desk: &mut Desk, hasty: &Endpoint, other: &Endpoint) -> usize {
+    const TASKS: std::ops::RangeInclusive<u128> = 1001..=1100;
+    TASKS.for_each(|number| drop(desk.arrive(task(number))));
+    // Five hours: twenty times it may owe the result of a task for ten minutes, and pauses for one.
+    for _ in 0..1800 {
+        while let Some(offer) = offered(&desk.ask(hasty)) {
+            desk.fail(hasty, &offer);
+            desk.kept(offer.task);
+        }
+        desk.ask(other);
+        desk.pass(10);
+    }
+    assert_eq!(
+        u128::from(desk.mind.ledger().counts().failed),
+        TASKS.count() as u128
+    );
+    let is_unheard = |number: &u128| {
+        let tries = &desk.entry(task(*number).id).story.tries;
+        tries.iter().all(|tried| tried.holder != *other)
+    };
+    TASKS.filter(is_unheard).count()
+}
+
+#[test]
+fn a_queue_of_nothing_but_bad_tasks_does_not_wait_for_ever_for_one_that_comes_back_without_any() {
+    let (hasty, other) = (ours("hasty"), plain("other"));
+    let mut desk = Desk::with(&[&hasty, &other]);
+    let unheard = failed_unheard(&mut desk, &hasty, &other);
+    assert!((1..100).contains(&unheard), "{unheard}");
+}
+
+#[test]
+fn where_something_passed_elsewhere_that_one_peer_failed_that_one_alone_fails_no_task() {
+    let (hasty, other) = (ours("hasty"), plain("other"));
+    let mut desk = Desk::with(&[&hasty, &other]);
+    desk.arrive(task(1));
+    let offer = desk.take(&hasty);
+    desk.fail(&hasty, &offer);
+    desk.pass(1);
+    let offer = desk.take(&other);
+    desk.submit(&other, by_name(&offer.name), b"good", Ending::Unsaid);
+    desk.kept(offer.task);
+    assert_eq!(failed_unheard(&mut desk, &hasty, &other), 0);
 }
 
 #[test]

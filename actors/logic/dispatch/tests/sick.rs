@@ -109,21 +109,14 @@ impl Day {
         panic!("not over: {:?}", self.desk.mind.ledger().counts());
     }
 
-    /// Whether all good tasks are done and no other. Where all who are well are of other programs, of whom nobody knows why they
-    /// come back without a result, a good one may fail that the sick one alone has tried: see decision 8.
+    /// Whether all good tasks are done and no other.
     fn check(&self, tasks: u128) {
         let ledger = self.desk.mind.ledger();
-        let may_fail = self.well().all(|machine| !machine.peer.is_ours());
         for number in 1..=tasks {
             let story = &ledger.get(&TaskId(Uuid::from_u128(number))).unwrap().story;
             let is_done = matches!(story.state, State::Done { .. });
             let is_poison = number.is_multiple_of(self.poison_every);
-            let mut holders = story.tries.iter().map(|tried| &tried.holder.peer);
-            let is_excused = may_fail && holders.all(|holder| holder.as_str() == "sick");
-            assert!(
-                is_done != is_poison || (!is_poison && is_excused),
-                "{number}: {story:?}"
-            );
+            assert_ne!(is_done, is_poison, "{number}: {story:?}");
         }
     }
 }
@@ -142,22 +135,32 @@ fn hand_in(desk: &mut Desk, machine: &Machine, offer: &Offer, is_poison: bool) {
     }
 }
 
-fn machine(name: &'static str, is_sick: bool, longest: u64) -> impl Strategy<Value = Machine> {
+/// One of ours, if it may be, or of another program.
+fn machine(
+    name: &'static str,
+    is_sick: bool,
+    longest: u64,
+    may_be_ours: bool,
+) -> impl Strategy<Value = Machine> {
     (any::<bool>(), 0..=longest).prop_map(move |(is_ours, takes)| {
+        let is_ours = is_ours && may_be_ours;
         let peer = if is_ours { ours(name) } else { plain(name) };
         Machine::new(peer, is_sick, takes)
     })
 }
 
-/// One that is sick, and one or two that are well and may take their time.
-fn machines() -> impl Strategy<Value = Vec<Machine>> {
-    let sick = prop_oneof![machine("sick", true, 0), machine("sick", true, 30)];
-    let well = || prop_oneof![machine("well", false, 5), machine("well", false, 4000)];
-    let well_too = prop_oneof![
-        machine("well too", false, 5),
-        machine("well too", false, 900)
-    ];
-    (sick, well(), proptest::option::of(well_too))
+/// One that is sick, and one or two that are well and may take their time; where these are not ours, nobody knows why they come
+/// back without a result.
+fn machines(may_be_ours: bool) -> impl Strategy<Value = Vec<Machine>> {
+    let sick = |longest| machine("sick", true, longest, true);
+    let well = |name, longest| machine(name, false, longest, may_be_ours);
+    let first = prop_oneof![well("well", 5), well("well", 4000)];
+    let second = prop_oneof![well("well too", 5), well("well too", 900)];
+    (
+        prop_oneof![sick(0), sick(30)],
+        first,
+        proptest::option::of(second),
+    )
         .prop_map(|(sick, well, well_too)| [sick, well].into_iter().chain(well_too).collect())
 }
 
@@ -166,8 +169,8 @@ proptest! {
 
     #[test]
     fn with_one_sick_peer_the_good_tasks_are_done_and_only_the_poisoned_ones_fail(
-        machines in machines(),
-        poison_every in 2u128..30,
+        machines in prop_oneof![machines(true), machines(false)],
+        poison_every in prop_oneof![2u128..5, 2u128..30],
         order in prop::collection::vec(any::<u8>(), 1..8),
     ) {
         const TASKS: u128 = 60;
