@@ -126,14 +126,11 @@ impl Groups {
     }
 }
 
-/// Whether it is the dotted name of a module.
+/// Whether it is the dotted name of a module. Some have dashes, for they are named after the machine: `sysconfig` imports
+/// `_sysconfigdata__linux_x86_64-linux-gnu`.
 fn is_name(name: &str) -> bool {
-    let is_part = |part: &str| {
-        !part.is_empty()
-            && part
-                .chars()
-                .all(|char| char.is_alphanumeric() || char == '_')
-    };
+    let is_of_name = |char: char| char.is_alphanumeric() || "_-".contains(char);
+    let is_part = |part: &str| !part.is_empty() && part.chars().all(is_of_name);
     name.split('.').all(is_part)
 }
 
@@ -153,8 +150,9 @@ mod tests {
         let (mut groups, one) = (Groups::default(), group("one"));
         assert!(!groups.meet(&one) && groups.meet(&one));
         assert!(groups.is_unknown(&one) && groups.best(&one) == one.plain());
-        groups.learn(&one, "csv\n_csv\nxml.dom");
-        assert_eq!(groups.best(&one).modules, ["csv", "_csv", "xml.dom"]);
+        groups.learn(&one, "csv\n_csv\nxml.dom\n_of_linux-gnu");
+        let imported = ["csv", "_csv", "xml.dom", "_of_linux-gnu"];
+        assert_eq!(groups.best(&one).modules, imported);
         assert!(!groups.is_unknown(&one));
     }
 
