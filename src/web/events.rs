@@ -19,12 +19,13 @@ use tokio::time::sleep;
 use super::Desk;
 use super::problem::Problem;
 
-/// How often it is looked for news.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often it is looked for news: whoever waits for a task is not kept waiting, and as many readers as may be there cost a few
+/// hundredths of a core.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Lines that are taken at a time: a reader that is slow holds no more.
 const LINES_MAX: usize = 64;
 /// Looks without news after which a comment shows that the connection lives.
-const QUIET_LOOKS: u32 = 75;
+const QUIET_LOOKS: u32 = 750;
 /// What is told when nothing else is wished: the lives of tasks and of peers.
 const USUAL: &str = "TaskArrived,TaskOffered,ResultKept,TaskEnded,PeerJoined,PeerLeft";
 /// Longest list of kinds, in bytes.
