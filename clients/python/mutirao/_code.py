@@ -17,6 +17,9 @@ MAIN = "__mutirao_main__"
 _CODE_MAX = 16 << 20
 """Most bytes of code that travel with each task, unpacked: more is a folder that was taken by mistake."""
 
+_PLACES_MAX = 16_384
+"""Modules of which it is remembered where they lie: each is asked with every task, and few programs load more."""
+
 _BUNDLED = tuple(
     Path(place).resolve()
     for key in ("stdlib", "platstdlib", "purelib", "platlib")
@@ -83,10 +86,20 @@ def _main(function: Callable[..., Any]) -> bytes:
 
 def _source(module: object) -> Path | None:
     name = getattr(module, "__file__", None)
-    if not isinstance(name, str) or not name.endswith(".py"):
-        return None
+    return _resolved(name) if isinstance(name, str) and name.endswith(".py") else None
+
+
+@functools.lru_cache(_PLACES_MAX)
+def _resolved(name: str) -> Path | None:
     path = Path(name)
     return path.resolve() if path.is_file() else None
+
+
+@functools.lru_cache(_PLACES_MAX)
+def _is_installed(path: Path) -> bool:
+    """Whether a peer has it too, or it cannot be sent."""
+    is_package = not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
+    return is_package or any(place in path.parents for place in _BUNDLED)
 
 
 def _is_ours(name: str) -> bool:
@@ -101,6 +114,4 @@ def is_own(name: str) -> bool:
     if name == "__main__":
         return True
     path = _source(module)
-    if path is None or {"site-packages", "dist-packages"} & set(path.parts):
-        return False
-    return not any(place in path.parents for place in _BUNDLED)
+    return path is not None and not _is_installed(path)

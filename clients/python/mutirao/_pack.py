@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import functools
+import hashlib
 import io
 import os
 import zipfile
@@ -38,12 +40,27 @@ def call(
 ) -> bytes:
     """A task that calls a function."""
     pickled = _code.pickled((function, [(args, dict(kwargs)) for args, kwargs in calls]), function)
+    code = _code.files_for(pickled, function)
     files = dict(beside)
-    files["main.py"] = resources.files(__package__).joinpath("_remote.py").read_bytes()
+    # Peers prepare for tasks with the same main.py by what these import, and that is a matter of the code that is called.
+    files["main.py"] = _remote() + f"\n# It runs the code {_digest(code)}.\n".encode()
     files["calls.pickle"] = pickled
-    for name, text in _code.files_for(pickled, function).items():
+    for name, text in code.items():
         files[f"code/{name}"] = text
     return zipped(files)
+
+
+@functools.cache
+def _remote() -> bytes:
+    return resources.files(__package__).joinpath("_remote.py").read_bytes()
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        for part in (name.encode(), files[name]):
+            digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
 
 
 def script(what: StrPath, given: bytes | None, beside: Mapping[str, bytes]) -> bytes:

@@ -8,11 +8,14 @@ import io
 import json
 import os
 import pickle
+import subprocess
+import sys
 import threading
 import unittest
 import zipfile
 from concurrent.futures import CancelledError, wait
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -113,6 +116,22 @@ class Packing(unittest.TestCase):
 
     def test_the_same_call_is_the_same_bytes(self) -> None:
         self.assertEqual(_pack.call(double, [((1,), {})], {}), _pack.call(double, [((1,), {})], {}))
+
+    def test_calls_of_one_code_have_one_script_and_others_another(self) -> None:
+        def script(code: dict[str, bytes]) -> bytes:
+            with mock.patch.object(_code, "files_for", return_value=code):
+                task = _pack.call(double, [((1,), {})], {})
+            return zipfile.ZipFile(io.BytesIO(task)).read("main.py")
+
+        one, other = {"a.py": b"bc"}, {"ab.py": b"c"}
+        self.assertEqual(script(one), script(dict(one)))
+        self.assertNotEqual(script(one), script(other))
+
+    def test_a_module_of_the_package_is_loaded_when_it_is_asked_for(self) -> None:
+        looks = "import mutirao, sys; print([name for name in sys.modules if name.startswith('mutirao.')]); mutirao.Result"
+        package = str(Path(_pack.__file__).parent.parent)
+        said = subprocess.run([sys.executable, "-c", looks], env={"PYTHONPATH": package}, capture_output=True, check=True)
+        self.assertEqual(said.stdout, b"[]\n")
 
     def test_what_cannot_travel_is_told_with_its_name(self) -> None:
         with self.assertRaisesRegex(TypeError, "<lambda> cannot be sent"):
