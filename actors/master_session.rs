@@ -14,7 +14,6 @@ mod tests;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext as _, Context, Handler, StreamHandler};
@@ -334,7 +333,7 @@ impl Actor for MasterSession {
         let orders = self.mind.start(self.clock.now());
         self.carry_out(orders, ctx, Cause::OUTSIDE);
         ctx.run_interval(TICK, |session, ctx| {
-            session.mind.moved(session.moved.load(Ordering::Relaxed));
+            session.mind.moved(session.moved.bytes());
             let orders = session.mind.tick(session.clock.now());
             session.carry_out(orders, ctx, Cause::OUTSIDE);
             session.tell_loneliness();

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::inbound::{HandIn, Introduction, NewTask, Told, Wanted, Wish};
@@ -360,7 +359,7 @@ impl PeerSession {
     /// lives, and whoever moves none because we have no room for them is not silent. Others than ours are not given up while
     /// they work, and need not be told.
     pub(super) fn tell_if_moving(&mut self) {
-        let moved = self.moved.load(Ordering::Relaxed);
+        let moved = self.moved.bytes();
         let has_moved = std::mem::replace(&mut self.moved_before, moved) != moved;
         if !has_moved && !self.writer.is_kept_waiting() {
             return;

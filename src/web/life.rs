@@ -3,19 +3,10 @@
 //! Rule: as long as bytes move on it. One that is quiet may wait for an answer, so it is kept for longer than any takes; but
 //! one whose other side has closed its own half has most likely hung up, and the place that it takes is another's.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::rc::Rc;
-use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use mutirao_actors::connection::{Counted, Moved};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::Notify;
 use tokio::time::sleep;
-
-use crate::sockets::begun::Begun;
 
 /// How often it is looked whether bytes have moved.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -26,26 +17,13 @@ const STILL_LOOKS_MAX: u32 = 3;
 /// behind a look makes it up to twice as long.
 const GONE_AFTER: Duration = Duration::from_secs(20);
 
-/// A connection of which it is noticed what moves on it.
-pub struct Watched {
-    stream: Counted<Begun>,
-    closed: Rc<Notify>,
-}
-
 /// What is noticed of a connection.
-pub struct Life {
-    moved: Moved,
-    closed: Rc<Notify>,
-}
+pub struct Life(Moved);
 
 /// Watches a connection.
-pub fn watched(stream: Begun) -> (Watched, Life) {
-    let (moved, closed) = (Moved::default(), Rc::new(Notify::new()));
-    let watched = Watched {
-        stream: Counted::new(stream, Moved::clone(&moved)),
-        closed: Rc::clone(&closed),
-    };
-    (watched, Life { moved, closed })
+pub fn watched<S>(stream: S) -> (Counted<S>, Life) {
+    let moved = Moved::default();
+    (Counted::new(stream, moved.clone()), Life(moved))
 }
 
 impl Life {
@@ -62,7 +40,7 @@ impl Life {
         let (mut before, mut looks) = (0, 0);
         while looks < STILL_LOOKS_MAX {
             sleep(LOOK_EVERY).await;
-            let now = self.moved();
+            let now = self.0.bytes();
             looks = if now == before { looks + 1 } else { 0 };
             before = now;
         }
@@ -70,63 +48,14 @@ impl Life {
 
     /// Comes back when the other side has closed its half, and nothing has moved for a while.
     async fn gone(&self) {
-        self.closed.notified().await;
+        self.0.end().await;
         loop {
-            let before = self.moved();
+            let before = self.0.bytes();
             sleep(GONE_AFTER).await;
-            if self.moved() == before {
+            if self.0.bytes() == before {
                 return;
             }
         }
-    }
-
-    fn moved(&self) -> u64 {
-        self.moved.load(Ordering::Relaxed)
-    }
-}
-
-impl AsyncRead for Watched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let (before, has_room) = (buffer.filled().len(), buffer.remaining() > 0);
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        if has_room && buffer.filled().len() == before {
-            self.closed.notify_one();
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
@@ -134,32 +63,33 @@ impl AsyncWrite for Watched {
 mod tests {
     use std::pin::pin;
 
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
     use tokio::time::timeout;
 
     use super::*;
 
-    fn life() -> Life {
-        Life {
-            moved: Moved::default(),
-            closed: Rc::default(),
-        }
+    /// A connection that is watched, and its other side.
+    fn connection() -> (Counted<DuplexStream>, Life, DuplexStream) {
+        let (here, there) = duplex(64);
+        let (here, life) = watched(here);
+        (here, life, there)
     }
 
     /// Some bytes move, again and again.
-    async fn moves(life: &Life, every: Duration) {
+    async fn moves(here: &mut Counted<DuplexStream>, every: Duration) {
         for _ in 0..5 {
-            life.moved.fetch_add(1, Ordering::Relaxed);
+            here.write_all(b"a").await.unwrap();
             sleep(every).await;
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_stands_still_when_no_byte_moves_for_three_looks() {
-        let life = life();
+        let (mut here, life, _there) = connection();
         let mut end = pin!(life.end());
         tokio::select! {
             why = &mut end => panic!("{why}"),
-            () = moves(&life, 2 * LOOK_EVERY) => {}
+            () = moves(&mut here, 2 * LOOK_EVERY) => {}
         }
         let ended = timeout(4 * LOOK_EVERY, end).await;
         assert_eq!(ended, Ok("nothing moves on it"));
@@ -167,12 +97,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_has_closed_its_half_is_gone_once_it_takes_nothing() {
-        let life = life();
-        life.closed.notify_one();
+        let (mut here, life, mut there) = connection();
+        there.shutdown().await.unwrap();
+        assert_eq!(here.read(&mut [0]).await.unwrap(), 0);
         let mut end = pin!(life.end());
         tokio::select! {
             why = &mut end => panic!("{why}"),
-            () = moves(&life, GONE_AFTER / 2) => {}
+            () = moves(&mut here, GONE_AFTER / 2) => {}
         }
         let ended = timeout(2 * GONE_AFTER, end).await;
         assert_eq!(ended, Ok("its other side has hung up"));

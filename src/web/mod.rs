@@ -38,6 +38,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig, post, resource};
 use actix_web::{App, Resource, web};
 use mutirao_actors::clock::Clock;
+use mutirao_actors::connection::Counted;
 use mutirao_actors::message_log::MessageLog;
 use mutirao_actors::messages::OutputsInbox;
 use mutirao_actors::peer_session::MasterDesk;
@@ -47,7 +48,7 @@ use tokio::sync::Semaphore;
 use crate::sockets::begun::Begun;
 use answers::Answers;
 use head::get;
-use life::{Watched, watched};
+use life::watched;
 use masters::Found;
 use turns::Turns;
 
@@ -90,7 +91,7 @@ struct Desk {
 }
 
 type Connections =
-    boxed::BoxService<(Watched, Option<SocketAddr>), (), actix_http::error::DispatchError>;
+    boxed::BoxService<(Counted<Begun>, Option<SocketAddr>), (), actix_http::error::DispatchError>;
 
 /// Serves HTTP on connections that were let in.
 pub struct Web {
