@@ -20,7 +20,7 @@ use clap::{Arg, Command};
 use etcetera::BaseStrategy as _;
 use toml::{Table, Value};
 
-pub use survey::{Setting, survey};
+pub use survey::{Setting, refused_setting, said_by, survey};
 
 /// The file in the folder in which the program is started.
 const HERE: &str = "mutirao.toml";
@@ -53,6 +53,14 @@ pub enum ConfigError {
         file: PathBuf,
         /// The key.
         key: String,
+    },
+    /// An option takes no such value.
+    #[error("{origin}: {said}")]
+    Value {
+        /// The file or the variable that says it.
+        origin: String,
+        /// What is wrong with it, in the words for what is typed.
+        said: String,
     },
     /// An option takes a string, a number, true or false, or a list of these.
     #[error("{}: `{key}` must be a string, a number, true or false, or a list of these", file.display())]

@@ -155,6 +155,34 @@ fn a_reason_that_is_no_line_is_told_before_any_master_is_asked() {
 }
 
 #[test]
+fn a_setting_that_is_not_taken_is_told_with_the_file_or_the_variable_that_says_it() {
+    let desk = desk();
+    fs::write(desk.path("mutirao.toml"), "[peer]\nslots = 0\n").unwrap();
+    let told = ["error: mutirao.toml: invalid value '0' for '--slots <N>'"];
+    assert_says(&desk.output(&["peer"]), USAGE, &told);
+    let typed = desk.output(&["peer", "--slots", "0"]);
+    assert_says(
+        &typed,
+        USAGE,
+        &["error: invalid value '0' for '--slots <N>'"],
+    );
+    for (variable, value, words, told) in [
+        ("MUTIRAO_TIME_LIMIT", "1d", "master", "such as 90s or 1.5h"),
+        (
+            "MUTIRAO_LOG_FORMAT",
+            "xml",
+            "list",
+            "possible values: text, json",
+        ),
+        ("MUTIRAO_MASTER", "no host:x", "list", "is not a HOST:PORT"),
+    ] {
+        let output = desk.command(&[words]).env(variable, value).output();
+        let begins = format!("error: {variable}: ");
+        assert_says(&output.unwrap(), USAGE, &[&begins, value, told]);
+    }
+}
+
+#[test]
 fn without_a_master_it_is_told_how_to_start_or_name_one() {
     let desk = desk();
     // Taken, so that nobody else can listen there, and refused.

@@ -45,6 +45,7 @@ mod work;
 pub mod masters;
 pub mod trace;
 
+use std::env;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -166,13 +167,22 @@ impl Cli {
     /// Reads what was typed, with the settings of the files beneath it; a usage error ends the program here.
     ///
     /// # Errors
-    /// When a settings file cannot be read.
+    /// When a settings file cannot be read, or a setting is one that the option does not take.
     pub fn read() -> anyhow::Result<Self> {
-        let command = settings::apply(grammar(), &settings::files())?;
+        let files = settings::files();
+        let command = settings::apply(grammar(), &files)?;
         let known = command.get_subcommands();
         let known: Vec<_> = known.map(|known| known.get_name().to_owned()).collect();
-        let matches = command.try_get_matches();
-        let matches = matches.unwrap_or_else(|error| with_the_nearest(error, &known).exit());
+        let matches = match command.try_get_matches() {
+            Ok(matches) => matches,
+            Err(error) => {
+                let typed = (grammar(), env::args_os().collect());
+                match settings::refused_setting(&error, typed, &files) {
+                    Some(setting) => return Err(setting.into()),
+                    None => with_the_nearest(error, &known).exit(),
+                }
+            }
+        };
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         if let (Command::Trace(trace), Some((_, typed))) = (&mut cli.command, matches.subcommand())
         {

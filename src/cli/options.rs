@@ -13,6 +13,8 @@ use mutirao_actors::logic::client::Master;
 use mutirao_actors::logic::dispatch::Rules;
 use mutirao_actors::schedulers::{self, Entry, SCHEDULERS};
 
+use super::grammar;
+use crate::config as settings;
 use crate::runner::{Interpreter, Start};
 use crate::search;
 use crate::sockets::places::Place;
@@ -172,9 +174,16 @@ impl FindOptions {
         let Some(name) = &self.master else {
             return Ok(None);
         };
+        let blamed = |error: anyhow::Error| {
+            let origin = settings::said_by(grammar(), "master", name, &settings::files());
+            match origin {
+                Some(origin) => error.context(origin),
+                None => error,
+            }
+        };
         Ok(Some(Master {
             name: name.clone(),
-            addresses: look_up(name).await?,
+            addresses: look_up(name).await.map_err(blamed)?,
             dialect: None,
         }))
     }

@@ -5,6 +5,8 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use clap::builder::Resettable;
+use clap::error::ErrorKind;
 use clap::{Arg, Command};
 use serde::Serialize;
 use toml::{Table, Value};
@@ -75,6 +77,47 @@ pub fn survey(command: Command, files: &[PathBuf]) -> Result<Vec<Setting>, Confi
         .collect())
 }
 
+/// The setting for which a command line was refused: none if what was typed is wrong by itself. `command` is all that may be typed,
+/// without the settings, and `typed` what was.
+pub fn refused_setting(
+    refused: &clap::Error,
+    (command, typed): (Command, Vec<OsString>),
+    files: &[PathBuf],
+) -> Option<ConfigError> {
+    let is_of_value = |kind| matches!(kind, ErrorKind::ValueValidation | ErrorKind::InvalidValue);
+    if !is_of_value(refused.kind()) {
+        return None;
+    }
+    let bare = |command: Command| command.mut_args(|arg| arg.env(Resettable::Reset));
+    let alone = bare(command.clone()).mut_subcommands(bare);
+    let alone = alone.try_get_matches_from(typed);
+    if alone.is_err_and(|error| is_of_value(error.kind())) {
+        return None;
+    }
+    let said = in_short(refused);
+    let mut settings = survey(command, files).ok()?.into_iter();
+    let setting = settings.find(|setting| setting.wrong.as_deref() == said.lines().next())?;
+    let origin = setting.origin;
+    Some(ConfigError::Value { origin, said })
+}
+
+/// The file or the variable that says this value of an option; none if only what was typed can.
+pub fn said_by(command: Command, key: &str, value: &str, files: &[PathBuf]) -> Option<String> {
+    let is_said = |setting: &Setting| {
+        let is_value = setting.key == key && setting.value.as_deref() == Some(value);
+        is_value && setting.origin != in_words(&Origin::Default)
+    };
+    let setting = survey(command, files).ok()?.into_iter().find(is_said)?;
+    Some(setting.origin)
+}
+
+/// What is wrong, without how to go on.
+fn in_short(refused: &clap::Error) -> String {
+    let told = refused.to_string();
+    let said = told.split("\n\n").next().unwrap_or_default();
+    said.trim_start_matches("error: ").to_owned()
+}
+
 fn is_setting(arg: &Arg) -> bool {
     let asks = ["help", "version", "json"];
     arg.get_long().is_some_and(|long| !asks.contains(&long))
@@ -113,9 +156,8 @@ fn wrong(arg: &Arg, values: &[OsString]) -> Option<String> {
         alone = alone.value_name(name.to_string());
     }
     let command = Command::new("mutirao").no_binary_name(true).arg(alone);
-    let refused = command.try_get_matches_from([""; 0]).err()?.to_string();
-    let said = refused.lines().next().unwrap_or_default();
-    Some(said.trim_start_matches("error: ").to_owned())
+    let refused = command.try_get_matches_from([""; 0]).err()?;
+    in_short(&refused).lines().next().map(str::to_owned)
 }
 
 /// Whether a file says something of this option of this subcommand.
@@ -179,6 +221,60 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_was_not_typed_is_refused_with_what_says_it() {
+        let slots = Arg::new("slots")
+            .long("slots")
+            .value_name("N")
+            .value_parser(clap::value_parser!(u32).range(1..=8));
+        // Whoever runs this has it, and it is no number.
+        let path = Arg::new("path")
+            .long("path")
+            .env("PATH")
+            .value_parser(clap::value_parser!(u32));
+        let look = Arg::new("look")
+            .long("look")
+            .global(true)
+            .value_parser(["json", "text"]);
+        let needed = Arg::new("needed").required(true);
+        let command = Command::new("mutirao")
+            .arg(look)
+            .subcommand(Command::new("peer").args([slots]))
+            .subcommand(Command::new("up").args([path, needed]));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mutirao.toml");
+        let refused = |text: &str, typed: &str| {
+            fs::write(&file, text).unwrap();
+            let files = [file.clone()];
+            let typed: Vec<OsString> = typed.split(' ').map(Into::into).collect();
+            let all = apply(command.clone(), &files).unwrap();
+            let error = all.try_get_matches_from(&typed).unwrap_err();
+            let refused = refused_setting(&error, (command.clone(), typed), &files);
+            refused.map(|refused| refused.to_string())
+        };
+        let shown = file.display();
+        assert_eq!(
+            refused("[peer]\nslots = 9", "mutirao peer").unwrap(),
+            format!("{shown}: invalid value '9' for '--slots <N>': 9 is not in 1..=8")
+        );
+        assert_eq!(
+            refused("look = 'xml'", "mutirao peer").unwrap(),
+            format!(
+                "{shown}: invalid value 'xml' for '--look <look>'\n  [possible values: json, text]"
+            )
+        );
+        let path = refused("", "mutirao up x").unwrap();
+        assert!(path.starts_with("PATH: invalid value '"), "{path}");
+        for (text, typed) in [
+            ("slots = 9", "mutirao peer --slots 10"),
+            ("slots = 9", "mutirao peer --slots 9"),
+            ("", "mutirao peer --look xml"),
+            ("", "mutirao peer --slost 3"),
+        ] {
+            assert_eq!(refused(text, typed), None, "{typed}");
+        }
+    }
+
+    #[test]
     fn each_setting_is_told_with_the_strongest_that_says_it() {
         let port = Arg::new("port").long("port").default_value("1");
         let path = Arg::new("path").long("path").env("PATH");
@@ -192,7 +288,7 @@ mod tests {
         fs::write(&far, "port = 2").unwrap();
         fs::write(&near, "[peer]\nport = 3").unwrap();
         let files = [far.clone(), near.clone()];
-        let settings = survey(command, &files).unwrap();
+        let settings = survey(command.clone(), &files).unwrap();
         let told: Vec<_> = settings
             .iter()
             .map(|row| {
@@ -205,6 +301,14 @@ mod tests {
             })
             .collect();
         let path = env::var("PATH").unwrap();
+        for (key, value, origin) in [
+            ("port", "3", near.to_str()),
+            ("path", &path, Some("PATH")),
+            ("port", "1", None),
+        ] {
+            let said = said_by(command.clone(), key, value, &files);
+            assert_eq!(said.as_deref(), origin, "{key} {value}");
+        }
         assert_eq!(
             told,
             [
