@@ -1,10 +1,9 @@
 //! How a task or a group ended, as `run` and `wait` tell it.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressStyle};
 use mutirao_actors::model::{Stream, TaskChoice, TaskId};
 use mutirao_actors::wire::report::{GroupReport, TaskReport, TaskState};
 use serde::Serialize;
@@ -13,7 +12,7 @@ use super::ask::{group_in_full, task_status};
 use super::group::{self, is_well};
 use super::left::{self, Text};
 use super::master::LOOK_EVERY;
-use super::progress::Loneliness;
+use super::progress::{Loneliness, spinner};
 use super::telling::{Outcome, Telling};
 use super::why::findings::{self, Shown};
 use super::work::counted;
@@ -236,14 +235,7 @@ pub async fn wait(
     telling: Telling,
     control: &mut Control,
 ) -> Result<TaskReport, ControlError> {
-    let line = if io::stderr().is_terminal() && !telling.is_quiet() {
-        ProgressBar::new_spinner()
-    } else {
-        ProgressBar::hidden()
-    };
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
-        line.set_style(style);
-    }
+    let line = spinner(telling);
     let mut loneliness = Loneliness::default();
     loop {
         let report = task_status(TaskChoice::Id(task), false, control).await?;

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::{SignedDuration, Zoned};
 use mutirao_actors::clock::Clock;
 use mutirao_actors::wire::report::GroupReport;
@@ -21,6 +21,11 @@ const LATE: Duration = Duration::from_secs(20 * 3600);
 const LINE_EVERY: Duration = Duration::from_secs(10);
 /// So many plain lines of one group at most.
 const LINES_MAX: u64 = 10;
+
+/// How a line with a bar looks, and one without. Their words are cut to the width of the terminal: a line that goes on in the next
+/// one scrolls it away each time that it changes.
+const BAR: &str = "{bar:20} {percent} %  {pos}/{len}{wide_msg}";
+const SPINNER: &str = "{spinner} {elapsed} {wide_msg}";
 
 /// A group that is followed.
 pub struct Progress {
@@ -121,15 +126,27 @@ pub fn ended(report: &GroupReport) -> u64 {
 
 /// A bar of so many steps; hidden where there is no terminal, or it is to be quiet.
 pub fn bar(steps: u32, what: &str, telling: Telling) -> ProgressBar {
-    if !io::stderr().is_terminal() || telling.is_quiet() {
-        return ProgressBar::hidden();
+    line(Some(steps.into()), &format!("{what} {BAR}"), telling)
+}
+
+/// The same for what has no steps.
+pub fn spinner(telling: Telling) -> ProgressBar {
+    line(None, SPINNER, telling)
+}
+
+fn line(steps: Option<u64>, template: &str, telling: Telling) -> ProgressBar {
+    match io::stderr().is_terminal() && !telling.is_quiet() {
+        true => line_on(ProgressDrawTarget::stderr(), steps, template),
+        false => ProgressBar::hidden(),
     }
-    let bar = ProgressBar::new(steps.into());
-    let template = format!("{what} {{bar:20}} {{percent}} %  {{pos}}/{{len}}{{msg}}");
-    if let Ok(style) = ProgressStyle::with_template(&template) {
-        bar.set_style(style.progress_chars("█▌░"));
+}
+
+fn line_on(terminal: ProgressDrawTarget, steps: Option<u64>, template: &str) -> ProgressBar {
+    let line = ProgressBar::with_draw_target(steps, terminal);
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        line.set_style(style.progress_chars("█▌░"));
     }
-    bar
+    line
 }
 
 /// What stands behind the numbers.
@@ -169,6 +186,10 @@ fn when(left: Estimate, now: &Zoned) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use indicatif::TermLike;
+
     use super::*;
 
     fn left(low: u64, likely: u64, high: u64) -> Estimate {
@@ -195,6 +216,56 @@ mod tests {
             "about Mon 11:00 (Mon 01:00–Tue 07:00)"
         );
         assert_eq!(when(left(1, 2, u64::MAX), &now), None);
+    }
+
+    /// A terminal of this many columns, and what was written to it.
+    #[derive(Debug, Clone)]
+    struct Screen(u16, Arc<Mutex<String>>);
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            self.0
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.1.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(&format!("{text}\n"))
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_is_cut_to_the_width_of_the_terminal() {
+        for (width, template) in [(80, SPINNER), (80, BAR), (60, BAR)] {
+            let screen = Screen(width, Arc::default());
+            let terminal = ProgressDrawTarget::term_like(Box::new(screen.clone()));
+            let line = line_on(terminal, Some(200), template);
+            line.set_message(format!(" · last try: {}", "ã".repeat(100)));
+            screen.1.lock().unwrap().clear();
+            line.force_draw();
+            let drawn = screen.1.lock().unwrap().trim_end().to_owned();
+            assert!(drawn.contains(" · last try: ã"), "{drawn}");
+            assert_eq!(drawn.chars().count(), usize::from(width), "{drawn}");
+        }
     }
 
     #[test]
