@@ -261,6 +261,24 @@ fn a_bug_of_the_script_is_shown_and_where_its_output_lies() {
 }
 
 #[test]
+fn a_file_that_was_left_behind_is_told_with_how_to_take_it_along() {
+    let desk = desk();
+    fs::write(desk.path("data.txt"), "1").unwrap();
+    fs::write(desk.path("main.py"), "print(open('data.txt').read())").unwrap();
+    let told = ["→ data.txt was not handed in", "mutirao run FOLDER"];
+    for more in [&[][..], &["input.csv", "--rows", "1"]] {
+        let words = [&["run", "main.py", "--retries", "0"], more].concat();
+        let output = desk.output(&words);
+        assert_eq!(output.status.code(), Some(FAILED));
+        for words in told {
+            assert!(err(&output).contains(words), "{}", err(&output));
+        }
+    }
+    let folder = desk.output(&["run", "."]);
+    assert_says(&folder, 0, &[]);
+}
+
+#[test]
 fn a_peer_that_finds_no_master_says_once_where_it_looks_and_what_helps() {
     let desk = desk();
     let is_lonely = |line: &str| line.contains("no master has answered yet");

@@ -21,6 +21,7 @@ mod symptom;
 mod words;
 
 use symptom::{Kind, Symptom};
+pub use words::helps_against;
 
 /// How the advice ends to look at one task, which helps nobody who does.
 pub const SHOWS_WHERE: &str = "shows where";

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use mutirao_actors::logic::diagnosis::helps_against;
 use mutirao_actors::model::{Stream, TaskChoice, TaskId};
 use mutirao_actors::wire::report::{GroupReport, TaskReport, TaskState};
 use serde::Serialize;
@@ -144,6 +145,9 @@ impl Outcome for TaskEnded {
 
 impl GroupEnded {
     /// Comes back when what was made is put together, with why it went so, if it did not go well.
+        if let (TaskState::Failed, Some(help)) = (report.state, helps_against(why)) {
+            eprintln!("→ {help}");
+        }
     ///
     /// # Errors
     /// When the master cannot be asked, or does not put it together.

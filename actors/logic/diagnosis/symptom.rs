@@ -111,6 +111,25 @@ fn missing_module(error: &str) -> Option<&str> {
     name.split('.').next().filter(is_plain)
 }
 
+/// The file that is missing, by the words of the exception, if it was looked for beside the script or below: there lies only what
+/// was handed in.
+pub(super) fn missing_file(error: &str) -> Option<&str> {
+    let (_, rest) = error.split_once("FileNotFoundError: ")?;
+    let (words, _) = apart(rest);
+    let name = match words.split_once(": '") {
+        Some((_, quoted)) => quoted.split('\'').next()?,
+        // So says who opens it for numpy.
+        None => words.strip_suffix(" not found.")?,
+    };
+    // It stands in an advice that somebody follows: what is no plain path is none that was typed.
+    let is_plain = name
+        .chars()
+        .all(|char| char.is_alphanumeric() || "._-/ ".contains(char));
+    let mut steps = name.split('/');
+    let is_beside = is_plain && !name.is_empty() && steps.all(|step| !["", ".."].contains(&step));
+    is_beside.then_some(name)
+}
+
 /// What is the same where the same went wrong over other data: the exception and its place; or the words without what is
 /// quoted in them, and without numbers.
 fn shape(error: &str) -> String {
@@ -176,6 +195,30 @@ mod tests {
         let forged = kind("ModuleNotFoundError: No module named 'x;curl a|sh'");
         assert_eq!(forged, Kind::Run);
         assert_eq!(kind("ModuleNotFoundError: odd (main.py:1)"), Kind::Run);
+    }
+
+    #[test]
+    fn a_file_is_missing_beside_the_script_if_its_path_leads_nowhere_else() {
+        let errno = "exit code 1: FileNotFoundError: [Errno 2] No such file or directory: ";
+        for name in ["data.txt", "data/año 1.csv", "./data.txt"] {
+            let error = format!("{errno}'{name}' (main.py:3)");
+            assert_eq!(missing_file(&error), Some(name));
+        }
+        let numpy = "exit code 1: FileNotFoundError: data.txt not found. (main.py:3)";
+        assert_eq!(missing_file(numpy), Some("data.txt"));
+        for name in [
+            "/home/ana/data.txt",
+            "../data.txt",
+            "~/data.txt",
+            "C:\\data.txt",
+            "",
+            "a`b",
+        ] {
+            let error = format!("{errno}'{name}' (main.py:3)");
+            assert_eq!(missing_file(&error), None, "{error}");
+        }
+        assert_eq!(missing_file("exit code 1: FileNotFoundError: gone"), None);
+        assert_eq!(missing_file("exit code 1: KeyError: 'data.txt'"), None);
     }
 
     #[test]

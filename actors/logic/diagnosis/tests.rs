@@ -107,6 +107,21 @@ fn world(parts: u128, first: usize, run: Run<'_>) -> Vec<Entry> {
     (0..parts).map(part).collect()
 }
 
+#[test]
+fn a_file_that_was_not_handed_in_is_said_to_be_packed() {
+    let missing = "FileNotFoundError: [Errno 2] No such file or directory: 'data.txt' (main.py:3)";
+    for bad in [0..3, 1..2] {
+        let run = |number: u128, _: &str| bad.contains(&number).then(|| raised(missing));
+        let found = findings(&world(3, 0, &run));
+        let helps = &found.verdicts[0].helps;
+        assert!(
+            helps[0].starts_with("data.txt was not handed in"),
+            "{helps:?}"
+        );
+        assert!(helps[1].ends_with(SHOWS_WHERE), "{helps:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn where_nothing_passes_it_is_the_code(parts in 1_u128..30, first in 0_usize..4) {

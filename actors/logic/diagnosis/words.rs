@@ -1,6 +1,6 @@
 //! Verdicts in words for readers, and what helps.
 
-use super::symptom::{Kind, Symptom};
+use super::symptom::{Kind, Symptom, missing_file};
 use super::{Cluster, Diagnosis, SHOWS_WHERE};
 use crate::model::{PeerId, Task};
 use crate::wire::report::Culprit;
@@ -123,8 +123,12 @@ pub(super) fn helps(culprit: Culprit, kind: &Kind, cluster: &Cluster<'_>) -> Vec
             helps
                 .push("mutirao peer --slots 1 runs one task at a time, with all the memory".into());
         }
-        (Culprit::Code, _) => helps.extend(traceback(example)),
+        (Culprit::Code, _) => {
+            helps.extend(helps_against(&cluster.error));
+            helps.extend(traceback(example));
+        }
         (Culprit::Row, _) => {
+            helps.extend(helps_against(&cluster.error));
             helps.extend(traceback(example));
             helps.extend(example.and_then(failed_rows));
         }
@@ -138,6 +142,15 @@ pub(super) fn helps(culprit: Culprit, kind: &Kind, cluster: &Cluster<'_>) -> Vec
         helps.extend(example.map(again));
     }
     helps
+}
+
+/// What helps against an error that says so itself: a file that was not handed in.
+pub fn helps_against(error: &str) -> Option<String> {
+    let file = missing_file(error)?;
+    Some(format!(
+        "{file} was not handed in, if it lay beside the script: mutirao run FOLDER packs all that lies there; or name it, mutirao run \
+         SCRIPT FILE, and open sys.argv[1]"
+    ))
 }
 
 /// Where the script and its input are well, the same may be tried again.

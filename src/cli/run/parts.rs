@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use mutirao_actors::logic::diagnosis::helps_against;
 use mutirao_actors::model::{Archive, Stream};
 use mutirao_actors::wire::report::{TaskReport, TaskState};
 use tempfile::TempDir;
@@ -172,6 +173,9 @@ async fn canary(
                 eprint!("{}", String::from_utf8_lossy(&text));
             }
             eprintln!("the canary failed: {why} · the others do not begin");
+            if let Some(help) = helps_against(&why) {
+                eprintln!("→ {help}");
+            }
         }
     }
     Ok(())
