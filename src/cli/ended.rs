@@ -26,6 +26,9 @@ pub struct TaskEnded {
     report: TaskReport,
     /// Where its result lies here, or the last output of one that failed; none if it left nothing.
     result: Option<PathBuf>,
+    /// Whether it lay there before.
+    #[serde(skip)]
+    was_there: bool,
     /// What it printed, if it left something.
     stdout: Option<Text>,
     stderr: Option<Text>,
@@ -72,6 +75,7 @@ impl TaskEnded {
         let mut ended = Self {
             report,
             result: None,
+            was_there: false,
             stdout: None,
             stderr: None,
             nothing: None,
@@ -95,7 +99,7 @@ impl TaskEnded {
         ended.stdout = Some(text(Stream::Stdout)?);
         ended.stderr = Some(text(Stream::Stderr)?);
         match left::lay(&name, &archive, master_is_here).await {
-            Ok(path) => ended.result = Some(path),
+            Ok(laid) => (ended.result, ended.was_there) = (Some(laid.path), laid.was_there),
             Err(error) => ended.unlaid = Some(error),
         }
         Ok(ended)
@@ -120,20 +124,29 @@ impl Outcome for TaskEnded {
             io::stderr().write_all(&text.bytes)?;
         }
         let (report, left) = (&self.report, self.result.as_deref().map(Path::display));
+        let again = match self.was_there {
+            true => ", where it lies already",
+            false => "",
+        };
         let name = &report.task_name;
         let why = report.reason.as_deref().unwrap_or_default();
         let tries = counted(report.attempts.into(), "try", "tries");
         match (report.state, left) {
             (TaskState::Cancelled, _) => eprintln!("{name} was cancelled: {why}"),
-            (TaskState::Failed, Some(left)) => eprintln!("failed after {tries}: {why} · {left}"),
+            (TaskState::Failed, Some(left)) => {
+                eprintln!("failed after {tries}: {why} · {left}{again}")
+            }
             (TaskState::Failed, None) => {
                 let nothing = self.nothing.as_ref();
                 let nothing = nothing.map(|nothing| format!(" (nothing of it is here: {nothing})"));
                 let nothing = nothing.unwrap_or_default();
                 eprintln!("{name} failed after {tries}: {why}{nothing}");
             }
-            (_, Some(left)) => telling.aside(format_args!("done · {left}")),
+            (_, Some(left)) => telling.aside(format_args!("done · {left}{again}")),
             (_, None) => {}
+        }
+        if let (TaskState::Failed, Some(help)) = (report.state, helps_against(why)) {
+            eprintln!("→ {help}");
         }
         Ok(())
     }
@@ -145,9 +158,6 @@ impl Outcome for TaskEnded {
 
 impl GroupEnded {
     /// Comes back when what was made is put together, with why it went so, if it did not go well.
-        if let (TaskState::Failed, Some(help)) = (report.state, helps_against(why)) {
-            eprintln!("→ {help}");
-        }
     ///
     /// # Errors
     /// When the master cannot be asked, or does not put it together.

@@ -12,13 +12,25 @@ use serde::{Serialize, Serializer};
 use super::master::LOOK_EVERY;
 use crate::archive::{Refusal, result_text};
 use crate::control::{Control, ControlError};
+use crate::disk::names::namesakes;
 use crate::disk::publish::publish;
 use crate::disk::{Volume, open_plain};
 
 /// Longest text of a result that is printed; the rest is in the result's ZIP.
 const PRINTED_MAX: usize = 64 << 20;
+/// Files of a result's name that are compared with it: more than that were laid here by others.
+const NAMESAKES_MAX: u64 = 100;
 /// Looks for a result that the master of this folder lays down itself, right after it was told to be done: two seconds.
 const LAID_LOOKS_MAX: u32 = 10;
+
+/// Where a result lies in `results/` here.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Laid {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether it lay there before, from an earlier time that somebody waited for it.
+    pub was_there: bool,
+}
 
 /// What a task printed on one of its streams.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -98,12 +110,18 @@ pub async fn fetch(task: TaskId, control: &mut Control) -> Result<(String, Archi
 ///
 /// # Errors
 /// When the folder takes nothing.
-pub async fn lay(name: &str, archive: &Archive, is_here: bool) -> anyhow::Result<PathBuf> {
+pub async fn lay(name: &str, archive: &Archive, is_here: bool) -> anyhow::Result<Laid> {
     let laid = match is_here {
         true => laid(name, archive).await,
         false => None,
     };
-    laid.map_or_else(|| leave(name, archive), Ok)
+    match laid {
+        Some(path) => Ok(Laid {
+            path,
+            was_there: false,
+        }),
+        None => leave(Path::new("results"), name, archive),
+    }
 }
 
 /// The result, as the master of this folder laid it into `results/`; nothing if that takes too long.
@@ -132,12 +150,25 @@ fn holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     Ok(there == bytes)
 }
 
-/// Puts the result into our own `results/`, as the master does into its own: failed ones into a folder of theirs.
-fn leave(name: &str, archive: &Archive) -> anyhow::Result<PathBuf> {
-    let (folder, name) = place_of(Path::new("results"), name);
-    let name = publish(&Volume::real(), &folder, name.as_str(), archive.bytes())
+/// Puts the result into our own `results/`, as the master does into its own: failed ones into a folder of theirs. One that was
+/// left there before stays the only one.
+fn leave(results: &Path, name: &str, archive: &Archive) -> anyhow::Result<Laid> {
+    let (folder, name) = place_of(results, name);
+    let (volume, name, bytes) = (Volume::real(), name.as_str(), archive.bytes());
+    let there = namesakes(&volume, &folder, name, NAMESAKES_MAX);
+    let mut there = there.map(|name| folder.join(name));
+    if let Some(path) = there.find(|path| holds(path, bytes).unwrap_or_default()) {
+        return Ok(Laid {
+            path,
+            was_there: true,
+        });
+    }
+    let name = publish(&volume, &folder, name, bytes)
         .with_context(|| format!("failed to leave the result in {}", folder.display()))?;
-    Ok(folder.join(name))
+    Ok(Laid {
+        path: folder.join(name),
+        was_there: false,
+    })
 }
 
 /// In which folder below this one a result lies that is called so at its master, and its name there.
@@ -163,6 +194,21 @@ mod tests {
         assert_eq!(told("größer\n\u{1b}".as_bytes()), whole);
         let broken = json!({ "text": "a\u{fffd}b\u{fffd}", "replaced": true, "cut": false });
         assert_eq!(told(b"a\xffb\xc3"), broken);
+    }
+
+    #[test]
+    fn a_result_that_was_left_before_is_left_alone_and_another_of_its_name_gets_a_number() {
+        let home = tempfile::tempdir().unwrap();
+        let leave = |bytes: &'static [u8]| {
+            let laid = leave(home.path(), "sim.zip", &Archive::new(bytes)).unwrap();
+            let path = laid.path.strip_prefix(home.path()).unwrap();
+            (path.display().to_string(), laid.was_there)
+        };
+        for was_there in [false, true] {
+            assert_eq!(leave(b"one"), ("sim.zip".into(), was_there));
+            assert_eq!(leave(b"two"), ("sim.2.zip".into(), was_there));
+        }
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 2);
     }
 
     #[test]

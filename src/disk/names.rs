@@ -25,6 +25,17 @@ pub fn free_name(
     numbered(name, free)
 }
 
+/// The names that files of this folder got which wanted this one: itself and those with a number, so many at most.
+pub fn namesakes<'v>(
+    volume: &'v Volume,
+    folder: &'v Path,
+    name: &'v str,
+    most: u64,
+) -> impl Iterator<Item = String> + 'v {
+    let names = (1..=most).map(move |number| numbered(name, number));
+    names.take_while(move |name| volume.stat(&folder.join(name)).is_ok())
+}
+
 /// Gives a file the first name that is free, trying again when another takes it in between.
 pub(super) fn claim(
     volume: &Volume,
