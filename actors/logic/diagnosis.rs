@@ -25,6 +25,8 @@ pub use words::helps_against;
 
 /// How the advice ends to look at one task, which helps nobody who does.
 pub const SHOWS_WHERE: &str = "shows where";
+/// How the advice begins to mend rows, which helps only where the folder lies that it names.
+pub const MENDS: &str = "mend results/";
 /// Failures that are told apart: where there are more kinds, the first thousand are enough to choose the largest from.
 const CLUSTERS_MAX: usize = 1000;
 /// So many times as long as the longest of its group: what runs on then is no mere outlier.

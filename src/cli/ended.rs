@@ -194,16 +194,17 @@ impl Outcome for GroupEnded {
         let group = &self.report.group;
         match &self.folder {
             Some(folder) => writeln!(io::stdout(), "{}/", folder.display())?,
-            None => telling.aside(format_args!(
-                "what was made lies at the master, in its results/{group}/: mutirao fetch {group} brings it here"
-            )),
+            None => {
+                let place = group::at_master(&format!("{group}/"), group);
+                telling.aside(format_args!("what was made lies {place}"));
+            }
         }
         let Some(reason) = &self.reason else {
             return Ok(());
         };
         eprintln!("{reason}");
         if let Some(why) = &self.report.why {
-            eprint!("{}", findings::in_words(why, Shown::InShort));
+            eprint!("{}", findings::in_words(why, Shown::InShort, None));
         }
         if self.failed_rows.is_some() {
             eprintln!("their rows are in failed.csv there, ready to be handed in again");

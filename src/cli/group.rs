@@ -1,6 +1,7 @@
 //! A group from the outside: handed in, followed to its end, and where what it made lies.
 
 use std::cell::Cell;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -214,6 +215,11 @@ pub fn folder_here(group: &str, master: SocketAddr) -> Option<PathBuf> {
     // What a master calls a group is no path.
     let folder = Path::new("results").join(folder_of(group)?);
     (is_here(master) && folder.is_dir()).then_some(folder)
+}
+
+/// Where something lies that lies in no folder here: where its master put it, below `results/`, and what brings it.
+pub fn at_master(path: &str, what: impl fmt::Display) -> String {
+    format!("at the master, in its results/{path}: mutirao fetch {what} brings it here")
 }
 
 /// Whether this master serves the folder that we are in: then it runs on this machine, and keeps its records here.

@@ -7,7 +7,7 @@ use clap::Args;
 use jiff::{Timestamp, Zoned};
 use mutirao_actors::wire::report::{GroupReport, TaskReport};
 
-use super::group::missing;
+use super::group::{self, missing};
 use super::list::state;
 use super::options::{FindOptions, NoMaster};
 use super::select::{self, Meant, Selection};
@@ -35,11 +35,15 @@ pub async fn run(args: Info) -> anyhow::Result<ExitCode> {
     let mut teller = Teller::new(args.json);
     for meant in args.selection.find(&[], &mut control).await? {
         match meant {
-            Meant::Group(report) => teller.tell(&report, &of_group(&report))?,
+            Meant::Group(report) => {
+                let is_here = group::folder_here(&report.group, address).is_some();
+                teller.tell(&report, &of_group(&report, is_here))?;
+            }
             Meant::Task(report) => {
                 let id = report.task_id.to_string();
                 let report = select::task(&id, true, &mut control).await?;
-                teller.tell(&report, &of_task(&report, &Zoned::now()))?;
+                let said = of_task(&report, group::is_here(address), &Zoned::now());
+                teller.tell(&report, &said)?;
             }
         }
     }
@@ -63,7 +67,8 @@ impl Lines {
     }
 }
 
-fn of_group(report: &GroupReport) -> String {
+/// `is_here` if what it made lies in a folder here.
+fn of_group(report: &GroupReport, is_here: bool) -> String {
     let mut lines = Lines::default();
     lines.say("group", &report.group);
     lines.say("parts", report.parts);
@@ -82,7 +87,14 @@ fn of_group(report: &GroupReport) -> String {
     for row in &report.failures {
         lines.say("", format!("{} × {}", row.tasks, row.reason));
     }
-    lines.say("results", format!("results/{}/", report.group));
+    let folder = format!("{}/", report.group);
+    lines.say(
+        "results",
+        match is_here {
+            true => format!("results/{folder}"),
+            false => group::at_master(&folder, &report.group),
+        },
+    );
     lines.0
 }
 
@@ -94,7 +106,8 @@ fn when(at: Timestamp, now: &Zoned) -> String {
     format!("{}, {ago} ago", local.strftime("%Y-%m-%d %H:%M:%S"))
 }
 
-fn of_task(report: &TaskReport, now: &Zoned) -> String {
+/// `is_here` if its master puts results into a folder here.
+fn of_task(report: &TaskReport, is_here: bool, now: &Zoned) -> String {
     let mut lines = Lines::default();
     lines.say("task", &report.task_name);
     lines.say("id", report.task_id);
@@ -121,7 +134,14 @@ fn of_task(report: &TaskReport, now: &Zoned) -> String {
     }
     lines.maybe("took", report.took_ms.map(milliseconds));
     let file = report.result_file.as_ref();
-    lines.maybe("result", file.map(|file| format!("results/{file}")));
+    lines.maybe(
+        "result",
+        file.map(|file| match is_here {
+            true => format!("results/{file}"),
+            // By its name another may be meant, which came later.
+            false => group::at_master(file, report.task_id),
+        }),
+    );
     lines.0
 }
 
@@ -132,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    fn told(more: Value) -> String {
+    fn told_to(is_here: bool, more: Value) -> String {
         let mut report = json!({
             "task_id": "01a22620-e91c-705e-9677-bda466ff00c2", "task_name": "sim.zip", "attempts": 1,
             "submitted_at": "2026-11-22T14:05:31.5Z",
@@ -141,7 +161,30 @@ mod tests {
         fields.extend(more.as_object().unwrap().clone());
         let now: Timestamp = "2026-11-22T14:07:36.7Z".parse().unwrap();
         let report = serde_json::from_value(report).unwrap();
-        of_task(&report, &now.to_zoned(TimeZone::UTC))
+        of_task(&report, is_here, &now.to_zoned(TimeZone::UTC))
+    }
+
+    fn told(more: Value) -> String {
+        told_to(true, more)
+    }
+
+    #[test]
+    fn what_does_not_lie_here_is_told_with_what_brings_it() {
+        let done = json!({ "state": "done", "result_file": "sim.zip" });
+        let here = told_to(true, done.clone());
+        assert!(here.ends_with("\nresult     results/sim.zip\n"), "{here}");
+        let elsewhere = told_to(false, done);
+        let brings = "\nresult     at the master, in its results/sim.zip: \
+                      mutirao fetch 01a22620-e91c-705e-9677-bda466ff00c2 brings it here\n";
+        assert!(elsewhere.ends_with(brings), "{elsewhere}");
+        let group = json!({
+            "group": "main-7", "parts": 2, "waiting": 0, "running": 0, "done": 2, "failed": 0, "cancelled": 0,
+            "complete": true,
+        });
+        let group: GroupReport = serde_json::from_value(group).unwrap();
+        let brings = "\nresults    at the master, in its results/main-7/: mutirao fetch main-7 brings it here\n";
+        assert!(of_group(&group, false).ends_with(brings));
+        assert!(of_group(&group, true).ends_with("\nresults    results/main-7/\n"));
     }
 
     #[test]

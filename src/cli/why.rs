@@ -4,6 +4,8 @@ pub mod findings;
 mod task;
 
 use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
@@ -16,7 +18,7 @@ use mutirao_actors::wire::report::{GroupReport, PeerRow, TaskReport, TaskState};
 use serde::Serialize;
 
 use super::ask::{group_in_full, read_report};
-use super::group::missing;
+use super::group::{at_master, folder_here, is_well, missing};
 use super::left::{Text, fetch};
 use super::list::state;
 use super::near::did_you_mean;
@@ -98,6 +100,16 @@ struct AsOf<'a, T> {
     report: &'a T,
 }
 
+/// Tells how something stood at a moment.
+fn tell_as_of(
+    teller: &mut Teller,
+    at: Timestamp,
+    report: &impl Serialize,
+    in_words: &str,
+) -> io::Result<()> {
+    teller.tell(&AsOf { at, report }, &format!("as of {at}:\n{in_words}"))
+}
+
 /// Asks and prints.
 pub async fn run(args: Why) -> anyhow::Result<ExitCode> {
     let what = match args.what.is_empty() && args.only.leaves_nothing_out() {
@@ -130,7 +142,7 @@ pub async fn run(args: Why) -> anyhow::Result<ExitCode> {
         teller.tell(&peer, &of_peer(&peer))?;
     }
     if !(is_of_peers && read.leaves_nothing_out()) {
-        of_tasks(&args, &read, &mut teller, &mut control).await?;
+        of_tasks(&args, &read, (address, &mut teller), &mut control).await?;
     }
     match teller.has_told() {
         true => Ok(ExitCode::SUCCESS),
@@ -160,7 +172,7 @@ fn ids(peers: &[PeerRow]) -> String {
 async fn of_tasks(
     args: &Why,
     read: &Read,
-    teller: &mut Teller,
+    (master, teller): (SocketAddr, &mut Teller),
     control: &mut Control,
 ) -> anyhow::Result<()> {
     let limit = usize::try_from(args.limit)?;
@@ -174,7 +186,9 @@ async fn of_tasks(
     };
     for group in groups.groups {
         let report = group_in_full(&group.group, control).await?;
-        teller.tell(&report, &of_group(&report, Shown::Only(read.states())))?;
+        let is_here = folder_here(&report.group, master).is_some();
+        let said = of_group(&report, Shown::Only(read.states()), is_here);
+        teller.tell(&report, &said)?;
     }
     let listed = match before {
         Some(Before::Group(_)) => Listed::default(),
@@ -188,7 +202,12 @@ async fn of_tasks(
         let report = select::task(&task.task_id.to_string(), true, control).await?;
         let said = match args.json {
             true => String::new(),
-            false => task::in_words(&report, &last_words(&report, control).await),
+            false => {
+                let group = report.group.as_deref();
+                let elsewhere = group.filter(|group| folder_here(group, master).is_none());
+                let last_words = last_words(&report, control).await;
+                task::in_words(&report, &last_words, elsewhere)
+            }
         };
         teller.tell(&report, &said)?;
     }
@@ -221,25 +240,12 @@ fn of_the_past(
         let told = past::ask(root(), &name, at)?;
         match told.ok_or(NotFound::Then(name, at))? {
             past::Told::Task(report) => {
-                let said = format!("as of {at}:\n{}", task::as_it_stood(&report));
-                teller.tell(
-                    &AsOf {
-                        at,
-                        report: &report,
-                    },
-                    &said,
-                )?;
+                let said = task::as_it_stood(&report, None);
+                tell_as_of(teller, at, &report, &said)?;
             }
             past::Told::Group(report) => {
-                let said = of_group(&report, Shown::Only(&states));
-                let said = format!("as of {at}:\n{said}");
-                teller.tell(
-                    &AsOf {
-                        at,
-                        report: &report,
-                    },
-                    &said,
-                )?;
+                let said = of_group(&report, Shown::Only(&states), true);
+                tell_as_of(teller, at, &report, &said)?;
             }
         }
     }
@@ -297,8 +303,8 @@ async fn last_words(report: &TaskReport, control: &mut Control) -> Vec<u8> {
     Text::of(&archive, Stream::Stderr).unwrap_or_default().bytes
 }
 
-/// How the parts stand, and what was found out.
-fn of_group(report: &GroupReport, shown: Shown<'_>) -> String {
+/// How the parts stand, and what was found out; `is_here` if what they made lies in a folder here.
+fn of_group(report: &GroupReport, shown: Shown<'_>, is_here: bool) -> String {
     let mut text = format!(
         "{}: {} parts · {} waiting · {} running · {} done · {} failed · {} cancelled\n",
         report.group,
@@ -318,13 +324,15 @@ fn of_group(report: &GroupReport, shown: Shown<'_>) -> String {
     let Some(why) = &report.why else {
         return text;
     };
-    text.push_str(&findings::in_words(why, shown));
-    if report.done == u64::from(report.parts) {
-        let _ = writeln!(
-            text,
-            "→ what they made: results/{group}/ at the master; mutirao fetch {group} brings it elsewhere",
-            group = report.group
-        );
+    let group = &report.group;
+    let elsewhere = Some(group.as_str()).filter(|_| !is_here);
+    text.push_str(&findings::in_words(why, shown, elsewhere));
+    if is_well(report) {
+        let place = match is_here {
+            true => format!("in results/{group}/"),
+            false => at_master(&format!("{group}/"), group),
+        };
+        let _ = writeln!(text, "→ what they made lies {place}");
     } else if why.verdicts.is_empty() && shown.is_for(TaskState::Failed) {
         text.push_str("nothing of it has failed\n");
     }
@@ -373,8 +381,9 @@ fn of_peer(row: &PeerRow) -> String {
 
 #[cfg(test)]
 mod tests {
+    use mutirao_actors::logic::diagnosis::MENDS;
     use mutirao_actors::model::{Attempt, TaskId};
-    use mutirao_actors::wire::report::{Findings, PeerFaultRow};
+    use mutirao_actors::wire::report::{Culprit, Findings, PeerFaultRow, VerdictRow};
 
     use super::*;
 
@@ -430,26 +439,63 @@ mod tests {
 
     #[test]
     fn a_group_without_failures_says_so_only_to_whoever_asks_for_those() {
-        let mut report = GroupReport {
+        let report = group(3, 0);
+        let stands = "main-7: 4 parts · 1 waiting · 0 running · 3 done · 0 failed · 0 cancelled\n";
+        assert_eq!(of_group(&report, Shown::Only(&[]), true), stands);
+        let failures = of_group(&report, Shown::Only(&[TaskState::Failed]), true);
+        assert_eq!(failures, format!("{stands}nothing of it has failed\n"));
+    }
+
+    fn group(done: u64, failed: u64) -> GroupReport {
+        GroupReport {
             group: "main-7".into(),
             parts: 4,
-            waiting: 1,
+            waiting: 4 - done - failed,
             running: 0,
-            done: 3,
-            failed: 0,
+            done,
+            failed,
             cancelled: 0,
             failures: Vec::new(),
             complete: false,
-            why: Some(Box::<Findings>::default()),
+            why: Some(Box::default()),
+        }
+    }
+
+    #[test]
+    fn what_was_made_is_told_with_its_folder_or_with_what_brings_it_here() {
+        let told = |is_here| of_group(&group(4, 0), Shown::Only(&[]), is_here);
+        assert!(told(true).ends_with("\n→ what they made lies in results/main-7/\n"));
+        let elsewhere = "\n→ what they made lies at the master, in its results/main-7/: \
+                         mutirao fetch main-7 brings it here\n";
+        assert!(told(false).ends_with(elsewhere));
+    }
+
+    #[test]
+    fn rows_that_are_to_be_mended_are_brought_here_first() {
+        let mut report = group(3, 1);
+        let mend = format!("{MENDS}main-7/failed.csv, then with the same script");
+        let row = VerdictRow {
+            culprit: Culprit::Row,
+            error: "exit code 1".into(),
+            tasks: 1,
+            failed: 1,
+            done: 0,
+            tries: 1,
+            peers: Vec::new(),
+            peers_total: 1,
+            examples: Vec::new(),
+            words: "the row".into(),
+            helps: vec!["mutirao why main-7.1 shows where".into(), mend.clone()],
         };
-        let stands = "main-7: 4 parts · 1 waiting · 0 running · 3 done · 0 failed · 0 cancelled\n";
-        assert_eq!(of_group(&report, Shown::Only(&[])), stands);
-        let failures = of_group(&report, Shown::Only(&[TaskState::Failed]));
-        assert_eq!(failures, format!("{stands}nothing of it has failed\n"));
-        (report.waiting, report.done) = (0, 4);
-        assert!(
-            of_group(&report, Shown::Only(&[]))
-                .ends_with("mutirao fetch main-7 brings it elsewhere\n")
+        report.why = Some(Box::new(Findings {
+            verdicts: vec![row],
+            ..Findings::default()
+        }));
+        let told = |is_here| of_group(&report, Shown::Only(&[]), is_here);
+        assert!(told(true).ends_with(&format!("shows where\n    → {mend}\n")));
+        let elsewhere = format!(
+            "shows where\n    → failed.csv lies at the master, in its results/main-7/: mutirao fetch main-7 brings it here\n    → {mend}\n"
         );
+        assert!(told(false).ends_with(&elsewhere), "{}", told(false));
     }
 }

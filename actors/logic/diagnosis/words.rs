@@ -1,7 +1,7 @@
 //! Verdicts in words for readers, and what helps.
 
 use super::symptom::{Kind, Symptom, missing_file};
-use super::{Cluster, Diagnosis, SHOWS_WHERE};
+use super::{Cluster, Diagnosis, MENDS, SHOWS_WHERE};
 use crate::model::{PeerId, Task};
 use crate::wire::report::Culprit;
 
@@ -175,7 +175,7 @@ fn failed_rows(task: &Task) -> Option<String> {
     task.part()?;
     let group = &task.kind.group;
     Some(format!(
-        "mend results/{group}/failed.csv, then with the same script: mutirao run SCRIPT results/{group}/failed.csv"
+        "{MENDS}{group}/failed.csv, then with the same script: mutirao run SCRIPT results/{group}/failed.csv"
     ))
 }
 

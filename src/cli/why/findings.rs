@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use mutirao_actors::logic::diagnosis::SHOWS_WHERE;
+use mutirao_actors::logic::diagnosis::{MENDS, SHOWS_WHERE};
 use mutirao_actors::wire::report::{Findings, ReasonRow, RunRow, TaskState, UsualRow, VerdictRow};
 
+use crate::cli::group::at_master;
 use crate::cli::status::in_words as seconds;
 
 /// What is of interest.
@@ -34,8 +35,9 @@ impl Shown<'_> {
     }
 }
 
-/// What waits, what runs, what failed; each with what helps.
-pub fn in_words(why: &Findings, shown: Shown<'_>) -> String {
+/// What waits, what runs, what failed; each with what helps. `elsewhere` is the group of which it is, if what that made lies in no
+/// folder here.
+pub fn in_words(why: &Findings, shown: Shown<'_>, elsewhere: Option<&str>) -> String {
     let mut text = String::new();
     if shown.has(TaskState::Queued) {
         why.waits
@@ -54,7 +56,7 @@ pub fn in_words(why: &Findings, shown: Shown<'_>) -> String {
     if shown.has(TaskState::Failed) {
         why.verdicts
             .iter()
-            .for_each(|row| failed(&mut text, row, shown));
+            .for_each(|row| failed(&mut text, row, shown, elsewhere));
         if why.untold > 0 {
             let _ = writeln!(text, "  {} more tries failed in other ways", why.untold);
         }
@@ -117,7 +119,7 @@ pub fn milliseconds(ms: u64) -> String {
     }
 }
 
-fn failed(text: &mut String, row: &VerdictRow, shown: Shown<'_>) {
+fn failed(text: &mut String, row: &VerdictRow, shown: Shown<'_>, elsewhere: Option<&str>) {
     let _ = writeln!(text, "  {}", row.error);
     let _ = writeln!(text, "    {}", row.words);
     if shown == Shown::InShort {
@@ -140,6 +142,10 @@ fn failed(text: &mut String, row: &VerdictRow, shown: Shown<'_>) {
     // Whoever looks at one task is shown its traceback.
     let is_said = |help: &&String| shown == Shown::OfOne && help.ends_with(SHOWS_WHERE);
     for help in row.helps.iter().filter(|help| !is_said(help)) {
+        if let (Some(group), true) = (elsewhere, help.starts_with(MENDS)) {
+            let place = at_master(&format!("{group}/"), group);
+            let _ = writeln!(text, "    → failed.csv lies {place}");
+        }
         let _ = writeln!(text, "    → {help}");
     }
 }

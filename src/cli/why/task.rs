@@ -12,8 +12,9 @@ use crate::folders::{ZIP_DAMAGED, ZIP_DELETED, ZIP_REPLACED};
 
 /// All that is known of it, and what to do next. `stderr` is the end of what it printed as errors, if it is over and that could
 /// be had.
-pub(super) fn in_words(report: &TaskReport, stderr: &[u8]) -> String {
-    let mut text = as_it_stood(report);
+/// `elsewhere` is its group, if what that made lies in no folder here.
+pub(super) fn in_words(report: &TaskReport, stderr: &[u8], elsewhere: Option<&str>) -> String {
+    let mut text = as_it_stood(report, elsewhere);
     text.push_str(&errors(report, stderr));
     if let Some(next) = next(report) {
         let _ = writeln!(text, "→ {next}");
@@ -22,10 +23,10 @@ pub(super) fn in_words(report: &TaskReport, stderr: &[u8]) -> String {
 }
 
 /// The verdict, the tries and the conflicts.
-pub(super) fn as_it_stood(report: &TaskReport) -> String {
+pub(super) fn as_it_stood(report: &TaskReport, elsewhere: Option<&str>) -> String {
     let mut text = format!("{} {}\n", report.task_name, verdict(report));
     if let Some(why) = &report.why {
-        text.push_str(&findings::in_words(why, Shown::OfOne));
+        text.push_str(&findings::in_words(why, Shown::OfOne, elsewhere));
     }
     if !report.tries.is_empty() {
         text.push('\n');
@@ -177,7 +178,7 @@ mod tests {
         }));
         queued.tries.clear();
         assert_eq!(
-            in_words(&queued, b""),
+            in_words(&queued, b"", None),
             "sim.zip waits · last try: exit code 1 on ana\n  waits  2 peers are busy → mutirao peer\n"
         );
     }
@@ -194,6 +195,7 @@ mod tests {
         let text = in_words(
             &failed,
             b"Traceback (most recent call last):\nKeyError: 'a'\n",
+            None,
         );
         let lines: Vec<_> = text.lines().map(str::trim_end).collect();
         assert_eq!(lines[0], "sim.zip failed for good: exit code 1 on ana");
@@ -220,9 +222,9 @@ mod tests {
         let done = report(TaskState::Done);
         let stderr =
             b"Traceback (most recent call last):\n  File \"main.py\", line 3\nKeyError: 'a'\n";
-        let text = in_words(&done, stderr);
+        let text = in_words(&done, stderr, None);
         let pointed = "it printed a traceback all the same: KeyError: 'a' (main.py:3)\n";
         assert!(text.contains(pointed), "{text}");
-        assert!(!in_words(&done, b"a warning\n").contains("traceback"));
+        assert!(!in_words(&done, b"a warning\n", None).contains("traceback"));
     }
 }
