@@ -62,13 +62,73 @@ fn groups_and_tasks_are_listed_told_and_printed_by_name_and_by_state() {
     let all = "name\none\nname\ntwo\nname\nbad\nname\nfour\nhello\n";
     assert_eq!(out(&printed), all, "{}", err(&printed));
     let none = desk.output(&["list", "--waiting"]);
-    assert_eq!(out(&none), "no task is like that\n", "{}", err(&none));
+    assert_eq!(out(&none), "nothing waits\n", "{}", err(&none));
     let said = out(&desk.output(&["cat", "--failed", "--stderr"]));
     assert!(said.contains("a bad row"), "{said}");
     let told = out(&desk.output(&["info", "main-1", "--failed"]));
     assert!(told.contains("group      main-1, part 2 of 4\n"), "{told}");
     assert!(told.contains("state      failed\n"), "{told}");
 
+    // What lies at the master is brought here first, and what was left here is not left again.
+    let stranger = desk.elsewhere();
+    let brings =
+        "lies at the master, in its results/main-1/: mutirao fetch main-1 brings it here\n";
+    let told = |desk: &Desk, command| out(&desk.output(&[command, "main-1"]));
+    assert!(told(&desk, "info").contains("results    results/main-1/\n"));
+    let info = told(&stranger, "info");
+    assert!(info.contains(brings.trim_start_matches("lies ")), "{info}");
+    assert!(!told(&desk, "why").contains("mutirao fetch"));
+    let why = told(&stranger, "why");
+    assert!(
+        why.contains(&format!(
+            "→ failed.csv {brings}    → mend results/main-1/failed.csv"
+        )),
+        "{why}"
+    );
+    for there in ["", ", where it lies already"] {
+        let waited = stranger.output(&["wait", "hello"]);
+        let said = format!("done · results/hello.zip{there}\n");
+        assert!(err(&waited).contains(&said), "{}", err(&waited));
+    }
+    assert_eq!(zips_in(&stranger.path("results")), ["hello.zip"]);
+
+    // What has ended is nothing to take back, whether it is a task, a part or a group.
+    for (words, said) in [
+        (&["hello"][..], "hello.zip has ended already: it is done\n"),
+        (
+            &["main-1", "2"],
+            "main-1.2.zip has ended already: it has failed\n",
+        ),
+        (
+            &["main-1"],
+            "main-1 has ended already: 3 done, 1 failed, 0 cancelled\n",
+        ),
+        (&["failed"], "all of it has ended already\n"),
+        (&["all"], "all of it has ended already\n"),
+    ] {
+        let output = desk.output(&[&["cancel"], words].concat());
+        assert_eq!(out(&output), said, "{words:?}: {}", err(&output));
+        assert!(output.status.success(), "{words:?}");
+    }
+    for (words, said) in [
+        (&["cat", "cancelled"][..], "nothing was cancelled; "),
+        (
+            &["retry", "hello", "failed"],
+            "nothing that is named has failed; ",
+        ),
+        (
+            &["retry", "main-1", "cancelled"],
+            "nothing of main-1 was cancelled\n",
+        ),
+        (
+            &["cancel", "main-1", "waiting"],
+            "nothing of main-1 waits; ",
+        ),
+    ] {
+        let output = desk.output(words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        assert!(err(&output).contains(said), "{words:?}: {}", err(&output));
+    }
     let again = desk.output(&["wait", "hello", "main-1"]);
     assert_eq!(again.status.code(), Some(1), "one part failed");
     for (slip, meant) in [("mian-1", "main-1"), ("helo", "hello")] {
@@ -79,7 +139,7 @@ fn groups_and_tasks_are_listed_told_and_printed_by_name_and_by_state() {
     }
     let none = desk.output(&["cancel", "--running"]);
     assert_eq!(none.status.code(), Some(1));
-    assert!(err(&none).contains("no such task"), "{}", err(&none));
+    assert!(err(&none).contains("nothing runs; "), "{}", err(&none));
     assert_eq!(desk.output(&["info"]).status.code(), Some(2));
 }
 
@@ -115,21 +175,37 @@ fn a_group_that_is_said_apart_is_all_that_is_of_it_and_leaves_out_all_else() {
     let all = desk.output(&["cancel", "--group", "alone"]);
     assert_eq!(out(&all), "2 tasks are cancelled\n", "{}", err(&all));
     let none = desk.output(&["cancel", "--group", "alone"]);
-    assert_eq!(none.status.code(), Some(1), "what has ended is let alone");
-    assert!(
-        err(&none).contains("no such task is there"),
-        "{}",
-        err(&none)
-    );
+    assert!(none.status.success(), "{}", err(&none));
+    assert_eq!(out(&none), "all of it has ended already\n");
     let some = desk.output(&["cancel", "main-1.0", "sim", "--group", "main-1"]);
     let said = "main-1.0.zip is cancelled\n";
     assert_eq!(out(&some), said, "{}", err(&some));
     let whole = desk.output(&["cancel", "--group", "main-1", "--reason", "a slip"]);
-    let said = "2 parts of main-1 are cancelled, 0 are done\n";
+    // The other part waited for this one, and went with it.
+    let said = "main-1 has ended already: 0 done, 0 failed, 2 cancelled\n";
     assert_eq!(out(&whole), said, "{}", err(&whole));
     assert_eq!(cancelled(), 4);
     let waiting = desk.json(&["list", "--waiting", "--json"]);
     assert_eq!(names(&waiting, "tasks", "task_name"), ["sim.zip"]);
+}
+
+#[test]
+fn a_name_that_tasks_got_by_an_option_is_told_to_be_said_so() {
+    let desk = Desk::new();
+    fs::write(desk.path("sim.py"), "").unwrap();
+    let _master = desk.master();
+    let submit = ["submit", "sim.py", "--group", "nightly"];
+    assert!(desk.output(&submit).status.success());
+    for command in ["info", "why", "list", "cancel"] {
+        let output = desk.output(&[command, "nightly"]);
+        assert_eq!(output.status.code(), Some(1), "{command}");
+        let said = err(&output);
+        assert!(said.contains("`mutirao list --group nightly`"), "{said}");
+    }
+    let listed = desk.json(&["list", "--group", "nightly", "--json"]);
+    assert_eq!(names(&listed, "tasks", "task_name"), ["sim.zip"]);
+    let told = out(&desk.output(&["info", "--group", "nightly"]));
+    assert!(told.starts_with("task       sim.zip\n"), "{told}");
 }
 
 #[test]
@@ -210,7 +286,7 @@ fn last_is_what_was_handed_in_last_from_the_same_folder() {
         master.counts()["cancelled"] == 3
     });
     let waiting = ours.output(&["list", "--waiting"]);
-    assert!(out(&waiting).contains("no task is like that"));
+    assert_eq!(out(&waiting), "nothing waits\n");
 }
 
 #[test]
@@ -277,7 +353,13 @@ fn parts_go_by_their_numbers_tasks_by_their_state_and_all_by_a_word() {
         "{}",
         err(&again)
     );
-    assert_eq!(told(&["cancelled"]).1.matches("no such task").count(), 1);
+    assert_eq!(
+        told(&["cancelled"])
+            .1
+            .matches("nothing was cancelled; ")
+            .count(),
+        1
+    );
     let slip = told(&["canceled"]).1;
     assert!(slip.contains("did you mean cancelled?"), "{slip}");
 

@@ -364,13 +364,15 @@ fn what_was_changed(held: &Held) {
     let told = held.one(&desk, 0, &["cancel", "--waiting", "--yes", "--json"]);
     assert_eq!(told["others"][0]["changed"], 1);
     assert_eq!(told["others"][0]["sought"]["states"], json!(["queued"]));
+    let none = held.one(&desk, 0, &["cancel", "all", "--json"]);
+    assert_eq!((&none["changed"], &none["left"]), (&0.into(), &0.into()));
     let ended = held.one(&desk, 1, &["wait", "one", "--json"]);
     assert_eq!(
         (&ended["state"], &ended["result"]),
         (&"cancelled".into(), &Value::Null)
     );
     for refused in [
-        &["cancel", "all", "--json"][..],
+        &["retry", "all", "--json"][..],
         &["cancel", "--running", "--yes", "--json"],
     ] {
         let output = desk.output(refused);

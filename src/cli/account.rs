@@ -220,11 +220,25 @@ impl Account {
         self.tell(words)
     }
 
+    /// Whether nothing came of it so far.
+    pub fn is_empty(&self) -> bool {
+        !self.is_any
+    }
+
+    /// All that was meant was as it is wanted before.
+    ///
+    /// # Errors
+    /// When nobody reads what we print.
+    pub fn nothing_to_do(&mut self, words: String) -> io::Result<()> {
+        self.is_any = true;
+        self.tell(&Words::done(words))
+    }
+
     /// Ends it, with how it went up to here.
     ///
     /// # Errors
-    /// That with which it went wrong, or that nothing was meant.
-    pub fn end(mut self, went: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    /// That with which it went wrong, or that nothing was meant, in the words for that.
+    pub fn end(mut self, went: anyhow::Result<()>, none: NotFound) -> anyhow::Result<ExitCode> {
         self.stopped_by(&went);
         if self.is_any {
             self.telling.print(&self)?;
@@ -232,7 +246,7 @@ impl Account {
         went?;
         match self.is_any {
             true => Ok(code(self.is_well)),
-            false => Err(NotFound::Empty.into()),
+            false => Err(none.into()),
         }
     }
 

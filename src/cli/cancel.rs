@@ -15,7 +15,7 @@ use super::account::{Account, Came, Words};
 use super::ask::{group_status, read_report, read_task};
 use super::everything::in_words;
 use super::options::{FindOptions, NoMaster};
-use super::select::{Meant, NotFound, Selection, Target};
+use super::select::{Meant, Selection, Target, stands};
 use super::sweep::sweep;
 use super::telling::Telling;
 use super::work::counted;
@@ -55,22 +55,27 @@ pub async fn run(args: Cancel, telling: Telling) -> anyhow::Result<ExitCode> {
     let mut control = Control::connect(address).await?;
     let read = args.selection.read(&mut control).await?;
     let targets = read.targets(&OPEN, &mut control).await?;
+    let mut account = Account::of(args.selection.asked(), reason, telling);
+    let mut went = Ok(());
     if !args.yes && read.is_of_everybody() {
         let parts = targets.iter().filter_map(|target| match target {
             Target::One(Meant::Group(group)) => Some(group.waiting + group.running),
             Target::One(Meant::Task(_)) | Target::Some(_) => None,
         });
         let parts: Vec<_> = parts.collect();
-        let Some(all) = in_words(&OPEN, &read, &parts, &mut control).await? else {
-            return Err(NotFound::Empty.into());
-        };
-        bail!(
-            "nothing is taken back yet: it would be {all}, whoever handed it in; say it with --yes"
-        );
+        if let Some(all) = in_words(&OPEN, &read, &parts, &mut control).await? {
+            bail!(
+                "nothing is taken back yet: it would be {all}, whoever handed it in; say it with --yes"
+            );
+        }
+    } else {
+        went = take_back(targets, reason, &mut account, &mut control).await;
     }
-    let mut account = Account::of(args.selection.asked(), reason, telling);
-    let went = take_back(targets, reason, &mut account, &mut control).await;
-    account.end(went)
+    // What has ended is nothing to take back, however it is named.
+    if went.is_ok() && account.is_empty() && read.is_any(&mut control).await? {
+        account.nothing_to_do("all of it has ended already".to_owned())?;
+    }
+    account.end(went, read.nothing(&[]))
 }
 
 async fn take_back(
@@ -100,28 +105,47 @@ async fn take_back(
                         Came::Was(format!("{name} was cancelled already"))
                     }
                     (TaskState::Cancelled, _) => Came::Changed(format!("{name} is cancelled")),
-                    _ => Came::Left(format!("{name} has ended already")),
+                    (ended, _) => {
+                        Came::Was(format!("{name} has ended already: it {}", stands(&[ended])))
+                    }
                 };
                 account.task(report.task_id, name, came)?;
             }
             Target::One(Meant::Group(group)) => {
                 // It was looked at before others were taken back, and these may be parts of it.
-                let before = group_status(&group.group, control).await?.cancelled;
+                let before = group_status(&group.group, control).await?;
                 let request = Request::CancelGroup {
                     group: group.group.as_str().into(),
                     reason: reason.map(Into::into),
                 };
                 let report: GroupReport = control.ask(&request, read_report).await?;
-                let parts = counted(report.cancelled, "part", "parts");
-                let (group, done) = (&report.group, report.done);
-                let words =
-                    Words::done(format!("{parts} of {group} are cancelled, {done} are done"));
-                let changed = report.cancelled.saturating_sub(before);
+                let words = Words::done(of_group(&report, before.complete));
+                let changed = report.cancelled.saturating_sub(before.cancelled);
                 account.group(report, (changed, 0), &words)?;
             }
         }
     }
     Ok(())
+}
+
+/// How a group stands that was taken back, or had ended before that.
+fn of_group(report: &GroupReport, had_ended: bool) -> String {
+    let GroupReport {
+        group,
+        done,
+        failed,
+        cancelled,
+        ..
+    } = report;
+    match had_ended {
+        true => format!(
+            "{group} has ended already: {done} done, {failed} failed, {cancelled} cancelled"
+        ),
+        false => {
+            let parts = counted(*cancelled, "part", "parts");
+            format!("{parts} of {group} are cancelled, {done} are done")
+        }
+    }
 }
 
 async fn cancel_task(

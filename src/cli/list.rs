@@ -106,8 +106,9 @@ pub async fn run(args: List) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     match args.json {
         true => json::line(&mut out, &listing)?,
-        false if listing.is_empty() && (!read.leaves_nothing_out() || before.is_some()) => {
-            writeln!(out, "no task is like that")?;
+        false if listing.is_empty() && before.is_some() => writeln!(out, "nothing more is there")?,
+        false if listing.is_empty() && !read.leaves_nothing_out() => {
+            writeln!(out, "{}", read.nothing_in_words(&[]))?;
         }
         false => write!(out, "{}", in_words(&listing))?,
     }

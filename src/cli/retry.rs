@@ -15,7 +15,7 @@ use super::account::{Account, Came, Words};
 use super::ask::{group_status, read_report, read_task};
 use super::everything::in_words;
 use super::options::{FindOptions, NoMaster};
-use super::select::{Meant, NotFound, Read, Selection};
+use super::select::{Meant, Read, Selection, stands};
 use super::sweep::sweep;
 use super::telling::Telling;
 use super::work::counted;
@@ -58,7 +58,7 @@ pub async fn run(args: Retry, telling: Telling) -> anyhow::Result<ExitCode> {
         let groups = groups.groups.iter().filter(|_| read.leaves_nothing_out());
         let parts: Vec<_> = groups.map(|group| over(group, &[])).collect();
         let Some(all) = in_words(&OVER, &read, &parts, &mut control).await? else {
-            return Err(NotFound::Empty.into());
+            return Err(read.nothing(&OVER).into());
         };
         bail!(
             "nothing is tried again yet: it would be {all}, whoever handed it in; say it with --yes"
@@ -67,7 +67,7 @@ pub async fn run(args: Retry, telling: Telling) -> anyhow::Result<ExitCode> {
     let chosen = chosen(&read, &mut control).await?;
     let mut account = Account::of(args.selection.asked(), None, telling);
     let went = try_again(chosen, read.states(), &mut account, &mut control).await;
-    account.end(went)
+    account.end(went, read.nothing(&OVER))
 }
 
 async fn try_again(
@@ -166,6 +166,14 @@ async fn retry_group(
     control: &mut Control,
 ) -> anyhow::Result<()> {
     let before = over(&group_status(group, control).await?, states);
+    if before == 0 {
+        let wanted = match states {
+            [] => &OVER[..],
+            states => states,
+        };
+        let none = format!("nothing of {group} {}", stands(wanted));
+        return Ok(account.refused_group(group, none)?);
+    }
     let request = Request::RetryGroup {
         group: group.into(),
         states: states.to_vec(),

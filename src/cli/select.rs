@@ -14,11 +14,11 @@ use serde::Serialize;
 use crate::control::Control;
 
 pub use asked::{
-    Listed, ListedGroups, Unknown, groups, names, parts, parts_of, remember, remembered, task,
-    tasks,
+    Listed, ListedGroups, Unknown, groups, loose, names, parts, parts_of, remember, remembered,
+    task, tasks,
 };
 pub use page::{Before, Tasks};
-pub use read::Read;
+pub use read::{Read, stands};
 pub use words::{NoNames, Then, then};
 
 /// What was typed.
@@ -103,9 +103,15 @@ pub enum NotFound {
     /// `last` is of nothing.
     #[error("nothing was handed in yet, here or by others; `mutirao run` and `mutirao submit` do")]
     NoLast,
-    /// No task is like that.
-    #[error("no such task is there; `mutirao list` shows what there is")]
-    Empty,
+    /// A name that tasks were given as that of their group, though they are no parts of one.
+    #[error(
+        "{0} is the name of no task and of no group that was cut, but tasks were handed in with --group {0}: say --group {0}, as \
+         in `mutirao list --group {0}`"
+    )]
+    Loose(String),
+    /// No task is like that, in words.
+    #[error("{0}; `mutirao list` shows what there is")]
+    Empty(String),
     /// The group has no such part.
     #[error("{group} has no part {number}: it has {parts}, which are counted from 0")]
     NoPart {

@@ -146,7 +146,7 @@ pub async fn run(args: Why) -> anyhow::Result<ExitCode> {
     }
     match teller.has_told() {
         true => Ok(ExitCode::SUCCESS),
-        false => Err(select::NotFound::Empty.into()),
+        false => Err(read.nothing(&[]).into()),
     }
 }
 
@@ -263,6 +263,9 @@ async fn peers(unknown: Vec<Unknown>, control: &mut Control) -> anyhow::Result<V
         match named(&what, &peers) {
             Ok(peer) => meant.push(peer.clone()),
             Err(NotFound::NoPeer(what, _)) => {
+                if let Some(loose) = select::loose(&what, control).await? {
+                    return Err(loose.into());
+                }
                 let names = select::names(control).await?;
                 let peers = peers.iter().map(|peer| peer.peer_id.as_str());
                 let known = names.iter().map(String::as_str).chain(peers);

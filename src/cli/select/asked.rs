@@ -70,6 +70,9 @@ impl Unknown {
         if self.what == "last" {
             return Ok(NotFound::NoLast);
         }
+        if let Some(loose) = loose(&self.what, control).await? {
+            return Ok(loose);
+        }
         let names = names(control).await?;
         let names = names.iter().map(String::as_str).chain(WORDS);
         let near = match upward(&self.what) {
@@ -110,6 +113,16 @@ pub async fn find(what: &str, control: &mut Control) -> Result<Found, ControlErr
         }
         Err(error) => Err(error),
     }
+}
+
+/// What to say instead of a name that is only that of a group of tasks which are no parts.
+///
+/// # Errors
+/// When the master cannot be reached.
+pub async fn loose(what: &str, control: &mut Control) -> Result<Option<NotFound>, ControlError> {
+    let listed = tasks(&of(what), None, 1, control).await?;
+    let is_any = !listed.tasks.is_empty();
+    Ok(is_any.then(|| NotFound::Loose(what.to_owned())))
 }
 
 /// What goes by this very name and no other way, if anything does: a task, or else a group.

@@ -139,6 +139,20 @@ impl Read {
         Ok(listed)
     }
 
+    /// Whether anything is meant, however it stands where that was not said.
+    ///
+    /// # Errors
+    /// When the master cannot be reached, or a group has no such part.
+    pub async fn is_any(&self, control: &mut Control) -> anyhow::Result<bool> {
+        let listed = self.page(Tasks::All, None, 1, control).await?;
+        if !listed.tasks.is_empty() || !self.leaves_nothing_out() {
+            return Ok(!listed.tasks.is_empty());
+        }
+        // Where all is meant, parts are listed with their groups alone.
+        let groups = self.wholes(&[], None, 1, control).await?.groups;
+        Ok(!groups.is_empty())
+    }
+
     /// The newest tasks that are meant, so many at most, behind this one if it is said.
     ///
     /// # Errors

@@ -144,6 +144,32 @@ impl Read {
         (self.says_all || !self.states.is_empty()) && self.named.is_empty() && self.group.is_none()
     }
 
+    /// The error that nothing is like what was meant: see [`nothing_in_words`](Self::nothing_in_words).
+    pub fn nothing(&self, among: &[TaskState]) -> NotFound {
+        NotFound::Empty(self.nothing_in_words(among))
+    }
+
+    /// That nothing is like what was meant: `nothing of main-7 has failed`. Where no state was said it is none of these, or not
+    /// there at all.
+    pub fn nothing_in_words(&self, among: &[TaskState]) -> String {
+        let states = match self.states.is_empty() {
+            true => among,
+            false => &self.states,
+        };
+        let of = match (&self.group, self.named.as_slice()) {
+            // What is left out by the one stands in some way all the same.
+            (Some(_), [_, ..]) => None,
+            (Some(group), []) => Some(format!(" of {group}")),
+            (None, []) => Some(String::new()),
+            (None, [Named::Whole(Meant::Group(group))]) => Some(format!(" of {}", group.group)),
+            (None, _) => Some(" that is named".to_owned()),
+        };
+        match of {
+            Some(of) if !states.is_empty() => format!("nothing{of} {}", stands(states)),
+            _ => "no such task is there".to_owned(),
+        }
+    }
+
     /// Whether something goes by a name that was typed.
     pub fn is_named(&self) -> bool {
         !self.named.is_empty()
@@ -173,7 +199,13 @@ impl Read {
         let mut seen = HashSet::new();
         found.retain(|meant| seen.insert(meant.key()));
         match found.is_empty() {
-            true => Err(NotFound::Empty.into()),
+            true => {
+                let among = match self.is_of_everybody() {
+                    true => of_all,
+                    false => &[],
+                };
+                Err(self.nothing(among).into())
+            }
             false => Ok(found),
         }
     }
@@ -269,6 +301,24 @@ impl Read {
             }
         }
     }
+}
+
+/// How what is in one of these states stands, in the words of a sentence: `has failed or was cancelled`.
+pub fn stands(states: &[TaskState]) -> String {
+    let mut words: Vec<_> = Vec::new();
+    for state in states {
+        let word = match state {
+            TaskState::Queued => "waits",
+            TaskState::Leased => "runs",
+            TaskState::Done => "is done",
+            TaskState::Failed => "has failed",
+            TaskState::Cancelled => "was cancelled",
+        };
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words.join(" or ")
 }
 
 /// The numbers are those of parts that the group is to have.
