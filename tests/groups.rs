@@ -488,6 +488,13 @@ fn a_hand_in_that_is_cut_off_says_how_many_parts_went_in_and_so_does_the_group()
     assert!(info.contains("not handed in"), "{info}");
     let why = out(&desk.output(&["why", "main-1"]));
     assert!(why.contains("parts were not handed in"), "{why}");
+    assert!(desk.output(&["cancel", "main-1"]).status.success());
+    for command in ["info", "why"] {
+        let told = out(&desk.output(&[command, "main-1"]));
+        let said =
+            ": not handed in, for that was cut off or goes on; or lost with the disk of its master";
+        assert!(told.contains(said), "{told}");
+    }
 }
 
 #[test]

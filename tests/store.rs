@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use common::PATIENCE;
 use common::archives::{SUM_OF_42, put_task};
-use common::desk::{Desk, err, out};
+use common::desk::{Desk, each_row, err, out};
 use mutirao_actors::model::Digest;
 use serde_json::Value;
 
@@ -171,6 +171,32 @@ fn a_damaged_database_is_found_repaired_on_demand_and_kept() {
     let kept = desk.path(".mutirao/store/damaged-1/mutirao.db");
     assert!(fs::read(kept).unwrap() == damaged, "it is kept");
     assert_eq!(desk.check(&[]).1, 0);
+}
+
+#[test]
+fn a_part_that_the_disk_took_of_a_group_that_was_whole_is_told_by_its_number() {
+    let desk = Desk::new();
+    fs::write(desk.path("main.py"), "print('a')").unwrap();
+    fs::write(desk.path("rows.csv"), "n\n1\n2\n3\n").unwrap();
+    let (up, _) = desk.up();
+    let run = desk.output(&each_row("run"));
+    assert!(run.status.success(), "{}", err(&run));
+    up.terminate();
+    assert_eq!(up.wait_end(PATIENCE), Some(0));
+    let base = rusqlite::Connection::open(desk.database()).unwrap();
+    let taken = base.execute("DELETE FROM task WHERE name = 'main-1.1.zip'", []);
+    assert_eq!(taken, Ok(1));
+    drop(base);
+    let _master = desk.master();
+    for command in ["info", "why"] {
+        let told = out(&desk.output(&[command, "main-1"]));
+        assert!(
+            told.contains(
+                "part 1: not handed in, for that was cut off or goes on; or lost with the disk"
+            ),
+            "{told}"
+        );
+    }
 }
 
 #[test]

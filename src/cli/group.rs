@@ -14,6 +14,7 @@ use super::ask::{group_status, read_report};
 use super::master::{LOOK_EVERY, report};
 use super::options::root;
 use super::progress::{Progress, bar, ended};
+use super::select::parts;
 use super::telling::Telling;
 use super::wanted::{Place, Wanted, tell_name};
 use super::work::{Work, counted};
@@ -28,6 +29,11 @@ const QUIET_LOOKS_MAX: u32 = 150;
 /// a disk writes some gigabytes.
 const STILL_LOOKS_MAX: u32 = 450;
 
+/// A group of more parts is not looked through for those that are missing: that is some hundred requests.
+const LOOKED_THROUGH_MAX: u32 = 100_000;
+/// Missing parts that are named; the others are counted.
+const NAMED_MAX: usize = 5;
+
 /// A group that was handed in.
 #[derive(Debug, Clone)]
 pub struct Group {
@@ -40,17 +46,13 @@ pub struct Group {
 /// What keeps a group from its end.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfinished {
-    /// Nothing of it is open, and not all was handed in.
-    #[error(
-        "only {there} of {parts} parts of {group} were handed in, and nobody hands in the others"
-    )]
+    /// Nothing of it is open, and not all is there.
+    #[error("{group} comes to no end, for nothing of it is open · {missing}")]
     Short {
         /// Its name.
         group: String,
-        /// How many parts were.
-        there: u64,
-        /// Of how many.
-        parts: u32,
+        /// Which parts are missing, in words.
+        missing: String,
     },
     /// Its master does not put it together.
     #[error(
@@ -145,7 +147,7 @@ pub async fn follow(
         };
         if quiet > QUIET_LOOKS_MAX {
             progress.clear();
-            return Err(short(&report).into());
+            return Err(short(report, control).await?.into());
         }
         tokio::time::sleep(LOOK_EVERY).await;
         report = group_status(group, control).await?;
@@ -154,18 +156,65 @@ pub async fn follow(
     Ok(report)
 }
 
-fn short(report: &GroupReport) -> Unfinished {
-    Unfinished::Short {
-        group: report.group.clone(),
-        there: ended(report),
-        parts: report.parts,
-    }
+async fn short(report: GroupReport, control: &mut Control) -> Result<Unfinished, ControlError> {
+    let missing = missing_in_full(&report, control).await?;
+    Ok(Unfinished::Short {
+        missing: missing.unwrap_or_default(),
+        group: report.group,
+    })
 }
 
-/// How many parts were not handed in; a hand-in that was cut off leaves them out.
-pub fn missing(report: &GroupReport) -> u64 {
+/// How many parts are not there; a hand-in that was cut off leaves them out.
+fn missing(report: &GroupReport) -> u64 {
     let there = report.waiting + report.running + ended(report);
     u64::from(report.parts).saturating_sub(there)
+}
+
+/// What is to be said of parts that are missing, by what the report alone tells; nothing if none is.
+pub fn missing_in_short(report: &GroupReport) -> Option<String> {
+    let missing = missing(report);
+    let parts = counted(missing, "part was", "parts were");
+    (missing > 0).then(|| format!("{parts} not handed in: that was cut off, or goes on"))
+}
+
+/// The same with their numbers and with what else may have become of them, once nothing of the group is open.
+///
+/// # Errors
+/// When the master cannot be asked.
+pub async fn missing_in_full(
+    report: &GroupReport,
+    control: &mut Control,
+) -> Result<Option<String>, ControlError> {
+    let missing = missing(report);
+    let is_open = report.waiting + report.running > 0;
+    if missing == 0 || is_open || report.parts > LOOKED_THROUGH_MAX {
+        return Ok(missing_in_short(report));
+    }
+    let known = parts(report, control).await?;
+    let absent: Vec<_> = (0..report.parts)
+        .filter(|number| !known.contains_key(number))
+        .collect();
+    // Others are only forgotten, for they ended long ago: then nobody knows which are missing.
+    if absent.len() as u64 != missing {
+        return Ok(missing_in_short(report));
+    }
+    let (group, which) = (&report.group, numbered(&absent));
+    Ok(Some(format!(
+        "{which}: not handed in, for that was cut off or goes on; or lost with the disk of its master, which logged so at its start. \
+         Nothing else is lost if manifest.json in the results/{group}/ of the master ends with \"complete\":true; if not, hand in \
+         again by itself what is missing"
+    )))
+}
+
+/// `part 3`, `parts 3, 7 and 2 more`.
+fn numbered(parts: &[u32]) -> String {
+    let named: Vec<_> = parts.iter().take(NAMED_MAX).map(u32::to_string).collect();
+    let named = named.join(", ");
+    match (parts.len(), parts.len().saturating_sub(NAMED_MAX)) {
+        (1, _) => format!("part {named}"),
+        (_, 0) => format!("parts {named}"),
+        (_, more) => format!("parts {named} and {more} more"),
+    }
 }
 
 /// Whether every part has its result.
@@ -239,4 +288,19 @@ pub async fn described(work: &Work, control: &mut Control) -> Result<String, Con
     let tasks = counted(work.parts().into(), "task", "tasks");
     let peers = counted(peers, "peer", "peers");
     Ok(format!("{} as {tasks} on {peers}", work.in_words()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_named_by_their_numbers_and_many_are_counted() {
+        assert_eq!(numbered(&[3]), "part 3");
+        assert_eq!(numbered(&[3, 7]), "parts 3, 7");
+        assert_eq!(
+            numbered(&[1, 2, 3, 4, 5, 6, 9]),
+            "parts 1, 2, 3, 4, 5 and 2 more"
+        );
+    }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use jiff::{Timestamp, Zoned};
 use mutirao_actors::wire::report::{GroupReport, TaskReport};
 
-use super::group::{self, missing};
+use super::group::{self, missing_in_full};
 use super::list::state;
 use super::options::{FindOptions, NoMaster};
 use super::select::{self, Meant, Selection};
@@ -37,7 +37,8 @@ pub async fn run(args: Info) -> anyhow::Result<ExitCode> {
         match meant {
             Meant::Group(report) => {
                 let is_here = group::folder_here(&report.group, address).is_some();
-                teller.tell(&report, &of_group(&report, is_here))?;
+                let missing = missing_in_full(&report, &mut control).await?;
+                teller.tell(&report, &of_group(&report, is_here, missing))?;
             }
             Meant::Task(report) => {
                 let id = report.task_id.to_string();
@@ -67,18 +68,12 @@ impl Lines {
     }
 }
 
-/// `is_here` if what it made lies in a folder here.
-fn of_group(report: &GroupReport, is_here: bool) -> String {
+/// `is_here` if what it made lies in a folder here; `missing` is what is to be said of parts that are not there.
+fn of_group(report: &GroupReport, is_here: bool, missing: Option<String>) -> String {
     let mut lines = Lines::default();
     lines.say("group", &report.group);
     lines.say("parts", report.parts);
-    match missing(report) {
-        0 => {}
-        missing => lines.say(
-            "missing",
-            format!("{missing}, not handed in: that was cut off, or goes on"),
-        ),
-    }
+    lines.maybe("missing", missing);
     lines.say("waiting", report.waiting);
     lines.say("running", report.running);
     lines.say("done", report.done);
@@ -183,8 +178,8 @@ mod tests {
         });
         let group: GroupReport = serde_json::from_value(group).unwrap();
         let brings = "\nresults    at the master, in its results/main-7/: mutirao fetch main-7 brings it here\n";
-        assert!(of_group(&group, false).ends_with(brings));
-        assert!(of_group(&group, true).ends_with("\nresults    results/main-7/\n"));
+        assert!(of_group(&group, false, None).ends_with(brings));
+        assert!(of_group(&group, true, None).ends_with("\nresults    results/main-7/\n"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use mutirao_actors::wire::report::{GroupReport, PeerRow, TaskReport, TaskState};
 use serde::Serialize;
 
 use super::ask::{group_in_full, read_report};
-use super::group::{at_master, folder_here, is_well, missing};
+use super::group::{at_master, folder_here, is_well, missing_in_full, missing_in_short};
 use super::left::{Text, fetch};
 use super::list::state;
 use super::near::did_you_mean;
@@ -187,7 +187,8 @@ async fn of_tasks(
     for group in groups.groups {
         let report = group_in_full(&group.group, control).await?;
         let is_here = folder_here(&report.group, master).is_some();
-        let said = of_group(&report, Shown::Only(read.states()), is_here);
+        let missing = missing_in_full(&report, control).await?;
+        let said = of_group(&report, Shown::Only(read.states()), is_here, missing);
         teller.tell(&report, &said)?;
     }
     let listed = match before {
@@ -244,7 +245,12 @@ fn of_the_past(
                 tell_as_of(teller, at, &report, &said)?;
             }
             past::Told::Group(report) => {
-                let said = of_group(&report, Shown::Only(&states), true);
+                let said = of_group(
+                    &report,
+                    Shown::Only(&states),
+                    true,
+                    missing_in_short(&report),
+                );
                 tell_as_of(teller, at, &report, &said)?;
             }
         }
@@ -306,8 +312,14 @@ async fn last_words(report: &TaskReport, control: &mut Control) -> Vec<u8> {
     Text::of(&archive, Stream::Stderr).unwrap_or_default().bytes
 }
 
-/// How the parts stand, and what was found out; `is_here` if what they made lies in a folder here.
-fn of_group(report: &GroupReport, shown: Shown<'_>, is_here: bool) -> String {
+/// How the parts stand, and what was found out; `is_here` if what they made lies in a folder here, and `missing` is what is to be
+/// said of those that are not there.
+fn of_group(
+    report: &GroupReport,
+    shown: Shown<'_>,
+    is_here: bool,
+    missing: Option<String>,
+) -> String {
     let mut text = format!(
         "{}: {} parts · {} waiting · {} running · {} done · {} failed · {} cancelled\n",
         report.group,
@@ -318,11 +330,8 @@ fn of_group(report: &GroupReport, shown: Shown<'_>, is_here: bool) -> String {
         report.failed,
         report.cancelled,
     );
-    if let missing @ 1.. = missing(report) {
-        let _ = writeln!(
-            text,
-            "{missing} parts were not handed in: that was cut off, or goes on"
-        );
+    if let Some(missing) = missing {
+        let _ = writeln!(text, "{missing}");
     }
     let Some(why) = &report.why else {
         return text;
@@ -444,8 +453,8 @@ mod tests {
     fn a_group_without_failures_says_so_only_to_whoever_asks_for_those() {
         let report = group(3, 0);
         let stands = "main-7: 4 parts · 1 waiting · 0 running · 3 done · 0 failed · 0 cancelled\n";
-        assert_eq!(of_group(&report, Shown::Only(&[]), true), stands);
-        let failures = of_group(&report, Shown::Only(&[TaskState::Failed]), true);
+        assert_eq!(of_group(&report, Shown::Only(&[]), true, None), stands);
+        let failures = of_group(&report, Shown::Only(&[TaskState::Failed]), true, None);
         assert_eq!(failures, format!("{stands}nothing of it has failed\n"));
     }
 
@@ -466,7 +475,7 @@ mod tests {
 
     #[test]
     fn what_was_made_is_told_with_its_folder_or_with_what_brings_it_here() {
-        let told = |is_here| of_group(&group(4, 0), Shown::Only(&[]), is_here);
+        let told = |is_here| of_group(&group(4, 0), Shown::Only(&[]), is_here, None);
         assert!(told(true).ends_with("\n→ what they made lies in results/main-7/\n"));
         let elsewhere = "\n→ what they made lies at the master, in its results/main-7/: \
                          mutirao fetch main-7 brings it here\n";
@@ -494,7 +503,7 @@ mod tests {
             verdicts: vec![row],
             ..Findings::default()
         }));
-        let told = |is_here| of_group(&report, Shown::Only(&[]), is_here);
+        let told = |is_here| of_group(&report, Shown::Only(&[]), is_here, None);
         assert!(told(true).ends_with(&format!("shows where\n    → {mend}\n")));
         let elsewhere = format!(
             "shows where\n    → failed.csv lies at the master, in its results/main-7/: mutirao fetch main-7 brings it here\n    → {mend}\n"
