@@ -36,13 +36,14 @@ pub fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     load::run(async {
         let result = archives::result(BYTES, 0)?;
         let mut waiting = Waiting::join(master.address, peers, result).await?;
-        let mut sender = Sender::dial(master.address, &task).await?;
         for _ in 0..stage.rounds {
             let before = master.process.cpu()?;
             sleep(window).await;
             let used = master.process.cpu()?.saturating_sub(before);
             cpu.push(used.as_secs_f64() / window.as_secs_f64() * 100.0);
             rss.push(master.process.rss()? / 1e6);
+            // One that says nothing for as long as that is closed.
+            let mut sender = Sender::dial(master.address, &task).await?;
             let took = arrivals(&mut waiting, &mut sender, tasks).await?;
             medians.push(percentile(&took, 0.5));
             worst.push(percentile(&took, 0.99));
