@@ -174,26 +174,19 @@ impl Ring {
     }
 
     /// The oldest letters behind this one: so many at most, and none more once their bodies have so many bytes.
-    fn lines_after(&mut self, seq: u64, most: usize, mut room: usize) -> Vec<Line> {
+    ///
+    /// Letters wait while somebody reads, so this looks at what is newer alone.
+    fn lines_after(&self, seq: u64, most: usize, mut room: usize) -> Vec<Line> {
         // Numbers are given before letters are written, so two that are written at once may stand in either order.
-        let newer = self
-            .heads
-            .iter()
-            .rev()
-            .take_while(|(head, _)| head.seq > seq);
-        let newer = newer.count();
-        let older = self.heads.len() - newer;
-        let skipped: usize = self
-            .heads
-            .iter()
-            .take(older)
-            .map(|(_, length)| length)
-            .sum();
-        let mut rest: &[u8] = &self.bodies.make_contiguous()[skipped..];
+        let newest_first = self.heads.iter().rev();
+        let newer = newest_first.take_while(|(head, _)| head.seq > seq);
+        let (newer, bytes) = newer.fold((0, 0), |(count, bytes), (_, length)| {
+            (count + 1, bytes + length)
+        });
+        let mut at = self.bodies.len() - bytes;
         let lines = self
             .heads
-            .iter()
-            .skip(older)
+            .range(self.heads.len() - newer..)
             .take(most)
             .take_while(|(_, length)| {
                 let has_room = room > 0;
@@ -201,9 +194,9 @@ impl Ring {
                 has_room
             })
             .map(|(head, length)| {
-                let (body, behind) = rest.split_at_checked(*length).unwrap_or_default();
-                rest = behind;
-                Line::new(*head, body)
+                let body = self.bodies.range(at..at + length);
+                at += length;
+                Line::new(*head, &body.copied().collect::<Vec<_>>())
             });
         lines.collect()
     }
