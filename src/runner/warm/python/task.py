@@ -23,7 +23,7 @@ def take_place(request, main):
         os.environb[name] = value
         environ_block.tell(name, value)
     if len(os.environb) != known:
-        put_in_order()
+        put_in_order({name for name, _ in request.environment})
     refresh()
     folder = os.getcwd()
     arguments = [os.fsdecode(argument) for argument in request.arguments]
@@ -41,9 +41,16 @@ def take_place(request, main):
     return file
 
 
-def put_in_order():
-    """A process is started with its environment in the order of the names; what is new stands behind the others."""
-    settings = sorted(os.environb.items())
+def put_in_order(told):
+    """What is new stands behind the others. A process is started with its environment in the order of the names; what an
+    interpreter adds by itself, LC_CTYPE where there is no locale, stands behind that."""
+
+    def place(setting):
+        name, _ = setting
+        is_given = name in environ_block.places or name in told
+        return (0, name) if is_given else (1, b"")
+
+    settings = sorted(os.environb.items(), key=place)
     os.environb.clear()
     for name, value in settings:
         os.environb[name] = value
