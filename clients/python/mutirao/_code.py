@@ -52,10 +52,10 @@ def _named(function: Callable[..., Any]) -> str:
 
 def files_for(call: bytes, function: Callable[..., Any]) -> dict[str, bytes]:
     """The modules of the user's own, and this package, which they import, by the paths under which they are imported."""
-    files: dict[str, bytes] = {}
+    files = dict(_package())
     for name, module in list(sys.modules.items()):
         path = _source(module)
-        if path is not None and name != "__main__" and (is_own(name) or _is_ours(name)):
+        if path is not None and name != "__main__" and is_own(name):
             is_package = path.name == "__init__.py"
             stem = name.replace(".", "/")
             files[f"{stem}/__init__.py" if is_package else f"{stem}.py"] = path.read_bytes()
@@ -69,6 +69,13 @@ def files_for(call: bytes, function: Callable[..., Any]) -> dict[str, bytes]:
             f"the largest is {largest}"
         )
     return files
+
+
+@functools.cache
+def _package() -> dict[str, bytes]:
+    """All of this package, of which only what was used is loaded."""
+    folder = Path(__file__).parent
+    return {f"{folder.name}/{path.name}": path.read_bytes() for path in folder.glob("*.py")}
 
 
 def _main(function: Callable[..., Any]) -> bytes:

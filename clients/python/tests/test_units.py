@@ -111,7 +111,8 @@ class Packing(unittest.TestCase):
     def test_a_call_travels_with_the_modules_of_the_user(self) -> None:
         names = self.names(_pack.call(double, [((1,), {})], {"data.txt": b"1"}))
         own = f"code/{__name__.replace('.', '/')}.py"
-        self.assertLessEqual({"main.py", "calls.pickle", "data.txt", own, "code/mutirao/__init__.py"}, names)
+        package = {"code/mutirao/__init__.py", "code/mutirao/_default.py"}
+        self.assertLessEqual({"main.py", "calls.pickle", "data.txt", own, *package}, names)
         self.assertFalse([name for name in names if "unittest" in name or "site-packages" in name])
 
     def test_the_same_call_is_the_same_bytes(self) -> None:
