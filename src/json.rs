@@ -47,11 +47,14 @@ pub fn harmless(json: &str) -> Cow<'_, str> {
     if !json.contains(is_escaped) {
         return json.into();
     }
-    let escape = |char: char| match is_escaped(char) {
-        true => escaped(char),
-        false => char.into(),
-    };
-    json.chars().map(escape).collect()
+    let mut harmless = String::with_capacity(json.len());
+    for char in json.chars() {
+        match is_escaped(char) {
+            true => harmless.push_str(&escaped(char)),
+            false => harmless.push(char),
+        }
+    }
+    harmless.into()
 }
 
 /// Whether it stands as an escape in JSON. Those below a blank do so in texts anyway, and between them they are white space.
