@@ -160,7 +160,7 @@ class Executor(concurrent.futures.Executor):
     ) -> Iterator[Any]:
         """Runs a function for each row, and yields what it answers in their order; or a script for each `chunksize` rows.
 
-        A task costs about a tenth of a second besides its work, so give quick functions a `chunksize`. All tasks are handed in
+        A task costs some hundredths of a second besides its work, so give quick functions a `chunksize`. All tasks are handed in
         at once, or `buffersize` of them and then one for each that was answered, for rows without end.
         """
         if chunksize < 1 or (buffersize is not None and buffersize < 1):
