@@ -4,7 +4,9 @@
 //! not, while anybody well works here; and of one peer not more than one does, while another could run the task and
 //! has not yet. One that comes back without any result again and again is such another only for what one peer alone has
 //! failed: it pauses so long between two tasks that a queue of bad ones would wait for it for hours. So that no queue does
-//! so for ever, it is none at all once it has come back so very often, unless there is reason to doubt that one peer.
+//! so for ever, it is none at all once it has come back so very often, unless there is reason to doubt that one peer, as
+//! of a sick one. Nor does it then keep a sick peer from being tried and heard: each of its failures counts as soon as that
+//! other one has failed the task too.
 
 use std::cell::{LazyCell, OnceCell};
 use std::collections::HashSet;
@@ -105,10 +107,16 @@ impl<P: Policy> Dispatch<P> {
         fruitful
     }
 
-    /// Whether it is worth waiting for what one who has not tried a task makes of it.
-    fn is_worth(&self, worker: &Worker<'_>, failed: FailedBy<'_>) -> bool {
+    /// Whether anybody is here who can tell a bad task from a sick peer.
+    fn can_anybody_tell(&self, now: Moment) -> bool {
+        self.workers(now).any(|worker| !worker.is_barren)
+    }
+
+    /// Whether it is worth waiting for what one who has not tried a task makes of it. By whom that failed is asked only where
+    /// it matters: it takes a look at each try.
+    fn is_worth<'p>(&self, worker: &Worker<'_>, failed: impl FnOnce() -> FailedBy<'p>) -> bool {
         !worker.is_fruitless
-            || match failed {
+            || match failed() {
                 FailedBy::Nobody => true,
                 FailedBy::One(peer) => !worker.is_barren || self.health.is_doubted(peer),
                 FailedBy::Several => false,
@@ -130,7 +138,7 @@ impl<P: Policy> Dispatch<P> {
             .peers
             .get(peer)
             .map_or(0, |standing| standing.holds.len());
-        holds == 0 && quarantine.allows_probe(self.workers(now).next().is_some(), now)
+        holds == 0 && quarantine.allows_probe(self.can_anybody_tell(now), now)
     }
 
     /// The next task that a peer may have. What it failed once itself, however long ago, comes after all else: a
@@ -192,7 +200,7 @@ impl<P: Policy> Dispatch<P> {
         });
         let is_awaited = |worker: &Worker<'_>| {
             let may_come = is_patient || worker.is_free;
-            may_come && !avoids(worker.id) && self.is_worth(worker, *failed)
+            may_come && !avoids(worker.id) && self.is_worth(worker, || *failed)
         };
         let workers = workers.get_or_init(|| self.looked_at(now));
         !workers.iter().any(is_awaited)
@@ -211,13 +219,13 @@ impl<P: Policy> Dispatch<P> {
             .chain(told)
             .filter(|(_, fault)| fault.blame() == Blame::Run)
             .collect();
-        if self.workers(now).next().is_some() {
+        if self.can_anybody_tell(now) {
             faults.retain(|(peer, _)| !self.health.is_sick(peer));
         }
         let by = self.well_of(faults.iter().map(|(peer, _)| *peer));
         let mut failed: HashSet<&PeerId> = faults.iter().map(|(peer, _)| &peer.peer).collect();
         let is_awaited =
-            |worker: &Worker<'_>| !failed.contains(worker.id) && self.is_worth(worker, by);
+            |worker: &Worker<'_>| !failed.contains(worker.id) && self.is_worth(worker, || by);
         if self.looked_at(now).iter().any(is_awaited) {
             faults.retain(|(peer, _)| failed.remove(&peer.peer));
         }

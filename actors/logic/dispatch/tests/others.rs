@@ -87,9 +87,9 @@ fn tasks_that_fail_everywhere_do_not_wait_for_one_that_never_hands_anything_in()
     assert!(matches!(desk.state(task(7).id), State::Failed { .. }));
 }
 
-/// It is given something, comes back without it and has forgotten it, so often that it is fruitless.
-fn comes_back_without(desk: &mut Desk, peer: &Endpoint) {
-    for number in 101..=106 {
+/// It is given something, comes back without it and has forgotten it; after six times it is fruitless, after twenty barren.
+pub(super) fn comes_back_without(desk: &mut Desk, peer: &Endpoint, times: u128) {
+    for number in 101..=100 + times {
         desk.arrive(task(number));
         desk.take(peer);
         desk.join(peer);
@@ -103,7 +103,7 @@ fn comes_back_without(desk: &mut Desk, peer: &Endpoint) {
 fn one_peer_alone_does_not_fail_a_task_while_one_that_came_back_without_any_has_still_to_try_it() {
     let (hasty, other) = (ours("hasty"), plain("other"));
     let mut desk = Desk::with(&[&hasty, &other]);
-    comes_back_without(&mut desk, &other);
+    comes_back_without(&mut desk, &other, 6);
     (1..=2).for_each(|number| drop(desk.arrive(task(number))));
     let long = desk.take(&other);
     for _ in 0..9 {
@@ -122,7 +122,7 @@ fn one_peer_alone_does_not_fail_a_task_while_one_that_came_back_without_any_has_
 fn one_that_came_back_without_any_is_first_with_what_one_peer_alone_failed_as_soon_as_it_is_free() {
     let (hasty, other) = (ours("hasty"), plain("other"));
     let mut desk = Desk::with(&[&hasty, &other]);
-    comes_back_without(&mut desk, &other);
+    comes_back_without(&mut desk, &other, 6);
     desk.arrive(task(1));
     let offer = desk.take(&hasty);
     desk.fail(&hasty, &offer);
@@ -136,7 +136,7 @@ fn what_one_peer_alone_failed_is_failed_for_good_when_the_other_leaves_or_is_dra
     for is_drained in [false, true] {
         let (hasty, other) = (ours("hasty"), plain("other"));
         let mut desk = Desk::with(&[&hasty, &other]);
-        comes_back_without(&mut desk, &other);
+        comes_back_without(&mut desk, &other, 6);
         (1..=2).for_each(|number| drop(desk.arrive(task(number))));
         desk.take(&other);
         for _ in 0..3 {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use uuid::Uuid;
 
+use super::others::comes_back_without;
 use super::restart::restarted;
 
 use crate::logic::dispatch::Rules;
@@ -174,10 +175,14 @@ proptest! {
         order in prop::collection::vec(any::<u8>(), 1..8),
     ) {
         const TASKS: u128 = 60;
+        const ALL: u128 = 80;
         let mut day = Day::new(machines, TASKS, poison_every);
         day.pass(&order);
-        day.check(TASKS);
-        let desk = restarted(&mut day.desk, TASKS);
+        // They come when whoever had nothing but bad ones at last has handed nothing in for long.
+        (TASKS + 1..=ALL).for_each(|number| drop(day.desk.arrive(task(number))));
+        day.pass(&order);
+        day.check(ALL);
+        let desk = restarted(&mut day.desk, ALL);
         for machine in day.well() {
             prop_assert!(!desk.mind.health.is_sick(&machine.peer), "{} is well", machine.peer);
         }
@@ -381,6 +386,67 @@ fn where_only_sick_peers_are_they_try_now_and_then_and_their_failures_count() {
     }
     assert_eq!(tries, 3);
     assert_eq!(desk.mind.ledger().counts().failed, 1);
+}
+
+/// A sick peer, whose quarantine just began anew, beside one of another program that came back without a result so often.
+fn quarantined_beside_one_that_came_back_without(times: u128) -> (Desk, Endpoint, Endpoint) {
+    let (mut desk, sick, well) = quarantined();
+    let other = plain("other");
+    desk.leave(&well, true);
+    desk.join(&other);
+    comes_back_without(&mut desk, &other, times);
+    desk.pass(300);
+    desk.arrive(task(200));
+    let probe = desk.take(&sick);
+    desk.fail(&sick, &probe);
+    desk.mind.task_withdrawn(&probe.task, "enough".into());
+    assert!(desk.in_vain(&other), "it works here");
+    (desk, sick, other)
+}
+
+#[test]
+fn a_sick_peer_is_tried_each_minute_beside_one_that_never_hands_anything_in() {
+    for (times, is_tried) in [(19, false), (20, true)] {
+        let (mut desk, sick, other) = quarantined_beside_one_that_came_back_without(times);
+        (201..=203).for_each(|number| drop(desk.arrive(task(number))));
+        desk.pass(59);
+        desk.take(&other);
+        assert!(desk.in_vain(&sick));
+        desk.pass(1);
+        let probe = offered(&desk.ask(&sick));
+        assert_eq!(probe.is_some(), is_tried, "beside one after {times}");
+        if let Some(probe) = probe {
+            desk.succeed(&sick, &probe);
+            desk.kept(probe.task);
+            desk.take(&sick);
+        }
+    }
+}
+
+#[test]
+fn a_sick_peer_alone_fails_no_task_that_one_that_never_hands_anything_in_has_still_to_try() {
+    let (mut desk, sick, other) = quarantined_beside_one_that_came_back_without(20);
+    (201..=202).for_each(|number| drop(desk.arrive(task(number))));
+    desk.take(&other);
+    for _ in 0..3 {
+        desk.pass(600);
+        let probe = desk.take(&sick);
+        assert_eq!(keeps(&desk.fail(&sick, &probe)), []);
+    }
+}
+
+#[test]
+fn failures_of_a_sick_peer_count_where_one_that_never_hands_anything_in_has_tried_the_task_too() {
+    let (mut desk, sick, other) = quarantined_beside_one_that_came_back_without(20);
+    desk.arrive(task(201));
+    desk.take(&other);
+    desk.join(&other);
+    for is_last in [false, true] {
+        assert!(desk.in_vain(&other), "it works here, and hands nothing in");
+        desk.pass(60);
+        let probe = desk.take(&sick);
+        assert_eq!(keeps(&desk.fail(&sick, &probe)).len(), usize::from(is_last));
+    }
 }
 
 #[test]
