@@ -122,6 +122,30 @@ fn a_file_that_was_not_handed_in_is_said_to_be_packed() {
     }
 }
 
+#[test]
+fn a_file_below_a_folder_may_be_one_that_was_to_be_written_where_no_folder_was_made() {
+    let help = |file: &str| {
+        let error =
+            format!("FileNotFoundError: [Errno 2] No such file or directory: '{file}' (main.py:3)");
+        helps_against(&error).unwrap()
+    };
+    for (file, folder) in [("out/result.csv", "out"), ("./out/a/result.csv", "out/a")] {
+        let help = help(file);
+        assert!(
+            help.starts_with(&format!("{file} was not handed in, if")),
+            "{help}"
+        );
+        let makes = format!(
+            "; or the folder {folder}/ was not made, if the script writes into it: os.makedirs('{folder}', exist_ok=True)"
+        );
+        assert!(help.ends_with(&makes), "{help}");
+    }
+    for file in ["data.txt", "./data.txt"] {
+        let help = help(file);
+        assert!(!help.contains("was not made"), "{help}");
+    }
+}
+
 proptest! {
     #[test]
     fn where_nothing_passes_it_is_the_code(parts in 1_u128..30, first in 0_usize..4) {

@@ -144,13 +144,21 @@ pub(super) fn helps(culprit: Culprit, kind: &Kind, cluster: &Cluster<'_>) -> Vec
     helps
 }
 
-/// What helps against an error that says so itself: a file that was not handed in.
+/// What helps against an error that says so itself: a file that was not handed in, or a folder that was not made for it.
 pub fn helps_against(error: &str) -> Option<String> {
     let file = missing_file(error)?;
-    Some(format!(
+    let packs = format!(
         "{file} was not handed in, if it lay beside the script: mutirao run FOLDER packs all that lies there; or name it, mutirao run \
          SCRIPT FILE, and open sys.argv[1]"
-    ))
+    );
+    // Whoever writes into a folder that is not there meets the same error.
+    let folder = file.trim_start_matches("./").rsplit_once('/');
+    Some(match folder {
+        Some((folder, _)) => format!(
+            "{packs}; or the folder {folder}/ was not made, if the script writes into it: os.makedirs('{folder}', exist_ok=True)"
+        ),
+        None => packs,
+    })
 }
 
 /// Where the script and its input are well, the same may be tried again.
