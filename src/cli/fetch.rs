@@ -261,15 +261,8 @@ impl Desk {
         folder: &Path,
         name: &str,
     ) -> anyhow::Result<Brought> {
+        ensure_room(coming.left(), folder, name)?;
         let (mut file, mut bytes) = (begin(folder, name)?, 0);
-        // Some file systems do not know how much room they have.
-        let room = free(folder).ok().filter(|room| *room > 0);
-        let (announced, room) = (coming.left(), room.unwrap_or(u64::MAX));
-        ensure!(
-            announced <= room,
-            "{name} is said to have {announced} bytes, and {} has room for {room}: --into FOLDER takes another place",
-            folder.display()
-        );
         while let Some(piece) = coming.next().await.with_context(|| of(name))? {
             file.write_all(&piece).with_context(|| of(name))?;
             bytes += piece.len() as u64;
@@ -291,6 +284,19 @@ impl Desk {
         self.written.insert(path.clone());
         Brought { path, bytes }
     }
+}
+
+/// The disk has room for a file of which so many bytes are announced; neither it nor its folder is there yet.
+fn ensure_room(announced: u64, folder: &Path, name: &str) -> anyhow::Result<()> {
+    let there = folder.ancestors().find(|folder| folder.is_dir());
+    // Some file systems do not know how much room they have.
+    let room = free(there.unwrap_or(Path::new("."))).unwrap_or(u64::MAX);
+    ensure!(
+        announced <= room,
+        "{name} is said to have {announced} bytes, and {} has room for {room}: --into FOLDER takes another place",
+        folder.display()
+    );
+    Ok(())
 }
 
 /// A hidden file, in the folder of the one that it becomes; gone if it becomes none.
@@ -339,5 +345,22 @@ async fn open(address: SocketAddr, path: &str) -> anyhow::Result<Option<Coming>>
                 .map_or_else(status, |why| said::refusal(&why));
             bail!("failed to bring {path}: {why}")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_asked_of_the_nearest_folder_that_is_there_and_nothing_is_made_for_that() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("results/main-7");
+        assert!(ensure_room(1, &folder, "merged.csv").is_ok());
+        let refused = ensure_room(u64::MAX, &folder, "merged.csv").unwrap_err();
+        let told = refused.to_string();
+        assert!(told.starts_with("merged.csv is said to have "), "{told}");
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+        assert!(ensure_room(u64::MAX, Path::new("nowhere/yet"), "merged.csv").is_err());
     }
 }

@@ -128,10 +128,21 @@ pub async fn readiness(stream: &mut TcpStream, to: SocketAddr) -> io::Result<Ans
 /// The bytes that are free for us in this folder.
 ///
 /// # Errors
-/// What the system says.
+/// What the system says; or that its file system does not say how much room it has.
 pub fn free(folder: &Path) -> io::Result<u64> {
     let disk = statvfs(folder).map_err(io::Error::from)?;
-    Ok(disk.blocks_available().saturating_mul(disk.fragment_size()))
+    room(disk.blocks(), disk.blocks_available(), disk.fragment_size())
+}
+
+/// The bytes of the blocks that are available. A disk that is full has blocks, and none of them is available.
+fn room(blocks: u64, available: u64, size: u64) -> io::Result<u64> {
+    match blocks {
+        0 => {
+            let why = "its file system does not say how much room it has";
+            Err(io::Error::new(io::ErrorKind::Unsupported, why))
+        }
+        _ => Ok(available.saturating_mul(size)),
+    }
 }
 
 #[cfg(test)]
@@ -142,5 +153,13 @@ mod tests {
     fn a_folder_tells_what_is_free() {
         assert!(free(Path::new(".")).unwrap() > 0);
         assert!(free(Path::new("/nonexistent")).is_err());
+    }
+
+    #[test]
+    fn a_full_disk_has_no_room_and_one_that_does_not_say_is_not_full() {
+        assert_eq!(room(100, 0, 4096).unwrap(), 0);
+        assert_eq!(room(100, 3, 4096).unwrap(), 12_288);
+        let unknown = room(0, 0, 4096).unwrap_err();
+        assert_eq!(unknown.kind(), io::ErrorKind::Unsupported);
     }
 }
