@@ -5,11 +5,11 @@
 
 use mutirao_actors::wire::report::{GroupReport, TaskReport};
 
-/// Most bytes of rows that are kept at once: a master of ours has 1.1 million tasks
+/// Most bytes of rows that are kept of one list: a master of ours has 1.1 million tasks
 /// at most, each of which takes some 500.
 const HELD_MAX: usize = 1 << 30;
 
-/// How many bytes of rows may still be kept.
+/// How many bytes of the rows of one list may still be kept.
 #[derive(Debug)]
 pub struct Room(pub usize);
 
@@ -37,12 +37,13 @@ pub fn cut_task(task: &mut TaskReport) -> usize {
     size_of::<TaskReport>() + name + peer + texts.map(String::capacity).sum::<usize>()
 }
 
-/// The same of a group.
+/// The same of a group. Its name is kept twice: once more to tell whether it comes again.
 pub fn cut_group(group: &mut GroupReport) -> usize {
     group.why = None;
     let failures = group.failures.iter();
     let failures = failures.map(|row| size_of_val(row) + row.reason.capacity());
-    size_of::<GroupReport>() + group.group.capacity() + failures.sum::<usize>()
+    let names = 2 * group.group.capacity() + size_of::<String>();
+    size_of::<GroupReport>() + names + failures.sum::<usize>()
 }
 
 #[cfg(test)]
@@ -68,6 +69,18 @@ mod tests {
             Room::default().take(1_500_000 * of_one).is_some(),
             "{of_one}"
         );
+    }
+
+    #[test]
+    fn the_name_of_a_group_is_counted_as_often_as_it_is_kept() {
+        let of_name = |name: &str| {
+            let report = json!({
+                "group": name, "parts": 1, "waiting": 0, "running": 0, "done": 1, "failed": 0, "cancelled": 0,
+                "complete": true,
+            });
+            cut_group(&mut serde_json::from_value(report).unwrap())
+        };
+        assert!(of_name(&"x".repeat(5001)) >= of_name("x") + 10_000);
     }
 
     #[test]
