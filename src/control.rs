@@ -4,6 +4,7 @@
 //! Whoever answers may be anybody, so a reply is tamed before anything is made of it.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -164,40 +165,43 @@ impl Control {
     async fn again(
         &mut self,
         request: &Request<'_>,
-        mut told: Result<Message, ControlError>,
+        told: Result<Message, ControlError>,
         then: &'static str,
     ) -> Result<Message, ControlError> {
-        let (address, mut away) = (self.address, Duration::ZERO);
+        let mut error = match told {
+            Err(error) if error.is_away() => error,
+            told => return told,
+        };
+        let (address, minutes) = (self.address, AWAY_MAX.as_secs() / 60);
+        eprintln!(
+            "{error}; what was handed in is safe there: looking for {address} again for {minutes} minutes"
+        );
+        // A try that is on its way ends with that time too: one alone may wait for long.
+        let mut over = pin!(sleep(AWAY_MAX));
         loop {
-            let error = match told {
-                Err(error) if error.is_away() => error,
-                told => return told,
-            };
-            if away >= AWAY_MAX {
-                let error = Box::new(error);
-                return Err(ControlError::Gone {
-                    address,
-                    error,
-                    then,
-                });
-            }
-            if away.is_zero() {
-                let minutes = AWAY_MAX.as_secs() / 60;
-                eprintln!(
-                    "{error}; what was handed in is safe there: looking for {address} again for {minutes} minutes"
-                );
-            }
-            away += AGAIN_AFTER;
-            sleep(AGAIN_AFTER).await;
-            told = match Self::connect(address).await {
-                Ok(fresh) => {
-                    *self = fresh;
-                    self.then = Some(then);
-                    self.exchange(request).await
+            tokio::select! {
+                told = self.anew(request, then) => match told {
+                    Err(met) if met.is_away() => error = met,
+                    told => return told,
+                },
+                () = &mut over => {
+                    let error = Box::new(error);
+                    return Err(ControlError::Gone { address, error, then });
                 }
-                Err(error) => Err(error),
-            };
+            }
         }
+    }
+
+    /// Asks over a fresh connection, after the pause.
+    async fn anew(
+        &mut self,
+        request: &Request<'_>,
+        then: &'static str,
+    ) -> Result<Message, ControlError> {
+        sleep(AGAIN_AFTER).await;
+        *self = Self::connect(self.address).await?;
+        self.then = Some(then);
+        self.exchange(request).await
     }
 
     /// The error for answers that lead to no end.
@@ -300,9 +304,12 @@ pub mod fake {
 
 #[cfg(test)]
 mod tests {
+    use mutirao_actors::clock::Clock;
+    use mutirao_actors::model::Moment;
     use mutirao_actors::wire::report::FailuresRow;
     use serde_json::json;
     use tokio::io::duplex;
+    use tokio::net::TcpListener;
 
     use super::*;
 
@@ -338,6 +345,24 @@ mod tests {
             let dripped = answered(piece, REPLY_WITHIN / 10).await;
             assert!(matches!(dripped, Err(ControlError::Silent)), "{dripped:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_master_that_takes_connections_and_says_nothing_is_looked_for_as_long_as_is_said() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut control = Control::connect(silent.local_addr().unwrap())
+            .await
+            .unwrap();
+        control.be_patient("mutirao wait last");
+        let clock = Clock::start();
+        let gone = control.ask(&Request::Peers, |_| Some(())).await;
+        assert!(matches!(gone, Err(ControlError::Gone { .. })), "{gone:?}");
+        let looked = clock.now().since(Moment::default());
+        let whole = REPLY_WITHIN + AWAY_MAX;
+        assert!(
+            looked >= AWAY_MAX && looked <= whole + AGAIN_AFTER,
+            "{looked:?}"
+        );
     }
 
     #[actix_rt::test]
