@@ -18,7 +18,7 @@ use crate::disk::{Volume, open_plain};
 
 /// Longest text of a result that is printed; the rest is in the result's ZIP.
 const PRINTED_MAX: usize = 64 << 20;
-/// Files of a result's name that are compared with it: more than that were laid here by others.
+/// Numbers behind a result's name whose files are compared with it: more than that were laid here by others.
 const NAMESAKES_MAX: u64 = 100;
 /// Looks for a result that the master of this folder lays down itself, right after it was told to be done: two seconds.
 const LAID_LOOKS_MAX: u32 = 10;
@@ -209,6 +209,9 @@ mod tests {
             assert_eq!(leave(b"two"), ("sim.2.zip".into(), was_there));
         }
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 2);
+        std::fs::remove_file(home.path().join("sim.zip")).unwrap();
+        assert_eq!(leave(b"two"), ("sim.2.zip".into(), true));
+        assert_eq!(leave(b"three"), ("sim.zip".into(), false));
     }
 
     #[test]

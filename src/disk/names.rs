@@ -25,7 +25,8 @@ pub fn free_name(
     numbered(name, free)
 }
 
-/// The names that files of this folder got which wanted this one: itself and those with a number, so many at most.
+/// The names that files of this folder got which wanted this one: itself and those with a number, of so many numbers at most;
+/// some of them may have been removed since.
 pub fn namesakes<'v>(
     volume: &'v Volume,
     folder: &'v Path,
@@ -33,7 +34,7 @@ pub fn namesakes<'v>(
     most: u64,
 ) -> impl Iterator<Item = String> + 'v {
     let names = (1..=most).map(move |number| numbered(name, number));
-    names.take_while(move |name| volume.stat(&folder.join(name)).is_ok())
+    names.filter(move |name| volume.stat(&folder.join(name)).is_ok())
 }
 
 /// Gives a file the first name that is free, trying again when another takes it in between.
