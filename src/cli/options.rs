@@ -1,5 +1,6 @@
 //! Options that several subcommands share.
 
+use std::env;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -175,8 +176,8 @@ impl FindOptions {
             return Ok(None);
         };
         let blamed = |error: anyhow::Error| {
-            let origin = settings::said_by(grammar(), "master", name, &settings::files());
-            match origin {
+            let typed = (grammar(), env::args_os().collect());
+            match settings::said_by(typed, "master", &settings::files()) {
                 Some(origin) => error.context(origin),
                 None => error,
             }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::Resettable;
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{Arg, Command};
 use serde::Serialize;
 use toml::{Table, Value};
@@ -90,22 +91,49 @@ pub fn refused_setting(
     }
     let bare = |command: Command| command.mut_args(|arg| arg.env(Resettable::Reset));
     let alone = bare(command.clone()).mut_subcommands(bare);
-    let alone = alone.try_get_matches_from(typed);
+    let alone = alone.try_get_matches_from(&typed);
     if alone.is_err_and(|error| is_of_value(error.kind())) {
         return None;
     }
     let said = in_short(refused);
-    let mut settings = survey(command, files).ok()?.into_iter();
-    let setting = settings.find(|setting| setting.wrong.as_deref() == said.lines().next())?;
+    let sub = subcommand(bare(command.clone()), typed);
+    // Another subcommand may be told something else that is wrong in the same words.
+    let is_refused = |setting: &Setting| {
+        let is_of_it = |sub: &String| setting.commands.contains(sub);
+        setting.wrong.as_deref() == said.lines().next() && sub.as_ref().is_none_or(is_of_it)
+    };
+    let setting = survey(command, files).ok()?.into_iter().find(is_refused)?;
     let origin = setting.origin;
     Some(ConfigError::Value { origin, said })
 }
 
-/// The file or the variable that says this value of an option; none if only what was typed can.
-pub fn said_by(command: Command, key: &str, value: &str, files: &[PathBuf]) -> Option<String> {
+/// The subcommand that was typed, if it is one, whatever is wrong behind it.
+fn subcommand(command: Command, typed: Vec<OsString>) -> Option<String> {
+    let matches = command.ignore_errors(true).try_get_matches_from(typed);
+    matches.ok()?.subcommand_name().map(str::to_owned)
+}
+
+/// The file or the variable that says the value of an option; none if it was typed, or is built in. `command` is all that may be
+/// typed, without the settings, and `typed` what was.
+pub fn said_by(
+    (command, typed): (Command, Vec<OsString>),
+    key: &str,
+    files: &[PathBuf],
+) -> Option<String> {
+    let set = apply(command.clone(), files).ok()?;
+    let matches = set.try_get_matches_from(typed).ok()?;
+    let (sub, matches) = matches.subcommand()?;
+    let is_typed = {
+        let mut options = command.find_subcommand(sub)?.get_arguments();
+        let option = options.find(|arg| arg.get_long() == Some(key))?;
+        matches.value_source(option.get_id().as_str()) == Some(ValueSource::CommandLine)
+    };
+    if is_typed {
+        return None;
+    }
     let is_said = |setting: &Setting| {
-        let is_value = setting.key == key && setting.value.as_deref() == Some(value);
-        is_value && setting.origin != in_words(&Origin::Default)
+        let is_of_it = setting.key == key && setting.commands.iter().any(|of| of == sub);
+        is_of_it && setting.origin != in_words(&Origin::Default)
     };
     let setting = survey(command, files).ok()?.into_iter().find(is_said)?;
     Some(setting.origin)
@@ -275,6 +303,29 @@ mod tests {
     }
 
     #[test]
+    fn of_two_files_with_the_same_mistake_that_one_is_told_which_the_subcommand_hears() {
+        let slots = Arg::new("slots")
+            .long("slots")
+            .value_parser(clap::value_parser!(u32).range(1..=8));
+        let command = Command::new("mutirao")
+            .subcommand(Command::new("peer").arg(slots.clone()))
+            .subcommand(Command::new("up").arg(slots));
+        let folder = tempfile::tempdir().unwrap();
+        let (far, near) = (folder.path().join("far"), folder.path().join("near"));
+        fs::write(&far, "slots = 9").unwrap();
+        fs::write(&near, "[peer]\nslots = 9").unwrap();
+        let files = [far.clone(), near.clone()];
+        for (sub, file) in [("up", far), ("peer", near)] {
+            let typed: Vec<OsString> = ["mutirao", sub].map(Into::into).to_vec();
+            let all = apply(command.clone(), &files).unwrap();
+            let error = all.try_get_matches_from(&typed).unwrap_err();
+            let refused = refused_setting(&error, (command.clone(), typed), &files).unwrap();
+            let told = refused.to_string();
+            assert!(told.starts_with(&file.display().to_string()), "{told}");
+        }
+    }
+
+    #[test]
     fn each_setting_is_told_with_the_strongest_that_says_it() {
         let port = Arg::new("port").long("port").default_value("1");
         let path = Arg::new("path").long("path").env("PATH");
@@ -301,13 +352,17 @@ mod tests {
             })
             .collect();
         let path = env::var("PATH").unwrap();
-        for (key, value, origin) in [
-            ("port", "3", near.to_str()),
-            ("path", &path, Some("PATH")),
-            ("port", "1", None),
+        for (typed, key, origin) in [
+            ("mutirao peer", "port", near.to_str()),
+            ("mutirao up", "port", far.to_str()),
+            ("mutirao peer", "path", Some("PATH")),
+            ("mutirao peer --port 3", "port", None),
+            ("mutirao up --port 2", "port", None),
+            ("mutirao master", "name", None),
         ] {
-            let said = said_by(command.clone(), key, value, &files);
-            assert_eq!(said.as_deref(), origin, "{key} {value}");
+            let words = typed.split(' ').map(Into::into).collect();
+            let said = said_by((command.clone(), words), key, &files);
+            assert_eq!(said.as_deref(), origin, "{typed}: {key}");
         }
         assert_eq!(
             told,
