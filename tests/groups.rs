@@ -287,6 +287,21 @@ fn a_canary_that_fails_keeps_the_others_from_beginning() {
 }
 
 #[test]
+fn of_many_parts_not_all_are_handed_in_once_the_canary_has_failed() {
+    let desk = desk("");
+    fs::write(desk.path("main.py"), "raise ValueError('a slip')").unwrap();
+    let output = desk.output(&["run", "main.py", "--param", "a=1..100000", "--retries", "0"]);
+    let said = err(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the canary failed: "), "{said}");
+    let told = said.split("0 of 100,000 parts done · 1 failed · ").nth(1);
+    let (cancelled, missing) = told.unwrap().split_once(" · ").unwrap();
+    let count = |said: &str| said.split(' ').next().unwrap().parse::<u32>().unwrap();
+    assert_eq!(1 + count(cancelled) + count(missing), 100_000, "{said}");
+    assert!(count(missing) > 90_000, "{said}");
+}
+
+#[test]
 fn a_command_that_was_killed_leaves_a_group_for_which_another_can_wait() {
     let desk = desk(&table(6, &[]));
     let go = desk.path("go");

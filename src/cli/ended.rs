@@ -167,7 +167,10 @@ impl GroupEnded {
         stays: bool,
         control: &mut Control,
     ) -> anyhow::Result<Self> {
-        group::gathered(&report.group, control).await?;
+        // One of which parts are missing is put together as far as that goes, and never whole.
+        if report.complete {
+            group::gathered(&report.group, control).await?;
+        }
         if !is_well(&report) {
             // How it went is told all the same when the master is gone meanwhile.
             let full = group_in_full(&report.group, control).await;
@@ -194,6 +197,7 @@ impl Outcome for GroupEnded {
         let group = &self.report.group;
         match &self.folder {
             Some(folder) => writeln!(io::stdout(), "{}/", folder.display())?,
+            None if !self.stays => {}
             None => {
                 let place = group::at_master(&format!("{group}/"), group);
                 telling.aside(format_args!("what was made lies {place}"));
@@ -233,7 +237,12 @@ fn state(report: &GroupReport) -> TaskState {
 fn shortfall(report: &GroupReport) -> String {
     let parts = counted(report.parts.into(), "part", "parts");
     let mut said = format!("{} of {parts} done", report.done);
-    for (count, how) in [(report.failed, "failed"), (report.cancelled, "cancelled")] {
+    let missing = group::missing(report);
+    for (count, how) in [
+        (report.failed, "failed"),
+        (report.cancelled, "cancelled"),
+        (missing, "not handed in"),
+    ] {
         if count > 0 {
             said.push_str(&format!(" · {count} {how}"));
         }

@@ -6,11 +6,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use mutirao_actors::model::{Archive, TaskId};
-use mutirao_actors::wire::report::{GatheredReport, GroupReport};
+use futures_util::FutureExt as _;
+use mutirao_actors::model::{Archive, TaskChoice, TaskId};
+use mutirao_actors::wire::report::{GatheredReport, GroupReport, TaskState};
 use mutirao_actors::wire::{Reply, Request};
+use tokio::time::interval;
 
-use super::ask::{group_status, read_report};
+use super::ask::{group_status, read_report, task_status};
 use super::master::{LOOK_EVERY, report};
 use super::options::root;
 use super::progress::{Progress, bar, ended};
@@ -22,6 +24,8 @@ use crate::control::{Control, ControlError};
 use crate::folders::folder_of;
 use crate::store;
 
+/// Parts that are handed in whatever becomes of the canary: a second's, and then `failed.csv` has the rows of all.
+const HANDED_IN_ANYHOW: u32 = 1000;
 /// Looks at which nothing of a group is open, though parts of it are missing, before it is given up: half a minute, in which
 /// whoever still hands it in hands in the next.
 const QUIET_LOOKS_MAX: u32 = 150;
@@ -39,8 +43,15 @@ const NAMED_MAX: usize = 5;
 pub struct Group {
     /// Its name and how many parts it has.
     pub place: Place,
-    /// Its tasks, in the order of the parts.
+    /// Its tasks, in the order of the parts; the last ones are missing if the canary failed before they were handed in.
     pub tasks: Vec<TaskId>,
+}
+
+impl Group {
+    /// Whether every part was handed in.
+    pub fn is_whole(&self) -> bool {
+        u32::try_from(self.tasks.len()) == Ok(self.place.parts)
+    }
 }
 
 /// What keeps a group from its end.
@@ -87,7 +98,8 @@ pub async fn open(name: &str, parts: u32, control: &mut Control) -> Result<Place
 }
 
 /// Hands in all parts, the first of which is packed already and waits for a task if one is named. All others wait for the
-/// first, if it is a canary. `handed_in` counts along, for who is interrupted; on a terminal a line tells it too.
+/// first, if it is a canary: once that has failed not many more are handed in, for none of them would begin. `handed_in` counts
+/// along, for who is interrupted; on a terminal a line tells it too.
 ///
 /// # Errors
 /// When a part cannot be made, or the master cannot be reached or refuses it; says what to do with those that it has.
@@ -102,7 +114,15 @@ pub async fn submit(
     let line = bar(place.parts, "handing in", telling);
     let mut tasks = Vec::new();
     let mut first = Some(first);
+    let (mut canary, mut looks) = (None, interval(LOOK_EVERY));
     for number in 0..place.parts {
+        if let Some(canary) = canary
+            && number >= HANDED_IN_ANYHOW
+            && looks.tick().now_or_never().is_some()
+            && has_failed(canary, control).await?
+        {
+            break;
+        }
         let submitted = async {
             let task = match first.take() {
                 Some(first) => first,
@@ -118,12 +138,32 @@ pub async fn submit(
         tasks.push(task);
         handed_in.set(number + 1);
         if number == 0 && !wanted.no_canary {
-            after = Some(task);
+            (after, canary) = (Some(task), Some(task));
         }
         line.inc(1);
     }
     line.finish_and_clear();
     Ok(Group { place, tasks })
+}
+
+/// Whether a task is over and has no result.
+async fn has_failed(task: TaskId, control: &mut Control) -> Result<bool, ControlError> {
+    let report = task_status(TaskChoice::Id(task), false, control).await?;
+    Ok(report.state.is_terminal() && report.state != TaskState::Done)
+}
+
+/// Comes back when nothing of a group is open.
+///
+/// # Errors
+/// When the master cannot be asked.
+pub async fn at_rest(group: &str, control: &mut Control) -> Result<GroupReport, ControlError> {
+    loop {
+        let report = group_status(group, control).await?;
+        if report.waiting + report.running == 0 {
+            return Ok(report);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// Comes back when every part has ended; until then a line tells how they stand.
@@ -165,7 +205,7 @@ async fn short(report: GroupReport, control: &mut Control) -> Result<Unfinished,
 }
 
 /// How many parts are not there; a hand-in that was cut off leaves them out.
-fn missing(report: &GroupReport) -> u64 {
+pub fn missing(report: &GroupReport) -> u64 {
     let there = report.waiting + report.running + ended(report);
     u64::from(report.parts).saturating_sub(there)
 }

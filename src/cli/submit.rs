@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use mutirao_actors::model::{Archive, TaskId};
 use serde::Serialize;
@@ -91,6 +91,12 @@ async fn parts(args: &Submit, telling: Telling) -> anyhow::Result<ExitCode> {
     let counting = (&handed_in, telling);
     let group = group::submit(wanted, &mut work, first, place, counting, &mut control).await?;
     let name = group.place.group.clone();
+    ensure!(
+        group.is_whole(),
+        "the canary failed, so only {} of {} parts were handed in, and none of these begins: mutirao why {name}",
+        group.tasks.len(),
+        group.place.parts
+    );
     let submitted = Submitted::Group {
         group: group.place.group,
         parts: group.place.parts,

@@ -30,6 +30,9 @@ pub enum ParamError {
     /// Nothing is in the range.
     #[error("the range {0} is empty: the smaller number goes first")]
     Range(String),
+    /// The range is of numbers that are not whole.
+    #[error("the range {0} is not of whole numbers: name each value, as in 0.1,0.2,0.3")]
+    Fractions(String),
     /// There are too many values or combinations.
     #[error("that makes more than {PARTS_MAX} combinations")]
     Many,
@@ -66,6 +69,9 @@ impl FromStr for Param {
         };
         for value in values.split(',') {
             let Some((first, last)) = range(value) else {
+                if is_of_fractions(value) {
+                    return Err(ParamError::Fractions(value.into()));
+                }
                 param.values.push(value.into());
                 continue;
             };
@@ -88,6 +94,11 @@ impl FromStr for Param {
 fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// `0.1..0.5` or `0..1..0.25`, which somebody takes for a range.
+fn is_of_fractions(text: &str) -> bool {
+    text.contains("..") && text.split("..").all(|end| end.parse::<f64>().is_ok())
 }
 
 /// `1..5`, both ends in it.
@@ -263,6 +274,10 @@ mod tests {
         assert_eq!(refusal("a b=1"), ParamError::Name("a b".into()));
         assert_eq!(refusal("1=1"), ParamError::Name("1".into()));
         assert_eq!(refusal("a=5..1"), ParamError::Range("5..1".into()));
+        for fractions in ["0.1..0.5", "0..1..0.25"] {
+            let told = ParamError::Fractions(fractions.into());
+            assert_eq!(refusal(&format!("a={fractions}")), told);
+        }
         assert_eq!(refusal("a=0..9223372036854775807"), ParamError::Many);
         assert_eq!(
             settings_count(&params(&["a=1..1000", "b=1..1000"])),

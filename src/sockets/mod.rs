@@ -18,7 +18,7 @@ use std::time::Duration;
 pub enum SocketError {
     /// Another program listens there.
     #[error(
-        "{protocol} port {port} is taken by another program: `ss -lnp 'sport = :{port}'` tells which; \
+        "{protocol} port {port} is taken by another program: `ss -anp 'sport = :{port}'` tells which; \
          stop it, or give another port with {flag}"
     )]
     Taken {

@@ -129,14 +129,18 @@ async fn all(
         true => telling.aside(described),
         false => canary(&group, &described, telling, control).await?,
     }
-    let report = group::follow(&group.place.group, telling, control).await?;
+    let report = match group.is_whole() {
+        true => group::follow(&group.place.group, telling, control).await?,
+        false => group::at_rest(&group.place.group, control).await?,
+    };
     let folder = match own {
-        Some(root) => {
+        Some(root) if group.is_whole() => {
             let folder = root.join("results").join(&report.group);
             group::gathered(&report.group, control).await?;
             let name = &wanted.name();
             Some(bring(&folder, name).context("failed to leave what was made in results/")?)
         }
+        Some(root) => rescue(root, &report.group, wanted),
         None => group::folder_here(&report.group, master),
     };
     let ended = GroupEnded::of(report, folder, own.is_none(), control).await?;
