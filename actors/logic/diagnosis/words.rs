@@ -107,7 +107,10 @@ pub(super) fn helps(culprit: Culprit, kind: &Kind, cluster: &Cluster<'_>) -> Vec
         (Culprit::Environment, _) => {
             helps.push(format!("install it on {}", named(cluster)));
         }
-        (Culprit::Machine, Kind::Lost) => helps.extend(peer.map(look)),
+        // Of one that is gone nothing more is known, unless it is back.
+        (Culprit::Machine, Kind::Lost) => helps.push(
+            "mutirao peers shows whether it is back; else look whether that machine runs and is in the network".into(),
+        ),
         (Culprit::Machine, _) => {
             helps.extend(peer.map(look));
             let drain = |peer| format!("mutirao drain {peer} gives it nothing more");
