@@ -7,8 +7,9 @@ use clap::Args;
 use jiff::{Timestamp, Zoned};
 use mutirao_actors::wire::report::{GroupReport, TaskReport};
 
-use super::group::{self, missing_in_full};
+use super::group;
 use super::list::state;
+use super::missing::missing_for;
 use super::options::{FindOptions, NoMaster};
 use super::select::{self, Meant, Selection};
 use super::status::in_words as seconds;
@@ -37,7 +38,7 @@ pub async fn run(args: Info) -> anyhow::Result<ExitCode> {
         match meant {
             Meant::Group(report) => {
                 let is_here = group::folder_here(&report.group, address).is_some();
-                let missing = missing_in_full(&report, &mut control).await?;
+                let missing = missing_for(&teller, &report, &mut control).await?;
                 teller.tell(&report, &of_group(&report, is_here, missing))?;
             }
             Meant::Task(report) => {

@@ -18,6 +18,7 @@ mod info;
 mod left;
 mod list;
 mod master;
+mod missing;
 mod near;
 mod options;
 mod pace;

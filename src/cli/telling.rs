@@ -56,6 +56,11 @@ impl Teller {
         Ok(())
     }
 
+    /// Whether it tells a program, and no words.
+    pub fn is_json(&self) -> bool {
+        self.is_json
+    }
+
     /// Whether it has told of anything.
     pub fn has_told(&self) -> bool {
         !self.is_first

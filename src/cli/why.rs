@@ -18,9 +18,10 @@ use mutirao_actors::wire::report::{GroupReport, PeerRow, TaskReport, TaskState};
 use serde::Serialize;
 
 use super::ask::{group_in_full, read_report};
-use super::group::{at_master, folder_here, is_well, missing_in_full, missing_in_short};
+use super::group::{at_master, folder_here, is_well, missing_in_short};
 use super::left::{Text, fetch};
 use super::list::state;
+use super::missing::missing_for;
 use super::near::did_you_mean;
 use super::options::{FindOptions, NoMaster, root};
 use super::select::{
@@ -187,7 +188,7 @@ async fn of_tasks(
     for group in groups.groups {
         let report = group_in_full(&group.group, control).await?;
         let is_here = folder_here(&report.group, master).is_some();
-        let missing = missing_in_full(&report, control).await?;
+        let missing = missing_for(teller, &report, control).await?;
         let said = of_group(&report, Shown::Only(read.states()), is_here, missing);
         teller.tell(&report, &said)?;
     }
