@@ -119,7 +119,9 @@ async fn take_back(
                     reason: reason.map(Into::into),
                 };
                 let report: GroupReport = control.ask(&request, read_report).await?;
-                let words = Words::done(of_group(&report, before.complete));
+                // One of which parts are missing is never complete.
+                let had_ended = before.waiting + before.running == 0;
+                let words = Words::done(of_group(&report, had_ended));
                 let changed = report.cancelled.saturating_sub(before.cancelled);
                 account.group(report, (changed, 0), &words)?;
             }
