@@ -197,6 +197,10 @@ fn a_part_that_the_disk_took_of_a_group_that_was_whole_is_told_by_its_number() {
             "{told}"
         );
     }
+    let cancelled = desk.output(&["cancel", "main-1"]);
+    let told = out(&cancelled);
+    assert!(cancelled.status.success(), "{}", err(&cancelled));
+    assert!(told.starts_with("main-1 has ended already: "), "{told}");
 }
 
 #[test]
