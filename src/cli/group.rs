@@ -116,25 +116,29 @@ pub async fn submit(
     let mut first = Some(first);
     let (mut canary, mut looks) = (None, interval(LOOK_EVERY));
     for number in 0..place.parts {
-        if let Some(canary) = canary
-            && number >= HANDED_IN_ANYHOW
-            && looks.tick().now_or_never().is_some()
-            && has_failed(canary, control).await?
-        {
-            break;
-        }
         let submitted = async {
+            if let Some(canary) = canary
+                && number >= HANDED_IN_ANYHOW
+                && looks.tick().now_or_never().is_some()
+                && has_failed(canary, control).await?
+            {
+                return Ok(None);
+            }
             let task = match first.take() {
                 Some(first) => first,
                 None => Archive::new(work.part(number)?),
             };
             let at = (&place, number);
-            anyhow::Ok(wanted.submit_part(&task, at, after, control).await?)
+            let task = wanted.submit_part(&task, at, after, control).await?;
+            anyhow::Ok(Some(task))
         };
-        let task = submitted.await.with_context(|| {
+        let submitted = submitted.await.with_context(|| {
             let group = &place.group;
             format!("only {number} of {} parts were handed in (to take them back: mutirao cancel {group})", place.parts)
         })?;
+        let Some(task) = submitted else {
+            break;
+        };
         tasks.push(task);
         handed_in.set(number + 1);
         if number == 0 && !wanted.no_canary {
